@@ -1,0 +1,8 @@
+//! Strait turns what a workload really calls during its test run into a seccomp profile that is
+//! narrower than the Docker default.
+//!
+//! The modules are the stages of the data's way, and dependencies run rightwards only:
+//! record → [`recording`] → policy → profile → report.
+
+pub mod abi;
+pub mod recording;

@@ -1,0 +1,34 @@
+//! What can be wrong with a recording that is read.
+
+use thiserror::Error;
+
+/// Why a text is not a recording that this release can use.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// Not JSON, cut off, or JSON of another shape.
+    #[error(
+        "this is not a whole recording: {0}. \
+         If the file was cut off, record again; `strait record` never leaves half a file behind"
+    )]
+    Malformed(#[source] serde_json::Error),
+    /// JSON without a `schema` field.
+    #[error(
+        "this is JSON, but not a recording of Strait: it has no `schema` field. \
+         Make one with `strait record -- COMMAND`"
+    )]
+    Foreign,
+    /// A schema of another name.
+    #[error("expected a file of schema `strait.recording/v1`, but this one is `{0}`")]
+    WrongSchema(String),
+    /// A recording of a version that this release does not know.
+    #[error(
+        "this recording has schema `{0}`, and this release of Strait reads `strait.recording/v1`. \
+         Use the release that wrote it, or a newer one"
+    )]
+    UnknownVersion(String),
+    /// The parts of the recording contradict each other.
+    #[error(
+        "this recording contradicts itself: {0}. It was changed by hand or damaged; record again"
+    )]
+    Inconsistent(String),
+}

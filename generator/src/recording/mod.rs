@@ -1,0 +1,168 @@
+//! What a workload called: the only thing that passes from the recorder to everything after it.
+//!
+//! [`Recording`] is the model; [`v1`] is how it is written to a file.
+
+mod error;
+pub mod v1;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::abi::Abi;
+
+pub use error::ReadError;
+
+/// The system calls of one run of one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// The program that made the recording, and its version.
+    pub tool: Tool,
+    /// Where it was made.
+    pub host: Host,
+    /// What was recorded.
+    pub target: Target,
+    /// When the probe was in place.
+    pub started: Timestamp,
+    /// When the last of the target's tasks had ended, or recording was stopped.
+    pub finished: Timestamp,
+    /// Whether everything that was called is in here.
+    pub completeness: Completeness,
+    /// Executables that made calls, by path, each path once.
+    pub programs: Vec<Program>,
+    /// Calls by ABI and number (for x32 without the x32 bit).
+    pub calls: BTreeMap<Abi, BTreeMap<u32, Call>>,
+}
+
+/// The program that made a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// `strait`.
+    pub name: String,
+    /// Its version, as `1.2.3`.
+    pub version: String,
+}
+
+/// The machine on which a recording was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Kernel release, as `uname -r` prints it.
+    pub kernel: String,
+    /// Machine, as `uname -m` prints it.
+    pub arch: String,
+}
+
+/// What was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// How the target was told from everything else on the machine.
+    pub kind: TargetKind,
+    /// Short name: what the recording and the profile are called.
+    pub name: String,
+    /// Program and arguments as given on the command line.
+    pub command: Vec<String>,
+}
+
+/// How a target is told from everything else on the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetKind {
+    /// A command and all that it started.
+    Command,
+}
+
+/// Whether a recording holds everything that was called.
+///
+/// A variant and not a flag, so that nobody reads the calls of an incomplete recording without
+/// having met its losses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completeness {
+    /// Nothing was lost.
+    Complete,
+    /// At least one of the counts is not zero.
+    Incomplete(Losses),
+}
+
+/// What could not be stored. Each count is of its own unit and none is an estimate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Calls whose number is unknown to every table and for which there was no room: in the
+    /// recording these calls are missing.
+    pub calls: u64,
+    /// Executables for which there was no room: their calls are in the recording, under the
+    /// program `(other)`.
+    pub programs: u64,
+    /// Times that the kernel skipped the probe: what was called then is missing.
+    pub missed: u64,
+    /// Tasks that could not be followed: all that they called is missing.
+    pub tasks: u64,
+}
+
+impl Losses {
+    /// Whether nothing was lost.
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<Losses> for Completeness {
+    fn from(losses: Losses) -> Self {
+        if losses.is_zero() {
+            Self::Complete
+        } else {
+            Self::Incomplete(losses)
+        }
+    }
+}
+
+impl Completeness {
+    /// What was lost; all zero if the recording is complete.
+    pub fn losses(&self) -> Losses {
+        match self {
+            Self::Complete => Losses::default(),
+            Self::Incomplete(losses) => *losses,
+        }
+    }
+}
+
+/// An executable file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Absolute path where it could be found out, else the path by which it was executed.
+    pub path: String,
+    /// Device number, as `major:minor`; empty for the program `(other)`.
+    pub device: String,
+    /// Inode number on that device; 0 for the program `(other)`.
+    pub inode: u64,
+}
+
+/// What is known about one system call of one ABI.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// How often it was called, whether or not it succeeded.
+    pub count: u64,
+    /// Time from [`Recording::started`] to the first call.
+    pub first_seen: Duration,
+    /// How often each program called it, by [`Program::path`]; the counts add up to
+    /// [`count`](Self::count).
+    pub programs: BTreeMap<String, u64>,
+}
+
+impl Recording {
+    /// Whether not a single call was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.calls.values().all(BTreeMap::is_empty)
+    }
+
+    /// All calls with their ABI and number.
+    pub fn iter(&self) -> impl Iterator<Item = (Abi, u32, &Call)> {
+        self.calls
+            .iter()
+            .flat_map(|(abi, calls)| calls.iter().map(|(number, call)| (*abi, *number, call)))
+    }
+
+    /// The number of calls that were made.
+    pub fn total(&self) -> u64 {
+        self.iter().map(|(_, _, call)| call.count).sum()
+    }
+}

@@ -1,0 +1,2 @@
+//! Types and limits that the eBPF probe and its loader share.
+#![no_std]
