@@ -1,0 +1,165 @@
+//! How kernel memory is read: offsets come from [`CONFIG`], which the loader fills in from the
+//! running kernel's BTF before the program is loaded.
+
+use aya_ebpf::helpers::{
+    bpf_get_current_task, bpf_get_current_task_btf, bpf_get_ns_current_pid_tgid,
+    bpf_probe_read_kernel,
+};
+use aya_ebpf::bindings::bpf_pidns_info;
+use probe_common::{Config, X32_BIT, abi};
+
+/// Read-only and frozen when the program is loaded, so that the verifier knows every field as a
+/// constant and drops the branches that cannot be taken.
+#[unsafe(no_mangle)]
+pub static CONFIG: Config = Config {
+    task_pid: 0,
+    task_tgid: 0,
+    task_exit_code: 0,
+    task_compat: 0,
+    compat_mask: 0,
+    task_btf: 0,
+    native_abi: 0,
+    has_x32: 0,
+    execve: 0,
+    execveat: 0,
+    watch_refusals: 0,
+    sets: 0,
+    binprm_file: 0,
+    binprm_filename: 0,
+    binprm_interp: 0,
+    file_inode: 0,
+    inode_ino: 0,
+    inode_sb: 0,
+    sb_dev: 0,
+    regs_number: 0,
+    regs_args: [0; 6],
+    regs_compat_args: [0; 6],
+    recorder_tgid: 0,
+    reserved: 0,
+    pidns_dev: 0,
+    pidns_ino: 0,
+};
+
+/// A field of [`CONFIG`]. Volatile, or the compiler would put in the zeroes above.
+macro_rules! config {
+    ($($field:tt)+) => {
+        // SAFETY: a field of a static.
+        unsafe { core::ptr::read_volatile(&raw const $crate::kernel::CONFIG.$($field)+) }
+    };
+}
+pub(crate) use config;
+
+/// Reads a `T` that lies `offset` bytes into a kernel structure; `None` if there is no memory.
+#[inline(always)]
+pub fn read<T>(base: *const u8, offset: u32) -> Option<T> {
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_kernel(base.wrapping_add(offset as usize).cast::<T>()) }.ok()
+}
+
+/// A `task_struct`.
+pub struct Task {
+    address: *const u8,
+    /// The verifier knows the address as that of a task, and lets it be read without a helper.
+    trusted: bool,
+}
+
+impl Task {
+    /// The task that is running.
+    #[inline(always)]
+    pub fn current() -> Self {
+        if config!(task_btf) == 1 {
+            // SAFETY: the helper takes no arguments and always returns a task.
+            let address = unsafe { bpf_get_current_task_btf() };
+            Self { address: address.cast_const().cast(), trusted: true }
+        } else {
+            // SAFETY: as above.
+            let address = unsafe { bpf_get_current_task() };
+            Self { address: address as *const u8, trusted: false }
+        }
+    }
+
+    /// The task at an address that a tracepoint gave.
+    #[inline(always)]
+    pub fn at(address: *const u8) -> Self {
+        Self { address, trusted: false }
+    }
+
+    #[inline(always)]
+    fn word(&self, offset: u32) -> u32 {
+        if self.trusted {
+            // SAFETY: the verifier has checked that a task has a field there.
+            unsafe { core::ptr::read_volatile(self.address.wrapping_add(offset as usize).cast()) }
+        } else {
+            read(self.address, offset).unwrap_or(0)
+        }
+    }
+
+    /// Thread id in the initial pid namespace; 0 for the idle task.
+    #[inline(always)]
+    pub fn pid(&self) -> u32 {
+        self.word(config!(task_pid))
+    }
+
+    /// Process id in the initial pid namespace.
+    #[inline(always)]
+    pub fn tgid(&self) -> u32 {
+        self.word(config!(task_tgid))
+    }
+
+    /// Status that a parent waits for; the signal that ended the task is in the lower seven bits.
+    #[inline(always)]
+    pub fn exit_code(&self) -> u32 {
+        self.word(config!(task_exit_code))
+    }
+
+    /// Whether the call in progress came through the 32-bit entry.
+    #[inline(always)]
+    fn in_compat_call(&self) -> bool {
+        config!(compat_mask) != 0 && self.word(config!(task_compat)) & config!(compat_mask) != 0
+    }
+}
+
+/// Which call it is.
+pub struct Call {
+    /// One of [`abi`].
+    pub abi: u32,
+    /// Its number, without the x32 bit for x32.
+    pub number: u32,
+}
+
+impl Call {
+    /// The call with this number that `task` is making.
+    #[inline(always)]
+    pub fn new(task: &Task, number: u32) -> Self {
+        if task.in_compat_call() {
+            Self { abi: abi::X86, number }
+        } else if config!(has_x32) == 1 && number & X32_BIT != 0 && number != u32::MAX {
+            // libseccomp draws the line in the same way: -1 is no x32 call.
+            Self { abi: abi::X32, number: number & !X32_BIT }
+        } else {
+            Self { abi: config!(native_abi), number }
+        }
+    }
+
+    #[inline(always)]
+    pub fn is_native(&self) -> bool {
+        self.abi == config!(native_abi)
+    }
+
+    #[inline(always)]
+    pub fn is_exec(&self) -> bool {
+        self.is_native() && (self.number == config!(execve) || self.number == config!(execveat))
+    }
+}
+
+/// Whether the running task is the recorder: compared within its own pid namespace, since that is
+/// the only one in which the recorder knows its own number.
+#[inline(always)]
+pub fn current_is_recorder() -> bool {
+    let mut info = bpf_pidns_info { pid: 0, tgid: 0 };
+    let (device, inode) = (config!(pidns_dev), config!(pidns_ino));
+    let size = core::mem::size_of::<bpf_pidns_info>() as u32;
+    // SAFETY: the structure and its size.
+    let status = unsafe { bpf_get_ns_current_pid_tgid(device, inode, &raw mut info, size) };
+    status == 0 && info.tgid == config!(recorder_tgid)
+}

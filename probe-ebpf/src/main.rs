@@ -1,0 +1,122 @@
+//! Strait's probe: counts, in the kernel and in place, the system calls of the tasks that are
+//! recorded.
+//!
+//! Every system call of the machine passes through [`sys_enter`]. For a task that is not recorded
+//! that is one array lookup; for one that is, another one and an increment. Nothing is sent to user
+//! space per call, so there is no buffer that could overflow.
+//!
+//! - [`scope`]: which tasks are recorded, followed through fork, exec and exit
+//! - [`programs`]: which executable a task runs: one set of counters for each
+//! - [`count`]: the counters
+//! - [`refusals`]: calls that a seccomp filter refused
+//! - [`kernel`]: how kernel memory is read
+//!
+//! Raw tracepoints, since every kernel has them and loading needs no search through its BTF.
+#![no_std]
+#![no_main]
+// Inline assembly for BPF is not stable; `cargo xtask build-ebpf` builds with a compiler that allows it.
+#![feature(asm_experimental_arch)]
+
+mod count;
+mod kernel;
+mod programs;
+mod refusals;
+mod scope;
+
+use aya_ebpf::macros::raw_tracepoint;
+use aya_ebpf::programs::RawTracePointContext;
+use probe_common::{IN_CALL, SET_LAUNCH, SET_MASK};
+
+use crate::kernel::{Call, Task, config};
+
+/// `sys_enter(struct pt_regs *regs, long id)`, after seccomp and ptrace have let the call pass.
+#[raw_tracepoint(tracepoint = "sys_enter")]
+pub fn sys_enter(ctx: RawTracePointContext) -> i32 {
+    let task = Task::current();
+    let Some(entry) = scope::entry(task.pid()) else {
+        return 0;
+    };
+    let set = entry.get() & SET_MASK;
+    if set == 0 {
+        return 0;
+    }
+    if config!(watch_refusals) == 1 {
+        entry.set(set | IN_CALL);
+    }
+    let call = Call::new(&task, ctx.arg::<u64>(1) as u32);
+    if set == SET_LAUNCH && !call.is_exec() {
+        return 0;
+    }
+    let set = if call.is_native() { u32::from(set) } else { programs::set_of_abi(&ctx, set, call.abi) };
+    count::add(set, call.number);
+    0
+}
+
+/// `sys_exit(struct pt_regs *regs, long ret)`. Attached only where refusals are watched: a call that
+/// a filter refused is one that leaves without having entered.
+#[raw_tracepoint(tracepoint = "sys_exit")]
+pub fn sys_exit(ctx: RawTracePointContext) -> i32 {
+    let task = Task::current();
+    let Some(entry) = scope::entry(task.pid()) else {
+        return 0;
+    };
+    let value = entry.get();
+    let set = value & SET_MASK;
+    if set == 0 {
+        return 0;
+    }
+    if value & IN_CALL != 0 {
+        entry.set(set);
+    } else {
+        refusals::add(&ctx, &task, set);
+    }
+    0
+}
+
+/// `sched_process_fork(struct task_struct *parent, struct task_struct *child)`: every kind of clone,
+/// threads too, before the child first runs.
+#[raw_tracepoint(tracepoint = "sched_process_fork")]
+pub fn sched_process_fork(ctx: RawTracePointContext) -> i32 {
+    scope::fork(&Task::current(), &Task::at(ctx.arg(1)));
+    0
+}
+
+/// `sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`: the new
+/// executable is in place, and a thread that was not the leader has become it.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn sched_process_exec(ctx: RawTracePointContext) -> i32 {
+    let task = Task::current();
+    let old_pid = ctx.arg::<u64>(1) as u32;
+    if let Some(entry) = scope::leave_old_pid(&task, old_pid) {
+        let set = programs::set_of_exec(&ctx, &task, ctx.arg(2));
+        entry.set(set | IN_CALL);
+    }
+    0
+}
+
+/// `sched_process_exit(struct task_struct *p)`: the task calls nothing any more.
+#[raw_tracepoint(tracepoint = "sched_process_exit")]
+pub fn sched_process_exit(ctx: RawTracePointContext) -> i32 {
+    let task = Task::current();
+    refusals::killed(&task);
+    scope::exit(&ctx, &task);
+    0
+}
+
+/// What any tracing of system calls costs: the measure for [`sys_enter`] in `cargo xtask bench`.
+#[raw_tracepoint(tracepoint = "sys_enter")]
+pub fn floor(_ctx: RawTracePointContext) -> i32 {
+    0
+}
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// Some helpers are for GPL-compatible programs only; Apache-2.0 OR MIT is "Dual MIT/GPL" to the
+/// kernel's list of names.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,140 @@
+//! Which tasks are recorded: an entry for every thread id there can be, so that no task is ever
+//! without room and a look costs no hashing. An entry is a set number and, where refusals are
+//! watched, the bit `IN_CALL`; only the task itself, or its parent before it first runs, writes it.
+
+use core::arch::asm;
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, RingBuf};
+use aya_ebpf::programs::RawTracePointContext;
+use aya_log_ebpf::debug;
+use probe_common::{
+    Event, IN_CALL, SET_LAUNCH, SET_MASK, TASK_CHUNKS, TASKS_PER_CHUNK, event, loss,
+};
+
+use crate::kernel::{Task, current_is_recorder};
+
+#[map]
+static TASKS: Array<[u16; TASKS_PER_CHUNK]> = Array::with_max_entries(TASK_CHUNKS, 0);
+
+/// How many tasks are recorded now.
+#[map]
+static LIVE: Array<u64> = Array::with_max_entries(1, 0);
+
+#[map]
+static LOSSES: Array<u64> = Array::with_max_entries(loss::KINDS, 0);
+
+#[map]
+static EVENTS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
+
+/// The entry of one task.
+pub struct Entry(*mut u16);
+
+impl Entry {
+    #[inline(always)]
+    pub fn get(&self) -> u16 {
+        // SAFETY: made by `entry` from a map's value.
+        unsafe { core::ptr::read_volatile(self.0) }
+    }
+
+    #[inline(always)]
+    pub fn set(&self, value: u16) {
+        // SAFETY: as above; nobody else writes this entry now.
+        unsafe { core::ptr::write_volatile(self.0, value) }
+    }
+}
+
+/// The entry of the task with this thread id; `None` if the id is larger than the kernel can give.
+#[inline(always)]
+pub fn entry(pid: u32) -> Option<Entry> {
+    let chunk = TASKS.get_ptr_mut(pid / TASKS_PER_CHUNK as u32)?;
+    // SAFETY: the index is within the chunk.
+    Some(Entry(unsafe { chunk.cast::<u16>().add(pid as usize % TASKS_PER_CHUNK) }))
+}
+
+/// Counts something that could not be stored; `kind` is one of [`loss`].
+#[inline(always)]
+pub fn lose(kind: u32) {
+    if let Some(losses) = LOSSES.get_ptr_mut(kind) {
+        add(losses, 1);
+    }
+}
+
+/// Adds to a number that other CPUs add to as well.
+#[inline(always)]
+pub fn add(number: *mut u64, increment: u64) {
+    // Rust has no atomics for this target, which was without compare-and-swap before Linux 5.12.
+    // SAFETY: an aligned word in a map's value.
+    unsafe { asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) number, in(reg) increment) };
+}
+
+/// Announces a rare fact. If the ring is full the recorder finds it in a map.
+#[inline(always)]
+pub fn announce(event: Event) {
+    // Lost announcements are recovered, so there is nothing to count.
+    let _ = EVENTS.output::<Event>(event, 0);
+}
+
+/// The child of a recorded task is recorded, and so is a process (not a thread) that the recorder
+/// itself forks: the command.
+#[inline(always)]
+pub fn fork(parent: &Task, child: &Task) {
+    let Some(of_parent) = entry(parent.pid()) else {
+        return;
+    };
+    let mut set = of_parent.get() & SET_MASK;
+    if set == 0 {
+        if child.tgid() == parent.tgid() || !current_is_recorder() {
+            return;
+        }
+        set = SET_LAUNCH;
+    }
+    match entry(child.pid()) {
+        // The child leaves the call that made it.
+        Some(of_child) => {
+            of_child.set(set | IN_CALL);
+            if let Some(live) = LIVE.get_ptr_mut(0) {
+                add(live, 1);
+            }
+        }
+        None => lose(loss::TASKS),
+    }
+}
+
+/// At exec, the entry of a recorded task; `None` if it is not recorded. A thread that was not the
+/// leader takes over the leader's id, and with it goes its entry.
+#[inline(always)]
+pub fn leave_old_pid(task: &Task, old_pid: u32) -> Option<Entry> {
+    let old = entry(old_pid)?;
+    if old.get() & SET_MASK == 0 {
+        return None;
+    }
+    let pid = task.pid();
+    if pid == old_pid {
+        return Some(old);
+    }
+    old.set(0);
+    entry(pid)
+}
+
+/// Takes a task that ends out of the table, since its id will be given to another one.
+#[inline(always)]
+pub fn exit(ctx: &RawTracePointContext, task: &Task) {
+    let pid = task.pid();
+    let Some(entry) = entry(pid) else {
+        return;
+    };
+    if entry.get() & SET_MASK == 0 {
+        return;
+    }
+    entry.set(0);
+    let Some(live) = LIVE.get_ptr_mut(0) else {
+        return;
+    };
+    add(live, u64::MAX);
+    // SAFETY: an aligned word in a map's value. Whoever comes last reads 0; two may.
+    if unsafe { core::ptr::read_volatile(live) } == 0 {
+        debug!(ctx, "the last recorded task has ended: {}", pid);
+        announce(Event { kind: event::ALL_ENDED, set: 0, pid });
+    }
+}
