@@ -102,9 +102,7 @@ impl Abi {
     /// The number of the call with this name, without the x32 bit; `None` if this ABI has none.
     pub fn syscall_number(self, name: &str) -> Option<u32> {
         fn number<T: FromStr>(name: &str, id: impl Fn(T) -> i32) -> Option<u32> {
-            name.parse()
-                .ok()
-                .and_then(|call| u32::try_from(id(call)).ok())
+            name.parse().ok().and_then(|call| u32::try_from(id(call)).ok())
         }
         match self {
             Self::X86_64 => number(name, |call: syscalls::x86_64::Sysno| call.id()),

@@ -5,4 +5,8 @@
 //! record → [`recording`] → policy → profile → report.
 
 pub mod abi;
+pub mod cli;
+pub mod enforce;
+pub mod output;
+pub mod record;
 pub mod recording;

@@ -89,8 +89,8 @@ pub struct Losses {
     /// Calls whose number is unknown to every table and for which there was no room: in the
     /// recording these calls are missing.
     pub calls: u64,
-    /// Executables for which there was no room: their calls are in the recording, under the
-    /// program `(other)`.
+    /// Times that an executable was started for which there was no room: its calls are in the
+    /// recording, under the program `(other)`.
     pub programs: u64,
     /// Times that the kernel skipped the probe: what was called then is missing.
     pub missed: u64,
@@ -103,15 +103,38 @@ impl Losses {
     pub fn is_zero(&self) -> bool {
         *self == Self::default()
     }
+
+    /// What was lost, a sentence for each kind, and what to do about it.
+    pub fn describe(&self) -> Vec<String> {
+        let Self { calls, programs, missed, tasks } = *self;
+        let mut lines = Vec::new();
+        if calls > 0 {
+            lines.push(format!(
+                "{calls} calls with numbers that no kernel table knows had no room and are missing"
+            ));
+        }
+        if programs > 0 {
+            lines.push(format!(
+                "{programs} starts of executables had no counters of their own; \
+                 their calls are there, but under `(other)`. Raise --max-programs"
+            ));
+        }
+        if missed > 0 {
+            lines.push(format!(
+                "the kernel skipped the probe {missed} times; what was called then is missing. \
+                 Record again"
+            ));
+        }
+        if tasks > 0 {
+            lines.push(format!("{tasks} tasks could not be followed; their calls are missing"));
+        }
+        lines
+    }
 }
 
 impl From<Losses> for Completeness {
     fn from(losses: Losses) -> Self {
-        if losses.is_zero() {
-            Self::Complete
-        } else {
-            Self::Incomplete(losses)
-        }
+        if losses.is_zero() { Self::Complete } else { Self::Incomplete(losses) }
     }
 }
 

@@ -116,18 +116,12 @@ pub fn print(recording: &Recording) -> Result<String, serde_json::Error> {
 
 /// The key under which a call stands in the file: its name, or its number if it has none.
 fn key(abi: Abi, number: u32) -> String {
-    abi.syscall_name(number)
-        .map_or_else(|| number.to_string(), str::to_owned)
+    abi.syscall_name(number).map_or_else(|| number.to_string(), str::to_owned)
 }
 
 impl File {
     fn from_model(recording: &Recording) -> Self {
-        let Losses {
-            calls,
-            programs,
-            missed,
-            tasks,
-        } = recording.completeness.losses();
+        let Losses { calls, programs, missed, tasks } = recording.completeness.losses();
         Self {
             schema: SCHEMA.to_owned(),
             tool: ToolV1 {
@@ -148,12 +142,7 @@ impl File {
             started: recording.started,
             finished: recording.finished,
             complete: recording.completeness == Completeness::Complete,
-            losses: LossesV1 {
-                calls,
-                programs,
-                missed,
-                tasks,
-            },
+            losses: LossesV1 { calls, programs, missed, tasks },
             programs: recording
                 .programs
                 .iter()
@@ -190,11 +179,7 @@ impl File {
             return Err(ReadError::Inconsistent(format!(
                 "`complete` is {}, but `losses` {}",
                 self.complete,
-                if losses.is_zero() {
-                    "are all zero"
-                } else {
-                    "are not"
-                },
+                if losses.is_zero() { "are all zero" } else { "are not" },
             )));
         }
         let mut calls: BTreeMap<Abi, BTreeMap<u32, Call>> = BTreeMap::new();
@@ -213,14 +198,8 @@ impl File {
             }
         }
         Ok(Recording {
-            tool: Tool {
-                name: self.tool.name,
-                version: self.tool.version,
-            },
-            host: Host {
-                kernel: self.host.kernel,
-                arch: self.host.arch,
-            },
+            tool: Tool { name: self.tool.name, version: self.tool.version },
+            host: Host { kernel: self.host.kernel, arch: self.host.arch },
             target: Target {
                 kind: match self.target.kind {
                     KindV1::Command => TargetKind::Command,

@@ -1,0 +1,125 @@
+//! The command line: arguments in, one call into the library, text and an exit status out.
+
+mod duration;
+mod exit;
+mod record;
+mod ui;
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use exit::{Failure, Outcome};
+use ui::Ui;
+
+/// Seccomp profiles from what a workload really calls
+///
+/// Strait records the system calls of your test runs in the kernel, makes seccomp profiles from them
+/// that are narrower than the Docker default, and runs commands under them to prove it.
+#[derive(Debug, Parser)]
+#[command(name = "strait", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "\
+Start here:
+  sudo strait record -- ./run-tests.sh                     what does it call?
+  strait generate run-tests.sh.recording.json -o app.json  only that, as a profile
+  sudo strait verify app.json -- ./run-tests.sh            does it run under it?")]
+struct Cli {
+    /// Show only warnings and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Show what Strait and its probe do; twice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// When to use colours; NO_COLOR is obeyed
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: clap::ColorChoice,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Record(record::RecordArgs),
+    /// Print a completion script for your shell
+    ///
+    /// For example: strait completions bash > /etc/bash_completion.d/strait
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    ///
+    /// For example: strait man | man -l -
+    Man {
+        /// Of which subcommand; none for that of strait itself
+        subcommand: Option<String>,
+    },
+}
+
+/// Runs Strait on the arguments of this process.
+pub fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A reader that has gone away is no error.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { exit::DONE });
+        }
+    };
+    let ui = Ui::new(cli.quiet, cli.verbose, cli.color);
+    let outcome = match &cli.command {
+        Command::Record(args) => record::main(args, &ui),
+        Command::Completions { shell } => completions(*shell),
+        Command::Man { subcommand } => man(subcommand.as_deref()),
+    };
+    outcome.unwrap_or_else(|Failure { error, code }| {
+        ui.error(&error);
+        ExitCode::from(code)
+    })
+}
+
+fn completions(shell: clap_complete::Shell) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "strait", &mut script);
+    crate::output::Output::Stdout.write(&script)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn man(subcommand: Option<&str>) -> Outcome {
+    let mut command = Cli::command();
+    command.build();
+    let command = match subcommand {
+        None => command,
+        Some(name) => command
+            .find_subcommand(name)
+            .with_context(|| {
+                format!("there is no subcommand `{name}`; `strait --help` lists them")
+            })?
+            .clone()
+            .bin_name(format!("strait-{name}")),
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    crate::output::Output::Stdout.write(&page)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a file, or standard input for `-`.
+fn read_text(path: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+    } else {
+        text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+    }
+    Ok(text)
+}

@@ -1,0 +1,7 @@
+//! The command `strait`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    strait::cli::main()
+}

@@ -1,0 +1,152 @@
+//! Files and streams out: whole or not at all, and in the hands of who asked for them.
+
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Uid, chown};
+use thiserror::Error;
+
+/// Why a file was not written. Nothing of it is left behind.
+#[derive(Debug, Error)]
+pub enum OutputError {
+    /// The folder does not exist or cannot be written.
+    #[error("cannot write {path}: {source}. Choose another place with -o")]
+    Unwritable {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Standard output is gone or full.
+    #[error("cannot write to standard output: {0}")]
+    Stdout(#[source] io::Error),
+}
+
+/// Where output goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Standard output: `-`.
+    Stdout,
+    /// A file.
+    File(PathBuf),
+}
+
+impl From<PathBuf> for Output {
+    fn from(path: PathBuf) -> Self {
+        if path.as_os_str() == "-" { Self::Stdout } else { Self::File(path) }
+    }
+}
+
+impl Output {
+    /// Finds out whether a file can be written here, so that work is not done in vain.
+    pub fn check(&self) -> Result<(), OutputError> {
+        match self {
+            Self::File(path) if !is_special(path) => temporary(path).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes all of `bytes`: a file under a temporary name that is then renamed, a device or pipe as
+    /// it is. A reader of standard output that has gone away is no error.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), OutputError> {
+        match self {
+            Self::Stdout => {
+                let mut stdout = io::stdout().lock();
+                match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                        Err(OutputError::Stdout(error))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::File(path) => write_file(path, bytes).map_err(|source| unwritable(path, source)),
+        }
+    }
+}
+
+fn unwritable(path: &Path, source: io::Error) -> OutputError {
+    OutputError::Unwritable { path: path.to_owned(), source }
+}
+
+fn temporary(path: &Path) -> Result<tempfile::NamedTempFile, OutputError> {
+    if path.is_dir() {
+        return Err(unwritable(path, io::ErrorKind::IsADirectory.into()));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    tempfile::Builder::new()
+        .prefix(".strait-")
+        .permissions(std::fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(|error| {
+            // tempfile adds its own path to the message, which nobody knows or needs.
+            let kind = error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>());
+            unwritable(path, kind.map_or(error.kind(), io::Error::kind).into())
+        })
+}
+
+/// Whether something other than a plain file is there already, such as `/dev/null`.
+fn is_special(path: &Path) -> bool {
+    path.metadata().is_ok_and(|file| {
+        let kind = file.file_type();
+        kind.is_char_device() || kind.is_fifo() || kind.is_socket() || kind.is_block_device()
+    })
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if is_special(path) {
+        return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
+    // A link stays a link: what it points to is replaced.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut file = temporary(path).map_err(|error| match error {
+        OutputError::Unwritable { source, .. } | OutputError::Stdout(source) => source,
+    })?;
+    file.write_all(bytes)?;
+    if let Some((uid, gid)) = invoking_user() {
+        chown(file.path(), Some(uid), Some(gid))?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Who called `sudo`, if it was that.
+fn invoking_user() -> Option<(Uid, Gid)> {
+    let number = |name| std::env::var(name).ok()?.parse().ok();
+    let (uid, gid) = (number("SUDO_UID")?, number("SUDO_GID")?);
+    Uid::effective().is_root().then(|| (Uid::from_raw(uid), Gid::from_raw(gid)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_and_links_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        let link = folder.path().join("link");
+        std::fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        Output::from(link.clone()).write(b"new").unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+        assert!(link.is_symlink());
+        assert_eq!(folder.path().read_dir().unwrap().count(), 2);
+    }
+
+    #[test]
+    fn an_unwritable_place_is_known_beforehand() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("no/such"), "/proc/x".into()] {
+            assert!(Output::from(path.clone()).check().is_err(), "{path:?}");
+            assert!(Output::from(path.clone()).write(b"x").is_err(), "{path:?}");
+        }
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+        Output::from(PathBuf::from("/dev/null")).check().unwrap();
+        Output::from(PathBuf::from("/dev/null")).write(b"x").unwrap();
+    }
+}

@@ -1,0 +1,147 @@
+//! From the probe's counters to what a recording says.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use probe_common::{SET_FIRST, SET_LAUNCH, SET_OTHER, Seen, abi};
+
+use super::names::Names;
+use super::probe::Snapshot;
+use crate::abi::Abi;
+use crate::recording::{Call, Program};
+
+/// Programs and calls, as [`Recording`](crate::recording::Recording) has them.
+pub struct Assembled {
+    /// Sorted by path, each path once.
+    pub programs: Vec<Program>,
+    /// By ABI and number.
+    pub calls: BTreeMap<Abi, BTreeMap<u32, Call>>,
+}
+
+/// The ABI that the probe gave as an index.
+pub fn abi_of(index: u32) -> Option<Abi> {
+    match index {
+        abi::X86_64 => Some(Abi::X86_64),
+        abi::X86 => Some(Abi::X86),
+        abi::X32 => Some(Abi::X32),
+        abi::AARCH64 => Some(Abi::Aarch64),
+        _ => None,
+    }
+}
+
+/// The index by which the probe knows an ABI.
+pub fn index_of(of: Abi) -> u32 {
+    match of {
+        Abi::X86_64 => abi::X86_64,
+        Abi::X86 => abi::X86,
+        Abi::X32 => abi::X32,
+        Abi::Aarch64 => abi::AARCH64,
+    }
+}
+
+/// The ABI of a set. Each has one: an executable has a set for every ABI that it used.
+fn abi_of_set(set: u16, of_program: u32, native: u32) -> Option<Abi> {
+    match set {
+        SET_LAUNCH => abi_of(native),
+        set if set < SET_FIRST => abi_of(u32::from(set - SET_OTHER)),
+        _ => abi_of(of_program),
+    }
+}
+
+/// Puts the counters of all sets together. `native` is the ABI index of the machine, and `start` the
+/// beginning of the recording, in nanoseconds of `CLOCK_MONOTONIC`.
+pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64) -> Assembled {
+    // The command's own executable is the first one that was executed, right after the launch.
+    let command = snapshot
+        .sets
+        .iter()
+        .filter(|counts| counts.set >= SET_FIRST && counts.program.key.abi == native)
+        .min_by_key(|counts| counts.set)
+        .map(|counts| names.program(counts.set, &counts.program));
+    let mut programs = BTreeMap::new();
+    let mut calls: BTreeMap<Abi, BTreeMap<u32, Call>> = BTreeMap::new();
+    let mut add = |program: &Program, abi: Abi, number: u32, seen: Seen| {
+        let call = calls.entry(abi).or_default().entry(number).or_default();
+        let first = Duration::from_nanos(seen.first.saturating_sub(start));
+        call.first_seen = if call.count == 0 { first } else { call.first_seen.min(first) };
+        call.count += seen.count;
+        *call.programs.entry(program.path.clone()).or_default() += seen.count;
+        programs.entry(program.path.clone()).or_insert_with(|| program.clone());
+    };
+    let mut of_set = BTreeMap::new();
+    for counts in &snapshot.sets {
+        let Some(abi) = abi_of_set(counts.set, counts.program.key.abi, native) else {
+            continue;
+        };
+        let program = match (&command, counts.set) {
+            (Some(command), SET_LAUNCH) => command.clone(),
+            _ => names.program(counts.set, &counts.program),
+        };
+        for (number, seen) in &counts.calls {
+            add(&program, abi, *number, *seen);
+        }
+        of_set.insert(u32::from(counts.set), (program, abi));
+    }
+    for (key, seen) in &snapshot.unknown {
+        if let Some((program, abi)) = of_set.get(&key.set) {
+            add(program, *abi, key.number, *seen);
+        }
+    }
+    Assembled { programs: programs.into_values().collect(), calls }
+}
+
+#[cfg(test)]
+mod tests {
+    use probe_common::{PATH_LEN, ProgramKey, UnknownKey};
+
+    use super::super::probe::SetCounts;
+    use super::*;
+
+    fn set(set: u16, path: &str, abi: u32, calls: &[(u32, u64, u64)]) -> SetCounts {
+        let mut filename = [0; PATH_LEN];
+        filename[..path.len()].copy_from_slice(path.as_bytes());
+        SetCounts {
+            set,
+            program: probe_common::Program {
+                key: ProgramKey { inode: u64::MAX, device: 0, abi },
+                pid: u32::MAX,
+                ready: u32::from(set >= SET_FIRST),
+                filename,
+                interp: filename,
+            },
+            calls: calls
+                .iter()
+                .map(|(number, count, first)| (*number, Seen { count: *count, first: *first }))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn counts_are_summed_and_the_earliest_time_wins() {
+        let snapshot = Snapshot {
+            sets: vec![
+                set(SET_LAUNCH, "", 0, &[(59, 1, 5_000_000)]),
+                set(SET_OTHER, "", 0, &[(1, 7, 9_000_000)]),
+                set(SET_FIRST, "/bin/a", abi::X86_64, &[(1, 2, 8_000_000), (59, 1, 9_000_000)]),
+                set(SET_FIRST + 1, "/bin/b", abi::X86_64, &[(1, 1, 7_000_000)]),
+                set(SET_FIRST + 2, "/bin/a", abi::X86, &[(1, 4, 9_000_000)]),
+            ],
+            unknown: vec![(
+                UnknownKey { set: u32::from(SET_FIRST), number: 5000 },
+                Seen { count: 3, first: 6_000_000 },
+            )],
+            ..Snapshot::default()
+        };
+        let Assembled { programs, calls } =
+            assemble(&snapshot, &mut Names::default(), abi::X86_64, 5_000_000);
+        let paths: Vec<_> = programs.iter().map(|program| program.path.as_str()).collect();
+        assert_eq!(paths, ["(other)", "/bin/a", "/bin/b"]);
+        let write = &calls[&Abi::X86_64][&1];
+        assert_eq!((write.count, write.first_seen), (10, Duration::from_millis(2)));
+        assert_eq!(write.programs["/bin/a"], 2);
+        let execve = &calls[&Abi::X86_64][&59];
+        assert_eq!((execve.count, execve.programs["/bin/a"]), (2, 2));
+        assert_eq!(calls[&Abi::X86_64][&5000].count, 3);
+        assert_eq!(calls[&Abi::X86][&1].count, 4);
+    }
+}

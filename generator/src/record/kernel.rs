@@ -1,0 +1,137 @@
+//! What the probe has to know about the running kernel: [`Config`], from its BTF.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use probe_common::{Config, abi};
+use thiserror::Error;
+
+use super::btf::{Btf, BtfError};
+
+/// Where the kernel publishes its types; `STRAIT_BTF` names another file.
+const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+/// Why the running kernel cannot be traced.
+#[derive(Debug, Error)]
+pub enum KernelError {
+    /// No types, or not the expected ones.
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    /// No probe for this machine.
+    #[error("Strait cannot record on {0} yet: it knows x86_64 and aarch64")]
+    Machine(String),
+    /// `/proc` is not there, or of another pid namespace.
+    #[error("cannot look up the pid namespace in {path}: {source}. Is /proc mounted?")]
+    PidNamespace {
+        /// The file.
+        path: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// What an architecture calls things.
+struct Machine {
+    native_abi: u32,
+    has_x32: bool,
+    execve: u32,
+    execveat: u32,
+    number: &'static str,
+    args: [&'static str; 6],
+    compat_args: Option<[&'static str; 6]>,
+    /// The word of `thread_info` that tells a 32-bit call, and its bits.
+    compat: (&'static str, u32),
+}
+
+/// `arch/x86/include/asm/ptrace.h` and `syscall.h`; `TS_COMPAT` from `asm/thread_info.h`.
+const X86_64: Machine = Machine {
+    native_abi: abi::X86_64,
+    has_x32: true,
+    execve: 59,
+    execveat: 322,
+    number: "orig_ax",
+    args: ["di", "si", "dx", "r10", "r8", "r9"],
+    compat_args: Some(["bx", "cx", "dx", "si", "di", "bp"]),
+    compat: ("thread_info.status", 0x0002),
+};
+
+/// `arch/arm64/include/asm/ptrace.h`. The first argument is kept apart, since its register takes the
+/// result. 32-bit calls are not told apart yet.
+const AARCH64: Machine = Machine {
+    native_abi: abi::AARCH64,
+    has_x32: false,
+    execve: 221,
+    execveat: 281,
+    number: "syscallno",
+    args: ["orig_x0", "regs", "regs", "regs", "regs", "regs"],
+    compat_args: None,
+    compat: ("thread_info.flags", 0),
+};
+
+/// The helper that gives the current task as a typed pointer, since Linux 5.11.
+const TASK_BTF: &str = "bpf_get_current_task_btf";
+
+const WANTED: [&str; 7] =
+    ["task_struct", "linux_binprm", "file", "inode", "super_block", "pt_regs", TASK_BTF];
+
+/// Reads what the probe has to know. `sets` and `watch_refusals` are left at zero.
+pub fn config() -> Result<Config, KernelError> {
+    let path = std::env::var_os("STRAIT_BTF").map_or_else(|| VMLINUX.into(), PathBuf::from);
+    let btf = Btf::read(&path, &WANTED)?;
+    let machine = match std::env::consts::ARCH {
+        "x86_64" => X86_64,
+        "aarch64" => AARCH64,
+        other => return Err(KernelError::Machine(other.to_owned())),
+    };
+    let args = |names: [&str; 6]| -> Result<[u32; 6], BtfError> {
+        let mut offsets = [0; 6];
+        for (index, name) in (0..).zip(names) {
+            // An array of registers, of which the name gives only the start.
+            let element = if name == "regs" { 8 * index } else { 0 };
+            offsets[index as usize] = btf.offset("pt_regs", name)? + element;
+        }
+        Ok(offsets)
+    };
+    let (pidns_dev, pidns_ino) = pid_namespace()?;
+    Ok(Config {
+        task_pid: btf.offset("task_struct", "pid")?,
+        task_tgid: btf.offset("task_struct", "tgid")?,
+        task_exit_code: btf.offset("task_struct", "exit_code")?,
+        task_compat: btf.offset("task_struct", machine.compat.0)?,
+        compat_mask: machine.compat.1,
+        task_btf: u32::from(btf.has_function(TASK_BTF) && !slow_task()),
+        native_abi: machine.native_abi,
+        has_x32: u32::from(machine.has_x32),
+        execve: machine.execve,
+        execveat: machine.execveat,
+        watch_refusals: 0,
+        sets: 0,
+        binprm_file: btf.offset("linux_binprm", "file")?,
+        binprm_filename: btf.offset("linux_binprm", "filename")?,
+        binprm_interp: btf.offset("linux_binprm", "interp")?,
+        file_inode: btf.offset("file", "f_inode")?,
+        inode_ino: btf.offset("inode", "i_ino")?,
+        inode_sb: btf.offset("inode", "i_sb")?,
+        sb_dev: btf.offset("super_block", "s_dev")?,
+        regs_number: btf.offset("pt_regs", machine.number)?,
+        regs_args: args(machine.args)?,
+        regs_compat_args: machine.compat_args.map_or(Ok([0; 6]), args)?,
+        recorder_tgid: std::process::id(),
+        reserved: 0,
+        pidns_dev,
+        pidns_ino,
+    })
+}
+
+/// Whether to read task fields as kernels before 5.11 need it: for the tests, which have to cover
+/// that way too.
+fn slow_task() -> bool {
+    std::env::var_os("STRAIT_TASK_BTF").is_some_and(|value| value == "0")
+}
+
+fn pid_namespace() -> Result<(u64, u64), KernelError> {
+    let path = "/proc/self/ns/pid";
+    let file = std::fs::metadata(Path::new(path))
+        .map_err(|source| KernelError::PidNamespace { path, source })?;
+    Ok((file.dev(), file.ino()))
+}

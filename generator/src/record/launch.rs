@@ -1,0 +1,308 @@
+//! Starts the command: forked and held back until the probe is ready, then executed as the caller
+//! would have done it, with the caller's terminal, environment, limits and signals.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::unistd::{AccessFlags, ForkResult, Pid, access, fork, pipe2};
+use thiserror::Error;
+
+use super::mailbox::Mailbox;
+use super::user::User;
+use crate::enforce;
+
+/// Why the command was not started.
+#[derive(Debug, Error)]
+pub enum LaunchError {
+    /// No such program.
+    #[error("cannot run `{0}`: no such program{hint}", hint = path_hint(.0))]
+    NotFound(String),
+    /// There is one, but it cannot be executed.
+    #[error("cannot run `{program}`: {reason}")]
+    NotExecutable {
+        /// As given.
+        program: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A zero byte in an argument.
+    #[error("argument {0} of the command contains a zero byte, which no program can be given")]
+    ZeroByte(usize),
+    /// The machine is out of something.
+    #[error("cannot {what} for the command: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The child could not become what was asked for.
+    #[error("cannot {what} before running the command: {source}")]
+    Setup {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+fn path_hint(program: &str) -> &'static str {
+    if program.contains('/') { "" } else { " in any folder of PATH" }
+}
+
+/// What is to be run, and how.
+pub struct Launch {
+    program: CString,
+    shown: String,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+    user: Option<User>,
+    filter: Option<Filter>,
+}
+
+/// A seccomp filter to be installed right before the command is executed.
+pub struct Filter {
+    /// The compiled profile.
+    pub program: enforce::Program,
+    /// Whether to set `no_new_privs` first. Without it the child needs `CAP_SYS_ADMIN`.
+    pub no_new_privs: bool,
+}
+
+impl Launch {
+    /// Finds the program as `execvp` would.
+    pub fn new(
+        command: &[OsString],
+        user: Option<User>,
+        filter: Option<Filter>,
+    ) -> Result<Self, LaunchError> {
+        let name = command.first().map(OsString::as_os_str).unwrap_or_default();
+        let program = find(name)?;
+        let environment = environment(user.as_ref());
+        Ok(Self {
+            program: CString::new(program.into_os_string().into_vec())
+                .map_err(|_| LaunchError::ZeroByte(0))?,
+            shown: name.to_string_lossy().into_owned(),
+            arguments: command
+                .iter()
+                .enumerate()
+                .map(|(index, argument)| {
+                    CString::new(argument.as_bytes()).map_err(|_| LaunchError::ZeroByte(index))
+                })
+                .collect::<Result<_, _>>()?,
+            environment,
+            user,
+            filter,
+        })
+    }
+
+    /// The executable file, as it will be given to `execve`.
+    pub fn program(&self) -> &Path {
+        Path::new(OsStr::from_bytes(self.program.as_bytes()))
+    }
+
+    /// Forks. The child waits until it is released, and ends if the recorder goes away before.
+    /// `signals` are those that the recorder has blocked for itself.
+    pub fn fork(self, signals: &SigSet) -> Result<Held, LaunchError> {
+        let system =
+            |what| move |errno: nix::Error| LaunchError::System { what, source: errno.into() };
+        let (gate, release) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(system("open a pipe"))?;
+        let mailbox =
+            Mailbox::new().map_err(|source| LaunchError::System { what: "map memory", source })?;
+        let argv = pointers(&self.arguments);
+        let envp = pointers(&self.environment);
+        // SAFETY: there is one thread, and the child only makes system calls on what is prepared.
+        match unsafe { fork() }.map_err(system("fork"))? {
+            ForkResult::Parent { child } => Ok(Held { child, release, mailbox, shown: self.shown }),
+            ForkResult::Child => {
+                drop(release);
+                self.child(&gate, &mailbox, signals, &argv, &envp)
+            }
+        }
+    }
+
+    /// In the child. Allocates nothing and never returns.
+    fn child(
+        &self,
+        gate: &OwnedFd,
+        mailbox: &Mailbox,
+        signals: &SigSet,
+        argv: &[*const libc::c_char],
+        envp: &[*const libc::c_char],
+    ) -> ! {
+        let mut released = [0_u8; 1];
+        // SAFETY: a buffer of one byte.
+        let read = unsafe { libc::read(gate.as_raw_fd(), released.as_mut_ptr().cast(), 1) };
+        if read == 1 {
+            let (stage, errno) = self.become_command(signals, argv, envp);
+            mailbox.post(stage, errno);
+        }
+        // SAFETY: ends the process, without the exit handlers of a process that it is not.
+        unsafe { libc::_exit(127) }
+    }
+
+    /// Returns only if that failed: at which stage, and why.
+    fn become_command(
+        &self,
+        signals: &SigSet,
+        argv: &[*const libc::c_char],
+        envp: &[*const libc::c_char],
+    ) -> (Stage, i32) {
+        let needs_admin = self.filter.as_ref().is_some_and(|filter| !filter.no_new_privs);
+        if let Some(user) = &self.user
+            && let Err(errno) = user.become_user(needs_admin)
+        {
+            return (Stage::User, errno as i32);
+        }
+        // Rust ignores SIGPIPE in every program; commands expect it to end them.
+        // SAFETY: sets a default action.
+        unsafe { libc::signal(Signal::SIGPIPE as i32, libc::SIG_DFL) };
+        if let Err(errno) = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(signals), None) {
+            return (Stage::Signals, errno as i32);
+        }
+        if let Some(filter) = &self.filter
+            && let Err(error) = enforce::install(&filter.program, filter.no_new_privs)
+        {
+            return (Stage::Filter, error.raw_os_error().unwrap_or(libc::EINVAL));
+        }
+        // SAFETY: all strings and both arrays end in zero.
+        unsafe { libc::execve(self.program.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+        (Stage::Exec, nix::errno::Errno::last_raw())
+    }
+}
+
+/// How far the child came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub(super) enum Stage {
+    User = 1,
+    Signals = 2,
+    Filter = 3,
+    Exec = 4,
+}
+
+/// A child that waits.
+pub struct Held {
+    child: Pid,
+    release: OwnedFd,
+    mailbox: Mailbox,
+    shown: String,
+}
+
+/// A child that runs.
+pub struct Running {
+    /// Its process id, in the recorder's pid namespace.
+    pub child: Pid,
+    mailbox: Mailbox,
+    shown: String,
+}
+
+impl Held {
+    /// Lets the child run the command.
+    pub fn release(self) -> Result<Running, LaunchError> {
+        let Self { child, release, mailbox, shown } = self;
+        nix::unistd::write(&release, b"!")
+            .map_err(|errno| LaunchError::System { what: "release", source: errno.into() })?;
+        Ok(Running { child, mailbox, shown })
+    }
+}
+
+impl Running {
+    /// Once the child has ended: whether that was because the command could not be run.
+    pub fn failure(&self) -> Option<LaunchError> {
+        let (stage, errno) = self.mailbox.read()?;
+        let source = io::Error::from_raw_os_error(errno);
+        let program = self.shown.clone();
+        Some(match stage {
+            Stage::User => LaunchError::Setup { what: "change the user", source },
+            Stage::Signals => LaunchError::Setup { what: "unblock signals", source },
+            Stage::Filter => LaunchError::Setup { what: "install the filter", source },
+            Stage::Exec => LaunchError::NotExecutable {
+                program,
+                reason: match errno {
+                    libc::ENOENT => "its interpreter or dynamic loader does not exist".to_owned(),
+                    libc::ENOEXEC => {
+                        "it is neither a binary for this machine nor a script with a `#!` line"
+                            .to_owned()
+                    }
+                    libc::ENOSYS => "the profile refuses execve itself".to_owned(),
+                    _ => source.to_string(),
+                },
+            },
+        })
+    }
+}
+
+fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
+    strings.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+}
+
+fn environment(user: Option<&User>) -> Vec<CString> {
+    let of_user = user.map(User::environment).unwrap_or_default();
+    let inherited = std::env::vars_os()
+        .filter(|(name, _)| !of_user.iter().any(|(of_user, _)| OsStr::new(of_user) == name));
+    inherited
+        .chain(of_user.iter().map(|(name, value)| (OsString::from(name), value.clone())))
+        .filter_map(|(name, value)| {
+            CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok()
+        })
+        .collect()
+}
+
+fn find(name: &OsStr) -> Result<PathBuf, LaunchError> {
+    let shown = || name.to_string_lossy().into_owned();
+    if name.as_bytes().contains(&b'/') {
+        return executable(Path::new(name)).map(|()| name.into()).map_err(|errno| match errno {
+            nix::Error::ENOENT | nix::Error::ENOTDIR => LaunchError::NotFound(shown()),
+            _ => not_executable(shown(), errno),
+        });
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    let mut refused = None;
+    for folder in std::env::split_paths(&folders).filter(|_| !name.is_empty()) {
+        let path = folder.join(name);
+        match executable(&path) {
+            Ok(()) => return Ok(path),
+            Err(nix::Error::ENOENT | nix::Error::ENOTDIR) => {}
+            Err(errno) => refused = refused.or(Some(errno)),
+        }
+    }
+    Err(refused
+        .map_or_else(|| LaunchError::NotFound(shown()), |errno| not_executable(shown(), errno)))
+}
+
+fn executable(path: &Path) -> nix::Result<()> {
+    access(path, AccessFlags::F_OK)?;
+    if path.is_dir() {
+        return Err(nix::Error::EISDIR);
+    }
+    access(path, AccessFlags::X_OK)
+}
+
+fn not_executable(program: String, errno: nix::Error) -> LaunchError {
+    let reason = match errno {
+        nix::Error::EISDIR => "it is a folder".to_owned(),
+        nix::Error::EACCES => "it is not executable. `chmod +x` makes it so".to_owned(),
+        other => other.desc().to_owned(),
+    };
+    LaunchError::NotExecutable { program, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_looked_for_as_a_shell_does() {
+        assert_eq!(find(OsStr::new("/bin/sh")).unwrap(), Path::new("/bin/sh"));
+        assert!(find(OsStr::new("sh")).unwrap().is_absolute());
+        assert!(matches!(find(OsStr::new("no-such-program")), Err(LaunchError::NotFound(_))));
+        assert!(matches!(find(OsStr::new("/no/such")), Err(LaunchError::NotFound(_))));
+        assert!(matches!(find(OsStr::new("/etc/passwd")), Err(LaunchError::NotExecutable { .. })));
+        assert!(matches!(find(OsStr::new("/etc")), Err(LaunchError::NotExecutable { .. })));
+        assert!(matches!(find(OsStr::new("")), Err(LaunchError::NotFound(_))));
+    }
+}

@@ -1,0 +1,64 @@
+//! A word from the child to the recorder that takes no system call, since under a filter any call
+//! may be refused.
+
+use std::io;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use super::launch::Stage;
+
+/// Two words of memory that parent and child share.
+pub struct Mailbox(*mut [AtomicI32; 2]);
+
+impl Mailbox {
+    /// Maps the memory. The child inherits it.
+    pub fn new() -> io::Result<Self> {
+        let length = size_of::<[AtomicI32; 2]>();
+        // SAFETY: a new mapping, of which nothing else knows.
+        let address = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                length,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        if address == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self(address.cast()))
+    }
+
+    fn words(&self) -> &[AtomicI32; 2] {
+        // SAFETY: mapped for as long as this value lives, aligned to a page, zero at first.
+        unsafe { &*self.0 }
+    }
+
+    /// In the child: at which stage it failed, and why.
+    pub fn post(&self, stage: Stage, errno: i32) {
+        let [of_stage, of_errno] = self.words();
+        of_errno.store(errno, Ordering::Relaxed);
+        of_stage.store(stage as i32, Ordering::Release);
+    }
+
+    /// In the parent: what was posted, if anything.
+    pub fn read(&self) -> Option<(Stage, i32)> {
+        let [of_stage, of_errno] = self.words();
+        let stage = match of_stage.load(Ordering::Acquire) {
+            1 => Stage::User,
+            2 => Stage::Signals,
+            3 => Stage::Filter,
+            4 => Stage::Exec,
+            _ => return None,
+        };
+        Some((stage, of_errno.load(Ordering::Relaxed)))
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        // SAFETY: the mapping made by `new`, which nobody refers to any more.
+        unsafe { libc::munmap(self.0.cast(), size_of::<[AtomicI32; 2]>()) };
+    }
+}

@@ -1,0 +1,196 @@
+//! Records what a command and all that it starts calls: the only part of Strait that knows the
+//! kernel.
+//!
+//! - [`btf`], `kernel`: what the probe has to know about this kernel
+//! - `probe`: the probe itself
+//! - `launch`, `user`, `mailbox`: the command
+//! - `signals`, `session`: waiting for all that can happen
+//! - `names`, `assemble`: from counters to a recording
+//!
+//! # Example
+//!
+//! ```no_run
+//! use strait::record::{Request, run};
+//!
+//! let request = Request::new(["nginx".into(), "-t".into()]);
+//! let outcome = run(request, &|notice| eprintln!("{notice}"))?;
+//! println!("{} calls", outcome.recording.total());
+//! # Ok::<(), strait::record::RecordError>(())
+//! ```
+
+pub mod btf;
+
+mod assemble;
+mod kernel;
+mod launch;
+mod mailbox;
+mod names;
+mod privilege;
+mod probe;
+mod session;
+mod signals;
+mod user;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use thiserror::Error;
+
+use crate::abi::Abi;
+use crate::recording::Recording;
+
+pub use kernel::KernelError;
+pub use launch::{Filter, LaunchError};
+pub use privilege::{PrivilegeError, may_filter_without_no_new_privs};
+pub use probe::ProbeError;
+pub use session::run;
+pub use user::{User, UserError};
+
+/// What is to be recorded, and how.
+pub struct Request {
+    /// Program and arguments.
+    pub command: Vec<OsString>,
+    /// Who is to run it; `None`: the caller.
+    pub user: Option<User>,
+    /// How long to go on with processes that outlive the command; `None`: until they end.
+    pub linger: Option<Duration>,
+    /// How many executables are to have counters of their own; `None`: as many as fit into 64 MiB.
+    pub max_programs: Option<u16>,
+    /// A filter to run the command under. Refusals are observed if there is one.
+    pub filter: Option<Filter>,
+    /// By ABI and number of a call, a bit for each argument whose value tells one refusal from
+    /// another.
+    pub looked_at: Vec<(Abi, u32, u8)>,
+    /// Whether the probe is to say what it does, through [`log`].
+    pub verbose: bool,
+}
+
+impl Request {
+    /// Records `command` as the caller, with the defaults of the command line.
+    pub fn new(command: impl Into<Vec<OsString>>) -> Self {
+        Self {
+            command: command.into(),
+            user: None,
+            linger: Some(Duration::from_secs(10)),
+            max_programs: None,
+            filter: None,
+            looked_at: Vec::new(),
+            verbose: false,
+        }
+    }
+}
+
+/// What came of it.
+pub struct Outcome {
+    /// What was called.
+    pub recording: Recording,
+    /// How the command ended.
+    pub status: Status,
+    /// What the filter refused, in the order of the first time.
+    pub refusals: Vec<Refusal>,
+    /// Refusals for which there was no room.
+    pub refusals_lost: u64,
+    /// Tasks that still ran when the recording ended.
+    pub still_running: u64,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// By itself, with this status.
+    Exited(u8),
+    /// By this signal.
+    Signaled(Signal),
+}
+
+impl Status {
+    /// As a shell gives it: 128 and the signal's number for a command that a signal ended.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Exited(code) => code,
+            Self::Signaled(signal) => 128 + signal as u8,
+        }
+    }
+}
+
+/// Calls that a filter refused in the same way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// ABI of the call.
+    pub abi: Abi,
+    /// Its number, without the x32 bit; `None` if the task was killed and only that is known.
+    pub number: Option<u32>,
+    /// What it was answered with; `None` if the task was killed or got SIGSYS.
+    pub errno: Option<u32>,
+    /// Arguments of the first one, as the kernel gave them to the filter.
+    pub args: [u64; 6],
+    /// Path of the executable that made it.
+    pub program: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// Something that whoever waits wants to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The command has ended, and this many of the tasks that it started have not.
+    Lingering {
+        /// How many.
+        tasks: u64,
+        /// How long they are waited for.
+        limit: Option<Duration>,
+    },
+    /// A second signal: the command is killed, since the first one did not end it.
+    Killing,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lingering { tasks: 1, limit } => {
+                f.write_str("the command has ended, but 1 task that it started still runs; ")?;
+                write_limit(f, *limit)
+            }
+            Self::Lingering { tasks, limit } => {
+                write!(f, "the command has ended, but {tasks} tasks that it started still run; ")?;
+                write_limit(f, *limit)
+            }
+            Self::Killing => f.write_str("the command did not end at the first signal; killing it"),
+        }
+    }
+}
+
+fn write_limit(f: &mut fmt::Formatter<'_>, limit: Option<Duration>) -> fmt::Result {
+    match limit {
+        Some(limit) => write!(f, "recording for up to {} s more (--linger)", limit.as_secs_f32()),
+        None => f.write_str("recording until they end; Ctrl-C stops"),
+    }
+}
+
+/// Why nothing was recorded.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    /// The command could not be started.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// Capabilities are missing.
+    #[error(transparent)]
+    Privilege(#[from] PrivilegeError),
+    /// The kernel cannot be traced.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The probe failed.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The operating system failed.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+}

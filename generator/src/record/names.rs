@@ -1,0 +1,118 @@
+//! Paths of executables. The kernel says by which path each was executed, which may be relative, a
+//! link, or of another mount namespace; while the task lives `/proc` knows better.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use probe_common::{Program, SET_FIRST};
+
+use crate::recording;
+
+/// The name under which the calls of all executables without room of their own stand.
+pub const OTHER: &str = "(other)";
+
+/// What the recorder knows of executables, by set.
+#[derive(Default)]
+pub struct Names(BTreeMap<u16, PathBuf>);
+
+impl Names {
+    /// Looks up the executable of a set at once, while the task that runs it may still be there.
+    pub fn resolve(&mut self, set: u16, program: &Program) {
+        if let Some(path) = from_proc(program).or_else(|| from_file(program)) {
+            self.0.insert(set, path);
+        }
+    }
+
+    /// The executable of a set, for a recording.
+    pub fn program(&mut self, set: u16, program: &Program) -> recording::Program {
+        if set < SET_FIRST {
+            return other();
+        }
+        if !self.0.contains_key(&set) {
+            self.resolve(set, program);
+        }
+        let path = self.0.get(&set).cloned().unwrap_or_else(|| given(program).to_owned());
+        recording::Program {
+            path: path.to_string_lossy().into_owned(),
+            device: format!("{}:{}", program.key.device >> 20, program.key.device & 0xf_ffff),
+            inode: program.key.inode,
+        }
+    }
+}
+
+/// The program under which calls of no known executable stand.
+fn other() -> recording::Program {
+    recording::Program { path: OTHER.to_owned(), device: String::new(), inode: 0 }
+}
+
+/// The path by which the kernel opened it: of a script's interpreter, not of the script.
+fn given(program: &Program) -> &Path {
+    let text = if program.interp[0] == 0 { &program.filename } else { &program.interp };
+    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+    Path::new(OsStr::from_bytes(&text[..end]))
+}
+
+/// Device numbers are not compared: a file on overlayfs or btrfs has another one for `stat` than the
+/// kernel uses within.
+fn is_the_file(path: &Path, program: &Program) -> bool {
+    path.metadata().is_ok_and(|file| file.ino() == program.key.inode)
+}
+
+fn from_proc(program: &Program) -> Option<PathBuf> {
+    let link = PathBuf::from(format!("/proc/{}/exe", program.pid));
+    if !is_the_file(&link, program) {
+        return None;
+    }
+    let path = link.read_link().ok()?;
+    let bytes = path.as_os_str().as_bytes();
+    Some(match bytes.strip_suffix(b" (deleted)") {
+        Some(path) => PathBuf::from(OsStr::from_bytes(path)),
+        None => path,
+    })
+}
+
+fn from_file(program: &Program) -> Option<PathBuf> {
+    let path = given(program).canonicalize().ok()?;
+    is_the_file(&path, program).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use probe_common::{PATH_LEN, ProgramKey};
+
+    use super::*;
+
+    fn program(path: &str, inode: u64, pid: u32) -> Program {
+        let mut filename = [0; PATH_LEN];
+        filename[..path.len()].copy_from_slice(path.as_bytes());
+        Program {
+            key: ProgramKey { inode, device: 8 << 20 | 1, abi: 0 },
+            pid,
+            ready: 1,
+            filename,
+            interp: filename,
+        }
+    }
+
+    #[test]
+    fn a_path_is_believed_only_if_the_inode_agrees() {
+        let exe = std::env::current_exe().unwrap().canonicalize().unwrap();
+        let inode = exe.metadata().unwrap().ino();
+        let mut names = Names::default();
+        let by_pid = names.program(10, &program("./relative", inode, std::process::id()));
+        assert_eq!(Path::new(&by_pid.path), exe);
+        let by_file = names.program(11, &program(exe.to_str().unwrap(), inode, u32::MAX));
+        assert_eq!(Path::new(&by_file.path), exe);
+        let neither = names.program(12, &program("./relative", inode + 1, u32::MAX));
+        assert_eq!(neither.path, "./relative");
+        assert_eq!(neither.device, "8:1");
+    }
+
+    #[test]
+    fn reserved_sets_have_no_executable() {
+        assert_eq!(Names::default().program(2, &program("", 0, 0)).path, OTHER);
+    }
+}

@@ -1,0 +1,329 @@
+//! The probe in the kernel: loaded, attached, read and let go. The only file that knows aya.
+
+use std::borrow::Cow;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::PathBuf;
+
+use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf};
+use aya::programs::RawTracePoint;
+use aya::{Ebpf, EbpfLoader};
+use aya_log::EbpfLogger;
+use probe_common::{
+    Config, Counters, Event, NUMBERS, Program, Refusal, RefusalKey, SET_FIRST, SET_MASK, Seen,
+    UnknownKey, loss,
+};
+use thiserror::Error;
+
+use crate::recording::Losses;
+
+/// The object built by `cargo xtask build-ebpf`.
+static PREBUILT: &[u8] = aya::include_bytes_aligned!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../probe-ebpf/prebuilt/probe.bpf.o"
+));
+
+/// Memory that counters take by default, over all CPUs.
+const COUNTER_MEMORY: usize = 64 * 1024 * 1024;
+
+/// Why the probe could not be used.
+#[derive(Debug, Error)]
+pub enum ProbeError {
+    /// The object named by `STRAIT_PROBE_OBJECT` cannot be read.
+    #[error("cannot read the probe {path} named by STRAIT_PROBE_OBJECT: {source}")]
+    Object {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The kernel refused a map, or the object is not one.
+    #[error("the kernel did not take the probe: {0}. `strait -v record` shows more")]
+    Load(#[from] aya::EbpfError),
+    /// The kernel refused a program.
+    #[error(
+        "the kernel did not take the probe's program {program}: {source}. \
+         `strait -v record` shows more"
+    )]
+    Program {
+        /// Its name.
+        program: &'static str,
+        /// Why.
+        source: aya::programs::ProgramError,
+    },
+    /// A map could not be read or written.
+    #[error("cannot read what the probe has counted ({map}): {source}")]
+    Map {
+        /// Its name.
+        map: &'static str,
+        /// Why.
+        source: MapError,
+    },
+    /// The object lacks a part.
+    #[error("the probe has no {0}: it was built for another release of Strait")]
+    Missing(&'static str),
+    /// The probe's own messages cannot be read.
+    #[error("cannot read the probe's messages: {0}")]
+    Log(#[from] aya_log::Error),
+}
+
+/// How the probe is to be loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How many executables are to have counters of their own; `None`: as many as fit into 64 MiB,
+    /// at least 64 and at most 1024.
+    pub max_programs: Option<u16>,
+    /// To watch for refused calls: by ABI and number, a bit for each argument that tells one refusal
+    /// from another.
+    pub refusals: Option<Vec<(u32, u32, u8)>>,
+    /// Whether the probe itself is to say what it does.
+    pub verbose: bool,
+}
+
+/// The loaded probe. Nothing of it is pinned: it leaves the kernel with this value, or with the
+/// process if that is killed.
+pub struct Probe {
+    ebpf: Ebpf,
+    events: RingBuf<MapData>,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    sets: u16,
+}
+
+/// All that the probe has counted.
+#[derive(Default)]
+pub struct Snapshot {
+    /// One for each set in use, the reserved ones too.
+    pub sets: Vec<SetCounts>,
+    /// Calls of unknown number.
+    pub unknown: Vec<(UnknownKey, Seen)>,
+    /// Refused calls.
+    pub refusals: Vec<(RefusalKey, Refusal)>,
+    /// Refusals that could not be stored.
+    pub refusals_lost: u64,
+    /// What could not be stored.
+    pub losses: Losses,
+}
+
+/// The counters of one set.
+pub struct SetCounts {
+    /// Its number.
+    pub set: u16,
+    /// Its executable; zeroed for the reserved sets.
+    pub program: Program,
+    /// Number, count, and time of the first call, of each call that was made.
+    pub calls: Vec<(u32, Seen)>,
+}
+
+macro_rules! map {
+    ($self:ident . $name:ident as $kind:ty) => {{
+        let map = $self.ebpf.map(stringify!($name));
+        let map = map.ok_or(ProbeError::Missing(concat!("map ", stringify!($name))))?;
+        <$kind>::try_from(map)
+            .map_err(|source| ProbeError::Map { map: stringify!($name), source })?
+    }};
+}
+
+/// Every program with the tracepoint that it is for; the last only where refusals are watched.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("sched_process_exit", "sched_process_exit"),
+    ("sched_process_exec", "sched_process_exec"),
+    ("sched_process_fork", "sched_process_fork"),
+    ("sys_enter", "sys_enter"),
+    ("sys_exit", "sys_exit"),
+];
+
+impl Probe {
+    /// Loads and attaches the probe. Nothing is recorded until this process forks.
+    pub fn load(mut config: Config, options: &Options) -> Result<Self, ProbeError> {
+        let sets = options
+            .max_programs
+            .unwrap_or_else(default_programs)
+            .saturating_add(SET_FIRST)
+            .min(SET_MASK);
+        config.sets = u32::from(sets);
+        config.watch_refusals = u32::from(options.refusals.is_some());
+        let log_level: u8 = if options.verbose { log::Level::Debug as u8 } else { 0 };
+        let mut ebpf = EbpfLoader::new()
+            .btf(None)
+            .override_global("CONFIG", &config, true)
+            .override_global(aya_log::LEVEL, &log_level, false)
+            .map_max_entries("COUNTERS", config.sets)
+            .map_max_entries("FIRST", config.sets)
+            .map_max_entries("PROGRAMS", config.sets)
+            .map_max_entries("SETS", config.sets)
+            .map_max_entries("FREE", config.sets)
+            .load(&object()?)?;
+        let logger = if options.verbose { Some(EbpfLogger::init(&mut ebpf)?) } else { None };
+        let events = ebpf.take_map("EVENTS").ok_or(ProbeError::Missing("map EVENTS"))?;
+        let events = RingBuf::try_from(events)
+            .map_err(|source| ProbeError::Map { map: "EVENTS", source })?;
+        let mut probe = Self { ebpf, events, logger, sets };
+        probe.fill_free_sets()?;
+        probe.look_at(options.refusals.as_deref().unwrap_or_default())?;
+        probe.attach(options.refusals.is_some())?;
+        Ok(probe)
+    }
+
+    fn fill_free_sets(&mut self) -> Result<(), ProbeError> {
+        let error = |source| ProbeError::Map { map: "FREE", source };
+        let map = self.ebpf.map_mut("FREE").ok_or(ProbeError::Missing("map FREE"))?;
+        let mut free: Queue<_, u32> = Queue::try_from(map).map_err(error)?;
+        for set in SET_FIRST..self.sets {
+            free.push(u32::from(set), 0).map_err(error)?;
+        }
+        Ok(())
+    }
+
+    fn look_at(&mut self, arguments: &[(u32, u32, u8)]) -> Result<(), ProbeError> {
+        let error = |source| ProbeError::Map { map: "LOOKED_AT", source };
+        let map = self.ebpf.map_mut("LOOKED_AT").ok_or(ProbeError::Missing("map LOOKED_AT"))?;
+        let mut table: Array<_, u64> = Array::try_from(map).map_err(error)?;
+        for (abi, number, bits) in arguments {
+            let index = abi * NUMBERS as u32 + number;
+            table.set(index, u64::from(*bits), 0).map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// Attaches what follows tasks before what counts their calls.
+    fn attach(&mut self, refusals: bool) -> Result<(), ProbeError> {
+        let programs = if refusals { &PROGRAMS[..] } else { &PROGRAMS[..PROGRAMS.len() - 1] };
+        for (name, tracepoint) in programs {
+            let error = |source| ProbeError::Program { program: name, source };
+            let program = self.ebpf.program_mut(name).ok_or(ProbeError::Missing(name))?;
+            let program: &mut RawTracePoint = program.try_into().map_err(error)?;
+            program.load().map_err(error)?;
+            program.attach(tracepoint).map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// Becomes readable when there are events.
+    pub fn events_fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
+
+    /// The next rare fact, if there is one.
+    pub fn next_event(&mut self) -> Option<Event> {
+        let item = self.events.next()?;
+        if item.len() < size_of::<Event>() {
+            return None;
+        }
+        // SAFETY: long enough, and valid for any bit pattern.
+        Some(unsafe { item.as_ptr().cast::<Event>().read_unaligned() })
+    }
+
+    /// Hands the probe's own messages to the logger.
+    pub fn flush_log(&mut self) {
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+    }
+
+    /// The executable of a set; `None` if the probe has not filled it in yet.
+    pub fn program(&self, set: u16) -> Result<Option<Program>, ProbeError> {
+        let programs = map!(self.PROGRAMS as Array<_, Program>);
+        let program = programs
+            .get(&u32::from(set), 0)
+            .map_err(|source| ProbeError::Map { map: "PROGRAMS", source })?;
+        Ok((program.ready == 1).then_some(program))
+    }
+
+    /// How many tasks are recorded now.
+    pub fn live(&self) -> Result<u64, ProbeError> {
+        let live = map!(self.LIVE as Array<_, u64>);
+        live.get(&0, 0).map_err(|source| ProbeError::Map { map: "LIVE", source })
+    }
+
+    /// All that was counted up to now.
+    pub fn snapshot(&self) -> Result<Snapshot, ProbeError> {
+        let mut snapshot = Snapshot { losses: self.losses()?, ..Snapshot::default() };
+        let losses = map!(self.LOSSES as Array<_, u64>);
+        snapshot.refusals_lost = losses
+            .get(&loss::REFUSALS, 0)
+            .map_err(|source| ProbeError::Map { map: "LOSSES", source })?;
+        let counters = map!(self.COUNTERS as PerCpuArray<_, Counters>);
+        let first = map!(self.FIRST as Array<_, Counters>);
+        let programs = map!(self.PROGRAMS as Array<_, Program>);
+        for set in 1..self.sets {
+            let program = programs
+                .get(&u32::from(set), 0)
+                .map_err(|source| ProbeError::Map { map: "PROGRAMS", source })?;
+            if set >= SET_FIRST && program.ready != 1 {
+                continue;
+            }
+            let counts = counters
+                .get(&u32::from(set), 0)
+                .map_err(|source| ProbeError::Map { map: "COUNTERS", source })?;
+            let first = first
+                .get(&u32::from(set), 0)
+                .map_err(|source| ProbeError::Map { map: "FIRST", source })?;
+            let calls = (0..NUMBERS)
+                .map(|number| {
+                    let count = counts.iter().map(|of_cpu| of_cpu[number]).sum();
+                    (number as u32, Seen { count, first: first[number] })
+                })
+                .filter(|(_, seen)| seen.count > 0)
+                .collect();
+            snapshot.sets.push(SetCounts { set, program, calls });
+        }
+        let unknown = map!(self.UNKNOWN as HashMap<_, UnknownKey, Seen>);
+        snapshot.unknown = unknown
+            .iter()
+            .collect::<Result<_, _>>()
+            .map_err(|source| ProbeError::Map { map: "UNKNOWN", source })?;
+        let refusals = map!(self.REFUSALS as HashMap<_, RefusalKey, Refusal>);
+        snapshot.refusals = refusals
+            .iter()
+            .collect::<Result<_, _>>()
+            .map_err(|source| ProbeError::Map { map: "REFUSALS", source })?;
+        Ok(snapshot)
+    }
+
+    fn losses(&self) -> Result<Losses, ProbeError> {
+        let losses = map!(self.LOSSES as Array<_, u64>);
+        let count =
+            |kind| losses.get(&kind, 0).map_err(|source| ProbeError::Map { map: "LOSSES", source });
+        Ok(Losses {
+            calls: count(loss::CALLS)?,
+            programs: count(loss::PROGRAMS)?,
+            tasks: count(loss::TASKS)?,
+            missed: self.missed(),
+        })
+    }
+
+    /// How often the kernel has skipped one of the programs because another was running on the same
+    /// CPU: `recursion_misses` of `Documentation/filesystems/proc.rst`, since Linux 5.12.
+    fn missed(&self) -> u64 {
+        PROGRAMS
+            .iter()
+            .filter_map(|(name, _)| self.ebpf.program(name)?.fd().ok())
+            .filter_map(|fd| {
+                let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
+                std::fs::read_to_string(path).ok()
+            })
+            .filter_map(|info| {
+                let line = info.lines().find(|line| line.starts_with("recursion_misses"))?;
+                line.split_whitespace().nth(1)?.parse::<u64>().ok()
+            })
+            .sum()
+    }
+}
+
+/// As many as fit, since each takes a page and more on every CPU.
+fn default_programs() -> u16 {
+    let cpus = aya::util::nr_cpus().unwrap_or(1).max(1);
+    let fit = COUNTER_MEMORY / size_of::<Counters>() / cpus;
+    u16::try_from(fit.clamp(64, 1024)).unwrap_or(1024)
+}
+
+fn object() -> Result<Cow<'static, [u8]>, ProbeError> {
+    match std::env::var_os("STRAIT_PROBE_OBJECT") {
+        None => Ok(Cow::Borrowed(PREBUILT)),
+        Some(path) => {
+            let path = PathBuf::from(path);
+            let bytes = std::fs::read(&path)
+                .map_err(|source| ProbeError::Object { path: path.clone(), source })?;
+            Ok(Cow::Owned(bytes))
+        }
+    }
+}
