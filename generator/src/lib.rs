@@ -6,6 +6,7 @@
 
 pub mod abi;
 pub mod cli;
+pub mod decode;
 pub mod enforce;
 pub mod output;
 pub mod record;
