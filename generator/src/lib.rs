@@ -5,4 +5,5 @@
 //! record → [`recording`] → policy → profile → report.
 
 pub mod abi;
+pub mod policy;
 pub mod recording;
