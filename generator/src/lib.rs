@@ -6,4 +6,5 @@
 
 pub mod abi;
 pub mod policy;
+pub mod profile;
 pub mod recording;

@@ -139,6 +139,41 @@ fn gaps(mut taken: Vec<Range>) -> Vec<Range> {
     gaps
 }
 
+/// Whether there is a value for which both hold, over 64 bits.
+pub fn overlap(one: Predicate, other: Predicate) -> bool {
+    match (Shape::of(one), Shape::of(other)) {
+        (Shape::Cube(left), Shape::Cube(right)) => {
+            left.mask & right.mask & (left.value ^ right.value) == 0
+        }
+        (Shape::Cube(cube), Shape::Ranges(ranges)) | (Shape::Ranges(ranges), Shape::Cube(cube)) => {
+            ranges.iter().any(|range| cube.meets(*range))
+        }
+        (Shape::Ranges(left), Shape::Ranges(right)) => left.iter().any(|one| {
+            right
+                .iter()
+                .any(|other| one.first <= other.last && other.first <= one.last)
+        }),
+    }
+}
+
+/// What the values look like for which a predicate holds.
+enum Shape {
+    Cube(Cube),
+    Ranges(Vec<Range>),
+}
+
+impl Shape {
+    fn of(predicate: Predicate) -> Self {
+        match predicate {
+            Predicate::MaskedEqual { mask, value } => Self::Cube(Cube {
+                mask,
+                value: value & mask,
+            }),
+            comparison => Self::Ranges(ranges(comparison).unwrap_or_default()),
+        }
+    }
+}
+
 /// Predicates of which at least one holds exactly where none of the given ones does, over 64 bits.
 ///
 /// `None` if a masked comparison comes together with others: no baseline has such a call.
