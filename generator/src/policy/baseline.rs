@@ -9,24 +9,15 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::complement::complement;
+use super::data::{embedded, words};
 use super::{Action, Capability, Clause, Conflict, Errno, Policy, Predicate};
 use crate::abi::Abi;
 
 static DOCKER_DEFAULT: LazyLock<Baseline> = LazyLock::new(|| {
-    embedded(include_str!(
+    Baseline(embedded(include_str!(
         "../../../profiles/baselines/docker-default.json"
-    ))
+    )))
 });
-
-#[expect(
-    clippy::expect_used,
-    reason = "embedded at build time and read by a test"
-)]
-fn embedded(text: &str) -> Baseline {
-    serde_json::from_str(text)
-        .map(Baseline)
-        .expect("an embedded baseline is valid")
-}
 
 /// A processor family, by the name that Go and so Docker has for it. A baseline's facts are about
 /// the machine: on an x86-64 one, all three ABIs get the same names.
@@ -157,10 +148,6 @@ pub enum Requirement {
 /// A default profile as a table of facts.
 #[derive(Debug)]
 pub struct Baseline(Table);
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split_ascii_whitespace()
-}
 
 fn version(text: &str) -> Option<KernelVersion> {
     let (major, minor) = text.split_once('.')?;
@@ -317,7 +304,21 @@ impl<'a> Resolved<'a> {
             .count()
     }
 
-    /// The baseline as a policy over one ABI.
+    /// The error that a call gets which the baseline does not name.
+    ///
+    /// For calls that are newer than all those that it names that is ENOSYS, since runc answers so
+    /// (`libcontainer/seccomp/patchbpf`: a stub for numbers above the largest one in the profile).
+    pub fn refusal(&self, abi: Abi, number: u32) -> Errno {
+        let table = self.tables.get(&Machine::from(abi)).into_iter().flatten();
+        let newest = table.filter_map(|(name, _)| abi.syscall_number(name)).max();
+        if newest.is_none_or(|newest| number <= newest) {
+            self.baseline.refuse_with()
+        } else {
+            Errno::ENOSYS
+        }
+    }
+
+    /// The baseline as a policy over one ABI, as runc enforces it.
     ///
     /// # Errors
     ///
@@ -337,6 +338,12 @@ impl<'a> Resolved<'a> {
                         policy.add(name, Action::Allow, clause)?;
                     }
                 }
+            }
+        }
+        for (number, name) in abi.syscalls() {
+            if self.treatment(abi, name).is_none() {
+                let refusal = Action::Errno(self.refusal(abi, number));
+                policy.add(name, refusal, Clause::ALWAYS)?;
             }
         }
         Ok(policy)

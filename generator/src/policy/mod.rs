@@ -13,8 +13,10 @@ pub mod baseline;
 mod capability;
 mod clause;
 pub mod complement;
+pub(crate) mod data;
 mod errno;
-mod multiplex;
+pub mod fallback;
+pub(crate) mod multiplex;
 
 use std::collections::BTreeMap;
 
