@@ -2,12 +2,16 @@
 //! narrower than the Docker default.
 //!
 //! The modules are the stages of the data's way, and dependencies run rightwards only:
-//! record → [`recording`] → policy → profile → report.
+//! [`record`] → [`recording`] → [`policy`] → [`profile`] → [`verify`].
 
 pub mod abi;
 pub mod cli;
 pub mod decode;
 pub mod enforce;
+pub mod generate;
 pub mod output;
+pub mod policy;
+pub mod profile;
 pub mod record;
 pub mod recording;
+pub mod verify;

@@ -1,0 +1,95 @@
+//! A selection of calls into the entries of a profile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::RefuseWith;
+use super::select::{Selection, everywhere};
+use crate::policy::baseline::{Resolved, Treatment};
+use crate::policy::multiplex::multiplexer;
+use crate::policy::{Action, Clause, Errno};
+use crate::profile::{Architecture, Arg, Entry, Profile};
+
+pub(super) fn profile(
+    selection: &Selection,
+    baseline: &Resolved<'_>,
+    refuse_with: RefuseWith,
+) -> Profile {
+    let abis = &baseline.context().abis;
+    let default = refuse_with.action();
+    let otherwise = Action::Errno(baseline.baseline().refuse_with());
+    let unconditional = selection
+        .allowed
+        .iter()
+        .filter(|(_, treatment)| **treatment == Treatment::Allow)
+        .map(|(name, _)| (*name).to_owned());
+    let mut entries = vec![Entry {
+        names: unconditional.collect(),
+        action: Action::Allow,
+        args: Vec::new(),
+    }];
+    for (name, treatment) in &selection.allowed {
+        if *treatment == Treatment::Allow {
+            continue;
+        }
+        let allowed = treatment.allowed();
+        entries.extend(
+            allowed
+                .iter()
+                .map(|clause| entry(name, Action::Allow, clause)),
+        );
+        // Through i386's multiplexer the two halves of the condition look the same, and libseccomp
+        // refuses a filter with two actions under one condition.
+        let told_apart = abis.iter().all(|abi| multiplexer(*abi, name).is_none());
+        if told_apart {
+            let refused = treatment.refused();
+            entries.extend(refused.iter().map(|clause| entry(name, otherwise, clause)));
+        }
+    }
+    for (errno, names) in refusals(selection, baseline) {
+        entries.push(Entry {
+            names: names.into_iter().map(str::to_owned).collect(),
+            action: Action::Errno(errno),
+            args: Vec::new(),
+        });
+    }
+    // runc before 1.0.2 fails on a rule that does what happens anyway.
+    entries.retain(|entry| entry.action != default && !entry.names.is_empty());
+    Profile {
+        default,
+        architectures: abis.iter().copied().map(Architecture::from).collect(),
+        entries,
+    }
+}
+
+fn entry(name: &str, action: Action, clause: &Clause) -> Entry {
+    Entry {
+        names: vec![name.to_owned()],
+        action,
+        args: clause
+            .predicates()
+            .map(|(index, predicate)| Arg { index, predicate })
+            .collect(),
+    }
+}
+
+/// The calls that get the baseline's own answer by name, by that answer.
+fn refusals(
+    selection: &Selection,
+    baseline: &Resolved<'_>,
+) -> BTreeMap<Errno, BTreeSet<&'static str>> {
+    let mut refusals: BTreeMap<Errno, BTreeSet<&'static str>> = BTreeMap::new();
+    let abis = baseline.context().abis.iter();
+    let known = abis.flat_map(|abi| abi.syscalls().map(|(number, name)| (*abi, number, name)));
+    for (abi, number, name) in known {
+        if selection.allowed.contains_key(name) {
+            continue;
+        }
+        let errno = match everywhere(baseline, name) {
+            Some(Treatment::Allow) => continue,
+            Some(Treatment::Refuse(errno)) => errno,
+            Some(Treatment::AllowIf { .. }) | None => baseline.refusal(abi, number),
+        };
+        refusals.entry(errno).or_default().insert(name);
+    }
+    refusals
+}

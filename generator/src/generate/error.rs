@@ -1,0 +1,38 @@
+//! Why there is no profile.
+
+use thiserror::Error;
+
+use crate::policy::Conflict;
+
+/// Why no profile was made of some recordings.
+#[derive(Debug, Error)]
+pub enum GenerateError {
+    /// No recording was given.
+    #[error("there is no recording to make a profile of: make one with `strait record -- COMMAND`")]
+    NoRecording,
+    /// A recording without a single call.
+    #[error(
+        "nothing was recorded in `{name}`: a profile made of it would refuse everything. \
+         Record the command again, and see that it runs"
+    )]
+    Empty {
+        /// Name of the target.
+        name: String,
+    },
+    /// A recording that says itself that it lacks something.
+    #[error(
+        "the recording of `{name}` is incomplete: {losses}. A profile made of it may refuse what the \
+         workload needs: record again, or pass --allow-incomplete to make one of what is there"
+    )]
+    Incomplete {
+        /// Name of the target.
+        name: String,
+        /// What was lost, in words.
+        losses: String,
+    },
+    /// Two rules contradict each other.
+    #[error(
+        "the rules that were put together contradict each other, which is a bug of Strait: {0}"
+    )]
+    Conflict(#[from] Conflict),
+}

@@ -1,0 +1,138 @@
+//! Recordings in, one profile out.
+//!
+//! What a call gets, in the order in which the questions are asked:
+//!
+//! | The call | gets |
+//! |---|---|
+//! | was seen, or is always needed, and the baseline allows it | ALLOW, under the baseline's own conditions |
+//! | is refused by the baseline with an error of its own (clone3) | that error |
+//! | is refused by the baseline | the baseline's error (EPERM), by name |
+//! | is allowed by the baseline under conditions, and was not seen | the baseline's error, by name |
+//! | anything else: allowed by the baseline but not seen, or unknown to it | the default (ENOSYS) |
+//!
+//! So a call that the baseline refuses gets the error it always got, and a call that is newly
+//! refused gets the one on which software falls back to an older call.
+
+mod always;
+mod emit;
+mod error;
+mod select;
+mod summary;
+
+use std::collections::BTreeSet;
+
+use crate::abi::Abi;
+use crate::policy::baseline::{Baseline, Context, KernelVersion};
+use crate::policy::{Action, Capability, Errno};
+use crate::profile::Profile;
+use crate::recording::{Completeness, Recording};
+
+pub use error::GenerateError;
+pub use summary::{AbiCounts, LeftOut, Reason, Summary};
+
+/// What a call gets that the profile does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefuseWith {
+    /// ENOSYS: software falls back.
+    Enosys,
+    /// EPERM: what Docker does.
+    Eperm,
+    /// The call is made and logged: to find out what a profile lacks. It confines nothing.
+    Log,
+    /// The process is killed.
+    Kill,
+}
+
+impl RefuseWith {
+    /// The action of a profile.
+    pub fn action(self) -> Action {
+        match self {
+            Self::Enosys => Action::Errno(Errno::ENOSYS),
+            Self::Eperm => Action::Errno(Errno::EPERM),
+            Self::Log => Action::Log,
+            Self::Kill => Action::KillProcess,
+        }
+    }
+}
+
+/// How a profile is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Make one of what is there, although something was lost.
+    pub allow_incomplete: bool,
+    /// What a call gets that the profile does not name.
+    pub refuse_with: RefuseWith,
+    /// The bounding set under which the workload will run.
+    pub capabilities: BTreeSet<Capability>,
+    /// The oldest kernel it will run on; `None` for any that Strait can record on (5.8).
+    pub kernel: Option<KernelVersion>,
+}
+
+impl Default for Options {
+    /// A complete recording, ENOSYS, and the capabilities that Docker gives by default.
+    fn default() -> Self {
+        Self {
+            allow_incomplete: false,
+            refuse_with: RefuseWith::Enosys,
+            capabilities: Capability::docker_default(),
+            kernel: None,
+        }
+    }
+}
+
+/// A profile, and what there is to say about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generated {
+    /// The profile.
+    pub profile: Profile,
+    /// What went into it and what did not.
+    pub summary: Summary,
+}
+
+/// Makes one profile of recordings. Their order does not matter.
+///
+/// # Errors
+///
+/// [`GenerateError`] if there is nothing to make a profile of, or something was lost.
+pub fn generate(recordings: &[Recording], options: &Options) -> Result<Generated, GenerateError> {
+    check(recordings, options)?;
+    let abis: BTreeSet<Abi> = recordings
+        .iter()
+        .flat_map(|recording| recording.iter().map(|(abi, ..)| abi))
+        .collect();
+    let baseline = Baseline::docker_default().resolve(&Context {
+        abis,
+        capabilities: options.capabilities.clone(),
+        kernel: options.kernel,
+    });
+    let selection = select::select(recordings, &baseline);
+    let profile = emit::profile(&selection, &baseline, options.refuse_with);
+    let summary = summary::summarise(recordings, &selection, &baseline, &profile)?;
+    Ok(Generated { profile, summary })
+}
+
+fn check(recordings: &[Recording], options: &Options) -> Result<(), GenerateError> {
+    if recordings.is_empty() {
+        return Err(GenerateError::NoRecording);
+    }
+    if let Some(empty) = recordings.iter().find(|recording| recording.is_empty()) {
+        return Err(GenerateError::Empty {
+            name: empty.target.name.clone(),
+        });
+    }
+    for recording in recordings {
+        match recording.completeness {
+            Completeness::Incomplete(losses) if !options.allow_incomplete => {
+                return Err(GenerateError::Incomplete {
+                    name: recording.target.name.clone(),
+                    losses: summary::losses(&losses),
+                });
+            }
+            Completeness::Incomplete(_) | Completeness::Complete => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! What a filter does with a call.
+
+use std::fmt;
+
+use super::Errno;
+
+/// What a filter does with a call.
+///
+/// There is no default: which action stands where is a decision of whoever makes a policy.
+/// `SCMP_ACT_NOTIFY` is missing on purpose: it needs a listener, which a file cannot carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// The call is made.
+    Allow,
+    /// The call is made, and the kernel logs it.
+    Log,
+    /// The call is not made and returns this error.
+    Errno(Errno),
+    /// A tracer decides; without one the call returns ENOSYS. The number is handed to the tracer.
+    Trace(u16),
+    /// The call is not made and the thread gets SIGSYS.
+    Trap,
+    /// The thread is killed.
+    KillThread,
+    /// The whole process is killed.
+    KillProcess,
+}
+
+impl Action {
+    /// Whether the call reaches the kernel.
+    pub const fn lets_through(self) -> bool {
+        matches!(self, Self::Allow | Self::Log)
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allow => f.write_str("allow"),
+            Self::Log => f.write_str("allow and log"),
+            Self::Errno(errno) => write!(f, "refuse with {errno}"),
+            Self::Trace(_) => f.write_str("ask the tracer"),
+            Self::Trap => f.write_str("trap (SIGSYS)"),
+            Self::KillThread => f.write_str("kill the thread"),
+            Self::KillProcess => f.write_str("kill the process"),
+        }
+    }
+}

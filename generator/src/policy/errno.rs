@@ -1,0 +1,84 @@
+//! Error numbers as people write them.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// An error number that a refused call returns, 0 to 4095 (`MAX_ERRNO` in the kernel's
+/// `include/linux/err.h`; a filter that asks for more gets 4095).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Errno(u16);
+
+impl Errno {
+    /// The largest number that a filter can return.
+    pub const MAX: u16 = 4095;
+    /// Operation not permitted: what most software takes for a final no.
+    pub const EPERM: Self = Self(libc::EPERM as u16);
+    /// Function not implemented: the answer on which software falls back to an older call.
+    pub const ENOSYS: Self = Self(libc::ENOSYS as u16);
+
+    /// The error with this number; `None` above [`MAX`](Self::MAX).
+    pub const fn new(number: u16) -> Option<Self> {
+        if number <= Self::MAX {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    fn name(self) -> Option<String> {
+        match nix::errno::Errno::from_raw(i32::from(self.0)) {
+            nix::errno::Errno::UnknownErrno => None,
+            known => Some(format!("{known:?}")),
+        }
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.pad(&name),
+            None => f.pad(&self.0.to_string()),
+        }
+    }
+}
+
+/// The text is neither the name nor the number of an error.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no error number: write a name such as ENOSYS, or a number up to 4095")]
+pub struct UnknownErrno(String);
+
+impl FromStr for Errno {
+    type Err = UnknownErrno;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let by_number = text.parse().ok().and_then(Self::new);
+        let by_name = || {
+            (1..200)
+                .map(Self)
+                .find(|errno| errno.name().as_deref() == Some(text))
+        };
+        by_number
+            .or_else(by_name)
+            .ok_or_else(|| UnknownErrno(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_lead_to_each_other() {
+        assert_eq!(Errno::ENOSYS.to_string(), "ENOSYS");
+        assert_eq!("EPERM".parse(), Ok(Errno::EPERM));
+        assert_eq!("38".parse(), Ok(Errno::ENOSYS));
+        assert_eq!(Errno(4000).to_string(), "4000");
+        assert!("ENOTHING".parse::<Errno>().is_err());
+        assert!("4096".parse::<Errno>().is_err());
+    }
+}

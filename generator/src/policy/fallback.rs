@@ -1,0 +1,134 @@
+//! What software does instead when a call answers ENOSYS.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::data::{embedded, words};
+use super::{Action, Args, Errno, Policy};
+use crate::abi::Abi;
+
+static FAMILIES: LazyLock<File> =
+    LazyLock::new(|| embedded(include_str!("../../../profiles/fallbacks.json")));
+
+#[derive(Deserialize)]
+struct File {
+    families: Vec<Family>,
+}
+
+#[derive(Deserialize)]
+struct Family {
+    calls: String,
+    to: String,
+}
+
+/// The calls that software makes instead of this one, the likeliest first.
+pub fn fallbacks(name: &str) -> impl Iterator<Item = &'static str> {
+    FAMILIES
+        .families
+        .iter()
+        .filter(move |family| words(&family.calls).any(|call| call == name))
+        .flat_map(|family| words(&family.to))
+}
+
+/// A call that did not go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The ABI it was made through.
+    pub abi: Abi,
+    /// Its number, without the x32 bit.
+    pub number: u32,
+    /// Its arguments.
+    pub args: Args,
+    /// What it returned; `None` if the task was killed.
+    pub errno: Option<Errno>,
+}
+
+/// Whether a refusal is a fault of the profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// By design: the profile answers ENOSYS so that software makes one of these calls instead,
+    /// which it allows.
+    Fallback(Vec<&'static str>),
+    /// The workload was kept from something.
+    Refused,
+}
+
+/// Says whether a refused call is a fallback by design.
+pub fn judge(policy: &Policy, refusal: &Refusal) -> Judgement {
+    let enosys = Action::Errno(Errno::ENOSYS);
+    let by_design = refusal.errno == Some(Errno::ENOSYS)
+        && policy.evaluate(refusal.abi, refusal.number, &refusal.args) == enosys;
+    let name = refusal.abi.syscall_name(refusal.number);
+    let targets: Vec<&str> = match name {
+        Some(name) if by_design => fallbacks(name)
+            .filter(|target| {
+                let number = refusal.abi.syscall_number(target);
+                number.is_some_and(|number| policy.may_allow(refusal.abi, number))
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    if targets.is_empty() {
+        Judgement::Refused
+    } else {
+        Judgement::Fallback(targets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Clause;
+
+    fn refusal(name: &str, errno: Option<Errno>) -> Refusal {
+        Refusal {
+            abi: Abi::X86_64,
+            number: Abi::X86_64.syscall_number(name).unwrap(),
+            args: [0; 6],
+            errno,
+        }
+    }
+
+    fn policy(allowed: &str) -> Policy {
+        let mut policy = Policy::new(Action::Errno(Errno::ENOSYS), [Abi::X86_64]);
+        policy.add(allowed, Action::Allow, Clause::ALWAYS).unwrap();
+        policy
+    }
+
+    #[test]
+    fn clone3_is_a_fallback_where_clone_is_allowed() {
+        let refused = refusal("clone3", Some(Errno::ENOSYS));
+        assert_eq!(
+            judge(&policy("clone"), &refused),
+            Judgement::Fallback(vec!["clone"])
+        );
+        assert_eq!(judge(&policy("read"), &refused), Judgement::Refused);
+    }
+
+    #[test]
+    fn another_error_is_no_fallback() {
+        let refused = refusal("clone3", Some(Errno::EPERM));
+        assert_eq!(judge(&policy("clone"), &refused), Judgement::Refused);
+        let killed = refusal("clone3", None);
+        assert_eq!(judge(&policy("clone"), &killed), Judgement::Refused);
+    }
+
+    #[test]
+    fn a_call_without_fallback_is_refused() {
+        let refused = refusal("mount", Some(Errno::ENOSYS));
+        assert_eq!(judge(&policy("clone"), &refused), Judgement::Refused);
+    }
+
+    #[test]
+    fn every_name_of_the_families_is_a_call() {
+        for family in &FAMILIES.families {
+            for name in words(&family.calls).chain(words(&family.to)) {
+                let known = Abi::ALL
+                    .iter()
+                    .any(|abi| abi.syscall_number(name).is_some());
+                assert!(known, "{name}");
+            }
+        }
+    }
+}

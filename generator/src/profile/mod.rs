@@ -1,0 +1,115 @@
+//! Seccomp profiles as container runtimes read them: plain OCI JSON.
+//!
+//! [`parse`] and [`print`](print()) are the file's way in and out, [`lint`](lint()) says what is wrong with a
+//! profile that can be read, and [`Profile::policy`] is what it means.
+
+mod arch;
+mod finding;
+pub mod lint;
+mod print;
+mod read;
+
+use crate::abi::Abi;
+use crate::policy::{Action, Clause, Conflict, Policy, Predicate};
+
+pub use arch::Architecture;
+pub use finding::{Finding, Findings, Severity};
+pub use lint::lint;
+pub use print::print;
+pub use read::{ParseError, parse};
+
+/// A seccomp profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// What is done with a call that no entry names.
+    pub default: Action,
+    /// What the filter covers besides the machine's own architecture. Calls of any other are killed.
+    pub architectures: Vec<Architecture>,
+    /// The rules.
+    pub entries: Vec<Entry>,
+}
+
+/// A rule for some calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The calls, by name. Runtimes ignore names that they do not know.
+    pub names: Vec<String>,
+    /// What is done with them.
+    pub action: Action,
+    /// When; without any, always.
+    pub args: Vec<Arg>,
+}
+
+/// A comparison of one argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arg {
+    /// Which argument, 0 to 5.
+    pub index: usize,
+    /// What it is compared with.
+    pub predicate: Predicate,
+}
+
+impl Entry {
+    /// Whether an argument is compared more than once.
+    pub fn repeats_an_index(&self) -> bool {
+        let seen = |nth: usize, index| self.args.iter().take(nth).any(|arg| arg.index == index);
+        self.args
+            .iter()
+            .enumerate()
+            .any(|(nth, arg)| seen(nth, arg.index))
+    }
+
+    /// The clauses of which any has to hold.
+    ///
+    /// If an argument is compared more than once, every comparison is a rule of its own: that is
+    /// what runc, crun, youki and containers/common make of such an entry.
+    pub fn clauses(&self) -> Vec<Clause> {
+        if self.repeats_an_index() {
+            return self
+                .args
+                .iter()
+                .filter_map(|arg| Clause::on(arg.index, arg.predicate))
+                .collect();
+        }
+        let mut predicates = [None; 6];
+        for arg in &self.args {
+            if let Some(slot) = predicates.get_mut(arg.index) {
+                *slot = Some(arg.predicate);
+            }
+        }
+        vec![Clause::new(predicates)]
+    }
+}
+
+impl Profile {
+    /// The ABIs that a filter made of the profile covers on a machine whose own is `native`.
+    ///
+    /// The machine's own is always among them: libseccomp starts with it, and no runtime takes it out.
+    pub fn abis(&self, native: Abi) -> Vec<Abi> {
+        let listed = self
+            .architectures
+            .iter()
+            .filter_map(|architecture| architecture.abi());
+        let mut abis: Vec<Abi> = listed.chain([native]).collect();
+        abis.sort_unstable();
+        abis.dedup();
+        abis
+    }
+
+    /// What the profile means on a machine whose own ABI is `native`.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`] if a call has two actions under the same condition; runtimes fail on it too.
+    pub fn policy(&self, native: Abi) -> Result<Policy, Conflict> {
+        let mut policy = Policy::new(self.default, self.abis(native));
+        for entry in &self.entries {
+            for name in &entry.names {
+                for clause in entry.clauses() {
+                    policy.add(name, entry.action, clause)?;
+                }
+            }
+        }
+        Ok(policy)
+    }
+}
