@@ -6,6 +6,8 @@ use std::process::ExitCode;
 pub const DONE: u8 = 0;
 /// Strait failed.
 pub const FAILED: u8 = 1;
+/// The command line is wrong.
+pub const USAGE: u8 = 2;
 /// Nothing was recorded.
 pub const EMPTY: u8 = 3;
 /// The recording is incomplete.

@@ -2,8 +2,10 @@
 
 mod duration;
 mod exit;
+mod generate;
 mod record;
 mod ui;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -44,6 +46,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Record(record::RecordArgs),
+    Generate(generate::GenerateArgs),
+    Verify(verify::VerifyArgs),
     /// Print a completion script for your shell
     ///
     /// For example: strait completions bash > /etc/bash_completion.d/strait
@@ -71,12 +75,14 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // A reader that has gone away is no error.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { exit::DONE });
+            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
         }
     };
     let ui = Ui::new(cli.quiet, cli.verbose, cli.color);
     let outcome = match &cli.command {
         Command::Record(args) => record::main(args, &ui),
+        Command::Generate(args) => generate::main(args, &ui),
+        Command::Verify(args) => verify::main(args, &ui),
         Command::Completions { shell } => completions(*shell),
         Command::Man { subcommand } => man(subcommand.as_deref()),
     };

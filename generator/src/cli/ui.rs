@@ -79,9 +79,14 @@ impl Ui {
     /// Text of several lines that stands by itself.
     pub fn show(self, text: impl Display) {
         if !self.quiet {
-            // Nobody is left to tell that standard error is gone.
-            let _ = write!(anstream::stderr().lock(), "{text}");
+            self.insist(text);
         }
+    }
+
+    /// The same, but `--quiet` does not hide it.
+    pub fn insist(self, text: impl Display) {
+        // Nobody is left to tell that standard error is gone.
+        let _ = write!(anstream::stderr().lock(), "{text}");
     }
 }
 

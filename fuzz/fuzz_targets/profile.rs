@@ -1,0 +1,24 @@
+//! Any text is a profile or a clear error, and lint copes with every profile.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use strait::abi::Abi;
+use strait::profile::{lint, parse, print};
+
+fuzz_target!(|text: &str| {
+    let Ok(profile) = parse(text) else { return };
+    let findings = lint(&profile);
+    let policy = profile.policy(Abi::NATIVE);
+    let printed = print(&profile).expect("a profile can be printed");
+    let again = parse(&printed).expect("what was printed can be read");
+    assert_eq!(lint(&again).len(), findings.len());
+    if let (Ok(policy), Ok(again)) = (policy, again.policy(Abi::NATIVE)) {
+        for (number, _) in Abi::NATIVE.syscalls() {
+            let args = [u64::from(number); 6];
+            assert_eq!(
+                policy.evaluate(Abi::NATIVE, number, &args),
+                again.evaluate(Abi::NATIVE, number, &args)
+            );
+        }
+    }
+});

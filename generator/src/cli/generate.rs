@@ -1,0 +1,119 @@
+//! `strait generate`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::exit::{self, Failure, Outcome};
+use super::{Ui, record};
+use crate::generate::{GenerateError, Generated, Options, RefuseWith, generate};
+use crate::output::Output;
+use crate::policy::Capability;
+use crate::profile;
+
+/// Make one profile from one or many recordings
+///
+/// The profile allows what was recorded and what every program needs, and nothing that the Docker
+/// default refuses. It is plain OCI seccomp JSON, as docker, podman, containerd, CRI-O and Kubernetes
+/// load it. A summary goes to standard error.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  strait generate nginx.recording.json -o nginx.json
+  strait generate shard-*.recording.json > app.json
+  docker run --security-opt seccomp=nginx.json nginx
+
+Exit status: 3 if nothing was recorded, 4 if a recording is incomplete.")]
+pub struct GenerateArgs {
+    /// Recordings made by `strait record`; - is standard input
+    #[arg(required = true, value_name = "RECORDING")]
+    recordings: Vec<PathBuf>,
+    /// Where the profile goes; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// Make a profile although a recording is incomplete
+    #[arg(long)]
+    allow_incomplete: bool,
+    /// What a call gets that the profile does not name
+    #[arg(long, value_name = "ACTION", default_value = "enosys")]
+    refuse_with: RefuseWithArg,
+    /// Capabilities that the workload will have, besides those that Docker gives by default
+    #[arg(long, value_name = "CAP", value_delimiter = ',')]
+    cap_add: Vec<Capability>,
+    /// Capabilities that it will not have; ALL drops Docker's default ones
+    #[arg(long, value_name = "CAP", value_delimiter = ',')]
+    cap_drop: Vec<String>,
+}
+
+/// Answers to a call that the profile does not name.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum RefuseWithArg {
+    /// Software falls back to older calls
+    Enosys,
+    /// What Docker does
+    Eperm,
+    /// Allowed and logged; confines nothing
+    Log,
+    /// The process is killed
+    Kill,
+}
+
+impl From<RefuseWithArg> for RefuseWith {
+    fn from(arg: RefuseWithArg) -> Self {
+        match arg {
+            RefuseWithArg::Enosys => Self::Enosys,
+            RefuseWithArg::Eperm => Self::Eperm,
+            RefuseWithArg::Log => Self::Log,
+            RefuseWithArg::Kill => Self::Kill,
+        }
+    }
+}
+
+impl GenerateArgs {
+    fn options(&self) -> Result<Options, Failure> {
+        let mut options = Options {
+            allow_incomplete: self.allow_incomplete,
+            refuse_with: self.refuse_with.into(),
+            ..Options::default()
+        };
+        for name in &self.cap_drop {
+            if name.eq_ignore_ascii_case("all") {
+                options.capabilities.clear();
+            } else {
+                let capability: Capability =
+                    name.parse().map_err(|error: crate::policy::UnknownCapability| {
+                        Failure::new(exit::USAGE, error)
+                    })?;
+                options.capabilities.remove(&capability);
+            }
+        }
+        options.capabilities.extend(self.cap_add.iter().copied());
+        Ok(options)
+    }
+}
+
+/// Runs `strait generate`.
+pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
+    let options = args.options()?;
+    let recordings: Vec<_> =
+        args.recordings.iter().map(|path| record::read(path)).collect::<Result<_, _>>()?;
+    let output = Output::from(args.output.clone());
+    output.check()?;
+    let Generated { profile, summary } = generate(&recordings, &options).map_err(|error| {
+        let code = match &error {
+            GenerateError::NoRecording | GenerateError::Empty { .. } => exit::EMPTY,
+            GenerateError::Incomplete { .. } => exit::INCOMPLETE,
+            GenerateError::Conflict(_) => exit::FAILED,
+        };
+        Failure::new(code, error)
+    })?;
+    let text = profile::print(&profile).context("cannot write the profile as JSON")?;
+    output.write(text.as_bytes())?;
+    ui.show(format_args!("{summary}\n"));
+    if let Output::File(path) = &output {
+        ui.say(format_args!("wrote {}", path.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}

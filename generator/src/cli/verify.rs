@@ -1,0 +1,130 @@
+//! `strait verify`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+
+use super::exit::{self, Failure, Outcome};
+use super::record::{RunArgs, run};
+use super::{Ui, read_text};
+use crate::abi::Abi;
+use crate::enforce;
+use crate::output::Output;
+use crate::policy::Policy;
+use crate::profile::{self, Findings, Severity, lint};
+use crate::record::{Filter, may_filter_without_no_new_privs};
+use crate::verify::{Report, json};
+
+/// Run a command under a profile and name each refused call
+///
+/// Installs the profile with the kernel, as a container runtime would, right before COMMAND is
+/// executed, and reports every call that it refused: with its arguments, errno, program and count. What
+/// COMMAND prints is left alone: the report goes to standard error, or to a file.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  sudo strait verify app.json -- ./run-tests.sh
+  sudo strait verify app.json --format json -o report.json -- nginx -t
+
+Exit status: 12 if a call was refused, even if the command survived it; else the command's own. A call
+that the profile refuses by design, since software then makes another one that is allowed (clone3 and
+clone), is a fallback and no refusal. 1 if the profile cannot be used; then nothing is run.")]
+pub struct VerifyArgs {
+    /// The profile; - is standard input
+    profile: PathBuf,
+    /// Where the report goes [default: standard error]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What the report looks like
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    /// Set no_new_privs before the filter is installed, as for a pod with
+    /// allowPrivilegeEscalation: false
+    #[arg(long)]
+    no_new_privs: bool,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// A line for each call
+    Text,
+    /// strait.verify/v1
+    Json,
+}
+
+/// Runs `strait verify`.
+pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
+    let name = args.profile.display().to_string();
+    let (program, policy) = compile(args, ui)?;
+    let mut request = args.run.request(ui)?;
+    let output = args.output.clone().map(Output::from);
+    if let Some(output) = &output {
+        output.check().map_err(|error| Failure::new(exit::NOT_RUN, error))?;
+    }
+    let no_new_privs = args.no_new_privs || !may_filter_without_no_new_privs();
+    if no_new_privs && !args.no_new_privs {
+        ui.warn("without CAP_SYS_ADMIN a filter needs no_new_privs, so that is set");
+    }
+    request.filter = Some(Filter { program, no_new_privs });
+    request.looked_at = looked_at(&policy);
+    let outcome = run(request, ui)?;
+    let report = Report::new(&name, &policy, &outcome);
+    let text = match args.format {
+        Format::Text => report.to_string(),
+        Format::Json => json::print(&report)?,
+    };
+    match &output {
+        Some(output) => output.write(text.as_bytes())?,
+        None if args.format == Format::Text && report.is_clean() => ui.show(text),
+        None => ui.insist(text),
+    }
+    let code = if report.is_clean() { outcome.status.code() } else { exit::REFUSED };
+    Ok(ExitCode::from(code))
+}
+
+/// Reads the profile, refuses it if it confines nothing or cannot work, and compiles it.
+fn compile(args: &VerifyArgs, ui: &Ui) -> Result<(enforce::Program, Policy), Failure> {
+    let cannot_use = || format!("cannot use {}", args.profile.display());
+    let profile = profile::parse(&read_text(&args.profile)?).with_context(cannot_use)?;
+    let findings = lint(&profile);
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        findings.into_iter().partition(|finding| finding.severity == Severity::Error);
+    for warning in &warnings {
+        ui.warn(format_args!("{}: {warning}", args.profile.display()));
+    }
+    if !errors.is_empty() {
+        return Err(anyhow!("{}", Findings(errors)).context(cannot_use()).into());
+    }
+    let policy = profile.policy(Abi::NATIVE).with_context(cannot_use)?;
+    let compiled = enforce::compile(&profile).with_context(cannot_use)?;
+    if !compiled.unknown.is_empty() {
+        ui.note(format_args!(
+            "this libseccomp does not know, and so refuses: {}",
+            compiled.unknown.join(" ")
+        ));
+    }
+    Ok((compiled.program, policy))
+}
+
+/// For each call whose arguments the policy looks at, a bit for each of these.
+fn looked_at(policy: &Policy) -> Vec<(Abi, u32, u8)> {
+    let mut looked_at = Vec::new();
+    for abi in policy.abis() {
+        for (number, _) in abi.syscalls() {
+            let predicates = policy
+                .rules(abi, number)
+                .iter()
+                .flat_map(|rule| &rule.clauses)
+                .flat_map(|clause| clause.predicates());
+            let bits = predicates.fold(0, |bits, (index, _)| bits | 1 << index);
+            if bits != 0 {
+                looked_at.push((abi, number, bits));
+            }
+        }
+    }
+    looked_at
+}

@@ -1,0 +1,166 @@
+//! What came of running a command under a profile.
+//!
+//! [`Report`] is the model; [`json`] is its file format, and it prints itself for people.
+
+pub mod json;
+
+use std::fmt;
+
+use crate::abi::Abi;
+use crate::decode;
+use crate::policy::fallback::{self, Judgement};
+use crate::policy::{Errno, Policy};
+use crate::record::{Outcome, Refusal, Status};
+
+/// A run under a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Path of the profile, as given.
+    pub profile: String,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// How the command ended.
+    pub status: Status,
+    /// Calls that the workload was kept from, in the order of the first time.
+    pub refused: Vec<Refused>,
+    /// Calls that are refused by design, with what software makes instead.
+    pub fallbacks: Vec<Fallback>,
+    /// Refusals for which there was no room, so that nothing is known of them but their number.
+    pub lost: u64,
+}
+
+/// A call that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// ABI of the call.
+    pub abi: Abi,
+    /// Its number; `None` if the task was killed and no more is known.
+    pub number: Option<u32>,
+    /// The arguments of the first one, decoded.
+    pub args: Vec<String>,
+    /// What it was answered with; `None` if the task was killed or got SIGSYS.
+    pub errno: Option<Errno>,
+    /// Path of the executable that made it.
+    pub program: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// A call that is refused so that software makes another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// The call.
+    pub refused: Refused,
+    /// What is made instead, the likeliest first; the profile allows it.
+    pub falls_back_to: Vec<&'static str>,
+}
+
+impl Report {
+    /// Tells refusals from fallbacks.
+    pub fn new(profile: &str, policy: &Policy, outcome: &Outcome) -> Self {
+        let mut report = Self {
+            profile: profile.to_owned(),
+            command: outcome.recording.target.command.clone(),
+            status: outcome.status,
+            refused: Vec::new(),
+            fallbacks: Vec::new(),
+            lost: outcome.refusals_lost,
+        };
+        for refusal in &outcome.refusals {
+            let refused = Refused::new(refusal);
+            match judge(policy, refusal) {
+                Judgement::Refused => report.refused.push(refused),
+                Judgement::Fallback(falls_back_to) => {
+                    report.fallbacks.push(Fallback { refused, falls_back_to });
+                }
+            }
+        }
+        report
+    }
+
+    /// Whether the workload got all that it asked for.
+    pub fn is_clean(&self) -> bool {
+        self.refused.is_empty() && self.lost == 0
+    }
+}
+
+fn judge(policy: &Policy, refusal: &Refusal) -> Judgement {
+    let Some(number) = refusal.number else { return Judgement::Refused };
+    let errno = errno(refusal);
+    let args = refusal.args;
+    fallback::judge(policy, &fallback::Refusal { abi: refusal.abi, number, args, errno })
+}
+
+fn errno(refusal: &Refusal) -> Option<Errno> {
+    Errno::new(u16::try_from(refusal.errno?).ok()?)
+}
+
+impl Refused {
+    fn new(refusal: &Refusal) -> Self {
+        Self {
+            abi: refusal.abi,
+            number: refusal.number,
+            args: refusal.number.map_or_else(Vec::new, |number| {
+                decode::arguments(refusal.abi, number, &refusal.args)
+            }),
+            errno: errno(refusal),
+            program: refusal.program.clone(),
+            count: refusal.count,
+        }
+    }
+
+    /// Name of the call, or its number if it has no name.
+    pub fn syscall(&self) -> String {
+        let Some(number) = self.number else { return "a call that is not known".to_owned() };
+        self.abi.syscall_name(number).map_or_else(|| number.to_string(), str::to_owned)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.syscall())?;
+        if self.number.is_some() {
+            write!(f, "({})", self.args.join(", "))?;
+        }
+        match self.errno {
+            Some(errno) => write!(f, " = {errno}")?,
+            None => f.write_str(" = killed")?,
+        }
+        write!(f, "  by {}", self.program)?;
+        if self.abi != Abi::NATIVE {
+            write!(f, " ({})", self.abi)?;
+        }
+        if self.count > 1 {
+            write!(f, ", {} times", self.count)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    /// A line for each refusal and each fallback, and one that sums up.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for refused in &self.refused {
+            writeln!(f, "refused   {refused}")?;
+        }
+        for Fallback { refused, falls_back_to } in &self.fallbacks {
+            writeln!(f, "fallback  {refused}; {} is allowed", falls_back_to.join(", "))?;
+        }
+        if self.lost > 0 {
+            writeln!(f, "refused   {} more, for which there was no room", self.lost)?;
+        }
+        let command = self.command.first().map_or("", String::as_str);
+        match self.status {
+            Status::Exited(code) => write!(f, "{command} exited with {code} under {}", self.profile)?,
+            Status::Signaled(signal) => {
+                write!(f, "{command} was ended by {signal} under {}", self.profile)?;
+            }
+        }
+        match self.refused.len() {
+            0 if self.lost == 0 => writeln!(f, "; nothing was refused"),
+            0 => writeln!(f, "; calls were refused"),
+            1 => writeln!(f, "; 1 call was refused"),
+            count => writeln!(f, "; {count} calls were refused"),
+        }
+    }
+}
