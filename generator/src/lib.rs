@@ -5,6 +5,7 @@
 //! record → [`recording`] → policy → profile → report.
 
 pub mod abi;
+pub mod enforce;
 pub mod generate;
 pub mod policy;
 pub mod profile;
