@@ -10,7 +10,7 @@ use super::exit::{self, Failure, Outcome};
 use super::record::{RunArgs, run};
 use super::{Ui, read_text};
 use crate::abi::Abi;
-use crate::enforce;
+use crate::enforce::{self, NoNewPrivs};
 use crate::output::Output;
 use crate::policy::Policy;
 use crate::profile::{self, Findings, Severity, lint};
@@ -69,6 +69,7 @@ pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
     if no_new_privs && !args.no_new_privs {
         ui.warn("without CAP_SYS_ADMIN a filter needs no_new_privs, so that is set");
     }
+    let no_new_privs = if no_new_privs { NoNewPrivs::Set } else { NoNewPrivs::Leave };
     request.filter = Some(Filter { program, no_new_privs });
     request.looked_at = looked_at(&policy);
     let outcome = run(request, ui)?;

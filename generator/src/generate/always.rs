@@ -32,9 +32,7 @@ mod tests {
     #[test]
     fn every_name_is_a_call() {
         for name in always() {
-            let known = Abi::ALL
-                .iter()
-                .any(|abi| abi.syscall_number(name).is_some());
+            let known = Abi::ALL.iter().any(|abi| abi.syscall_number(name).is_some());
             assert!(known, "{name}");
         }
     }

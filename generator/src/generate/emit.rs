@@ -22,21 +22,14 @@ pub(super) fn profile(
         .iter()
         .filter(|(_, treatment)| **treatment == Treatment::Allow)
         .map(|(name, _)| (*name).to_owned());
-    let mut entries = vec![Entry {
-        names: unconditional.collect(),
-        action: Action::Allow,
-        args: Vec::new(),
-    }];
+    let mut entries =
+        vec![Entry { names: unconditional.collect(), action: Action::Allow, args: Vec::new() }];
     for (name, treatment) in &selection.allowed {
         if *treatment == Treatment::Allow {
             continue;
         }
         let allowed = treatment.allowed();
-        entries.extend(
-            allowed
-                .iter()
-                .map(|clause| entry(name, Action::Allow, clause)),
-        );
+        entries.extend(allowed.iter().map(|clause| entry(name, Action::Allow, clause)));
         // Through i386's multiplexer the two halves of the condition look the same, and libseccomp
         // refuses a filter with two actions under one condition.
         let told_apart = abis.iter().all(|abi| multiplexer(*abi, name).is_none());
@@ -65,10 +58,7 @@ fn entry(name: &str, action: Action, clause: &Clause) -> Entry {
     Entry {
         names: vec![name.to_owned()],
         action,
-        args: clause
-            .predicates()
-            .map(|(index, predicate)| Arg { index, predicate })
-            .collect(),
+        args: clause.predicates().map(|(index, predicate)| Arg { index, predicate }).collect(),
     }
 }
 

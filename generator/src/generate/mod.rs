@@ -96,10 +96,8 @@ pub struct Generated {
 /// [`GenerateError`] if there is nothing to make a profile of, or something was lost.
 pub fn generate(recordings: &[Recording], options: &Options) -> Result<Generated, GenerateError> {
     check(recordings, options)?;
-    let abis: BTreeSet<Abi> = recordings
-        .iter()
-        .flat_map(|recording| recording.iter().map(|(abi, ..)| abi))
-        .collect();
+    let abis: BTreeSet<Abi> =
+        recordings.iter().flat_map(|recording| recording.iter().map(|(abi, ..)| abi)).collect();
     let baseline = Baseline::docker_default().resolve(&Context {
         abis,
         capabilities: options.capabilities.clone(),
@@ -116,9 +114,7 @@ fn check(recordings: &[Recording], options: &Options) -> Result<(), GenerateErro
         return Err(GenerateError::NoRecording);
     }
     if let Some(empty) = recordings.iter().find(|recording| recording.is_empty()) {
-        return Err(GenerateError::Empty {
-            name: empty.target.name.clone(),
-        });
+        return Err(GenerateError::Empty { name: empty.target.name.clone() });
     }
     for recording in recordings {
         match recording.completeness {

@@ -31,9 +31,7 @@ pub(super) fn everywhere(baseline: &Resolved<'_>, name: &str) -> Option<Treatmen
     let abis = baseline.context().abis.iter();
     let mut having = abis.filter(|abi| abi.syscall_number(name).is_some());
     let first = baseline.treatment(*having.next()?, name)?;
-    having
-        .all(|abi| baseline.treatment(*abi, name) == Some(first))
-        .then(|| first.clone())
+    having.all(|abi| baseline.treatment(*abi, name) == Some(first)).then(|| first.clone())
 }
 
 /// Adds up how often each call was made.
@@ -61,21 +59,15 @@ pub(super) fn select(recordings: &[Recording], baseline: &Resolved<'_>) -> Selec
         let reason = match verdict {
             None => Reason::UnknownNumber,
             Some((_, Some(Treatment::Refuse(errno)))) => Reason::Answered(errno),
-            Some((name, None)) => baseline
-                .baseline()
-                .requirement(name, baseline.context().kernel)
-                .into(),
+            Some((name, None)) => {
+                baseline.baseline().requirement(name, baseline.context().kernel).into()
+            }
             Some((name, Some(treatment))) => {
                 selection.allowed.insert(name, treatment);
                 continue;
             }
         };
-        selection.left_out.push(LeftOut {
-            abi,
-            number,
-            count,
-            reason,
-        });
+        selection.left_out.push(LeftOut { abi, number, count, reason });
     }
     let mut add = |name: &'static str| match everywhere(baseline, name) {
         Some(treatment @ (Treatment::Allow | Treatment::AllowIf { .. })) => {

@@ -166,10 +166,8 @@ pub(super) fn summarise(
         });
     }
     let owned = |names: &BTreeSet<&str>| names.iter().map(|name| (*name).to_owned()).collect();
-    let targets: BTreeSet<&str> = recordings
-        .iter()
-        .map(|recording| recording.target.name.as_str())
-        .collect();
+    let targets: BTreeSet<&str> =
+        recordings.iter().map(|recording| recording.target.name.as_str()).collect();
     Ok(Summary {
         targets: owned(&targets),
         recordings: recordings.len(),

@@ -21,14 +21,8 @@ fn recording(calls: &[(Abi, u32)]) -> Recording {
         table.entry(*abi).or_default().insert(*number, call);
     }
     Recording {
-        tool: Tool {
-            name: "strait".to_owned(),
-            version: "0.1.0".to_owned(),
-        },
-        host: Host {
-            kernel: "6.12.0".to_owned(),
-            arch: "x86_64".to_owned(),
-        },
+        tool: Tool { name: "strait".to_owned(), version: "0.1.0".to_owned() },
+        host: Host { kernel: "6.12.0".to_owned(), arch: "x86_64".to_owned() },
         target: Target {
             kind: TargetKind::Command,
             name: "app".to_owned(),
@@ -47,10 +41,7 @@ fn recording(calls: &[(Abi, u32)]) -> Recording {
 }
 
 fn named(abi: Abi, names: &[&str]) -> Recording {
-    let calls: Vec<_> = names
-        .iter()
-        .map(|name| (abi, abi.syscall_number(name).unwrap()))
-        .collect();
+    let calls: Vec<_> = names.iter().map(|name| (abi, abi.syscall_number(name).unwrap())).collect();
     recording(&calls)
 }
 
@@ -86,16 +77,8 @@ const SAMPLE: [&str; 10] = [
 
 fn sample() -> Recording {
     let mut recording = named(Abi::X86_64, &SAMPLE);
-    let unknown = recording.calls[&Abi::X86_64]
-        .values()
-        .next()
-        .unwrap()
-        .clone();
-    recording
-        .calls
-        .get_mut(&Abi::X86_64)
-        .unwrap()
-        .insert(999, unknown);
+    let unknown = recording.calls[&Abi::X86_64].values().next().unwrap().clone();
+    recording.calls.get_mut(&Abi::X86_64).unwrap().insert(999, unknown);
     recording
 }
 
@@ -113,10 +96,7 @@ fn the_summary_reads_like_this() {
 #[test]
 fn its_own_lint_has_nothing_against_it() {
     for refuse_with in [RefuseWith::Enosys, RefuseWith::Eperm] {
-        let options = Options {
-            refuse_with,
-            ..Options::default()
-        };
+        let options = Options { refuse_with, ..Options::default() };
         let recording = named(Abi::X86_64, &["execve", "socket", "clone", "personality"]);
         let generated = generate(&[recording], &options).unwrap();
         assert_eq!(lint(&generated.profile), []);
@@ -138,36 +118,21 @@ fn what_docker_refuses_keeps_its_error_and_what_is_new_gets_enosys() {
     assert_eq!(action("clone", &first(0x1200000)), Action::Allow);
     assert_eq!(action("clone", &first(0x1000_0000)), eperm);
     assert_eq!(action("personality", &first(0)), eperm);
-    assert_eq!(
-        policy(&generated.profile).evaluate(Abi::X86_64, 999, &first(0)),
-        enosys
-    );
+    assert_eq!(policy(&generated.profile).evaluate(Abi::X86_64, 999, &first(0)), enosys);
 }
 
 #[test]
 fn with_sys_admin_clone3_is_allowed_when_it_was_seen() {
-    let options = Options {
-        capabilities: Capability::all(),
-        ..Options::default()
-    };
+    let options = Options { capabilities: Capability::all(), ..Options::default() };
     let generated = generate(&[sample()], &options).unwrap();
-    assert_eq!(
-        evaluate(&generated, Abi::X86_64, "clone3", &first(0)),
-        Action::Allow
-    );
-    assert_eq!(
-        evaluate(&generated, Abi::X86_64, "mount", &first(0)),
-        Action::Allow
-    );
+    assert_eq!(evaluate(&generated, Abi::X86_64, "clone3", &first(0)), Action::Allow);
+    assert_eq!(evaluate(&generated, Abi::X86_64, "mount", &first(0)), Action::Allow);
 }
 
 #[test]
 fn clone3_answers_enosys_whatever_the_rest_gets() {
     for refuse_with in [RefuseWith::Eperm, RefuseWith::Log, RefuseWith::Kill] {
-        let options = Options {
-            refuse_with,
-            ..Options::default()
-        };
+        let options = Options { refuse_with, ..Options::default() };
         let generated = generate(&[sample()], &options).unwrap();
         let action = evaluate(&generated, Abi::X86_64, "clone3", &first(0));
         assert_eq!(action, Action::Errno(Errno::ENOSYS), "{refuse_with:?}");
@@ -182,30 +147,20 @@ fn i386_sockets_get_no_rule_that_libseccomp_refuses() {
     let generated = made_of(&[named(Abi::X86_64, &["execve"]), named(Abi::X86, &names)]);
     assert!(!lint::has_errors(&lint(&generated.profile)));
     let text = generated.summary.to_string();
-    assert!(
-        text.contains("Warning: i386's socketcall is allowed"),
-        "{text}"
-    );
+    assert!(text.contains("Warning: i386's socketcall is allowed"), "{text}");
 }
 
 #[test]
 fn only_what_was_seen_is_listed_as_architecture() {
     let generated = made_of(&[named(Abi::X86_64, &["execve"])]);
-    let names: Vec<_> = generated
-        .profile
-        .architectures
-        .iter()
-        .map(|a| a.name())
-        .collect();
+    let names: Vec<_> = generated.profile.architectures.iter().map(|a| a.name()).collect();
     assert_eq!(names, ["SCMP_ARCH_X86_64"]);
 }
 
 #[test]
 fn nothing_makes_no_profile() {
     let complaint = |recordings: &[Recording]| {
-        generate(recordings, &Options::default())
-            .unwrap_err()
-            .to_string()
+        generate(recordings, &Options::default()).unwrap_err().to_string()
     };
     assert!(complaint(&[]).contains("no recording"));
     assert!(complaint(&[sample(), recording(&[])]).contains("nothing was recorded in `app`"));
@@ -214,29 +169,14 @@ fn nothing_makes_no_profile() {
 #[test]
 fn an_incomplete_recording_must_be_asked_for() {
     let mut incomplete = sample();
-    incomplete.completeness = Completeness::Incomplete(Losses {
-        tasks: 3,
-        ..Losses::default()
-    });
+    incomplete.completeness = Completeness::Incomplete(Losses { tasks: 3, ..Losses::default() });
     let recordings = [incomplete];
     let error = generate(&recordings, &Options::default()).unwrap_err();
     assert!(matches!(error, GenerateError::Incomplete { .. }));
-    assert!(
-        error
-            .to_string()
-            .contains("3 tasks that could not be followed")
-    );
-    let options = Options {
-        allow_incomplete: true,
-        ..Options::default()
-    };
+    assert!(error.to_string().contains("3 tasks that could not be followed"));
+    let options = Options { allow_incomplete: true, ..Options::default() };
     let generated = generate(&recordings, &options).unwrap();
-    assert!(
-        generated
-            .summary
-            .to_string()
-            .contains("made of an incomplete recording")
-    );
+    assert!(generated.summary.to_string().contains("made of an incomplete recording"));
 }
 
 fn calls() -> impl Strategy<Value = Recording> {

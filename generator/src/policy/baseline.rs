@@ -14,10 +14,12 @@ use super::{Action, Capability, Clause, Conflict, Errno, Policy, Predicate};
 use crate::abi::Abi;
 
 static DOCKER_DEFAULT: LazyLock<Baseline> = LazyLock::new(|| {
-    Baseline(embedded(include_str!(
-        "../../../profiles/baselines/docker-default.json"
-    )))
+    Baseline(embedded(include_str!("../../../profiles/baselines/docker-default.json")))
 });
+
+/// Numbers that x32 has for itself. Calls newer than Linux 3.4 have none of these, so a number in
+/// here says nothing about the age of a call.
+const X32_OWN: std::ops::Range<u32> = 512..548;
 
 /// A processor family, by the name that Go and so Docker has for it. A baseline's facts are about
 /// the machine: on an x86-64 one, all three ABIs get the same names.
@@ -213,15 +215,8 @@ impl Baseline {
             .iter()
             .filter(|(capability, _)| has(capability))
             .map(|(_, names)| names);
-        let lists = always
-            .chain(by_kernel)
-            .chain(by_machine)
-            .chain(by_capability);
-        table.extend(
-            lists
-                .flat_map(|names| words(names))
-                .map(|name| (name, Treatment::Allow)),
-        );
+        let lists = always.chain(by_kernel).chain(by_machine).chain(by_capability);
+        table.extend(lists.flat_map(|names| words(names)).map(|name| (name, Treatment::Allow)));
         table
     }
 
@@ -252,18 +247,19 @@ impl Baseline {
     /// The baseline for a workload.
     pub fn resolve(&self, context: &Context) -> Resolved<'_> {
         let machines: BTreeSet<Machine> = context.abis.iter().copied().map(Machine::from).collect();
-        let tables = machines
+        let tables: BTreeMap<Machine, BTreeMap<&str, Treatment>> = machines
             .into_iter()
             .map(|machine| {
                 let table = self.treatments(machine, &context.capabilities, context.kernel);
                 (machine, table)
             })
             .collect();
-        Resolved {
-            baseline: self,
-            context: context.clone(),
-            tables,
-        }
+        let newest = context.abis.iter().filter_map(|abi| {
+            let names = tables.get(&Machine::from(*abi))?.keys();
+            let numbers = names.filter_map(|name| abi.syscall_number(name));
+            Some((*abi, numbers.filter(|number| !X32_OWN.contains(number)).max()?))
+        });
+        Resolved { newest: newest.collect(), baseline: self, context: context.clone(), tables }
     }
 }
 
@@ -273,6 +269,8 @@ pub struct Resolved<'a> {
     baseline: &'a Baseline,
     context: Context,
     tables: BTreeMap<Machine, BTreeMap<&'a str, Treatment>>,
+    /// The largest number that is named.
+    newest: BTreeMap<Abi, u32>,
 }
 
 impl<'a> Resolved<'a> {
@@ -296,10 +294,7 @@ impl<'a> Resolved<'a> {
         abi.syscalls()
             .filter(|(_, name)| {
                 let treatment = self.treatment(abi, name);
-                matches!(
-                    treatment,
-                    Some(Treatment::Allow | Treatment::AllowIf { .. })
-                )
+                matches!(treatment, Some(Treatment::Allow | Treatment::AllowIf { .. }))
             })
             .count()
     }
@@ -309,12 +304,9 @@ impl<'a> Resolved<'a> {
     /// For calls that are newer than all those that it names that is ENOSYS, since runc answers so
     /// (`libcontainer/seccomp/patchbpf`: a stub for numbers above the largest one in the profile).
     pub fn refusal(&self, abi: Abi, number: u32) -> Errno {
-        let table = self.tables.get(&Machine::from(abi)).into_iter().flatten();
-        let newest = table.filter_map(|(name, _)| abi.syscall_number(name)).max();
-        if newest.is_none_or(|newest| number <= newest) {
-            self.baseline.refuse_with()
-        } else {
-            Errno::ENOSYS
+        match self.newest.get(&abi) {
+            Some(newest) if number > *newest && !X32_OWN.contains(&number) => Errno::ENOSYS,
+            Some(_) | None => self.baseline.refuse_with(),
         }
     }
 
@@ -351,8 +343,7 @@ impl<'a> Resolved<'a> {
 }
 
 fn clauses(argument: usize, any: &[Predicate]) -> impl Iterator<Item = Clause> {
-    any.iter()
-        .filter_map(move |predicate| Clause::on(argument, *predicate))
+    any.iter().filter_map(move |predicate| Clause::on(argument, *predicate))
 }
 
 impl Treatment {
@@ -394,10 +385,8 @@ mod tests {
         let always = Baseline::docker_default().0.always.iter();
         assert_eq!(always.flat_map(|names| words(names)).count(), 361);
         let resolved = resolve(Capability::docker_default());
-        let up_to_linux_6_12 = Abi::X86_64
-            .syscalls()
-            .filter(|(number, _)| *number <= 462)
-            .filter(|(_, name)| {
+        let up_to_linux_6_12 =
+            Abi::X86_64.syscalls().filter(|(number, _)| *number <= 462).filter(|(_, name)| {
                 let treatment = resolved.treatment(Abi::X86_64, name);
                 treatment.is_some_and(|treatment| !treatment.allowed().is_empty())
             });
@@ -425,18 +414,9 @@ mod tests {
     fn a_call_that_is_refused_says_what_it_would_take() {
         let baseline = Baseline::docker_default();
         let sys_admin = "CAP_SYS_ADMIN".parse().unwrap();
-        assert_eq!(
-            baseline.requirement("mount", None),
-            Requirement::Capability(vec![sys_admin])
-        );
-        assert_eq!(
-            baseline.requirement("ptrace", Some((4, 7))),
-            Requirement::Kernel((4, 8))
-        );
-        assert_eq!(
-            baseline.requirement("io_uring_setup", None),
-            Requirement::Never
-        );
+        assert_eq!(baseline.requirement("mount", None), Requirement::Capability(vec![sys_admin]));
+        assert_eq!(baseline.requirement("ptrace", Some((4, 7))), Requirement::Kernel((4, 8)));
+        assert_eq!(baseline.requirement("io_uring_setup", None), Requirement::Never);
     }
 
     #[test]

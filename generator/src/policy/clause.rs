@@ -109,10 +109,7 @@ impl Clause {
 
     /// Its predicates and the argument each of them looks at, by index.
     pub fn predicates(&self) -> impl Iterator<Item = (usize, Predicate)> {
-        self.0
-            .iter()
-            .enumerate()
-            .filter_map(|(index, predicate)| Some((index, (*predicate)?)))
+        self.0.iter().enumerate().filter_map(|(index, predicate)| Some((index, (*predicate)?)))
     }
 
     /// Whether it holds for any arguments.
@@ -162,10 +159,7 @@ mod tests {
 
     #[test]
     fn bits_outside_of_the_mask_do_not_count() {
-        let predicate = Predicate::MaskedEqual {
-            mask: 0xf0,
-            value: 0x5f,
-        };
+        let predicate = Predicate::MaskedEqual { mask: 0xf0, value: 0x5f };
         assert!(predicate.holds(0x53, Width::Bits64));
         assert!(!predicate.holds(0x63, Width::Bits64));
     }

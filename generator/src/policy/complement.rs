@@ -39,8 +39,7 @@ impl Cube {
     }
 
     fn meets(self, range: Range) -> bool {
-        self.first_from(range.first)
-            .is_some_and(|first| first <= range.last)
+        self.first_from(range.first).is_some_and(|first| first <= range.last)
     }
 
     fn contains(self, other: Self) -> bool {
@@ -50,10 +49,7 @@ impl Cube {
     /// The largest cube around this one that meets none of the ranges; high bits are given up first.
     fn widened(mut self, outside: &[Range]) -> Self {
         for bit in (0..64).rev().map(|shift| 1u64 << shift) {
-            let wider = Self {
-                mask: self.mask & !bit,
-                value: self.value & !bit,
-            };
+            let wider = Self { mask: self.mask & !bit, value: self.value & !bit };
             if !outside.iter().any(|range| wider.meets(*range)) {
                 self = wider;
             }
@@ -84,10 +80,7 @@ impl Range {
                 }
                 low = wider;
             }
-            blocks.push(Cube {
-                mask: !low,
-                value: first,
-            });
+            blocks.push(Cube { mask: !low, value: first });
             match (first | low).checked_add(1) {
                 Some(next) if next <= self.last => first = next,
                 _ => return blocks,
@@ -100,11 +93,7 @@ impl Range {
 fn ranges(predicate: Predicate) -> Option<Vec<Range>> {
     let range = |first: u64, last: u64| (first <= last).then_some(Range { first, last });
     let below = |value: u64| value.checked_sub(1).and_then(|last| range(0, last));
-    let above = |value: u64| {
-        value
-            .checked_add(1)
-            .and_then(|first| range(first, u64::MAX))
-    };
+    let above = |value: u64| value.checked_add(1).and_then(|first| range(first, u64::MAX));
     let parts = match predicate {
         Predicate::NotEqual(value) => [below(value), above(value)],
         Predicate::Less(value) => [below(value), None],
@@ -125,17 +114,11 @@ fn gaps(mut taken: Vec<Range>) -> Vec<Range> {
     for range in taken {
         let Some(first) = next else { break };
         if range.first > first {
-            gaps.push(Range {
-                first,
-                last: range.first - 1,
-            });
+            gaps.push(Range { first, last: range.first - 1 });
         }
         next = range.last.checked_add(1).map(|after| after.max(first));
     }
-    gaps.extend(next.map(|first| Range {
-        first,
-        last: u64::MAX,
-    }));
+    gaps.extend(next.map(|first| Range { first, last: u64::MAX }));
     gaps
 }
 
@@ -149,9 +132,7 @@ pub fn overlap(one: Predicate, other: Predicate) -> bool {
             ranges.iter().any(|range| cube.meets(*range))
         }
         (Shape::Ranges(left), Shape::Ranges(right)) => left.iter().any(|one| {
-            right
-                .iter()
-                .any(|other| one.first <= other.last && other.first <= one.last)
+            right.iter().any(|other| one.first <= other.last && other.first <= one.last)
         }),
     }
 }
@@ -165,10 +146,9 @@ enum Shape {
 impl Shape {
     fn of(predicate: Predicate) -> Self {
         match predicate {
-            Predicate::MaskedEqual { mask, value } => Self::Cube(Cube {
-                mask,
-                value: value & mask,
-            }),
+            Predicate::MaskedEqual { mask, value } => {
+                Self::Cube(Cube { mask, value: value & mask })
+            }
             comparison => Self::Ranges(ranges(comparison).unwrap_or_default()),
         }
     }
@@ -182,10 +162,7 @@ pub fn complement(predicates: &[Predicate]) -> Option<Vec<Predicate>> {
         let bits = (0..64).map(|shift| 1u64 << shift);
         return Some(
             bits.filter(|bit| mask & bit != 0)
-                .map(|bit| Predicate::MaskedEqual {
-                    mask: bit,
-                    value: !value & bit,
-                })
+                .map(|bit| Predicate::MaskedEqual { mask: bit, value: !value & bit })
                 .collect(),
         );
     }
@@ -216,8 +193,7 @@ pub fn complement(predicates: &[Predicate]) -> Option<Vec<Predicate>> {
     }
     kept.sort_unstable();
     simple.extend(
-        kept.into_iter()
-            .map(|Cube { mask, value }| Predicate::MaskedEqual { mask, value }),
+        kept.into_iter().map(|Cube { mask, value }| Predicate::MaskedEqual { mask, value }),
     );
     Some(simple)
 }
@@ -229,28 +205,19 @@ mod tests {
     use proptest::prelude::*;
 
     fn holds(predicates: &[Predicate], value: u64) -> bool {
-        predicates
-            .iter()
-            .any(|predicate| predicate.holds(value, Width::Bits64))
+        predicates.iter().any(|predicate| predicate.holds(value, Width::Bits64))
     }
 
     #[test]
     fn what_lies_between_the_domains_of_socket() {
-        let allowed = [
-            Predicate::Less(38),
-            Predicate::Equal(39),
-            Predicate::Greater(40),
-        ];
+        let allowed = [Predicate::Less(38), Predicate::Equal(39), Predicate::Greater(40)];
         let expected = vec![Predicate::Equal(38), Predicate::Equal(40)];
         assert_eq!(complement(&allowed), Some(expected));
     }
 
     #[test]
     fn one_bit_is_enough_to_miss_a_mask() {
-        let allowed = [Predicate::MaskedEqual {
-            mask: 0b101,
-            value: 0b001,
-        }];
+        let allowed = [Predicate::MaskedEqual { mask: 0b101, value: 0b001 }];
         let others = complement(&allowed).unwrap();
         assert_eq!(others.len(), 2);
         for value in 0..8 {

@@ -18,11 +18,7 @@ impl Errno {
 
     /// The error with this number; `None` above [`MAX`](Self::MAX).
     pub const fn new(number: u16) -> Option<Self> {
-        if number <= Self::MAX {
-            Some(Self(number))
-        } else {
-            None
-        }
+        if number <= Self::MAX { Some(Self(number)) } else { None }
     }
 
     /// Its number.
@@ -57,14 +53,8 @@ impl FromStr for Errno {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let by_number = text.parse().ok().and_then(Self::new);
-        let by_name = || {
-            (1..200)
-                .map(Self)
-                .find(|errno| errno.name().as_deref() == Some(text))
-        };
-        by_number
-            .or_else(by_name)
-            .ok_or_else(|| UnknownErrno(text.to_owned()))
+        let by_name = || (1..200).map(Self).find(|errno| errno.name().as_deref() == Some(text));
+        by_number.or_else(by_name).ok_or_else(|| UnknownErrno(text.to_owned()))
     }
 }
 

@@ -69,11 +69,7 @@ pub fn judge(policy: &Policy, refusal: &Refusal) -> Judgement {
             .collect(),
         _ => Vec::new(),
     };
-    if targets.is_empty() {
-        Judgement::Refused
-    } else {
-        Judgement::Fallback(targets)
-    }
+    if targets.is_empty() { Judgement::Refused } else { Judgement::Fallback(targets) }
 }
 
 #[cfg(test)]
@@ -99,10 +95,7 @@ mod tests {
     #[test]
     fn clone3_is_a_fallback_where_clone_is_allowed() {
         let refused = refusal("clone3", Some(Errno::ENOSYS));
-        assert_eq!(
-            judge(&policy("clone"), &refused),
-            Judgement::Fallback(vec!["clone"])
-        );
+        assert_eq!(judge(&policy("clone"), &refused), Judgement::Fallback(vec!["clone"]));
         assert_eq!(judge(&policy("read"), &refused), Judgement::Refused);
     }
 
@@ -124,9 +117,7 @@ mod tests {
     fn every_name_of_the_families_is_a_call() {
         for family in &FAMILIES.families {
             for name in words(&family.calls).chain(words(&family.to)) {
-                let known = Abi::ALL
-                    .iter()
-                    .any(|abi| abi.syscall_number(name).is_some());
+                let known = Abi::ALL.iter().any(|abi| abi.syscall_number(name).is_some());
                 assert!(known, "{name}");
             }
         }

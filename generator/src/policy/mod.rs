@@ -60,9 +60,7 @@ struct Rules(Vec<Rule>);
 
 impl Rules {
     fn is_unconditional(&self) -> bool {
-        self.0
-            .iter()
-            .any(|rule| rule.clauses.iter().any(Clause::is_unconditional))
+        self.0.iter().any(|rule| rule.clauses.iter().any(Clause::is_unconditional))
     }
 
     /// Adds a clause; the error is the action that stands under the same condition already.
@@ -81,10 +79,7 @@ impl Rules {
         }
         match self.0.iter_mut().find(|rule| rule.action == action) {
             Some(rule) => rule.clauses.push(clause),
-            None => self.0.push(Rule {
-                action,
-                clauses: vec![clause],
-            }),
+            None => self.0.push(Rule { action, clauses: vec![clause] }),
         }
         Ok(())
     }
@@ -100,10 +95,7 @@ pub struct Policy {
 impl Policy {
     /// A policy that does the same with every call of these ABIs, and kills all others.
     pub fn new(default: Action, abis: impl IntoIterator<Item = Abi>) -> Self {
-        Self {
-            default,
-            tables: abis.into_iter().map(|abi| (abi, BTreeMap::new())).collect(),
-        }
+        Self { default, tables: abis.into_iter().map(|abi| (abi, BTreeMap::new())).collect() }
     }
 
     /// What is done with a call that has no rule.
@@ -131,16 +123,12 @@ impl Policy {
             let direct = abi.syscall_number(name).map(|number| (number, clause));
             let through = multiplex::through(*abi, name, clause);
             for (number, clause) in direct.into_iter().chain(through) {
-                table
-                    .entry(number)
-                    .or_default()
-                    .add(action, clause)
-                    .map_err(|first| Conflict {
-                        call: name.to_owned(),
-                        clause,
-                        first,
-                        second: action,
-                    })?;
+                table.entry(number).or_default().add(action, clause).map_err(|first| Conflict {
+                    call: name.to_owned(),
+                    clause,
+                    first,
+                    second: action,
+                })?;
             }
         }
         Ok(())
@@ -148,10 +136,7 @@ impl Policy {
 
     /// The rules of a call; none if the call gets the default action, or the ABI is not listed.
     pub fn rules(&self, abi: Abi, number: u32) -> &[Rule] {
-        self.tables
-            .get(&abi)
-            .and_then(|table| table.get(&number))
-            .map_or(&[], |rules| &rules.0)
+        self.tables.get(&abi).and_then(|table| table.get(&number)).map_or(&[], |rules| &rules.0)
     }
 
     /// What is done with a call. `number` is without the x32 bit.
@@ -164,20 +149,15 @@ impl Policy {
         }
         self.rules(abi, number)
             .iter()
-            .find(|rule| {
-                rule.clauses
-                    .iter()
-                    .any(|clause| clause.holds(args, width(abi)))
-            })
+            .find(|rule| rule.clauses.iter().any(|clause| clause.holds(args, width(abi))))
             .map_or(self.default, |rule| rule.action)
     }
 
     /// Whether a call is let through for at least one combination of arguments that a rule names.
     pub fn may_allow(&self, abi: Abi, number: u32) -> bool {
         let rules = self.rules(abi, number);
-        let unconditional = rules
-            .iter()
-            .any(|rule| rule.clauses.iter().any(Clause::is_unconditional));
+        let unconditional =
+            rules.iter().any(|rule| rule.clauses.iter().any(Clause::is_unconditional));
         rules.iter().any(|rule| rule.action.lets_through())
             || (self.tables.contains_key(&abi) && !unconditional && self.default.lets_through())
     }

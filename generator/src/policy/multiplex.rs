@@ -55,10 +55,7 @@ pub(crate) fn multiplexer(abi: Abi, name: &str) -> Option<(&'static str, u64)> {
         return None;
     }
     let sub_call = |table: &[(&str, u64)]| {
-        table
-            .iter()
-            .find(|(call, _)| *call == name)
-            .map(|(_, number)| *number)
+        table.iter().find(|(call, _)| *call == name).map(|(_, number)| *number)
     };
     sub_call(&SOCKETCALL)
         .map(|number| ("socketcall", number))

@@ -33,19 +33,11 @@ pub struct Finding {
 
 impl Finding {
     pub(super) fn error(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Error,
-            path: path.into(),
-            message: message.into(),
-        }
+        Self { severity: Severity::Error, path: path.into(), message: message.into() }
     }
 
     pub(super) fn warning(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            path: path.into(),
-            message: message.into(),
-        }
+        Self { severity: Severity::Warning, path: path.into(), message: message.into() }
     }
 }
 

@@ -43,9 +43,7 @@ pub fn lint(profile: &Profile) -> Vec<Finding> {
 
 /// Whether any of the findings is an error.
 pub fn has_errors(findings: &[Finding]) -> bool {
-    findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Error)
+    findings.iter().any(|finding| finding.severity == Severity::Error)
 }
 
 fn unconfined(profile: &Profile) -> Option<Finding> {
@@ -85,10 +83,7 @@ fn deadly_default(profile: &Profile) -> Option<Finding> {
 fn architectures(profile: &Profile) -> Option<Finding> {
     let message = "none listed, so the profile means something else on every machine: \
                    list the architectures that the workload was recorded on";
-    profile
-        .architectures
-        .is_empty()
-        .then(|| Finding::warning("architectures", message))
+    profile.architectures.is_empty().then(|| Finding::warning("architectures", message))
 }
 
 fn allows(profile: &Profile, name: &str) -> bool {
@@ -99,10 +94,8 @@ fn allows(profile: &Profile, name: &str) -> bool {
 }
 
 fn missing(profile: &Profile) -> Vec<Finding> {
-    let ends = ["exit", "exit_group"]
-        .into_iter()
-        .filter(|name| !allows(profile, name))
-        .map(|name| {
+    let ends =
+        ["exit", "exit_group"].into_iter().filter(|name| !allows(profile, name)).map(|name| {
             Finding::error(
                 "syscalls",
                 format!("`{name}` is not allowed: who cannot end burns a CPU for ever. Allow it"),
@@ -129,11 +122,7 @@ fn entry_alone(profile: &Profile, path: &str, entry: &Entry, findings: &mut Vec<
         .names
         .iter()
         .map(String::as_str)
-        .filter(|name| {
-            Abi::ALL
-                .iter()
-                .all(|abi| abi.syscall_number(name).is_none())
-        })
+        .filter(|name| Abi::ALL.iter().all(|abi| abi.syscall_number(name).is_none()))
         .collect();
     if !unknown.is_empty() {
         findings.push(Finding::warning(
@@ -193,11 +182,7 @@ fn entries_together(profile: &Profile, findings: &mut Vec<Finding>) {
     for (name, statements) in &calls {
         for (nth, later) in statements.iter().enumerate() {
             let earlier = statements.iter().take(nth);
-            findings.extend(
-                earlier
-                    .filter_map(|earlier| pair(name, earlier, later))
-                    .next(),
-            );
+            findings.extend(earlier.filter_map(|earlier| pair(name, earlier, later)).next());
         }
     }
     if let Some(conflict) = multiplexed(profile) {
@@ -206,10 +191,7 @@ fn entries_together(profile: &Profile, findings: &mut Vec<Finding>) {
 }
 
 fn pair(name: &str, earlier: &Statement, later: &Statement) -> Option<Finding> {
-    let unconditional = (
-        earlier.clause.is_unconditional(),
-        later.clause.is_unconditional(),
-    );
+    let unconditional = (earlier.clause.is_unconditional(), later.clause.is_unconditional());
     let same_action = earlier.action == later.action;
     let message = match unconditional {
         (true, true) if same_action => return None,
@@ -233,28 +215,19 @@ fn pair(name: &str, earlier: &Statement, later: &Statement) -> Option<Finding> {
         }
         (false, false) => return None,
     };
-    let message = format!(
-        "`{name}` {message} (see {}): keep one of the two",
-        earlier.path
-    );
+    let message = format!("`{name}` {message} (see {}): keep one of the two", earlier.path);
     Some(Finding::warning(&later.path, message))
 }
 
 fn overlapping(one: &Clause, other: &Clause) -> bool {
     one.predicates().all(|(index, left)| {
-        other
-            .predicates()
-            .filter(|(at, _)| *at == index)
-            .all(|(_, right)| overlap(left, right))
+        other.predicates().filter(|(at, _)| *at == index).all(|(_, right)| overlap(left, right))
     })
 }
 
 /// Rules that contradict each other only once libseccomp has led them through `socketcall`.
 fn multiplexed(profile: &Profile) -> Option<Finding> {
-    if !profile
-        .architectures
-        .contains(&Architecture::from(Abi::X86))
-    {
+    if !profile.architectures.contains(&Architecture::from(Abi::X86)) {
         return None;
     }
     let mut policy = Policy::new(profile.default, [Abi::X86]);
@@ -286,9 +259,7 @@ fn hidden_socket(profile: &Profile) -> Option<Finding> {
         .entries
         .iter()
         .any(|entry| !entry.args.is_empty() && entry.names.iter().any(|name| name == "socket"));
-    let listed = profile
-        .architectures
-        .contains(&Architecture::from(Abi::X86));
+    let listed = profile.architectures.contains(&Architecture::from(Abi::X86));
     (filtered && listed && allows(profile, "socketcall")).then(|| {
         Finding::warning(
             "syscalls",

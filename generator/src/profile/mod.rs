@@ -53,10 +53,7 @@ impl Entry {
     /// Whether an argument is compared more than once.
     pub fn repeats_an_index(&self) -> bool {
         let seen = |nth: usize, index| self.args.iter().take(nth).any(|arg| arg.index == index);
-        self.args
-            .iter()
-            .enumerate()
-            .any(|(nth, arg)| seen(nth, arg.index))
+        self.args.iter().enumerate().any(|(nth, arg)| seen(nth, arg.index))
     }
 
     /// The clauses of which any has to hold.
@@ -86,10 +83,7 @@ impl Profile {
     ///
     /// The machine's own is always among them: libseccomp starts with it, and no runtime takes it out.
     pub fn abis(&self, native: Abi) -> Vec<Abi> {
-        let listed = self
-            .architectures
-            .iter()
-            .filter_map(|architecture| architecture.abi());
+        let listed = self.architectures.iter().filter_map(|architecture| architecture.abi());
         let mut abis: Vec<Abi> = listed.chain([native]).collect();
         abis.sort_unstable();
         abis.dedup();

@@ -62,12 +62,7 @@ impl From<&Arg> for ArgJson {
             Predicate::Greater(value) => ("SCMP_CMP_GT", value, None),
             Predicate::MaskedEqual { mask, value } => ("SCMP_CMP_MASKED_EQ", mask, Some(value)),
         };
-        Self {
-            index: arg.index,
-            value,
-            value_two,
-            op,
-        }
+        Self { index: arg.index, value, value_two, op }
     }
 }
 

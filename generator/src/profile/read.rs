@@ -9,15 +9,8 @@ use super::{Architecture, Arg, Entry, Finding, Findings, Profile};
 use crate::policy::{Action, Errno, Predicate};
 
 /// Fields of Docker's own dialect, which only dockerd and the podman family resolve.
-const DIALECT: [&str; 7] = [
-    "archMap",
-    "includes",
-    "excludes",
-    "minKernel",
-    "name",
-    "caps",
-    "arches",
-];
+const DIALECT: [&str; 7] =
+    ["archMap", "includes", "excludes", "minKernel", "name", "caps", "arches"];
 /// What runc returns if the profile names no error.
 const UNNAMED_ERRNO: Errno = Errno::EPERM;
 
@@ -72,11 +65,7 @@ fn is_void(value: &Value) -> bool {
 }
 
 fn child(path: &str, field: &str) -> String {
-    if path == "$" {
-        field.to_owned()
-    } else {
-        format!("{path}.{field}")
-    }
+    if path == "$" { field.to_owned() } else { format!("{path}.{field}") }
 }
 
 impl Reader {
@@ -130,12 +119,7 @@ impl Reader {
     }
 
     fn profile(&mut self, value: &Value) -> Option<Profile> {
-        let known = [
-            "defaultAction",
-            "defaultErrnoRet",
-            "architectures",
-            "syscalls",
-        ];
+        let known = ["defaultAction", "defaultErrnoRet", "architectures", "syscalls"];
         let fields = self.object("$", value, &known)?;
         let default = match fields.get("defaultAction") {
             None | Some(Value::Null) => self.wrong(
@@ -161,11 +145,7 @@ impl Reader {
             .enumerate()
             .filter_map(|(nth, value)| self.entry(&format!("syscalls[{nth}]"), value))
             .collect();
-        Some(Profile {
-            default: default?,
-            architectures,
-            entries,
-        })
+        Some(Profile { default: default?, architectures, entries })
     }
 
     fn entry(&mut self, path: &str, value: &Value) -> Option<Entry> {
@@ -186,10 +166,8 @@ impl Reader {
             }
         }
         let action = match fields.get("action") {
-            None | Some(Value::Null) => self.wrong(
-                &child(path, "action"),
-                "missing: write SCMP_ACT_ALLOW or SCMP_ACT_ERRNO",
-            ),
+            None | Some(Value::Null) => self
+                .wrong(&child(path, "action"), "missing: write SCMP_ACT_ALLOW or SCMP_ACT_ERRNO"),
             Some(action) => self.action(path, "action", "errnoRet", action, fields),
         };
         let at = child(path, "args");
@@ -199,11 +177,7 @@ impl Reader {
             .enumerate()
             .filter_map(|(nth, value)| self.arg(&format!("{at}[{nth}]"), value))
             .collect();
-        Some(Entry {
-            names,
-            action: action?,
-            args,
-        })
+        Some(Entry { names, action: action?, args })
     }
 
     fn action(
@@ -242,9 +216,7 @@ impl Reader {
                 let Some((path, number)) = number else {
                     return Some(Action::Trace(UNNAMED_ERRNO.number()));
                 };
-                let message = number
-                    .as_u64()
-                    .and_then(|number| u16::try_from(number).ok());
+                let message = number.as_u64().and_then(|number| u16::try_from(number).ok());
                 return message
                     .map(Action::Trace)
                     .or_else(|| self.wrong(&path, "expected a number from 0 to 65535"));
@@ -283,12 +255,7 @@ impl Reader {
             .and_then(Value::as_u64)
             .and_then(|index| usize::try_from(index).ok())
             .filter(|index| *index < 6)
-            .or_else(|| {
-                self.wrong(
-                    &child(path, "index"),
-                    "expected an argument's index, 0 to 5",
-                )
-            });
+            .or_else(|| self.wrong(&child(path, "index"), "expected an argument's index, 0 to 5"));
         let value = self.number(path, "value", fields);
         let op = fields.get("op").and_then(Value::as_str).unwrap_or_default();
         let predicate = match op {
@@ -299,12 +266,9 @@ impl Reader {
             "SCMP_CMP_GE" => value.map(Predicate::GreaterOrEqual),
             "SCMP_CMP_GT" => value.map(Predicate::Greater),
             // The mask comes first; a missing datum is 0, which every runtime takes it for.
-            "SCMP_CMP_MASKED_EQ" => self.number(path, "valueTwo", fields).and_then(|datum| {
-                Some(Predicate::MaskedEqual {
-                    mask: value?,
-                    value: datum,
-                })
-            }),
+            "SCMP_CMP_MASKED_EQ" => self
+                .number(path, "valueTwo", fields)
+                .and_then(|datum| Some(Predicate::MaskedEqual { mask: value?, value: datum })),
             _ => self.wrong(
                 &child(path, "op"),
                 format!(
@@ -312,10 +276,7 @@ impl Reader {
                 ),
             ),
         };
-        Some(Arg {
-            index: index?,
-            predicate: predicate?,
-        })
+        Some(Arg { index: index?, predicate: predicate? })
     }
 
     fn number(&mut self, path: &str, field: &str, fields: &Map<String, Value>) -> Option<u64> {
@@ -358,10 +319,7 @@ mod tests {
         let text = r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{
             "names": ["clone"], "action": "SCMP_ACT_ALLOW",
             "args": [{"index": 0, "value": 240, "valueTwo": 16, "op": "SCMP_CMP_MASKED_EQ"}]}]}"#;
-        let expected = Predicate::MaskedEqual {
-            mask: 240,
-            value: 16,
-        };
+        let expected = Predicate::MaskedEqual { mask: 240, value: 16 };
         assert_eq!(parse(text).unwrap().entries[0].args[0].predicate, expected);
     }
 

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::mailbox::Mailbox;
 use super::user::User;
-use crate::enforce;
+use crate::enforce::{self, NoNewPrivs};
 
 /// Why the command was not started.
 #[derive(Debug, Error)]
@@ -69,7 +69,7 @@ pub struct Filter {
     /// The compiled profile.
     pub program: enforce::Program,
     /// Whether to set `no_new_privs` first. Without it the child needs `CAP_SYS_ADMIN`.
-    pub no_new_privs: bool,
+    pub no_new_privs: NoNewPrivs,
 }
 
 impl Launch {
@@ -151,7 +151,8 @@ impl Launch {
         argv: &[*const libc::c_char],
         envp: &[*const libc::c_char],
     ) -> (Stage, i32) {
-        let needs_admin = self.filter.as_ref().is_some_and(|filter| !filter.no_new_privs);
+        let needs_admin =
+            self.filter.as_ref().is_some_and(|filter| filter.no_new_privs != NoNewPrivs::Set);
         if let Some(user) = &self.user
             && let Err(errno) = user.become_user(needs_admin)
         {

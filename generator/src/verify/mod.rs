@@ -151,7 +151,9 @@ impl fmt::Display for Report {
         }
         let command = self.command.first().map_or("", String::as_str);
         match self.status {
-            Status::Exited(code) => write!(f, "{command} exited with {code} under {}", self.profile)?,
+            Status::Exited(code) => {
+                write!(f, "{command} exited with {code} under {}", self.profile)?
+            }
             Status::Signaled(signal) => {
                 write!(f, "{command} was ended by {signal} under {}", self.profile)?;
             }

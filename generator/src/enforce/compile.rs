@@ -1,0 +1,171 @@
+//! A profile through libseccomp into a classic BPF program.
+
+use std::io::{self, Read, Seek};
+
+use libseccomp::{
+    ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall,
+};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use super::install::Program;
+use crate::policy::{Action, Clause, Predicate};
+use crate::profile::{Entry, Profile};
+
+/// From this many rules on runc asks libseccomp for a binary tree instead of a list.
+const BINARY_TREE_ABOVE: usize = 32;
+/// `SCMP_FLTATR_CTL_OPTIMIZE`: a binary tree over the numbers of the calls.
+const BINARY_TREE: u32 = 2;
+
+/// Why a profile could not be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// libseccomp could not be set up.
+    #[error("libseccomp could not start a filter: {0}")]
+    Start(#[source] libseccomp::error::SeccompError),
+    /// libseccomp does not know an architecture of the profile.
+    #[error(
+        "libseccomp does not know the architecture {name} of the profile ({source}): \
+         leave it out, or install a newer libseccomp"
+    )]
+    Architecture {
+        /// Its name in the profile.
+        name: &'static str,
+        /// What libseccomp said.
+        source: libseccomp::error::SeccompError,
+    },
+    /// libseccomp refuses a rule.
+    #[error(
+        "libseccomp refuses `{call}` in syscalls[{entry}]: {source}. \
+         Has the call another action under the same condition?"
+    )]
+    Rule {
+        /// Index of the entry in the profile.
+        entry: usize,
+        /// Name of the call.
+        call: String,
+        /// What libseccomp said.
+        source: libseccomp::error::SeccompError,
+    },
+    /// libseccomp could not write the program.
+    #[error("libseccomp could not write the filter: {0}")]
+    Export(#[source] libseccomp::error::SeccompError),
+    /// The program could not be read back.
+    #[error("the compiled filter could not be read back from memory: {0}")]
+    Memory(#[from] io::Error),
+    /// More instructions than the kernel takes.
+    #[error("the filter has {0} instructions, and the kernel takes 4096: use fewer rules")]
+    TooLong(usize),
+}
+
+/// A compiled profile.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The program for the kernel.
+    pub program: Program,
+    /// Names in the profile that this machine's libseccomp does not know: they have no effect.
+    pub unknown: Vec<String>,
+}
+
+/// Compiles a profile for this machine.
+///
+/// # Errors
+///
+/// [`CompileError`] says which part of the profile libseccomp does not take.
+pub fn compile(profile: &Profile) -> Result<Compiled, CompileError> {
+    let mut filter =
+        ScmpFilterContext::new(action(profile.default)).map_err(CompileError::Start)?;
+    // The runtime decides about no_new_privs, and so does `install`.
+    filter.set_ctl_nnp(false).map_err(CompileError::Start)?;
+    for architecture in &profile.architectures {
+        let name = architecture.name();
+        name.parse::<ScmpArch>()
+            .and_then(|arch| filter.add_arch(arch).map(|_| ()))
+            .map_err(|source| CompileError::Architecture { name, source })?;
+    }
+    let rules: usize = profile.entries.iter().map(|entry| entry.names.len()).sum();
+    if rules > BINARY_TREE_ABOVE {
+        // Older ones have no such attribute, and make a list.
+        let _ = filter.set_ctl_optimize(BINARY_TREE);
+    }
+    let mut unknown = Vec::new();
+    for (index, entry) in profile.entries.iter().enumerate() {
+        if entry.action == profile.default {
+            continue;
+        }
+        for name in &entry.names {
+            match ScmpSyscall::from_name(name) {
+                Ok(call) => {
+                    add(&mut filter, entry, call).map_err(|source| CompileError::Rule {
+                        entry: index,
+                        call: name.clone(),
+                        source,
+                    })?;
+                }
+                Err(_) => unknown.push(name.clone()),
+            }
+        }
+    }
+    unknown.sort_unstable();
+    unknown.dedup();
+    let program = export(&filter)?;
+    Ok(Compiled { program, unknown })
+}
+
+fn add(
+    filter: &mut ScmpFilterContext,
+    entry: &Entry,
+    call: ScmpSyscall,
+) -> Result<(), libseccomp::error::SeccompError> {
+    for clause in entry.clauses() {
+        let comparisons = comparisons(&clause);
+        if comparisons.is_empty() {
+            filter.add_rule(action(entry.action), call)?;
+        } else {
+            filter.add_rule_conditional(action(entry.action), call, &comparisons)?;
+        }
+    }
+    Ok(())
+}
+
+fn action(action: Action) -> ScmpAction {
+    match action {
+        Action::Allow => ScmpAction::Allow,
+        Action::Log => ScmpAction::Log,
+        Action::Errno(errno) => ScmpAction::Errno(i32::from(errno.number())),
+        Action::Trace(message) => ScmpAction::Trace(message),
+        Action::Trap => ScmpAction::Trap,
+        Action::KillThread => ScmpAction::KillThread,
+        Action::KillProcess => ScmpAction::KillProcess,
+    }
+}
+
+fn comparisons(clause: &Clause) -> Vec<ScmpArgCompare> {
+    clause
+        .predicates()
+        .filter_map(|(index, predicate)| {
+            let (op, datum) = match predicate {
+                Predicate::NotEqual(value) => (ScmpCompareOp::NotEqual, value),
+                Predicate::Less(value) => (ScmpCompareOp::Less, value),
+                Predicate::LessOrEqual(value) => (ScmpCompareOp::LessOrEqual, value),
+                Predicate::Equal(value) => (ScmpCompareOp::Equal, value),
+                Predicate::GreaterOrEqual(value) => (ScmpCompareOp::GreaterEqual, value),
+                Predicate::Greater(value) => (ScmpCompareOp::Greater, value),
+                Predicate::MaskedEqual { mask, value } => (ScmpCompareOp::MaskedEqual(mask), value),
+            };
+            let index = u32::try_from(index).ok()?;
+            Some(ScmpArgCompare::new(index, op, datum))
+        })
+        .collect()
+}
+
+/// Through an anonymous file, since libseccomp writes to a descriptor (to memory only from 2.6 on).
+fn export(filter: &ScmpFilterContext) -> Result<Program, CompileError> {
+    let descriptor =
+        memfd_create(c"strait-filter", MFdFlags::MFD_CLOEXEC).map_err(io::Error::from)?;
+    filter.export_bpf(&descriptor).map_err(CompileError::Export)?;
+    let mut file = std::fs::File::from(descriptor);
+    file.rewind()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Program::from_bytes(&bytes).ok_or(CompileError::TooLong(bytes.len() / Program::INSTRUCTION))
+}

@@ -1,0 +1,33 @@
+//! A profile into a filter that the kernel runs.
+//!
+//! libseccomp compiles it, since runc, crun and podman use it too, and it is driven as runc drives
+//! it (`libcontainer/seccomp/seccomp_linux.go`):
+//!
+//! - The machine's own architecture is always covered; listed ones are added. Calls of any other
+//!   kill the thread.
+//! - An entry that does what happens anyway is skipped.
+//! - Names that libseccomp does not know are ignored. Here they are [reported](Compiled::unknown).
+//! - Where an entry compares an argument twice, every comparison is a rule of its own.
+
+mod compile;
+mod install;
+#[cfg(test)]
+mod interpreter;
+#[cfg(test)]
+mod tests;
+
+pub use compile::{CompileError, Compiled, compile};
+pub use install::{NoNewPrivs, Program, install};
+
+use crate::abi::Abi;
+
+/// The ABI of this machine's own programs; `None` on one that Strait does not know.
+pub const fn native() -> Option<Abi> {
+    if cfg!(target_arch = "x86_64") {
+        Some(Abi::X86_64)
+    } else if cfg!(target_arch = "aarch64") {
+        Some(Abi::Aarch64)
+    } else {
+        None
+    }
+}

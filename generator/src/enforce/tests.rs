@@ -1,0 +1,222 @@
+//! What a policy says is what its compiled filter does.
+
+use std::collections::BTreeMap;
+
+use libseccomp::{ScmpArch, ScmpSyscall};
+use proptest::prelude::*;
+
+use super::interpreter::run;
+use super::*;
+use crate::policy::baseline::{Baseline, Context};
+use crate::policy::{Action, Args, Capability, Clause, Errno, Predicate};
+use crate::profile::{Arg, Entry, Profile};
+
+const X86_ABIS: [Abi; 3] = [Abi::X86_64, Abi::X86, Abi::X32];
+
+/// Calls of every kind: everywhere, on one ABI only, with x32 numbers of their own, hidden behind
+/// `socketcall` and `ipc`, the multiplexers themselves, unknown.
+const NAMES: [&str; 18] = [
+    "read",
+    "write",
+    "openat",
+    "clone",
+    "ioctl",
+    "readv",
+    "mmap2",
+    "arch_prctl",
+    "socket",
+    "connect",
+    "accept4",
+    "sendmmsg",
+    "semop",
+    "shmat",
+    "socketcall",
+    "ipc",
+    "personality",
+    "no_such_call",
+];
+
+fn predicate() -> impl Strategy<Value = Predicate> {
+    let value = || {
+        prop_oneof![
+            0..6u64,
+            Just(0xffff_ffff),
+            Just(0x1_0000_0000),
+            Just(0x1_0000_0002),
+            Just(u64::MAX),
+            any::<u64>(),
+        ]
+    };
+    let mask = prop_oneof![Just(0xffff_ffffu64), 1..16u64, Just(0xff_0000_0000), Just(u64::MAX)];
+    prop_oneof![
+        value().prop_map(Predicate::NotEqual),
+        value().prop_map(Predicate::Less),
+        value().prop_map(Predicate::LessOrEqual),
+        value().prop_map(Predicate::Equal),
+        value().prop_map(Predicate::GreaterOrEqual),
+        value().prop_map(Predicate::Greater),
+        (mask, value()).prop_map(|(mask, value)| Predicate::MaskedEqual { mask, value }),
+    ]
+}
+
+fn args() -> impl Strategy<Value = Vec<Arg>> {
+    let arg = (0..4usize, predicate()).prop_map(|(index, predicate)| Arg { index, predicate });
+    prop_oneof![2 => Just(Vec::new()), 3 => prop::collection::vec(arg, 1..3)]
+}
+
+/// One action besides the default: where conditions with two actions overlap, their order is
+/// libseccomp's own.
+fn profile() -> impl Strategy<Value = Profile> {
+    let names = prop::collection::btree_set(prop::sample::select(NAMES.as_slice()), 1..4);
+    let entry = (names, args()).prop_map(|(names, args)| Entry {
+        names: names.into_iter().map(str::to_owned).collect(),
+        action: Action::Allow,
+        args,
+    });
+    let abis = prop::sample::subsequence(X86_ABIS.to_vec(), 0..=3);
+    (prop::collection::vec(entry, 1..6), abis).prop_map(|(entries, abis)| Profile {
+        default: Action::Errno(Errno::ENOSYS),
+        architectures: abis.into_iter().map(Into::into).collect(),
+        entries,
+    })
+}
+
+/// Values at which a condition of the profile may change its answer.
+fn edges(profile: &Profile) -> Vec<u64> {
+    let predicates = profile.entries.iter().flat_map(|entry| &entry.args);
+    let mut values: Vec<u64> = predicates.flat_map(|arg| arg.predicate.edges()).collect();
+    values.extend([0, 1, u64::MAX]);
+    values
+}
+
+fn scmp(abi: Abi) -> ScmpArch {
+    crate::profile::Architecture::from(abi).name().parse().unwrap()
+}
+
+/// Calls that libseccomp numbers as Strait's own table does.
+fn numbers(abi: Abi, names: &[&str]) -> BTreeMap<u32, String> {
+    let x32_bit = if abi == Abi::X32 { 0x4000_0000 } else { 0 };
+    names
+        .iter()
+        .filter_map(|name| {
+            let number = abi.syscall_number(name)?;
+            let theirs = ScmpSyscall::from_name_by_arch(name, scmp(abi)).ok()?;
+            (theirs.as_raw_syscall() == i32::try_from(number | x32_bit).unwrap())
+                .then(|| (number, (*name).to_owned()))
+        })
+        .collect()
+}
+
+/// Registers as they can be: a 32-bit program has no upper halves.
+fn possible(abi: Abi, args: Args) -> Args {
+    if abi == Abi::X86 { args.map(|arg| arg & 0xffff_ffff) } else { args }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_compiled_filter_does_what_the_policy_says(
+        profile in profile(),
+        picks in prop::collection::vec(prop::array::uniform6(any::<prop::sample::Index>()), 24),
+    ) {
+        let compiled = compile(&profile).unwrap();
+        let policy = profile.policy(Abi::X86_64).unwrap();
+        let values = edges(&profile);
+        for abi in X86_ABIS {
+            for (number, name) in numbers(abi, &NAMES) {
+                for pick in &picks {
+                    let args = possible(abi, pick.map(|index| values[index.index(values.len())]));
+                    let meant = policy.evaluate(abi, number, &args);
+                    let done = run(&compiled.program, abi, number, &args);
+                    prop_assert_eq!(meant, done, "{} {} {:x?}", abi, name, args);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_docker_default_does_what_its_table_says() {
+    let baseline = Baseline::docker_default().resolve(&Context {
+        abis: [Abi::X86_64].into(),
+        capabilities: Capability::docker_default(),
+        kernel: None,
+    });
+    let policy = baseline.policy(Abi::X86_64).unwrap();
+    let entries = Abi::X86_64.syscalls().flat_map(|(number, name)| {
+        policy.rules(Abi::X86_64, number).iter().flat_map(move |rule| {
+            rule.clauses.iter().map(move |clause| Entry {
+                names: vec![name.to_owned()],
+                action: rule.action,
+                args: clause
+                    .predicates()
+                    .map(|(index, predicate)| Arg { index, predicate })
+                    .collect(),
+            })
+        })
+    });
+    let profile = Profile {
+        default: policy.default_action(),
+        architectures: vec![Abi::X86_64.into()],
+        entries: entries.collect(),
+    };
+    let compiled = compile(&profile).unwrap();
+    let names: Vec<&str> = Abi::X86_64.syscalls().map(|(_, name)| name).collect();
+    let known = numbers(Abi::X86_64, &names);
+    assert!(known.len() > 330, "{}", known.len());
+    for (number, name) in known {
+        for value in edges(&profile) {
+            let args = [value, 0, 0, 0, 0, 0];
+            let meant = policy.evaluate(Abi::X86_64, number, &args);
+            assert_eq!(meant, run(&compiled.program, Abi::X86_64, number, &args), "{name}");
+        }
+    }
+}
+
+fn allow(name: &str, args: Vec<Arg>) -> Entry {
+    Entry { names: vec![name.to_owned()], action: Action::Allow, args }
+}
+
+fn profile_of(entries: Vec<Entry>) -> Profile {
+    Profile {
+        default: Action::Errno(Errno::ENOSYS),
+        architectures: vec![Abi::X86_64.into()],
+        entries,
+    }
+}
+
+#[test]
+fn names_that_libseccomp_does_not_know_are_reported() {
+    let compiled =
+        compile(&profile_of(vec![allow("read", Vec::new()), allow("nonsense", Vec::new())]));
+    assert_eq!(compiled.unwrap().unknown, ["nonsense"]);
+}
+
+#[test]
+fn a_rule_that_libseccomp_refuses_is_named() {
+    let condition = vec![Arg { index: 0, predicate: Predicate::Equal(1) }];
+    let mut contrary = allow("read", condition.clone());
+    contrary.action = Action::Errno(Errno::EPERM);
+    let profile = profile_of(vec![allow("read", condition), contrary]);
+    let error = compile(&profile).unwrap_err().to_string();
+    assert!(error.contains("`read` in syscalls[1]"), "{error}");
+    assert!(profile.policy(Abi::X86_64).is_err());
+}
+
+#[test]
+fn through_socketcall_two_conditions_become_one() {
+    let on = |value| vec![Arg { index: 0, predicate: Predicate::Equal(value) }];
+    let mut refused = allow("socket", on(38));
+    refused.action = Action::Errno(Errno::EPERM);
+    let mut profile = profile_of(vec![allow("socket", on(1)), refused]);
+    assert!(compile(&profile).is_ok());
+    profile.architectures.push(Abi::X86.into());
+    assert!(compile(&profile).is_err());
+    assert!(crate::profile::lint::has_errors(&crate::profile::lint(&profile)));
+}
+
+#[test]
+fn an_always_true_clause_is_an_unconditional_rule() {
+    assert_eq!(allow("read", Vec::new()).clauses(), [Clause::ALWAYS]);
+}
