@@ -67,8 +67,9 @@ pub fn sys_exit(ctx: RawTracePointContext) -> i32 {
     }
     if value & IN_CALL != 0 {
         entry.set(set);
-    } else {
-        refusals::add(&ctx, &task, set);
+    } else if refusals::add(&ctx, &task, set) {
+        // Its end is not to be counted as well.
+        entry.set(set | IN_CALL);
     }
     0
 }

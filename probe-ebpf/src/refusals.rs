@@ -20,9 +20,9 @@ static REFUSALS: HashMap<RefusalKey, Refusal> = HashMap::with_max_entries(4096, 
 #[map]
 static LOOKED_AT: Array<u64> = Array::with_max_entries((ABIS * NUMBERS) as u32, 0);
 
-/// Stores the call that is leaving.
+/// Stores the call that is leaving. Returns whether the task is about to be killed for it.
 #[inline(always)]
-pub fn add(ctx: &RawTracePointContext, task: &Task, set: u16) {
+pub fn add(ctx: &RawTracePointContext, task: &Task, set: u16) -> bool {
     let regs: *const u8 = ctx.arg(0);
     let returned = ctx.arg::<u64>(1) as i64;
     let call = Call::new(task, read(regs, config!(regs_number)).unwrap_or(u32::MAX));
@@ -40,9 +40,11 @@ pub fn add(ctx: &RawTracePointContext, task: &Task, set: u16) {
         }
     }
     store(&key, &mut refusal);
+    errno == KILLED
 }
 
-/// Stores that a filter has killed the task, as far as that can be told from its end.
+/// Stores that a filter has killed the task without letting it leave its call, as far as that can be
+/// told from its end.
 #[inline(always)]
 pub fn killed(task: &Task) {
     const SIGSYS: u32 = 31;
