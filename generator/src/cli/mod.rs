@@ -118,6 +118,11 @@ fn man(subcommand: Option<&str>) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What to call an input in a message.
+fn shown(path: &Path) -> String {
+    if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() }
+}
+
 /// Reads a file, or standard input for `-`.
 fn read_text(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
@@ -125,7 +130,7 @@ fn read_text(path: &Path) -> Result<String, Failure> {
         std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
     } else {
         text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+            .with_context(|| format!("cannot read {}", shown(path)))?;
     }
     Ok(text)
 }

@@ -148,5 +148,5 @@ fn plural(count: impl TryInto<u64>, noun: &str) -> String {
 /// Reads a recording from a file, or from standard input for `-`.
 pub fn read(path: &std::path::Path) -> Result<Recording, Failure> {
     let text = super::read_text(path)?;
-    Ok(v1::parse(&text).with_context(|| format!("cannot use {}", path.display()))?)
+    Ok(v1::parse(&text).with_context(|| format!("cannot use {}", super::shown(path)))?)
 }

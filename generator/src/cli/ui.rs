@@ -73,7 +73,14 @@ impl Ui {
 
     /// Why Strait failed, with all that led to it.
     pub fn error(self, error: &anyhow::Error) {
-        line(ERROR, "error: ", &format_args!("{error:#}"));
+        let mut text = error.to_string();
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            // Most of Strait's errors name their cause within a sentence that goes on with advice.
+            if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
+        }
+        line(ERROR, "error: ", &text);
     }
 
     /// Text of several lines that stands by itself.

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
 use super::record::{RunArgs, run};
-use super::{Ui, read_text};
+use super::{Ui, read_text, shown};
 use crate::abi::Abi;
 use crate::enforce::{self, NoNewPrivs};
 use crate::output::Output;
@@ -58,8 +58,8 @@ enum Format {
 
 /// Runs `strait verify`.
 pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
-    let name = args.profile.display().to_string();
-    let (program, policy) = compile(args, ui)?;
+    let name = shown(&args.profile);
+    let (program, policy) = compile(args, &name, ui)?;
     let mut request = args.run.request(ui)?;
     let output = args.output.clone().map(Output::from);
     if let Some(output) = &output {
@@ -88,14 +88,14 @@ pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
 }
 
 /// Reads the profile, refuses it if it confines nothing or cannot work, and compiles it.
-fn compile(args: &VerifyArgs, ui: &Ui) -> Result<(enforce::Program, Policy), Failure> {
-    let cannot_use = || format!("cannot use {}", args.profile.display());
+fn compile(args: &VerifyArgs, name: &str, ui: &Ui) -> Result<(enforce::Program, Policy), Failure> {
+    let cannot_use = || format!("cannot use {name}");
     let profile = profile::parse(&read_text(&args.profile)?).with_context(cannot_use)?;
     let findings = lint(&profile);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     for warning in &warnings {
-        ui.warn(format_args!("{}: {warning}", args.profile.display()));
+        ui.warn(format_args!("{name}: {warning}"));
     }
     if !errors.is_empty() {
         return Err(anyhow!("{}", Findings(errors)).context(cannot_use()).into());
