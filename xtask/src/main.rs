@@ -1,2 +1,87 @@
-//! Everything a contributor runs.
-fn main() {}
+//! Everything a contributor runs: `cargo xtask COMMAND`.
+//!
+//! A module per command; `ui`, `run`, `tree` and `nginx` are what they share.
+
+mod bench;
+mod demo;
+mod ebpf;
+mod nginx;
+mod run;
+mod setup;
+mod test;
+mod tree;
+mod ui;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Everything a contributor to Strait runs"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what is missing on this system, and say what that is
+    Setup {
+        /// What it shall be enough for
+        #[arg(long = "for", value_name = "LEVEL", value_enum, default_value_t = setup::Level::Test)]
+        level: setup::Level,
+    },
+    /// Build the eBPF object from source into probe-ebpf/prebuilt
+    BuildEbpf {
+        /// Write nothing there: compare, and run the privileged tests with the fresh object
+        #[arg(long)]
+        check: bool,
+    },
+    /// Run every check and test, the privileged ones included
+    Test,
+    /// Record a real nginx, generate its profile, and run it under that profile
+    Demo,
+    /// Measure what recording costs
+    Bench(bench::Options),
+    /// Make system calls and print what one costs (for `bench`)
+    #[command(name = "__getppid-loop", hide = true)]
+    GetppidLoop {
+        /// How many calls
+        calls: u64,
+    },
+    /// Say that this process runs, then wait for the end of standard input (for `bench`)
+    #[command(name = "__hold", hide = true)]
+    Hold,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            ui::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::GetppidLoop { calls } => return bench::load::getppid_loop(calls),
+        Command::Hold => return bench::load::hold(),
+        _ => run::catch_interrupts()?,
+    }
+    let root: PathBuf = tree::root()?;
+    match cli.command {
+        Command::Setup { level } => setup::run(&root, level)?,
+        Command::BuildEbpf { check } => ebpf::run(&root, check)?,
+        Command::Test => test::run(&root)?,
+        Command::Demo => demo::run(&root)?,
+        Command::Bench(options) => return bench::run(&root, &options),
+        Command::GetppidLoop { .. } | Command::Hold => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,68 @@
+//! `cargo xtask test`: every check and every test. Whatever is missing is a failure, never a skip.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::run::{self, Tool};
+use crate::{setup, tree, ui};
+
+/// The feature that compiles the tests which need root and a real kernel.
+pub const PRIVILEGED: &str = "strait/privileged-tests";
+
+pub fn run(root: &Path) -> Result<()> {
+    setup::run(root, setup::Level::Test)?;
+    let cargo = || Tool::new(tree::cargo()).current_dir(root);
+
+    ui::step("checking the format");
+    cargo()
+        .args(["fmt", "--all", "--check"])
+        .show("`cargo fmt --check` (repair: `cargo fmt`)")?;
+    ui::step("linting");
+    cargo()
+        .args([
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--features",
+            PRIVILEGED,
+        ])
+        .args(["--", "-D", "warnings"])
+        .show("clippy")?;
+    ui::step("testing");
+    as_root(cargo().args(["test", "--quiet", "--workspace", "--features", PRIVILEGED]))?
+        .show("the tests")
+}
+
+/// Has cargo run tests as root, while it builds them as whoever called.
+pub fn as_root(cargo: Tool) -> Result<Tool> {
+    if run::is_root() {
+        return Ok(cargo);
+    }
+    anyhow::ensure!(
+        run::which("sudo").is_some(),
+        "the privileged tests need root, and there is no sudo here: run this command as root"
+    );
+    ui::step("the privileged tests need root: running the built tests with sudo");
+    Tool::new("sudo")
+        .arg("-v")
+        .with_stdin()
+        .show("asking sudo for root")?;
+    Ok(cargo.env(&runner_variable()?, "sudo -E"))
+}
+
+/// The variable that names cargo's runner for this machine's target.
+fn runner_variable() -> Result<String> {
+    let version = Tool::new("rustc")
+        .arg("-vV")
+        .stdout("asking rustc for its host")?;
+    let host = version
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .context("`rustc -vV` names no host")?;
+    Ok(format!(
+        "CARGO_TARGET_{}_RUNNER",
+        host.to_uppercase().replace(['-', '.'], "_")
+    ))
+}
