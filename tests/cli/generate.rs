@@ -1,0 +1,231 @@
+//! `strait generate`: good recordings, bad recordings, and where the profile goes.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::strait::Strait;
+use crate::support::{scratch, strait};
+
+/// A small recording that could have been made.
+fn recording() -> Value {
+    let call = |number: u32| {
+        json!({
+            "number": number, "count": 1, "first_seen_ms": 0, "programs": {"/bin/true": 1},
+        })
+    };
+    json!({
+        "schema": "strait.recording/v1",
+        "tool": {"name": "strait", "version": "0.1.0"},
+        "host": {"kernel": "6.12.0", "arch": "x86_64"},
+        "target": {"kind": "command", "name": "true", "command": ["/bin/true"]},
+        "started": "2026-01-01T00:00:00Z",
+        "finished": "2026-01-01T00:00:01Z",
+        "complete": true,
+        "losses": {"calls": 0, "programs": 0, "missed": 0, "tasks": 0},
+        "programs": [{"path": "/bin/true", "device": "8:1", "inode": 7}],
+        "abis": {"x86_64": {"syscalls": {
+            "execve": call(59), "getppid": call(110), "exit_group": call(231),
+        }}},
+    })
+}
+
+/// A directory with this text as `r.json`.
+fn with(text: &str) -> TempDir {
+    let dir = scratch();
+    std::fs::write(dir.path().join("r.json"), text).unwrap();
+    dir
+}
+
+fn changed(change: impl FnOnce(&mut Value)) -> TempDir {
+    let mut value = recording();
+    change(&mut value);
+    with(&value.to_string())
+}
+
+/// Into `p.json`, of which nothing may be there when the run fails.
+fn generate(dir: &TempDir) -> Strait {
+    strait()
+        .args(["generate", "r.json", "-o", "p.json"])
+        .in_dir(dir.path())
+}
+
+fn assert_refused(dir: &TempDir, status: i32, words: &[&str]) {
+    generate(dir)
+        .expect_exit(status)
+        .run()
+        .is_one_paragraph()
+        .says(words);
+    assert_eq!(files(dir.path()), ["r.json"], "nothing half-written");
+}
+
+fn files(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+fn assert_is_profile(profile: &Value) {
+    assert_eq!(profile["defaultAction"], "SCMP_ACT_ERRNO", "{profile}");
+    assert!(profile["syscalls"].to_string().contains("getppid"));
+}
+
+#[test]
+fn a_recording_becomes_a_profile() {
+    let dir = with(&recording().to_string());
+    let outcome = generate(&dir).run();
+    assert_eq!(outcome.stdout, "");
+    assert!(!outcome.stderr.is_empty(), "a summary");
+    let text = std::fs::read_to_string(dir.path().join("p.json")).unwrap();
+    assert_is_profile(&serde_json::from_str(&text).unwrap());
+    assert_eq!(files(dir.path()), ["p.json", "r.json"]);
+}
+
+#[test]
+fn without_an_output_the_profile_goes_to_stdout() {
+    let dir = with(&recording().to_string());
+    for output in [&[][..], &["-o", "-"]] {
+        let outcome = strait()
+            .args(["generate", "r.json"])
+            .args(output)
+            .in_dir(dir.path())
+            .run();
+        assert_is_profile(&outcome.json());
+    }
+}
+
+#[test]
+fn a_dash_is_standard_input() {
+    let outcome = strait()
+        .args(["generate", "-"])
+        .stdin(recording().to_string())
+        .run();
+    assert_is_profile(&outcome.json());
+}
+
+#[test]
+fn a_closed_pipe_is_not_an_error() {
+    let dir = with(&recording().to_string());
+    let mut command = strait()
+        .args(["generate", "r.json"])
+        .in_dir(dir.path())
+        .command();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdout(writer).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_truncated_recording_is_refused() {
+    let text = recording().to_string();
+    assert_refused(&with(&text[..text.len() / 2]), 1, &["r.json", "whole"]);
+    assert_refused(&with(""), 1, &["r.json"]);
+}
+
+#[test]
+fn foreign_json_is_refused() {
+    assert_refused(&with(r#"{"hello": "world"}"#), 1, &["r.json", "schema"]);
+    let profile = r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}"#;
+    assert_refused(&with(profile), 1, &["r.json", "strait record"]);
+    assert_refused(&with("[]"), 1, &["r.json"]);
+    let diff = changed(|value| value["schema"] = json!("strait.diff/v1"));
+    assert_refused(&diff, 1, &["strait.diff/v1"]);
+}
+
+#[test]
+fn a_binary_file_is_refused() {
+    let dir = scratch();
+    std::fs::write(dir.path().join("r.json"), [0xff, 0xfe, 0, 1]).unwrap();
+    assert_refused(&dir, 1, &["r.json"]);
+}
+
+#[test]
+fn an_unknown_version_is_refused() {
+    let dir = changed(|value| value["schema"] = json!("strait.recording/v9"));
+    assert_refused(&dir, 1, &["strait.recording/v9", "strait.recording/v1"]);
+}
+
+#[test]
+fn an_unknown_field_is_no_reason_to_refuse() {
+    let dir = changed(|value| value["weather"] = json!("fine"));
+    generate(&dir).run();
+}
+
+#[test]
+fn a_recording_that_contradicts_itself_is_refused() {
+    let dir = changed(|value| value["losses"]["calls"] = json!(3));
+    assert_refused(&dir, 1, &["contradicts"]);
+}
+
+#[test]
+fn an_empty_recording_is_3() {
+    let dir = changed(|value| value["abis"] = json!({}));
+    assert_refused(&dir, 3, &["r.json"]);
+}
+
+#[test]
+fn an_incomplete_recording_is_4_unless_it_is_allowed() {
+    let dir = changed(|value| {
+        value["complete"] = json!(false);
+        value["losses"]["tasks"] = json!(3);
+    });
+    assert_refused(&dir, 4, &["incomplete", "--allow-incomplete", "3"]);
+    let outcome = generate(&dir).arg("--allow-incomplete").run();
+    outcome.says(&["incomplete"]);
+}
+
+#[test]
+fn one_incomplete_recording_among_many_is_enough() {
+    let dir = with(&recording().to_string());
+    let mut second = recording();
+    second["complete"] = json!(false);
+    second["losses"]["calls"] = json!(1);
+    std::fs::write(dir.path().join("second.json"), second.to_string()).unwrap();
+    strait()
+        .args(["generate", "r.json", "second.json", "-o", "p.json"])
+        .in_dir(dir.path())
+        .expect_exit(4)
+        .run()
+        .says(&["second.json"]);
+}
+
+#[test]
+fn a_missing_recording_is_named() {
+    let dir = scratch();
+    strait()
+        .args(["generate", "r.json", "-o", "p.json"])
+        .in_dir(dir.path())
+        .expect_exit(1)
+        .run()
+        .is_one_paragraph()
+        .says(&["r.json", "No such file"]);
+    assert!(files(dir.path()).is_empty());
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_named() {
+    let dir = with(&recording().to_string());
+    for path in ["/no/such/directory/p.json", "/proc/p.json"] {
+        strait()
+            .args(["generate", "r.json", "-o", path])
+            .in_dir(dir.path())
+            .expect_exit(1)
+            .run()
+            .is_one_paragraph()
+            .says(&[path]);
+    }
+}
+
+#[test]
+fn a_profile_that_is_there_stays_as_it_is_when_the_run_fails() {
+    let dir = with("{");
+    std::fs::write(dir.path().join("p.json"), "precious").unwrap();
+    generate(&dir).expect_exit(1).run();
+    let text = std::fs::read_to_string(dir.path().join("p.json")).unwrap();
+    assert_eq!(text, "precious");
+}

@@ -1,0 +1,106 @@
+//! Help, completions, the manual, and command lines that are wrong.
+
+use crate::support::strait;
+
+#[test]
+fn every_command_has_help_with_its_options() {
+    for (command, words) in [
+        ("record", &["--output", "--user", "--linger", "COMMAND"][..]),
+        ("generate", &["--output", "--allow-incomplete", "RECORDING"]),
+        ("verify", &["--output", "--format", "--user", "PROFILE"]),
+        ("completions", &["bash", "zsh", "fish"]),
+    ] {
+        let help = strait().args([command, "--help"]).run().stdout;
+        for word in words {
+            assert!(help.contains(word), "{command} --help lacks {word}:\n{help}");
+        }
+    }
+}
+
+#[test]
+fn the_help_names_every_command() {
+    let help = strait().arg("--help").run().stdout;
+    for command in ["record", "generate", "verify", "completions", "man"] {
+        assert!(help.contains(command), "{help}");
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let version = strait().arg("--version").run().stdout;
+    assert_eq!(version, format!("strait {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_wrong_command_line_is_2() {
+    for arguments in [
+        &["frobnicate"][..],
+        &[],
+        &["record"],
+        &["record", "--no-such-option", "--", "/bin/true"],
+        &["record", "--linger", "soon", "--", "/bin/true"],
+        &["record", "--max-programs", "0", "--", "/bin/true"],
+        &["generate"],
+        &["verify"],
+        &["verify", "p.json"],
+        &["verify", "p.json", "--format", "poem", "--", "/bin/true"],
+        &["completions", "basic"],
+    ] {
+        let outcome = strait().args(arguments).expect_exit(2).run();
+        assert_eq!(outcome.stdout, "", "{arguments:?}");
+        assert!(!outcome.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = strait().args(["completions", shell]).run().stdout;
+        for word in ["record", "generate", "verify", "allow-incomplete"] {
+            assert!(script.contains(word), "{shell} lacks {word}");
+        }
+    }
+}
+
+#[test]
+fn bash_accepts_its_completions() {
+    let script = strait().args(["completions", "bash"]).run().stdout;
+    let status = std::process::Command::new("bash")
+        .args(["-n", "-c", &script])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn the_manual_is_a_manual_page() {
+    let page = strait().arg("man").run().stdout;
+    for part in [".TH", ".SH NAME", "record", "generate", "verify"] {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn what_is_not_a_terminal_gets_no_colours() {
+    for environment in [None, Some("NO_COLOR")] {
+        let mut run = strait().args(["generate", "/no/such/file"]).expect_exit(1);
+        if let Some(name) = environment {
+            run = run.env(name, "1");
+        }
+        let outcome = run.run();
+        assert!(!outcome.stderr.contains('\u{1b}'), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn colours_can_be_asked_for() {
+    let generate = |colour| {
+        strait()
+            .args(["--color", colour, "generate", "/no/such/file"])
+            .expect_exit(1)
+            .run()
+            .stderr
+    };
+    assert!(generate("always").contains('\u{1b}'));
+    assert!(!generate("never").contains('\u{1b}'));
+}

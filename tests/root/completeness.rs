@@ -1,0 +1,79 @@
+//! What is recorded is what `strace -f` sees: the same calls by ABI, and as often.
+
+use crate::support::calls::read_complete_recording;
+use crate::support::{Calls, kernel, scratch, strace, strait};
+use crate::workloads::{self, Workload};
+
+/// The calls of one run under `strait record`.
+fn record(workload: &Workload) -> Calls {
+    let dir = scratch();
+    let output = scratch();
+    let file = output.path().join("recording.json");
+    workload.prepare(dir.path());
+    strait()
+        .args(["record", "-o"])
+        .arg(&file)
+        .args(workload.user.map(|user| ["--user", user]).into_iter().flatten())
+        .arg("--")
+        .args(&workload.command)
+        .in_dir(dir.path())
+        .run();
+    Calls::of(&read_complete_recording(&file))
+}
+
+fn trace(workload: &Workload) -> Calls {
+    let dir = scratch();
+    workload.prepare(dir.path());
+    strace::trace(&workload.command, dir.path(), workload.user)
+}
+
+fn assert_same(workload: &Workload, first: &Calls, second: &Calls) {
+    let differences = first.unexplained(second, workload.explained);
+    assert!(
+        differences.is_empty(),
+        "{:?}\n{}",
+        workload.command,
+        differences.join("\n")
+    );
+}
+
+macro_rules! recorded_as_traced {
+    ($($name:ident),* $(,)?) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn is_recorded_as_strace_sees_it() {
+                kernel::require_root();
+                let workload = workloads::$name();
+                assert_same(&workload, &trace(&workload), &record(&workload));
+            }
+
+            /// Otherwise the comparison would say as little as the oracle does.
+            #[test]
+            fn is_the_same_in_two_runs_of_strace() {
+                let workload = workloads::$name();
+                assert_same(&workload, &trace(&workload), &trace(&workload));
+            }
+        }
+    )*};
+}
+
+recorded_as_traced!(
+    shell,
+    python,
+    spawn,
+    clone3,
+    daemon,
+    bare,
+    i386,
+    mixed_abi,
+    x32,
+    thread_exec,
+    unknown,
+    restart,
+    id_of_nobody,
+    nginx,
+    redis,
+    stress_ng,
+);

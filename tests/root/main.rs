@@ -1,0 +1,24 @@
+//! Tests with the real kernel. They need root and the programs of the workloads, and fail without
+//! them: a test that skips itself proves nothing. Run them with `cargo xtask test`, or
+//!
+//! ```sh
+//! cargo test -p strait --features privileged-tests --test root
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests panic when the test fails"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod completeness;
+mod no_loss;
+mod passing_through;
+mod privilege;
+mod profiles;
+mod survivors;
+mod verify;
+mod workloads;

@@ -1,0 +1,142 @@
+//! The command does not notice: its status, streams, terminal, signals and user are its own.
+
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+
+use crate::support::calls::read_complete_recording;
+use crate::support::strait::{STRAIT, Strait};
+use crate::support::{kernel, scratch, strait};
+
+/// A recording of a shell script into `r.json`.
+fn record(dir: &Path, script: &str) -> Strait {
+    kernel::require_root();
+    strait()
+        .args(["record", "-o", "r.json", "--", "/bin/sh", "-c", script])
+        .in_dir(dir)
+}
+
+fn assert_recorded(dir: &Path) {
+    let recording = read_complete_recording(&dir.join("r.json"));
+    assert!(!recording.is_empty());
+}
+
+#[test]
+fn the_exit_status_passes_through() {
+    for (script, status) in [
+        ("exit 0", 0),
+        ("exit 7", 7),
+        ("kill -KILL $$", 128 + 9),
+        ("kill -SEGV $$", 128 + 11),
+    ] {
+        let dir = scratch();
+        record(dir.path(), script).expect_exit(status).run();
+        assert_recorded(dir.path());
+    }
+}
+
+#[test]
+fn standard_input_and_output_pass_through() {
+    let dir = scratch();
+    let text = "a line\n".repeat(100_000);
+    let outcome = record(dir.path(), "exec cat").stdin(text.as_bytes()).run();
+    assert_eq!(outcome.stdout.len(), text.len());
+    assert_eq!(outcome.stdout, text);
+}
+
+#[test]
+fn standard_error_passes_through() {
+    let dir = scratch();
+    record(dir.path(), "echo from the command >&2")
+        .run()
+        .says(&["from the command\n"]);
+}
+
+#[test]
+fn a_terminal_passes_through() {
+    kernel::require("script", "bsdutils");
+    let dir = scratch();
+    kernel::require_root();
+    let inner = format!(
+        "{STRAIT} record -o r.json -- /bin/sh -c 'test -t 0 && test -t 1 && test -t 2 && exit 9'"
+    );
+    let mut script = std::process::Command::new("script");
+    crate::support::scrub(&mut script, dir.path());
+    let status = script
+        .args(["--quiet", "--return", "--command", &inner, "/dev/null"])
+        .stdin(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(9));
+    assert_recorded(dir.path());
+}
+
+/// The command says when it is there, then waits until somebody ends it.
+#[test]
+fn a_signal_to_the_recorder_ends_the_command_and_the_recording_is_written() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let dir = scratch();
+        let mut recorder = record(dir.path(), "echo ready; read line").spawn();
+        assert_eq!(recorder.line(), "ready");
+        recorder.signal(signal);
+        assert_eq!(recorder.end().0, 128 + signal as i32, "{signal}");
+        assert_recorded(dir.path());
+    }
+}
+
+#[test]
+fn a_command_may_end_in_its_own_way_after_a_signal() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let dir = scratch();
+        let script = "trap 'echo bye; exit 7' INT TERM; echo ready; read line";
+        let mut recorder = record(dir.path(), script).spawn();
+        assert_eq!(recorder.line(), "ready");
+        recorder.signal(signal);
+        assert_eq!(recorder.line(), "bye");
+        assert_eq!(recorder.end().0, 7, "{signal}");
+        assert_recorded(dir.path());
+    }
+}
+
+#[test]
+fn the_command_runs_as_the_user_that_was_asked_for() {
+    kernel::require_root();
+    let dir = scratch();
+    let outcome = strait()
+        .args(["record", "-o", "r.json", "--user", "nobody", "--"])
+        .args(["/bin/sh", "-c", "id -un; id -gn; id -Gn; grep CapEff /proc/self/status"])
+        .in_dir(dir.path())
+        .run();
+    assert_eq!(
+        outcome.stdout,
+        "nobody\nnogroup\nnogroup\nCapEff:\t0000000000000000\n"
+    );
+    assert_recorded(dir.path());
+}
+
+#[test]
+fn the_command_inherits_nothing_from_the_recorder() {
+    let dir = scratch();
+    let outcome = record(
+        dir.path(),
+        "echo /proc/self/fd/*; grep -E 'Sig(Blk|Ign)|NoNewPrivs|Seccomp:' /proc/self/status",
+    )
+    .run();
+    // The pattern is expanded by the shell itself, which has no other file open.
+    assert_eq!(
+        outcome.stdout,
+        "/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3\n\
+         SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nNoNewPrivs:\t0\nSeccomp:\t0\n"
+    );
+}
+
+#[test]
+fn a_recording_is_named_after_its_command_unless_told_otherwise() {
+    kernel::require_root();
+    let dir = scratch();
+    strait()
+        .args(["record", "--", "/bin/true"])
+        .in_dir(dir.path())
+        .run();
+    read_complete_recording(&dir.path().join("true.recording.json"));
+}

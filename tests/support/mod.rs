@@ -1,0 +1,42 @@
+//! What the integration tests share: running `strait` and `strace`, building fixtures, waiting for
+//! events, and comparing what the two saw.
+#![allow(dead_code, reason = "each test binary uses its own part of it")]
+
+pub mod calls;
+pub mod fixtures;
+pub mod kernel;
+pub mod spawned;
+pub mod strace;
+pub mod strait;
+pub mod wait;
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+pub use calls::{Calls, Explained};
+pub use fixtures::Fixture;
+pub use strait::strait;
+
+/// A directory of its own that other users may enter, since workloads give up their privileges.
+pub fn scratch() -> TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::Builder::new()
+        .prefix("strait-test-")
+        .tempdir()
+        .expect("a temporary directory");
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755))
+        .expect("the directory is ours");
+    dir
+}
+
+/// Gives `command` an environment that is the same on every machine.
+pub fn scrub(command: &mut Command, dir: &Path) {
+    command
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", "/")
+        .env("LANG", "C.UTF-8")
+        .current_dir(dir);
+}

@@ -1,0 +1,34 @@
+//! Waiting for what happens elsewhere, without guessing how long it takes.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+/// Against hanging for ever, not a measure of speed.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Waits until `happened`, for things that can only be asked for.
+pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !happened() {
+        assert!(started.elapsed() < DEADLINE, "still waiting until {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A port of the loopback interface that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("the loopback interface has a free port")
+        .port()
+}
+
+/// Waits until somebody accepts connections on `port`.
+pub fn until_accepting(port: u16) -> TcpStream {
+    let mut connection = None;
+    until(&format!("port {port} accepts"), || {
+        connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok();
+        connection.is_some()
+    });
+    connection.expect("the loop ends with a connection")
+}
