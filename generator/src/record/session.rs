@@ -18,7 +18,7 @@ use super::names::Names;
 use super::probe::{self, Probe, Snapshot};
 use super::signals::{Arrived, Signals};
 use super::{Notice, Outcome, RecordError, Refusal, Request, Status, kernel, privilege};
-use crate::recording::{Host, Recording, Target, TargetKind, Tool};
+use crate::recording::{Host, Recording, Start, Target, TargetKind, Tool};
 
 /// How often to look whether the last task has ended, should its announcement have been lost.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -77,6 +77,7 @@ pub fn run(request: Request, notify: &dyn Fn(&Notice)) -> Result<Outcome, Record
             },
             target: Target {
                 kind: TargetKind::Command,
+                start: Start::Exec,
                 name,
                 command: command.iter().map(|part| part.to_string_lossy().into_owned()).collect(),
             },
@@ -85,6 +86,7 @@ pub fn run(request: Request, notify: &dyn Fn(&Notice)) -> Result<Outcome, Record
             completeness: snapshot.losses.into(),
             programs,
             calls,
+            refused: std::collections::BTreeMap::new(),
         },
         status,
         still_running,

@@ -33,6 +33,9 @@ pub struct Recording {
     pub programs: Vec<Program>,
     /// Calls by ABI and number (for x32 without the x32 bit).
     pub calls: BTreeMap<Abi, BTreeMap<u32, Call>>,
+    /// Calls that the filter refused that was active while recording, by ABI, number and errno
+    /// (`None`: the task was killed). They are not in [`calls`](Self::calls).
+    pub refused: BTreeMap<(Abi, u32, Option<u16>), u64>,
 }
 
 /// The program that made a recording.
@@ -60,15 +63,93 @@ pub struct Target {
     pub kind: TargetKind,
     /// Short name: what the recording and the profile are called.
     pub name: String,
-    /// Program and arguments as given on the command line.
+    /// Program and arguments: as given on the command line, or of the container's main process where
+    /// its engine says so.
     pub command: Vec<String>,
+    /// At which moment of the target's life the recording began.
+    pub start: Start,
 }
 
 /// How a target is told from everything else on the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetKind {
     /// A command and all that it started.
     Command,
+    /// A container.
+    Container(Box<Container>),
+    /// Processes that ran already, and all that they started.
+    Processes,
+}
+
+/// At which moment of a target's life a recording began, and so whether a profile made of it can
+/// start the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// When the runtime had installed the seccomp filter: every call that a profile has to allow is
+    /// in the recording.
+    Filter,
+    /// At the first exec, since there was no filter, or (for a command) no runtime: what a runtime
+    /// calls between filter and exec is not in it.
+    Exec,
+    /// Later: the target ran already. Its start is not in the recording.
+    Attached,
+}
+
+/// A container, as far as its engine and the kernel tell. What is not known is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Container {
+    /// Id, in full: 64 hexadecimal digits for Docker, podman and containerd.
+    pub id: String,
+    /// Engine that told about it: `docker`, `podman`; empty if none did.
+    pub engine: String,
+    /// Name, without a leading slash.
+    pub name: String,
+    /// Image as it was asked for.
+    pub image: String,
+    /// Digest of the image, as `sha256:…`.
+    pub image_digest: String,
+    /// Labels: compose project and service, Kubernetes pod, namespace and container.
+    pub labels: BTreeMap<String, String>,
+    /// OCI runtime: `runc`, `crun`, `youki`.
+    pub runtime: String,
+    /// Version of the runtime, as `1.1.5`.
+    pub runtime_version: String,
+    /// Whether the main process has `no_new_privs`.
+    pub no_new_privs: bool,
+    /// Capability bounding set of the main process, as the kernel's bit mask.
+    pub bounding_set: u64,
+    /// Whether a seccomp filter was active.
+    pub filtered: bool,
+    /// The profile that the engine says was used: `default`, `unconfined` or a path.
+    pub profile: String,
+}
+
+/// Part of a container's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// The runtime's own calls between filter and exec.
+    Runtime,
+    /// From the first exec until the container first waits for something.
+    Startup,
+    /// From then on.
+    Running,
+    /// Processes that were put into the container later: `docker exec`, health checks.
+    Exec,
+}
+
+impl Phase {
+    /// All of them, in the order of a container's life.
+    pub const ALL: [Self; 4] = [Self::Runtime, Self::Startup, Self::Running, Self::Exec];
+
+    /// The name used in recordings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Runtime => "runtime",
+            Self::Startup => "startup",
+            Self::Running => "running",
+            Self::Exec => "exec",
+        }
+    }
 }
 
 /// Whether a recording holds everything that was called.
@@ -169,6 +250,8 @@ pub struct Call {
     /// How often each program called it, by [`Program::path`]; the counts add up to
     /// [`count`](Self::count).
     pub programs: BTreeMap<String, u64>,
+    /// How often in each phase of a container's life; empty for a command.
+    pub phases: BTreeMap<Phase, u64>,
 }
 
 impl Recording {

@@ -1,0 +1,239 @@
+//! Between the model and the file.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::SCHEMA;
+use super::file::{self, File};
+use crate::abi::Abi;
+use crate::recording::{
+    Call, Completeness, Container, Host, Losses, Phase, Program, ReadError, Recording, Start,
+    Target, TargetKind, Tool,
+};
+
+/// The key under which a call stands in the file: its name, or its number if it has none.
+fn key(abi: Abi, number: u32) -> String {
+    abi.syscall_name(number).map_or_else(|| number.to_string(), str::to_owned)
+}
+
+/// The number of a call in the file. The number counts: a table of another release may have no name
+/// for it, or may have written it as a number where this one has a name.
+fn resolve(place: &str, abi: Abi, name: &str, number: u32) -> Result<u32, ReadError> {
+    match abi.syscall_number(name) {
+        Some(named) if named != number => Err(ReadError::Inconsistent(format!(
+            "`{place}` has number {number}, but {name} is number {named}"
+        ))),
+        _ => Ok(number),
+    }
+}
+
+impl File {
+    pub(super) fn from_model(recording: &Recording) -> Self {
+        let Losses { calls, programs, missed, tasks } = recording.completeness.losses();
+        let Host { kernel, arch } = recording.host.clone();
+        let Tool { name, version } = recording.tool.clone();
+        let abis = recording.calls.iter().map(|(abi, calls)| {
+            let calls = calls.iter().map(|(number, call)| {
+                (key(*abi, *number), file::Call::from_model(*number, call))
+            });
+            (*abi, file::AbiTable { syscalls: calls.collect() })
+        });
+        let refused = recording.refused.iter().map(|((abi, number, errno), count)| {
+            let syscall = key(*abi, *number);
+            file::Refused { abi: *abi, syscall, number: *number, errno: *errno, count: *count }
+        });
+        Self {
+            schema: SCHEMA.to_owned(),
+            tool: file::Tool { name, version },
+            host: file::Host { kernel, arch },
+            target: file::Target::from_model(&recording.target),
+            started: recording.started,
+            finished: recording.finished,
+            complete: recording.completeness == Completeness::Complete,
+            losses: file::Losses { calls, programs, missed, tasks },
+            programs: recording.programs.iter().cloned().map(file::Program::from).collect(),
+            abis: abis.collect(),
+            refused: refused.collect(),
+        }
+    }
+
+    pub(super) fn into_model(self) -> Result<Recording, ReadError> {
+        let file::Losses { calls, programs, missed, tasks } = self.losses;
+        let losses = Losses { calls, programs, missed, tasks };
+        if self.complete != losses.is_zero() {
+            return Err(ReadError::Inconsistent(format!(
+                "`complete` is {}, but `losses` {}",
+                self.complete,
+                if losses.is_zero() { "are all zero" } else { "are not" },
+            )));
+        }
+        let mut calls: BTreeMap<Abi, BTreeMap<u32, Call>> = BTreeMap::new();
+        for (abi, table) in self.abis {
+            let of_abi = calls.entry(abi).or_default();
+            for (name, call) in table.syscalls {
+                let place = format!("abis.{abi}.syscalls.{name}");
+                let number = resolve(&place, abi, &name, call.number)?;
+                let known =
+                    |path: &String| self.programs.iter().any(|program| program.path == *path);
+                if let Some(path) = call.programs.keys().find(|path| !known(path)) {
+                    return Err(ReadError::Inconsistent(format!(
+                        "`{place}.programs` names `{path}`, which `programs` does not list"
+                    )));
+                }
+                of_abi.insert(number, call.into_model());
+            }
+        }
+        let mut refused = BTreeMap::new();
+        for file::Refused { abi, syscall, number, errno, count } in self.refused {
+            let number = resolve("refused", abi, &syscall, number)?;
+            *refused.entry((abi, number, errno)).or_default() += count;
+        }
+        Ok(Recording {
+            tool: Tool { name: self.tool.name, version: self.tool.version },
+            host: Host { kernel: self.host.kernel, arch: self.host.arch },
+            target: self.target.into_model()?,
+            started: self.started,
+            finished: self.finished,
+            completeness: losses.into(),
+            programs: self.programs.into_iter().map(Program::from).collect(),
+            calls,
+            refused,
+        })
+    }
+}
+
+impl file::Target {
+    fn from_model(target: &Target) -> Self {
+        let (kind, container) = match &target.kind {
+            TargetKind::Command => (file::Kind::Command, None),
+            TargetKind::Processes => (file::Kind::Processes, None),
+            TargetKind::Container(container) => {
+                (file::Kind::Container, Some(file::Container::from_model(container)))
+            }
+        };
+        let start = match target.start {
+            Start::Filter => file::Start::Filter,
+            Start::Exec => file::Start::Exec,
+            Start::Attached => file::Start::Attached,
+        };
+        let (name, command) = (target.name.clone(), target.command.clone());
+        Self { kind, name, command, start, container }
+    }
+
+    fn into_model(self) -> Result<Target, ReadError> {
+        let kind = match (self.kind, self.container) {
+            (file::Kind::Command, _) => TargetKind::Command,
+            (file::Kind::Processes, _) => TargetKind::Processes,
+            (file::Kind::Container, container) => {
+                let container = container.unwrap_or_default().into_model()?;
+                TargetKind::Container(Box::new(container))
+            }
+        };
+        let start = match self.start {
+            file::Start::Filter => Start::Filter,
+            file::Start::Exec => Start::Exec,
+            file::Start::Attached => Start::Attached,
+        };
+        Ok(Target { kind, name: self.name, command: self.command, start })
+    }
+}
+
+impl file::Container {
+    fn from_model(container: &Container) -> Self {
+        let container = container.clone();
+        Self {
+            id: container.id,
+            engine: container.engine,
+            name: container.name,
+            image: container.image,
+            image_digest: container.image_digest,
+            labels: container.labels,
+            runtime: container.runtime,
+            runtime_version: container.runtime_version,
+            no_new_privs: container.no_new_privs,
+            bounding_set: format!("{:016x}", container.bounding_set),
+            filtered: container.filtered,
+            profile: container.profile,
+        }
+    }
+
+    fn into_model(self) -> Result<Container, ReadError> {
+        let bounding_set = match self.bounding_set.as_str() {
+            "" => 0,
+            digits => u64::from_str_radix(digits, 16).map_err(|_| {
+                ReadError::Inconsistent(format!(
+                    "`target.container.bounding_set` is `{digits}`, and not a hexadecimal number"
+                ))
+            })?,
+        };
+        Ok(Container {
+            id: self.id,
+            engine: self.engine,
+            name: self.name,
+            image: self.image,
+            image_digest: self.image_digest,
+            labels: self.labels,
+            runtime: self.runtime,
+            runtime_version: self.runtime_version,
+            no_new_privs: self.no_new_privs,
+            bounding_set,
+            filtered: self.filtered,
+            profile: self.profile,
+        })
+    }
+}
+
+impl From<Program> for file::Program {
+    fn from(Program { path, device, inode }: Program) -> Self {
+        Self { path, device, inode }
+    }
+}
+
+impl From<file::Program> for Program {
+    fn from(file::Program { path, device, inode }: file::Program) -> Self {
+        Self { path, device, inode }
+    }
+}
+
+impl From<Phase> for file::Phase {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Runtime => Self::Runtime,
+            Phase::Startup => Self::Startup,
+            Phase::Running => Self::Running,
+            Phase::Exec => Self::Exec,
+        }
+    }
+}
+
+impl From<file::Phase> for Phase {
+    fn from(phase: file::Phase) -> Self {
+        match phase {
+            file::Phase::Runtime => Self::Runtime,
+            file::Phase::Startup => Self::Startup,
+            file::Phase::Running => Self::Running,
+            file::Phase::Exec => Self::Exec,
+        }
+    }
+}
+
+impl file::Call {
+    fn from_model(number: u32, call: &Call) -> Self {
+        Self {
+            number,
+            count: call.count,
+            first_seen_ms: u64::try_from(call.first_seen.as_millis()).unwrap_or(u64::MAX),
+            programs: call.programs.clone(),
+            phases: call.phases.iter().map(|(phase, count)| ((*phase).into(), *count)).collect(),
+        }
+    }
+
+    fn into_model(self) -> Call {
+        Call {
+            count: self.count,
+            first_seen: Duration::from_millis(self.first_seen_ms),
+            programs: self.programs,
+            phases: self.phases.into_iter().map(|(phase, count)| (phase.into(), count)).collect(),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The file as it is, field by field.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::abi::Abi;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct File {
+    pub schema: String,
+    pub tool: Tool,
+    pub host: Host,
+    pub target: Target,
+    pub started: Timestamp,
+    pub finished: Timestamp,
+    pub complete: bool,
+    pub losses: Losses,
+    pub programs: Vec<Program>,
+    pub abis: BTreeMap<Abi, AbiTable>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refused>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Tool {
+    pub name: String,
+    pub version: String,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Host {
+    pub kernel: String,
+    pub arch: String,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Target {
+    pub kind: Kind,
+    pub name: String,
+    pub command: Vec<String>,
+    pub start: Start,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    Command,
+    Container,
+    Processes,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Start {
+    Filter,
+    Exec,
+    Attached,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Container {
+    pub id: String,
+    pub engine: String,
+    pub name: String,
+    pub image: String,
+    pub image_digest: String,
+    pub labels: BTreeMap<String, String>,
+    pub runtime: String,
+    pub runtime_version: String,
+    pub no_new_privs: bool,
+    /// Sixteen hexadecimal digits, as in `/proc/PID/status`.
+    pub bounding_set: String,
+    pub filtered: bool,
+    pub profile: String,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Losses {
+    pub calls: u64,
+    pub programs: u64,
+    pub missed: u64,
+    pub tasks: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Program {
+    pub path: String,
+    pub device: String,
+    pub inode: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct AbiTable {
+    pub syscalls: BTreeMap<String, Call>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Call {
+    pub number: u32,
+    pub count: u64,
+    pub first_seen_ms: u64,
+    pub programs: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub phases: BTreeMap<Phase, u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Phase {
+    Runtime,
+    Startup,
+    Running,
+    Exec,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Refused {
+    pub abi: Abi,
+    pub syscall: String,
+    pub number: u32,
+    /// `null` if the task was killed.
+    pub errno: Option<u16>,
+    pub count: u64,
+}

@@ -1,0 +1,43 @@
+//! `strait.recording/v1`, the file format. A public contract: JSON Schema in
+//! `profiles/schema/recording-v1.json`.
+
+mod convert;
+mod file;
+
+use super::{ReadError, Recording};
+use file::File;
+
+/// The value of the `schema` field.
+pub const SCHEMA: &str = "strait.recording/v1";
+
+const FAMILY: &str = "strait.recording/";
+
+/// Reads a recording.
+///
+/// # Errors
+///
+/// [`ReadError`] says what is wrong with the text; unknown fields are no error.
+pub fn parse(text: &str) -> Result<Recording, ReadError> {
+    let value: serde_json::Value = serde_json::from_str(text).map_err(ReadError::Malformed)?;
+    match value.get("schema").and_then(serde_json::Value::as_str) {
+        None => return Err(ReadError::Foreign),
+        Some(SCHEMA) => {}
+        Some(other) if other.starts_with(FAMILY) => {
+            return Err(ReadError::UnknownVersion(other.to_owned()));
+        }
+        Some(other) => return Err(ReadError::WrongSchema(other.to_owned())),
+    }
+    let file: File = serde_json::from_value(value).map_err(ReadError::Malformed)?;
+    file.into_model()
+}
+
+/// Writes a recording, as indented JSON that ends in a newline.
+///
+/// # Errors
+///
+/// None in practice: every field of the model can be written as JSON.
+pub fn print(recording: &Recording) -> Result<String, serde_json::Error> {
+    let mut text = serde_json::to_string_pretty(&File::from_model(recording))?;
+    text.push('\n');
+    Ok(text)
+}
