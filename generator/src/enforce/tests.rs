@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::interpreter::run;
 use super::*;
 use crate::policy::baseline::{Baseline, Context};
-use crate::policy::{Action, Args, Capability, Clause, Errno, Predicate};
+use crate::policy::{Action, Args, Capability, Clause, Errno, Policy, Predicate};
 use crate::profile::{Arg, Entry, Profile};
 
 const X86_ABIS: [Abi; 3] = [Abi::X86_64, Abi::X86, Abi::X32];
@@ -71,6 +71,10 @@ fn args() -> impl Strategy<Value = Vec<Arg>> {
 
 /// One action besides the default: where conditions with two actions overlap, their order is
 /// libseccomp's own.
+///
+/// Every profile has one unconditional rule for a call of all ABIs: without one, and with x32 and
+/// a name that no ABI has, libseccomp 2.5.4 makes a filter that never loads the call's number and
+/// so refuses everything.
 fn profile() -> impl Strategy<Value = Profile> {
     let names = prop::collection::btree_set(prop::sample::select(NAMES.as_slice()), 1..4);
     let entry = (names, args()).prop_map(|(names, args)| Entry {
@@ -79,10 +83,13 @@ fn profile() -> impl Strategy<Value = Profile> {
         args,
     });
     let abis = prop::sample::subsequence(X86_ABIS.to_vec(), 0..=3);
-    (prop::collection::vec(entry, 1..6), abis).prop_map(|(entries, abis)| Profile {
-        default: Action::Errno(Errno::ENOSYS),
-        architectures: abis.into_iter().map(Into::into).collect(),
-        entries,
+    (prop::collection::vec(entry, 1..6), abis).prop_map(|(mut entries, abis)| {
+        entries.insert(0, allow("exit_group", Vec::new()));
+        Profile {
+            default: Action::Errno(Errno::ENOSYS),
+            architectures: abis.into_iter().map(Into::into).collect(),
+            entries,
+        }
     })
 }
 
@@ -115,6 +122,22 @@ fn numbers(abi: Abi, names: &[&str]) -> BTreeMap<u32, String> {
         .collect()
 }
 
+/// Whether libseccomp takes the rules of a call as they are meant: a single clause, or any number of
+/// equalities. Between several ordered comparisons 2.5.4 loses cases, as `lint` says.
+fn is_exact(policy: &Policy, abi: Abi, number: u32) -> bool {
+    let rules = policy.rules(abi, number);
+    let clauses: Vec<&Clause> = rules.iter().flat_map(|rule| &rule.clauses).collect();
+    let equality = |clause: &Clause| {
+        clause.predicates().all(|(_, predicate)| {
+            matches!(
+                predicate,
+                Predicate::Equal(_) | Predicate::MaskedEqual { .. }
+            )
+        })
+    };
+    clauses.len() == 1 || clauses.into_iter().all(equality)
+}
+
 /// Registers as they can be: a 32-bit program has no upper halves.
 fn possible(abi: Abi, args: Args) -> Args {
     if abi == Abi::X86 {
@@ -130,15 +153,16 @@ proptest! {
     #[test]
     fn a_compiled_filter_does_what_the_policy_says(
         profile in profile(),
-        picks in prop::collection::vec(prop::array::uniform6(any::<prop::sample::Index>()), 24),
+        picks in prop::collection::vec(prop::array::uniform6(0..997usize), 24),
     ) {
         let compiled = compile(&profile).unwrap();
         let policy = profile.policy(Abi::X86_64).unwrap();
         let values = edges(&profile);
         for abi in X86_ABIS {
-            for (number, name) in numbers(abi, &NAMES) {
+            let exact = numbers(abi, &NAMES).into_iter().filter(|(number, _)| is_exact(&policy, abi, *number));
+            for (number, name) in exact {
                 for pick in &picks {
-                    let args = possible(abi, pick.map(|index| values[index.index(values.len())]));
+                    let args = possible(abi, pick.map(|index| values[index % values.len()]));
                     let meant = policy.evaluate(abi, number, &args);
                     let done = run(&compiled.program, abi, number, &args);
                     prop_assert_eq!(meant, done, "{} {} {:x?}", abi, name, args);
@@ -254,4 +278,49 @@ fn through_socketcall_two_conditions_become_one() {
 #[test]
 fn an_always_true_clause_is_an_unconditional_rule() {
     assert_eq!(allow("read", Vec::new()).clauses(), [Clause::ALWAYS]);
+}
+
+/// The baseline's three conditions and everything that is refused around them.
+#[test]
+fn the_conditions_of_the_baseline_are_enforced_exactly() {
+    let baseline = Baseline::docker_default().resolve(&Context {
+        abis: [Abi::X86_64].into(),
+        capabilities: Capability::docker_default(),
+        kernel: None,
+    });
+    for name in ["socket", "clone", "personality"] {
+        let treatment = baseline.treatment(Abi::X86_64, name).unwrap();
+        let rules = [
+            (Action::Allow, treatment.allowed()),
+            (Action::Errno(Errno::EPERM), treatment.refused()),
+        ];
+        let entries = rules.into_iter().flat_map(|(action, clauses)| {
+            clauses.into_iter().map(move |clause| Entry {
+                names: vec![name.to_owned()],
+                action,
+                args: clause
+                    .predicates()
+                    .map(|(index, predicate)| Arg { index, predicate })
+                    .collect(),
+            })
+        });
+        let profile = profile_of(entries.collect());
+        let compiled = compile(&profile).unwrap();
+        let policy = profile.policy(Abi::X86_64).unwrap();
+        let number = Abi::X86_64.syscall_number(name).unwrap();
+        let bits = (0..64).map(|shift| 1u64 << shift);
+        for value in edges(&profile)
+            .into_iter()
+            .chain(bits.clone())
+            .chain(bits.map(|bit| !bit))
+        {
+            let args = [value, 0, 0, 0, 0, 0];
+            let meant = policy.evaluate(Abi::X86_64, number, &args);
+            assert_eq!(
+                meant,
+                run(&compiled.program, Abi::X86_64, number, &args),
+                "{name} {value:#x}"
+            );
+        }
+    }
 }

@@ -152,12 +152,16 @@ fn entry_alone(profile: &Profile, path: &str, entry: &Entry, findings: &mut Vec<
         ));
     }
     for (nth, arg) in entry.args.iter().enumerate() {
-        if matches!(arg.predicate, Predicate::MaskedEqual { mask: 0, .. }) {
-            findings.push(Finding::error(
-                format!("{path}.args[{nth}].value"),
-                "a mask of 0 compares nothing: write the mask as `value` and the bits as `valueTwo`",
-            ));
-        }
+        let message = match arg.predicate {
+            Predicate::MaskedEqual { mask: 0, .. } => {
+                "a mask of 0 compares nothing: write the mask as `value` and the bits as `valueTwo`"
+            }
+            Predicate::Less(0) | Predicate::Greater(u64::MAX) => {
+                "never holds, and libseccomp 2.5 makes of it one that does: remove the entry"
+            }
+            _ => continue,
+        };
+        findings.push(Finding::error(format!("{path}.args[{nth}]"), message));
     }
     if matches!(entry.action, Action::Errno(errno) if errno.number() == 0) {
         findings.push(Finding::warning(
@@ -217,7 +221,15 @@ fn pair(name: &str, earlier: &Statement, later: &Statement) -> Option<Finding> {
         (true, false) | (false, true) => {
             "has a rule without conditions and one with: the conditions are dropped"
         }
-        (false, false) if same_action => return None,
+        (false, false) if same_action && earlier.clause == later.clause => return None,
+        (false, false) if same_action => {
+            if !is_ordered(&earlier.clause) && !is_ordered(&later.clause)
+                || !overlapping(&earlier.clause, &later.clause)
+            {
+                return None;
+            }
+            "has ordered comparisons that overlap, of which libseccomp 2.5 loses some values"
+        }
         (false, false) if earlier.clause == later.clause => {
             return Some(Finding::error(
                 &later.path,
@@ -238,6 +250,16 @@ fn pair(name: &str, earlier: &Statement, later: &Statement) -> Option<Finding> {
         earlier.path
     );
     Some(Finding::warning(&later.path, message))
+}
+
+/// Whether it compares anything otherwise than for equality.
+fn is_ordered(clause: &Clause) -> bool {
+    clause.predicates().any(|(_, predicate)| {
+        !matches!(
+            predicate,
+            Predicate::Equal(_) | Predicate::MaskedEqual { .. }
+        )
+    })
 }
 
 fn overlapping(one: &Clause, other: &Clause) -> bool {
