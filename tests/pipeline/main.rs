@@ -1,0 +1,8 @@
+//! The pure half of the pipeline: recordings, the baseline, profiles and their filters, from
+//! outside of the library. Needs no privilege but for its own child processes.
+
+mod bad_input;
+mod baseline;
+mod enforced;
+mod recordings;
+mod support;
