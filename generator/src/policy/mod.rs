@@ -47,7 +47,7 @@ pub struct Conflict {
     /// Name of the call, or its number.
     pub call: String,
     /// The condition.
-    pub clause: Clause,
+    pub clause: Box<Clause>,
     /// The action of the rule that came first.
     pub first: Action,
     /// The action of the other.
@@ -137,7 +137,7 @@ impl Policy {
                     .add(action, clause)
                     .map_err(|first| Conflict {
                         call: name.to_owned(),
-                        clause,
+                        clause: Box::new(clause),
                         first,
                         second: action,
                     })?;
