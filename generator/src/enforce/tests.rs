@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use libseccomp::{ScmpArch, ScmpSyscall};
 use proptest::prelude::*;
 
 use super::interpreter::run;
 use super::*;
+use crate::generate::{Options, RefuseWith, generate};
 use crate::policy::baseline::{Baseline, Context};
 use crate::policy::{Action, Args, Capability, Clause, Errno, Policy, Predicate};
 use crate::profile::{Arg, Entry, Profile};
+use crate::recording::{Call, Completeness, Host, Recording, Target, TargetKind, Tool};
 
 const X86_ABIS: [Abi; 3] = [Abi::X86_64, Abi::X86, Abi::X32];
 
@@ -321,6 +324,81 @@ fn the_conditions_of_the_baseline_are_enforced_exactly() {
                 run(&compiled.program, Abi::X86_64, number, &args),
                 "{name} {value:#x}"
             );
+        }
+    }
+}
+
+/// A profile as `generate` makes it: many names, the baseline's conditions, two errors.
+fn generated(abis: &[Abi], refuse_with: RefuseWith) -> Profile {
+    let names = [
+        "execve",
+        "socket",
+        "personality",
+        "vfork",
+        "connect",
+        "semop",
+        "mount",
+    ];
+    let calls = abis.iter().map(|abi| {
+        let numbers = names.iter().filter_map(|name| abi.syscall_number(name));
+        (
+            *abi,
+            numbers.map(|number| (number, Call::default())).collect(),
+        )
+    });
+    let recording = Recording {
+        tool: Tool {
+            name: "strait".to_owned(),
+            version: "0.1.0".to_owned(),
+        },
+        host: Host {
+            kernel: "6.12.0".to_owned(),
+            arch: "x86_64".to_owned(),
+        },
+        target: Target {
+            kind: TargetKind::Command,
+            name: "app".to_owned(),
+            command: vec!["app".to_owned()],
+        },
+        started: Timestamp::UNIX_EPOCH,
+        finished: Timestamp::UNIX_EPOCH,
+        completeness: Completeness::Complete,
+        programs: Vec::new(),
+        calls: calls.collect(),
+    };
+    let options = Options {
+        refuse_with,
+        ..Options::default()
+    };
+    generate(&[recording], &options).unwrap().profile
+}
+
+#[test]
+fn a_generated_profile_is_enforced_exactly() {
+    let choices = [
+        RefuseWith::Enosys,
+        RefuseWith::Eperm,
+        RefuseWith::Log,
+        RefuseWith::Kill,
+    ];
+    for (abis, refuse_with) in [&X86_ABIS[..1], &X86_ABIS[..2], &X86_ABIS[..]]
+        .into_iter()
+        .flat_map(|abis| choices.map(|refuse_with| (abis, refuse_with)))
+    {
+        let profile = generated(abis, refuse_with);
+        let compiled = compile(&profile).unwrap();
+        let policy = profile.policy(Abi::X86_64).unwrap();
+        let values = edges(&profile);
+        for abi in X86_ABIS {
+            let names: Vec<&str> = abi.syscalls().map(|(_, name)| name).collect();
+            for (number, name) in numbers(abi, &names) {
+                for value in &values {
+                    let args = possible(abi, [*value, 0, 0, 0, 0, 0]);
+                    let meant = policy.evaluate(abi, number, &args);
+                    let done = run(&compiled.program, abi, number, &args);
+                    assert_eq!(meant, done, "{abi} {name} {value:#x} {refuse_with:?}");
+                }
+            }
         }
     }
 }

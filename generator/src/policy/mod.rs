@@ -7,6 +7,11 @@
 //! - An unconditional rule drops all conditional ones of its call, whichever came first.
 //! - Of two unconditional rules the first stays.
 //! - The same condition with two actions is an error.
+//!
+//! libseccomp 2.5 keeps to that for one clause, for any number of equalities, masked ones too, and
+//! for ordered comparisons that do not overlap; where ordered comparisons of one argument overlap
+//! it loses values, and one that never holds (`< 0`) lets others through.
+//! [`crate::profile::lint`] points both out, and what Strait generates has neither.
 
 mod action;
 pub mod baseline;
