@@ -180,6 +180,18 @@ fn what_can_be_read_but_not_relied_on_is_pointed_out() {
         (
             Severity::Warning,
             errno,
+            two(
+                read(allow, less),
+                read(
+                    allow,
+                    "{\"index\": 0, \"value\": 4, \"op\": \"SCMP_CMP_GT\"}",
+                ),
+            ),
+            "not what libseccomp 2.5 makes of them",
+        ),
+        (
+            Severity::Warning,
+            errno,
             two(read(allow, ""), read(allow, equal)),
             "the conditions are dropped",
         ),

@@ -8,10 +8,8 @@
 //! - Of two unconditional rules the first stays.
 //! - The same condition with two actions is an error.
 //!
-//! libseccomp 2.5 keeps to that for one clause, for any number of equalities, masked ones too, and
-//! for ordered comparisons that do not overlap; where ordered comparisons of one argument overlap
-//! it loses values, and one that never holds (`< 0`) lets others through.
-//! [`crate::profile::lint`] points both out, and what Strait generates has neither.
+//! libseccomp 2.5 does not always compile what that says: see [`exact`]. [`lint`](fn@crate::profile::lint)
+//! points such rules out, and what Strait generates has none.
 
 mod action;
 pub mod baseline;
@@ -20,6 +18,7 @@ mod clause;
 pub mod complement;
 pub(crate) mod data;
 mod errno;
+pub mod exact;
 pub mod fallback;
 pub(crate) mod multiplex;
 
@@ -162,7 +161,7 @@ impl Policy {
     /// What is done with a call. `number` is without the x32 bit.
     ///
     /// Where clauses with different actions overlap, libseccomp's order is its own; here the rule
-    /// that was added first counts. [`crate::profile::lint`] points such rules out.
+    /// that was added first counts. [`lint`](fn@crate::profile::lint) points such rules out.
     pub fn evaluate(&self, abi: Abi, number: u32, args: &Args) -> Action {
         if !self.tables.contains_key(&abi) {
             return UNLISTED_ABI;

@@ -3,11 +3,12 @@
 //! An error is what a runtime fails on, or what does not confine. A warning works, though not
 //! everywhere or perhaps not as meant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Architecture, Entry, Finding, Profile, Severity};
 use crate::abi::Abi;
 use crate::policy::complement::overlap;
+use crate::policy::exact::is_exact;
 use crate::policy::{Action, Clause, Policy, Predicate};
 
 /// Most entries that a node accepts in a profile it gets as an OCI artifact (KEP-6061).
@@ -204,6 +205,23 @@ fn entries_together(profile: &Profile, findings: &mut Vec<Finding>) {
             );
         }
     }
+    for (name, statements) in &calls {
+        let clauses: BTreeSet<Clause> = statements.iter().map(|said| said.clause).collect();
+        let unconditional = clauses.iter().any(Clause::is_unconditional);
+        let clauses: Vec<Clause> = clauses.into_iter().collect();
+        if !unconditional && !is_exact(&clauses) {
+            let path = statements
+                .first()
+                .map_or("syscalls", |said| said.path.as_str());
+            findings.push(Finding::warning(
+                path,
+                format!(
+                    "the conditions of `{name}` are not what libseccomp 2.5 makes of them, which can \
+                     allow more: compare for equality (SCMP_CMP_EQ, SCMP_CMP_MASKED_EQ), or use one entry"
+                ),
+            ));
+        }
+    }
     if let Some(conflict) = multiplexed(profile) {
         findings.push(conflict);
     }
@@ -221,15 +239,7 @@ fn pair(name: &str, earlier: &Statement, later: &Statement) -> Option<Finding> {
         (true, false) | (false, true) => {
             "has a rule without conditions and one with: the conditions are dropped"
         }
-        (false, false) if same_action && earlier.clause == later.clause => return None,
-        (false, false) if same_action => {
-            if !is_ordered(&earlier.clause) && !is_ordered(&later.clause)
-                || !overlapping(&earlier.clause, &later.clause)
-            {
-                return None;
-            }
-            "has ordered comparisons that overlap, of which libseccomp 2.5 loses some values"
-        }
+        (false, false) if same_action => return None,
         (false, false) if earlier.clause == later.clause => {
             return Some(Finding::error(
                 &later.path,
@@ -250,16 +260,6 @@ fn pair(name: &str, earlier: &Statement, later: &Statement) -> Option<Finding> {
         earlier.path
     );
     Some(Finding::warning(&later.path, message))
-}
-
-/// Whether it compares anything otherwise than for equality.
-fn is_ordered(clause: &Clause) -> bool {
-    clause.predicates().any(|(_, predicate)| {
-        !matches!(
-            predicate,
-            Predicate::Equal(_) | Predicate::MaskedEqual { .. }
-        )
-    })
 }
 
 fn overlapping(one: &Clause, other: &Clause) -> bool {
