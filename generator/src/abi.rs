@@ -95,11 +95,11 @@ impl Abi {
             Self::X86_64 => syscalls::x86_64::Sysno::new(index).map(|call| call.name()),
             Self::X86 => syscalls::x86::Sysno::new(index).map(|call| call.name()),
             Self::Aarch64 => syscalls::aarch64::Sysno::new(index).map(|call| call.name()),
-            Self::X32 => X32_ONLY
-                .iter()
-                .find(|(n, _)| *n == number)
-                .map(|(_, name)| *name)
-                .or_else(|| syscalls::x86_64::Sysno::new(index).map(|call| call.name())),
+            Self::X32 => {
+                X32_ONLY.iter().find(|(n, _)| *n == number).map(|(_, name)| *name).or_else(|| {
+                    Self::X86_64.syscall_name(number).filter(|name| !has_x32_twin(name))
+                })
+            }
         }
     }
 
@@ -126,6 +126,11 @@ impl Abi {
     }
 }
 
+/// Whether x32 has a number of its own for this call, so that the one of x86-64 means nothing there.
+fn has_x32_twin(name: &str) -> bool {
+    X32_ONLY.iter().any(|(_, of_x32)| *of_x32 == name)
+}
+
 impl fmt::Display for Abi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -143,14 +148,15 @@ mod tests {
         assert_eq!(Abi::Aarch64.syscall_name(64), Some("write"));
         assert_eq!(Abi::X32.syscall_name(514), Some("ioctl"));
         assert_eq!(Abi::X86_64.syscall_name(514), None);
+        assert_eq!(Abi::X86_64.syscall_name(13), Some("rt_sigaction"));
+        assert_eq!(Abi::X32.syscall_name(13), None);
     }
 
     #[test]
     fn a_name_leads_back_to_its_number() {
         for abi in Abi::ALL {
             for (number, name) in abi.syscalls() {
-                let back = abi.syscall_number(name).unwrap();
-                assert_eq!(abi.syscall_name(back), Some(name), "{abi} {number}");
+                assert_eq!(abi.syscall_number(name), Some(number), "{abi} {name}");
             }
         }
     }

@@ -46,17 +46,11 @@ fn changed(change: impl FnOnce(&mut Value)) -> TempDir {
 
 /// Into `p.json`, of which nothing may be there when the run fails.
 fn generate(dir: &TempDir) -> Strait {
-    strait()
-        .args(["generate", "r.json", "-o", "p.json"])
-        .in_dir(dir.path())
+    strait().args(["generate", "r.json", "-o", "p.json"]).in_dir(dir.path())
 }
 
 fn assert_refused(dir: &TempDir, status: i32, words: &[&str]) {
-    generate(dir)
-        .expect_exit(status)
-        .run()
-        .is_one_paragraph()
-        .says(words);
+    generate(dir).expect_exit(status).run().is_one_paragraph().says(words);
     assert_eq!(files(dir.path()), ["r.json"], "nothing half-written");
 }
 
@@ -89,31 +83,21 @@ fn a_recording_becomes_a_profile() {
 fn without_an_output_the_profile_goes_to_stdout() {
     let dir = with(&recording().to_string());
     for output in [&[][..], &["-o", "-"]] {
-        let outcome = strait()
-            .args(["generate", "r.json"])
-            .args(output)
-            .in_dir(dir.path())
-            .run();
+        let outcome = strait().args(["generate", "r.json"]).args(output).in_dir(dir.path()).run();
         assert_is_profile(&outcome.json());
     }
 }
 
 #[test]
 fn a_dash_is_standard_input() {
-    let outcome = strait()
-        .args(["generate", "-"])
-        .stdin(recording().to_string())
-        .run();
+    let outcome = strait().args(["generate", "-"]).stdin(recording().to_string()).run();
     assert_is_profile(&outcome.json());
 }
 
 #[test]
 fn a_closed_pipe_is_not_an_error() {
     let dir = with(&recording().to_string());
-    let mut command = strait()
-        .args(["generate", "r.json"])
-        .in_dir(dir.path())
-        .command();
+    let mut command = strait().args(["generate", "r.json"]).in_dir(dir.path()).command();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let output = command.stdout(writer).output().unwrap();

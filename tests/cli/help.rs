@@ -65,10 +65,7 @@ fn completions_know_the_commands() {
 #[test]
 fn bash_accepts_its_completions() {
     let script = strait().args(["completions", "bash"]).run().stdout;
-    let status = std::process::Command::new("bash")
-        .args(["-n", "-c", &script])
-        .status()
-        .unwrap();
+    let status = std::process::Command::new("bash").args(["-n", "-c", &script]).status().unwrap();
     assert!(status.success());
 }
 
@@ -95,11 +92,7 @@ fn what_is_not_a_terminal_gets_no_colours() {
 #[test]
 fn colours_can_be_asked_for() {
     let generate = |colour| {
-        strait()
-            .args(["--color", colour, "generate", "/no/such/file"])
-            .expect_exit(1)
-            .run()
-            .stderr
+        strait().args(["--color", colour, "generate", "/no/such/file"]).expect_exit(1).run().stderr
     };
     assert!(generate("always").contains('\u{1b}'));
     assert!(!generate("never").contains('\u{1b}'));

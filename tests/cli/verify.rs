@@ -21,10 +21,7 @@ fn assert_refused(profile: &str, words: &[&str]) {
 fn a_profile_that_means_unconfined_is_refused() {
     assert_refused("{}", &["unconfined"]);
     assert_refused(r#"{"syscalls": []}"#, &["unconfined"]);
-    assert_refused(
-        r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}"#,
-        &["unconfined"],
-    );
+    assert_refused(r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}"#, &["unconfined"]);
 }
 
 #[test]
@@ -35,10 +32,7 @@ fn a_profile_that_is_cut_off_is_refused() {
 #[test]
 fn something_that_is_no_profile_is_refused() {
     assert_refused("[1, 2]", &[]);
-    assert_refused(
-        r#"{"defaultAction": "SCMP_ACT_SHRUG", "syscalls": []}"#,
-        &["SCMP_ACT_SHRUG"],
-    );
+    assert_refused(r#"{"defaultAction": "SCMP_ACT_SHRUG", "syscalls": []}"#, &["SCMP_ACT_SHRUG"]);
 }
 
 #[test]

@@ -29,12 +29,7 @@ fn trace(workload: &Workload) -> Calls {
 
 fn assert_same(workload: &Workload, first: &Calls, second: &Calls) {
     let differences = first.unexplained(second, workload.explained);
-    assert!(
-        differences.is_empty(),
-        "{:?}\n{}",
-        workload.command,
-        differences.join("\n")
-    );
+    assert!(differences.is_empty(), "{:?}\n{}", workload.command, differences.join("\n"));
 }
 
 macro_rules! recorded_as_traced {

@@ -12,13 +12,7 @@ use crate::support::{Calls, kernel, scratch, strait};
 fn record(dir: &Path, command: &[&str]) -> PathBuf {
     kernel::require_root();
     let file = dir.join("recording.json");
-    strait()
-        .args(["record", "-o"])
-        .arg(&file)
-        .arg("--")
-        .args(command)
-        .in_dir(dir)
-        .run();
+    strait().args(["record", "-o"]).arg(&file).arg("--").args(command).in_dir(dir).run();
     file
 }
 

@@ -11,9 +11,7 @@ use crate::support::{kernel, scratch, strait};
 /// A recording of a shell script into `r.json`.
 fn record(dir: &Path, script: &str) -> Strait {
     kernel::require_root();
-    strait()
-        .args(["record", "-o", "r.json", "--", "/bin/sh", "-c", script])
-        .in_dir(dir)
+    strait().args(["record", "-o", "r.json", "--", "/bin/sh", "-c", script]).in_dir(dir)
 }
 
 fn assert_recorded(dir: &Path) {
@@ -23,12 +21,9 @@ fn assert_recorded(dir: &Path) {
 
 #[test]
 fn the_exit_status_passes_through() {
-    for (script, status) in [
-        ("exit 0", 0),
-        ("exit 7", 7),
-        ("kill -KILL $$", 128 + 9),
-        ("kill -SEGV $$", 128 + 11),
-    ] {
+    for (script, status) in
+        [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 128 + 9), ("kill -SEGV $$", 128 + 11)]
+    {
         let dir = scratch();
         record(dir.path(), script).expect_exit(status).run();
         assert_recorded(dir.path());
@@ -47,9 +42,7 @@ fn standard_input_and_output_pass_through() {
 #[test]
 fn standard_error_passes_through() {
     let dir = scratch();
-    record(dir.path(), "echo from the command >&2")
-        .run()
-        .says(&["from the command\n"]);
+    record(dir.path(), "echo from the command >&2").run().says(&["from the command\n"]);
 }
 
 #[test]
@@ -107,10 +100,7 @@ fn the_command_runs_as_the_user_that_was_asked_for() {
         .args(["/bin/sh", "-c", "id -un; id -gn; id -Gn; grep CapEff /proc/self/status"])
         .in_dir(dir.path())
         .run();
-    assert_eq!(
-        outcome.stdout,
-        "nobody\nnogroup\nnogroup\nCapEff:\t0000000000000000\n"
-    );
+    assert_eq!(outcome.stdout, "nobody\nnogroup\nnogroup\nCapEff:\t0000000000000000\n");
     assert_recorded(dir.path());
 }
 
@@ -134,9 +124,6 @@ fn the_command_inherits_nothing_from_the_recorder() {
 fn a_recording_is_named_after_its_command_unless_told_otherwise() {
     kernel::require_root();
     let dir = scratch();
-    strait()
-        .args(["record", "--", "/bin/true"])
-        .in_dir(dir.path())
-        .run();
+    strait().args(["record", "--", "/bin/true"]).in_dir(dir.path()).run();
     read_complete_recording(&dir.path().join("true.recording.json"));
 }

@@ -32,9 +32,7 @@ fn for_nobody() -> tempfile::TempDir {
 }
 
 fn record(dir: &Path) -> Strait {
-    strait()
-        .args(["record", "-o", "r.json", "--", "/bin/echo", "hello"])
-        .in_dir(dir)
+    strait().args(["record", "-o", "r.json", "--", "/bin/echo", "hello"]).in_dir(dir)
 }
 
 #[test]
@@ -65,9 +63,7 @@ fn only_the_capability_that_is_missing_is_named() {
 #[test]
 fn two_capabilities_are_enough() {
     let dir = for_nobody();
-    let outcome = record(dir.path())
-        .through(as_nobody(",+bpf,+perfmon"))
-        .run();
+    let outcome = record(dir.path()).through(as_nobody(",+bpf,+perfmon")).run();
     assert_eq!(outcome.stdout, "hello\n");
     let recording = read_complete_recording(&dir.path().join("r.json"));
     assert!(!recording.is_empty());
@@ -79,11 +75,7 @@ fn files_belong_to_the_user_who_called_sudo() {
     let dir = for_nobody();
     let sudo = |run: Strait| run.env("SUDO_UID", "65534").env("SUDO_GID", "65533").run();
     sudo(record(dir.path()));
-    sudo(
-        strait()
-            .args(["generate", "r.json", "-o", "p.json"])
-            .in_dir(dir.path()),
-    );
+    sudo(strait().args(["generate", "r.json", "-o", "p.json"]).in_dir(dir.path()));
     for file in ["r.json", "p.json"] {
         let owner = dir.path().join(file).metadata().unwrap();
         assert_eq!((owner.uid(), owner.gid()), (65534, 65533), "{file}");

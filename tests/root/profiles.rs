@@ -42,12 +42,7 @@ fn assert_narrow_and_enough(workload: &Workload) {
     let recording = output.path().join("r.json");
     let profile = output.path().join("p.json");
     record(workload, &recording);
-    strait()
-        .arg("generate")
-        .arg(&recording)
-        .arg("-o")
-        .arg(&profile)
-        .run();
+    strait().arg("generate").arg(&recording).arg("-o").arg(&profile).run();
 
     let text = std::fs::read_to_string(&profile).unwrap();
     let value = serde_json::from_str(&text).unwrap();
@@ -88,14 +83,8 @@ fn the_same_recordings_give_the_same_profile_byte_for_byte() {
     let dir = scratch();
     record(&workloads::shell(), &dir.path().join("a.json"));
     record(&workloads::python(), &dir.path().join("b.json"));
-    let generate = |files: [&str; 2]| {
-        strait()
-            .arg("generate")
-            .args(files)
-            .in_dir(dir.path())
-            .run()
-            .stdout
-    };
+    let generate =
+        |files: [&str; 2]| strait().arg("generate").args(files).in_dir(dir.path()).run().stdout;
     let profile = generate(["a.json", "b.json"]);
     assert!(!profile.is_empty());
     assert_eq!(profile, generate(["a.json", "b.json"]));
@@ -111,12 +100,6 @@ fn an_architecture_is_listed_only_if_it_was_seen() {
         let profile = strait().arg("generate").arg(&recording).run().json();
         profile["architectures"].to_string()
     };
-    assert_eq!(
-        architectures(&workloads::bare()),
-        r#"["SCMP_ARCH_X86_64"]"#
-    );
-    assert_eq!(
-        architectures(&workloads::mixed_abi()),
-        r#"["SCMP_ARCH_X86_64","SCMP_ARCH_X86"]"#
-    );
+    assert_eq!(architectures(&workloads::bare()), r#"["SCMP_ARCH_X86_64"]"#);
+    assert_eq!(architectures(&workloads::mixed_abi()), r#"["SCMP_ARCH_X86_64","SCMP_ARCH_X86"]"#);
 }

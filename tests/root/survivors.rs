@@ -20,12 +20,7 @@ const LEAVES_ONE_BEHIND: &str =
 
 fn record(dir: &Path, options: &[&str], command: &[&str]) -> Strait {
     kernel::require_root();
-    strait()
-        .args(["record", "-o", "r.json"])
-        .args(options)
-        .arg("--")
-        .args(command)
-        .in_dir(dir)
+    strait().args(["record", "-o", "r.json"]).args(options).arg("--").args(command).in_dir(dir)
 }
 
 fn with_fifo() -> tempfile::TempDir {
@@ -72,10 +67,7 @@ fn lingering_has_an_end() {
 fn children(pid: nix::unistd::Pid) -> Vec<String> {
     let path = format!("/proc/{pid}/task/{pid}/children");
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.split_whitespace()
-        .filter(|child| is_alive(child))
-        .map(str::to_owned)
-        .collect()
+    text.split_whitespace().filter(|child| is_alive(child)).map(str::to_owned).collect()
 }
 
 #[test]

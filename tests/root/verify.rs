@@ -13,15 +13,8 @@ const PYTHON: [&str; 3] = ["/usr/bin/python3", "-IB", "-c"];
 /// Records a command and generates its profile into `p.json`.
 fn profile(dir: &Path, command: &[&str]) {
     kernel::require_root();
-    strait()
-        .args(["record", "-o", "r.json", "--"])
-        .args(command)
-        .in_dir(dir)
-        .run();
-    strait()
-        .args(["generate", "r.json", "-o", "p.json"])
-        .in_dir(dir)
-        .run();
+    strait().args(["record", "-o", "r.json", "--"]).args(command).in_dir(dir).run();
+    strait().args(["generate", "r.json", "-o", "p.json"]).in_dir(dir).run();
 }
 
 /// `verify` with the report in `report.json`.
@@ -79,10 +72,7 @@ for _ in range(3):
     let program = call["program"].as_str().unwrap();
     assert!(program.contains("python3"), "{program}");
     let arguments = call["args"].to_string();
-    assert!(
-        arguments.contains("38") || arguments.contains("AF_ALG"),
-        "{arguments}"
-    );
+    assert!(arguments.contains("38") || arguments.contains("AF_ALG"), "{arguments}");
     // What the program was told is what the report says.
     let told: i64 = outcome.stdout.lines().next().unwrap().parse().unwrap();
     let errno = call["errno"].to_string();
@@ -97,12 +87,11 @@ for _ in range(3):
 fn a_refused_mount_is_eperm_as_under_the_docker_default() {
     let dir = scratch();
     let script = |end: &str| {
-        format!(
-            "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\nlibc.getppid()\n{end}"
-        )
+        format!("import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\nlibc.getppid()\n{end}")
     };
     profile(dir.path(), &python(&script("")));
-    let mount = script("assert libc.mount(b'a', b'/no', b'b', 0, None) == -1\nprint(ctypes.get_errno())");
+    let mount =
+        script("assert libc.mount(b'a', b'/no', b'b', 0, None) == -1\nprint(ctypes.get_errno())");
     let outcome = verify(dir.path(), &python(&mount)).expect_exit(12).run();
     assert_eq!(outcome.stdout, format!("{}\n", libc::EPERM));
     assert_eq!(report(dir.path())["refused"][0]["syscall"], "mount");
@@ -141,9 +130,7 @@ fn without_a_refusal_the_exit_status_is_the_commands_own() {
     let command = |status| ["/bin/sh".to_owned(), "-c".into(), format!("exit {status}")];
     let [zero, seven] = [0, 7].map(command);
     profile(dir.path(), &zero.each_ref().map(String::as_str));
-    verify(dir.path(), &seven.each_ref().map(String::as_str))
-        .expect_exit(7)
-        .run();
+    verify(dir.path(), &seven.each_ref().map(String::as_str)).expect_exit(7).run();
     assert_eq!(report(dir.path())["command_status"], 7);
 }
 
@@ -151,8 +138,5 @@ fn without_a_refusal_the_exit_status_is_the_commands_own() {
 fn a_command_that_is_not_there_is_127_under_a_profile_too() {
     let dir = scratch();
     profile(dir.path(), &["/bin/true"]);
-    verify(dir.path(), &["/no/such/command"])
-        .expect_exit(127)
-        .run()
-        .says(&["/no/such/command"]);
+    verify(dir.path(), &["/no/such/command"]).expect_exit(127).run().says(&["/no/such/command"]);
 }

@@ -31,12 +31,7 @@ impl Workload {
 }
 
 fn workload<const N: usize>(command: [String; N], explained: &'static [Explained]) -> Workload {
-    Workload {
-        command: command.into(),
-        files: Vec::new(),
-        user: None,
-        explained,
-    }
+    Workload { command: command.into(), files: Vec::new(), user: None, explained }
 }
 
 fn tiny() -> String {
@@ -61,18 +56,17 @@ pub fn shell() -> Workload {
 /// Threads and subprocesses.
 pub fn python() -> Workload {
     workload(
-        [
-            PYTHON[0].into(),
-            PYTHON[1].into(),
-            text(&source("threads.py")),
-        ],
+        [PYTHON[0].into(), PYTHON[1].into(), text(&source("threads.py"))],
         &[
             count_varies("futex", "a lock is only a call when another thread holds it"),
             count_varies("poll", "output and end of a child may arrive together or apart"),
             count_varies("read", "output and end of a child may arrive together or apart"),
             count_varies("mmap", "an arena per thread, fewer if one ends before the next starts"),
             count_varies("munmap", "how a new arena is cut to size depends on its address"),
-            count_varies("mprotect", "an arena per thread, fewer if one ends before the next starts"),
+            count_varies(
+                "mprotect",
+                "an arena per thread, fewer if one ends before the next starts",
+            ),
             count_varies("madvise", "a stack is given back unless the process ends first"),
         ],
     )
@@ -143,10 +137,7 @@ pub fn restart() -> Workload {
 
 /// A command that runs as another user.
 pub fn id_of_nobody() -> Workload {
-    Workload {
-        user: Some("nobody"),
-        ..workload(["/usr/bin/id".into(), "-u".into()], &[])
-    }
+    Workload { user: Some("nobody"), ..workload(["/usr/bin/id".into(), "-u".into()], &[]) }
 }
 
 /// nginx: start, requests, reload, requests, quit.
@@ -162,12 +153,7 @@ pub fn nginx() -> Workload {
             ("index.html", "hello\n".into()),
         ],
         ..workload(
-            [
-                PYTHON[0].into(),
-                PYTHON[1].into(),
-                text(&source("nginx.py")),
-                port,
-            ],
+            [PYTHON[0].into(), PYTHON[1].into(), text(&source("nginx.py")), port],
             &[
                 count_varies("read", READS),
                 count_varies("recvfrom", "an answer arrives in one piece or in several"),
@@ -187,12 +173,7 @@ pub fn redis() -> Workload {
     kernel::require("redis-server", "redis-server");
     let port = wait::free_port().to_string();
     workload(
-        [
-            PYTHON[0].into(),
-            PYTHON[1].into(),
-            text(&source("redis.py")),
-            port,
-        ],
+        [PYTHON[0].into(), PYTHON[1].into(), text(&source("redis.py")), port],
         &[
             count_varies("futex", "a lock is only a call when another thread holds it"),
             count_varies("read", CRON),
@@ -216,10 +197,7 @@ pub fn stress_ng() -> Workload {
         command.extend([format!("--{stressor}"), "1".into()]);
         command.extend([format!("--{stressor}-ops"), rounds.to_string()]);
     }
-    Workload {
-        command,
-        ..workload([], STRESSED)
-    }
+    Workload { command, ..workload([], STRESSED) }
 }
 
 const STRESSORS: [(&str, u32); 11] = [
@@ -239,10 +217,7 @@ const STRESSORS: [(&str, u32); 11] = [
 const RACES: &str = "a stressor's children race with it, and it looks whether time is up";
 
 const STRESSED: &[Explained] = &[
-    may_be_absent(
-        "restart_syscall",
-        "only if a signal arrives while a stressor sleeps",
-    ),
+    may_be_absent("restart_syscall", "only if a signal arrives while a stressor sleeps"),
     count_varies("clock_nanosleep", RACES),
     count_varies("clone", RACES),
     count_varies("close", RACES),

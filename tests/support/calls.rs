@@ -32,31 +32,18 @@ pub enum Differs {
 
 /// Both see `call`, but how often depends on `why`.
 pub const fn count_varies(call: &'static str, why: &'static str) -> Explained {
-    Explained {
-        call,
-        what: Differs::Count,
-        why,
-    }
+    Explained { call, what: Differs::Count, why }
 }
 
 /// Whether `call` happens at all depends on `why`.
 pub const fn may_be_absent(call: &'static str, why: &'static str) -> Explained {
-    Explained {
-        call,
-        what: Differs::Presence,
-        why,
-    }
+    Explained { call, what: Differs::Presence, why }
 }
 
 impl Calls {
     /// The calls of a recording.
     pub fn of(recording: &Recording) -> Self {
-        Self(
-            recording
-                .iter()
-                .map(|(abi, number, call)| ((abi, number), call.count))
-                .collect(),
-        )
+        Self(recording.iter().map(|(abi, number, call)| ((abi, number), call.count)).collect())
     }
 
     /// How often the call with this name was made.
@@ -81,9 +68,8 @@ impl Calls {
         keys.into_iter()
             .filter_map(|key| {
                 let (abi, number) = *key;
-                let name = abi
-                    .syscall_name(number)
-                    .map_or_else(|| number.to_string(), str::to_owned);
+                let name =
+                    abi.syscall_name(number).map_or_else(|| number.to_string(), str::to_owned);
                 let [traced, recorded] =
                     [self, recorded].map(|calls| calls.0.get(key).copied().unwrap_or_default());
                 let excused = explained
@@ -132,10 +118,7 @@ mod tests {
 
     #[test]
     fn a_difference_without_a_reason_is_named() {
-        assert_eq!(
-            calls(2).unexplained(&calls(3), &[]),
-            ["x86_64 getpid: strace 2, strait 3"]
-        );
+        assert_eq!(calls(2).unexplained(&calls(3), &[]), ["x86_64 getpid: strace 2, strait 3"]);
     }
 
     #[test]
@@ -147,9 +130,7 @@ mod tests {
             ["x86_64 getpid: strace 2, strait 0"]
         );
         assert!(
-            calls(2)
-                .unexplained(&Calls::default(), &[may_be_absent("getpid", "test")])
-                .is_empty()
+            calls(2).unexplained(&Calls::default(), &[may_be_absent("getpid", "test")]).is_empty()
         );
     }
 }

@@ -24,14 +24,8 @@ pub enum Fixture {
     BareI386(&'static str),
 }
 
-const BARE: [&str; 6] = [
-    "-static",
-    "-nostdlib",
-    "-ffreestanding",
-    "-fno-pie",
-    "-no-pie",
-    "-fno-stack-protector",
-];
+const BARE: [&str; 6] =
+    ["-static", "-nostdlib", "-ffreestanding", "-fno-pie", "-no-pie", "-fno-stack-protector"];
 
 impl Fixture {
     /// Builds the program and returns where it is.

@@ -73,9 +73,7 @@ pub fn bpf_objects(pid: Pid) -> BTreeSet<(Bpf, u32)> {
         .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
         .flat_map(|text| {
             let line = |kind: Bpf| {
-                let id = text
-                    .lines()
-                    .find_map(|line| line.strip_prefix(kind.field()))?;
+                let id = text.lines().find_map(|line| line.strip_prefix(kind.field()))?;
                 Some((kind, id.trim().parse().ok()?))
             };
             Bpf::ALL.into_iter().filter_map(line).collect::<Vec<_>>()
@@ -104,8 +102,5 @@ pub fn require(program: &str, package: &str) {
     let found = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
         .iter()
         .any(|directory| Path::new(directory).join(program).exists());
-    assert!(
-        found,
-        "these tests need {program}: apt-get install {package}"
-    );
+    assert!(found, "these tests need {program}: apt-get install {package}");
 }

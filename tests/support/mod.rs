@@ -22,10 +22,8 @@ pub use strait::strait;
 /// A directory of its own that other users may enter, since workloads give up their privileges.
 pub fn scratch() -> TempDir {
     use std::os::unix::fs::PermissionsExt;
-    let dir = tempfile::Builder::new()
-        .prefix("strait-test-")
-        .tempdir()
-        .expect("a temporary directory");
+    let dir =
+        tempfile::Builder::new().prefix("strait-test-").tempdir().expect("a temporary directory");
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755))
         .expect("the directory is ours");
     dir

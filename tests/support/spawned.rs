@@ -90,10 +90,7 @@ impl Spawned {
     }
 
     fn stderr(&mut self) -> String {
-        self.stderr
-            .take()
-            .and_then(|reader| reader.join().ok())
-            .unwrap_or_default()
+        self.stderr.take().and_then(|reader| reader.join().ok()).unwrap_or_default()
     }
 }
 

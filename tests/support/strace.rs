@@ -37,4 +37,3 @@ pub fn trace(command: &[String], dir: &Path, user: Option<&str>) -> Calls {
     let text = std::fs::read(log.path()).expect("strace wrote its log");
     parse(&String::from_utf8_lossy(&text)).unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
-

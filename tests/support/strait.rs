@@ -112,10 +112,8 @@ impl Strait {
             });
             child.wait_with_output().expect("the child is ours")
         });
-        let outcome = Outcome {
-            stdout: self.redact(&output.stdout),
-            stderr: self.redact(&output.stderr),
-        };
+        let outcome =
+            Outcome { stdout: self.redact(&output.stdout), stderr: self.redact(&output.stderr) };
         assert_eq!(
             status(output.status),
             self.exit,
@@ -174,11 +172,7 @@ impl Outcome {
     /// That standard error mentions each of `words`.
     pub fn says(self, words: &[&str]) -> Self {
         for word in words {
-            assert!(
-                self.stderr.contains(word),
-                "stderr does not say {word:?}:\n{}",
-                self.stderr
-            );
+            assert!(self.stderr.contains(word), "stderr does not say {word:?}:\n{}", self.stderr);
         }
         self
     }
@@ -189,10 +183,7 @@ impl Outcome {
         let message = self.stderr.trim();
         assert!(!message.is_empty(), "nothing on stderr");
         for noise in ["\n\n", "panicked", "backtrace", "RUST_", "Os {", "::"] {
-            assert!(
-                !message.contains(noise),
-                "stderr contains {noise:?}:\n{message}"
-            );
+            assert!(!message.contains(noise), "stderr contains {noise:?}:\n{message}");
         }
         self
     }

@@ -34,7 +34,7 @@ fn word(abi: Abi, number: u32, args: &Args, offset: u32) -> u32 {
         8 | 12 => 0,
         _ => {
             let argument = args[(offset as usize - 16) / 8];
-            if offset % 8 == 0 { argument as u32 } else { (argument >> 32) as u32 }
+            if offset.is_multiple_of(8) { argument as u32 } else { (argument >> 32) as u32 }
         }
     }
 }

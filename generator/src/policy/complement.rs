@@ -183,10 +183,15 @@ pub fn complement(predicates: &[Predicate]) -> Option<Vec<Predicate>> {
             cubes.extend(gap.blocks());
         }
     }
+    // Clear of the comparisons too: where those overlap with others, libseccomp 2.5 loses values.
+    let mut outside = taken;
+    for predicate in &simple {
+        outside.extend(ranges(*predicate)?);
+    }
     let mut kept: Vec<Cube> = Vec::new();
     for cube in cubes {
         if !kept.iter().any(|other| other.contains(cube)) {
-            let wider = cube.widened(&taken);
+            let wider = cube.widened(&outside);
             kept.retain(|other| !wider.contains(*other));
             kept.push(wider);
         }

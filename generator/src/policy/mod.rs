@@ -7,6 +7,9 @@
 //! - An unconditional rule drops all conditional ones of its call, whichever came first.
 //! - Of two unconditional rules the first stays.
 //! - The same condition with two actions is an error.
+//!
+//! libseccomp 2.5 does not always compile what that says: see [`exact`]. [`lint`](fn@crate::profile::lint)
+//! points such rules out, and what Strait generates has none.
 
 mod action;
 pub mod baseline;
@@ -15,6 +18,7 @@ mod clause;
 pub mod complement;
 pub(crate) mod data;
 mod errno;
+pub mod exact;
 pub mod fallback;
 pub(crate) mod multiplex;
 
@@ -47,7 +51,7 @@ pub struct Conflict {
     /// Name of the call, or its number.
     pub call: String,
     /// The condition.
-    pub clause: Clause,
+    pub clause: Box<Clause>,
     /// The action of the rule that came first.
     pub first: Action,
     /// The action of the other.
@@ -125,7 +129,7 @@ impl Policy {
             for (number, clause) in direct.into_iter().chain(through) {
                 table.entry(number).or_default().add(action, clause).map_err(|first| Conflict {
                     call: name.to_owned(),
-                    clause,
+                    clause: Box::new(clause),
                     first,
                     second: action,
                 })?;
@@ -142,7 +146,7 @@ impl Policy {
     /// What is done with a call. `number` is without the x32 bit.
     ///
     /// Where clauses with different actions overlap, libseccomp's order is its own; here the rule
-    /// that was added first counts. [`crate::profile::lint`] points such rules out.
+    /// that was added first counts. [`lint`](fn@crate::profile::lint) points such rules out.
     pub fn evaluate(&self, abi: Abi, number: u32, args: &Args) -> Action {
         if !self.tables.contains_key(&abi) {
             return UNLISTED_ABI;

@@ -3,11 +3,12 @@
 //! An error is what a runtime fails on, or what does not confine. A warning works, though not
 //! everywhere or perhaps not as meant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Architecture, Entry, Finding, Profile, Severity};
 use crate::abi::Abi;
 use crate::policy::complement::overlap;
+use crate::policy::exact::is_exact;
 use crate::policy::{Action, Clause, Policy, Predicate};
 
 /// Most entries that a node accepts in a profile it gets as an OCI artifact (KEP-6061).
@@ -141,12 +142,16 @@ fn entry_alone(profile: &Profile, path: &str, entry: &Entry, findings: &mut Vec<
         ));
     }
     for (nth, arg) in entry.args.iter().enumerate() {
-        if matches!(arg.predicate, Predicate::MaskedEqual { mask: 0, .. }) {
-            findings.push(Finding::error(
-                format!("{path}.args[{nth}].value"),
-                "a mask of 0 compares nothing: write the mask as `value` and the bits as `valueTwo`",
-            ));
-        }
+        let message = match arg.predicate {
+            Predicate::MaskedEqual { mask: 0, .. } => {
+                "a mask of 0 compares nothing: write the mask as `value` and the bits as `valueTwo`"
+            }
+            Predicate::Less(0) | Predicate::Greater(u64::MAX) => {
+                "never holds, and libseccomp 2.5 makes of it one that does: remove the entry"
+            }
+            _ => continue,
+        };
+        findings.push(Finding::error(format!("{path}.args[{nth}]"), message));
     }
     if matches!(entry.action, Action::Errno(errno) if errno.number() == 0) {
         findings.push(Finding::warning(
@@ -183,6 +188,21 @@ fn entries_together(profile: &Profile, findings: &mut Vec<Finding>) {
         for (nth, later) in statements.iter().enumerate() {
             let earlier = statements.iter().take(nth);
             findings.extend(earlier.filter_map(|earlier| pair(name, earlier, later)).next());
+        }
+    }
+    for (name, statements) in &calls {
+        let clauses: BTreeSet<Clause> = statements.iter().map(|said| said.clause).collect();
+        let unconditional = clauses.iter().any(Clause::is_unconditional);
+        let clauses: Vec<Clause> = clauses.into_iter().collect();
+        if !unconditional && !is_exact(&clauses) {
+            let path = statements.first().map_or("syscalls", |said| said.path.as_str());
+            findings.push(Finding::warning(
+                path,
+                format!(
+                    "the conditions of `{name}` are not what libseccomp 2.5 makes of them, which can \
+                     allow more: compare for equality (SCMP_CMP_EQ, SCMP_CMP_MASKED_EQ), or use one entry"
+                ),
+            ));
         }
     }
     if let Some(conflict) = multiplexed(profile) {

@@ -70,9 +70,7 @@ fn kind(event: &str) -> Event<'_> {
             _ => Event::Unknown,
         };
     }
-    let is_other = ["<... ", "+++ ", "--- "]
-        .iter()
-        .any(|prefix| event.starts_with(prefix));
+    let is_other = ["<... ", "+++ ", "--- "].iter().any(|prefix| event.starts_with(prefix));
     if is_other {
         return Event::Other;
     }
@@ -106,9 +104,8 @@ fn check(abi: Abi, number: u32, name: &str) -> Result<(), String> {
     if name_in(abi) == Some(name) {
         return Ok(());
     }
-    let fits = [Abi::X86_64, Abi::X86, Abi::X32]
-        .into_iter()
-        .find(|other| name_in(*other) == Some(name));
+    let fits =
+        [Abi::X86_64, Abi::X86, Abi::X32].into_iter().find(|other| name_in(*other) == Some(name));
     match fits {
         Some(other) => Err(format!("strace should be in {abi}, but {name} is {other}'s")),
         None => Ok(()),

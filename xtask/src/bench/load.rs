@@ -58,10 +58,7 @@ mod tests {
 
     #[test]
     fn the_figure_is_found_among_a_tracers_words() {
-        assert_eq!(
-            parse("Attaching 1 probe...\nns-per-call 81.250\n\n@: 3\n").unwrap(),
-            81.25
-        );
+        assert_eq!(parse("Attaching 1 probe...\nns-per-call 81.250\n\n@: 3\n").unwrap(), 81.25);
         assert!(parse("nothing").is_err());
     }
 }

@@ -27,9 +27,7 @@ fn manifest_path(root: &Path) -> PathBuf {
 /// Builds the object, and either commits it to the tree or checks the one that is there.
 pub fn run(root: &Path, check: bool) -> Result<()> {
     let recorded = Manifest::read(&manifest_path(root)).ok();
-    let preferred = recorded
-        .as_ref()
-        .map(|manifest| manifest.toolchain.rustc.as_str());
+    let preferred = recorded.as_ref().map(|manifest| manifest.toolchain.rustc.as_str());
     let toolchain = match Toolchain::find(root, preferred) {
         Ok(toolchain) => toolchain,
         Err(_) => {
@@ -37,10 +35,7 @@ pub fn run(root: &Path, check: bool) -> Result<()> {
             Toolchain::find(root, preferred)?
         }
     };
-    ui::step(format_args!(
-        "building the eBPF object with {}",
-        toolchain.rustc_version()
-    ));
+    ui::step(format_args!("building the eBPF object with {}", toolchain.rustc_version()));
     let bytes = toolchain.build(root)?;
     let fresh = Manifest::new(root, &bytes, toolchain.versions())?;
     if check {
@@ -74,14 +69,7 @@ fn check(root: &Path, bytes: &[u8], fresh: &Manifest, recorded: Option<&Manifest
     std::fs::write(&object, bytes).with_context(|| format!("cannot write {}", object.display()))?;
     ui::step("running the privileged tests with the fresh object");
     let cargo = Tool::new(tree::cargo())
-        .args([
-            "test",
-            "--quiet",
-            "--package",
-            "strait",
-            "--features",
-            "privileged-tests",
-        ])
+        .args(["test", "--quiet", "--package", "strait", "--features", "privileged-tests"])
         .args(["--test", "root"])
         .env("STRAIT_PROBE_OBJECT", &object)
         .current_dir(root);

@@ -87,22 +87,11 @@ impl Toolchain {
         let verbose = ask(&["--version", "--verbose"])?;
         let field = |name: &str| verbose.lines().find_map(|line| line.strip_prefix(name));
         let versions = Versions {
-            rustc: verbose
-                .lines()
-                .next()
-                .context("rustc says nothing")?
-                .to_owned(),
+            rustc: verbose.lines().next().context("rustc says nothing")?.to_owned(),
             bpf_linker: setup::BPF_LINKER_VERSION.to_owned(),
-            llvm: field("LLVM version: ")
-                .context("rustc names no LLVM")?
-                .to_owned(),
+            llvm: field("LLVM version: ").context("rustc names no LLVM")?.to_owned(),
         };
-        Ok(Self {
-            compiler,
-            sysroot,
-            linker: linker.to_owned(),
-            versions,
-        })
+        Ok(Self { compiler, sysroot, linker: linker.to_owned(), versions })
     }
 
     pub fn rustc_version(&self) -> &str {
@@ -118,14 +107,7 @@ impl Toolchain {
         let target = tree::target(root).join("ebpf");
         self.compiler
             .cargo()
-            .args([
-                "build",
-                "--quiet",
-                "--release",
-                "--locked",
-                "--target",
-                TARGET,
-            ])
+            .args(["build", "--quiet", "--release", "--locked", "--target", TARGET])
             .args(["-Z", "build-std=core", "--target-dir"])
             .arg(&target)
             // What a user's own configuration adds must not change the object.

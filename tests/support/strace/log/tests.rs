@@ -3,12 +3,7 @@
 use super::*;
 
 fn counts(log: &str) -> Vec<(Abi, u32, u64)> {
-    parse(log)
-        .unwrap()
-        .0
-        .into_iter()
-        .map(|((abi, number), count)| (abi, number, count))
-        .collect()
+    parse(log).unwrap().0.into_iter().map(|((abi, number), count)| (abi, number, count)).collect()
 }
 
 #[test]
@@ -21,14 +16,7 @@ fn a_call_that_is_interrupted_by_another_task_counts_once() {
 9524  [ 231] <... exit_group resumed>)  = ?
 9524  [ 231] +++ exited with 0 +++
 "#;
-    assert_eq!(
-        counts(log),
-        [
-            (Abi::X86_64, 0, 1),
-            (Abi::X86_64, 1, 1),
-            (Abi::X86_64, 231, 1)
-        ]
-    );
+    assert_eq!(counts(log), [(Abi::X86_64, 0, 1), (Abi::X86_64, 1, 1), (Abi::X86_64, 231, 1)]);
 }
 
 #[test]
@@ -43,12 +31,7 @@ fn a_64_bit_program_can_call_through_the_32_bit_gate() {
 ";
     assert_eq!(
         counts(log),
-        [
-            (Abi::X86_64, 11, 1),
-            (Abi::X86_64, 500, 1),
-            (Abi::X86, 20, 1),
-            (Abi::X86, 24, 1)
-        ]
+        [(Abi::X86_64, 11, 1), (Abi::X86_64, 500, 1), (Abi::X86, 20, 1), (Abi::X86, 24, 1)]
     );
 }
 
@@ -63,12 +46,7 @@ fn an_x32_call_has_its_number_without_the_bit() {
 ";
     assert_eq!(
         counts(log),
-        [
-            (Abi::X86_64, 1000, 1),
-            (Abi::X32, 39, 1),
-            (Abi::X32, 500, 1),
-            (Abi::X32, 514, 1)
-        ]
+        [(Abi::X86_64, 1000, 1), (Abi::X32, 39, 1), (Abi::X32, 500, 1), (Abi::X32, 514, 1)]
     );
 }
 
@@ -81,11 +59,7 @@ fn numbers_beyond_every_table_are_taken_as_the_kernel_takes_them() {
 ";
     assert_eq!(
         counts(log),
-        [
-            (Abi::X86_64, 1 << 20, 1),
-            (Abi::X86_64, 0x8000_0001, 1),
-            (Abi::X86_64, u32::MAX, 1)
-        ]
+        [(Abi::X86_64, 1 << 20, 1), (Abi::X86_64, 0x8000_0001, 1), (Abi::X86_64, u32::MAX, 1)]
     );
 }
 
@@ -97,10 +71,7 @@ fn an_exec_from_a_thread_counts_once_though_the_pid_changes() {
 11787 [  59] <... execve resumed>)      = 0
 11787 [  11] munmap(0x7fce230f8000, 34839) = 0
 "#;
-    assert_eq!(
-        counts(log),
-        [(Abi::X86_64, 11, 1), (Abi::X86_64, 59, 1)]
-    );
+    assert_eq!(counts(log), [(Abi::X86_64, 11, 1), (Abi::X86_64, 59, 1)]);
 }
 
 #[test]
@@ -114,10 +85,7 @@ fn a_restart_by_the_kernel_is_a_call_of_its_own() {
 11800 [ 219] <... restart_syscall resumed>) = ? ERESTART_RESTARTBLOCK (Interrupted by signal)
 11800 [ 219] restart_syscall(<... resuming interrupted restart_syscall ...>) = 0
 ";
-    assert_eq!(
-        counts(log),
-        [(Abi::X86_64, 219, 2), (Abi::X86_64, 230, 1)]
-    );
+    assert_eq!(counts(log), [(Abi::X86_64, 219, 2), (Abi::X86_64, 230, 1)]);
 }
 
 #[test]

@@ -3,6 +3,9 @@
 //! The facts are data in `profiles/baselines/`; here they are resolved for a machine, a set of
 //! capabilities and a kernel.
 
+mod resolved;
+mod table;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -10,16 +13,15 @@ use serde::Deserialize;
 
 use super::complement::complement;
 use super::data::{embedded, words};
-use super::{Action, Capability, Clause, Conflict, Errno, Policy, Predicate};
+use super::{Capability, Clause, Errno, Predicate};
 use crate::abi::Abi;
+use table::Table;
+
+pub use resolved::Resolved;
 
 static DOCKER_DEFAULT: LazyLock<Baseline> = LazyLock::new(|| {
-    Baseline(embedded(include_str!("../../../profiles/baselines/docker-default.json")))
+    Baseline(embedded(include_str!("../../../../profiles/baselines/docker-default.json")))
 });
-
-/// Numbers that x32 has for itself. Calls newer than Linux 3.4 have none of these, so a number in
-/// here says nothing about the age of a call.
-const X32_OWN: std::ops::Range<u32> = 512..548;
 
 /// A processor family, by the name that Go and so Docker has for it. A baseline's facts are about
 /// the machine: on an x86-64 one, all three ABIs get the same names.
@@ -58,56 +60,6 @@ impl From<Abi> for Machine {
 
 /// A kernel version: major and minor.
 pub type KernelVersion = (u32, u32);
-
-#[derive(Debug, Deserialize)]
-struct Table {
-    title: String,
-    source: String,
-    date: String,
-    refuse_with: String,
-    always: Vec<String>,
-    since_kernel: BTreeMap<String, String>,
-    on_machine: BTreeMap<Machine, String>,
-    with_capability: BTreeMap<String, String>,
-    by_argument: Vec<ByArgument>,
-    refuse_by_name: Vec<RefuseByName>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ByArgument {
-    call: String,
-    argument: usize,
-    #[serde(default)]
-    argument_on_machine: BTreeMap<Machine, usize>,
-    allow: Vec<PredicateFact>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
-enum PredicateFact {
-    Masked { mask: u64, equal: u64 },
-    Equal { equal: u64 },
-    Less { less: u64 },
-    Greater { greater: u64 },
-}
-
-impl From<PredicateFact> for Predicate {
-    fn from(fact: PredicateFact) -> Self {
-        match fact {
-            PredicateFact::Masked { mask, equal } => Self::MaskedEqual { mask, value: equal },
-            PredicateFact::Equal { equal } => Self::Equal(equal),
-            PredicateFact::Less { less } => Self::Less(less),
-            PredicateFact::Greater { greater } => Self::Greater(greater),
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-struct RefuseByName {
-    call: String,
-    with: String,
-    unless_capability: String,
-}
 
 /// What applies to a workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,99 +198,7 @@ impl Baseline {
 
     /// The baseline for a workload.
     pub fn resolve(&self, context: &Context) -> Resolved<'_> {
-        let machines: BTreeSet<Machine> = context.abis.iter().copied().map(Machine::from).collect();
-        let tables: BTreeMap<Machine, BTreeMap<&str, Treatment>> = machines
-            .into_iter()
-            .map(|machine| {
-                let table = self.treatments(machine, &context.capabilities, context.kernel);
-                (machine, table)
-            })
-            .collect();
-        let newest = context.abis.iter().filter_map(|abi| {
-            let names = tables.get(&Machine::from(*abi))?.keys();
-            let numbers = names.filter_map(|name| abi.syscall_number(name));
-            Some((*abi, numbers.filter(|number| !X32_OWN.contains(number)).max()?))
-        });
-        Resolved { newest: newest.collect(), baseline: self, context: context.clone(), tables }
-    }
-}
-
-/// A baseline for a set of ABIs, capabilities and a kernel.
-#[derive(Debug)]
-pub struct Resolved<'a> {
-    baseline: &'a Baseline,
-    context: Context,
-    tables: BTreeMap<Machine, BTreeMap<&'a str, Treatment>>,
-    /// The largest number that is named.
-    newest: BTreeMap<Abi, u32>,
-}
-
-impl<'a> Resolved<'a> {
-    /// The baseline that was resolved.
-    pub fn baseline(&self) -> &'a Baseline {
-        self.baseline
-    }
-
-    /// What it was resolved for.
-    pub fn context(&self) -> &Context {
-        &self.context
-    }
-
-    /// What is done with a call of an ABI; `None` if it is refused like any call without a name.
-    pub fn treatment(&self, abi: Abi, name: &str) -> Option<&Treatment> {
-        self.tables.get(&Machine::from(abi))?.get(name)
-    }
-
-    /// How many calls of the ABI's table are allowed, for some arguments at least.
-    pub fn allowed_count(&self, abi: Abi) -> usize {
-        abi.syscalls()
-            .filter(|(_, name)| {
-                let treatment = self.treatment(abi, name);
-                matches!(treatment, Some(Treatment::Allow | Treatment::AllowIf { .. }))
-            })
-            .count()
-    }
-
-    /// The error that a call gets which the baseline does not name.
-    ///
-    /// For calls that are newer than all those that it names that is ENOSYS, since runc answers so
-    /// (`libcontainer/seccomp/patchbpf`: a stub for numbers above the largest one in the profile).
-    pub fn refusal(&self, abi: Abi, number: u32) -> Errno {
-        match self.newest.get(&abi) {
-            Some(newest) if number > *newest && !X32_OWN.contains(&number) => Errno::ENOSYS,
-            Some(_) | None => self.baseline.refuse_with(),
-        }
-    }
-
-    /// The baseline as a policy over one ABI, as runc enforces it.
-    ///
-    /// # Errors
-    ///
-    /// [`Conflict`] if the table contradicts itself.
-    pub fn policy(&self, abi: Abi) -> Result<Policy, Conflict> {
-        let default = Action::Errno(self.baseline.refuse_with());
-        let mut policy = Policy::new(default, [abi]);
-        let table = self.tables.get(&Machine::from(abi));
-        for (name, treatment) in table.into_iter().flatten() {
-            match treatment {
-                Treatment::Allow => policy.add(name, Action::Allow, Clause::ALWAYS)?,
-                Treatment::Refuse(errno) => {
-                    policy.add(name, Action::Errno(*errno), Clause::ALWAYS)?;
-                }
-                Treatment::AllowIf { argument, any } => {
-                    for clause in clauses(*argument, any) {
-                        policy.add(name, Action::Allow, clause)?;
-                    }
-                }
-            }
-        }
-        for (number, name) in abi.syscalls() {
-            if self.treatment(abi, name).is_none() {
-                let refusal = Action::Errno(self.refusal(abi, number));
-                policy.add(name, refusal, Clause::ALWAYS)?;
-            }
-        }
-        Ok(policy)
+        Resolved::new(self, context)
     }
 }
 

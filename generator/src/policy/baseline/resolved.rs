@@ -1,0 +1,107 @@
+//! A baseline as it applies to one workload.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Baseline, Context, Machine, Treatment, clauses};
+use crate::abi::Abi;
+use crate::policy::{Action, Clause, Conflict, Errno, Policy};
+
+/// Numbers that x32 has for itself. Calls newer than Linux 3.4 have none of these, so a number in
+/// here says nothing about the age of a call.
+const X32_OWN: std::ops::Range<u32> = 512..548;
+
+/// A baseline for a set of ABIs, capabilities and a kernel.
+#[derive(Debug)]
+pub struct Resolved<'a> {
+    baseline: &'a Baseline,
+    context: Context,
+    tables: BTreeMap<Machine, BTreeMap<&'a str, Treatment>>,
+    /// The largest number that is named.
+    newest: BTreeMap<Abi, u32>,
+}
+
+impl<'a> Resolved<'a> {
+    pub(super) fn new(baseline: &'a Baseline, context: &Context) -> Self {
+        let machines: BTreeSet<Machine> = context.abis.iter().copied().map(Machine::from).collect();
+        let tables: BTreeMap<Machine, BTreeMap<&str, Treatment>> = machines
+            .into_iter()
+            .map(|machine| {
+                let table = baseline.treatments(machine, &context.capabilities, context.kernel);
+                (machine, table)
+            })
+            .collect();
+        let newest = context.abis.iter().filter_map(|abi| {
+            let names = tables.get(&Machine::from(*abi))?.keys();
+            let numbers = names.filter_map(|name| abi.syscall_number(name));
+            Some((*abi, numbers.filter(|number| !X32_OWN.contains(number)).max()?))
+        });
+        Self { newest: newest.collect(), baseline, context: context.clone(), tables }
+    }
+
+    /// The baseline that was resolved.
+    pub fn baseline(&self) -> &'a Baseline {
+        self.baseline
+    }
+
+    /// What it was resolved for.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// What is done with a call of an ABI; `None` if it is refused like any call without a name.
+    pub fn treatment(&self, abi: Abi, name: &str) -> Option<&Treatment> {
+        self.tables.get(&Machine::from(abi))?.get(name)
+    }
+
+    /// How many calls of the ABI's table are allowed, for some arguments at least.
+    pub fn allowed_count(&self, abi: Abi) -> usize {
+        abi.syscalls()
+            .filter(|(_, name)| {
+                let treatment = self.treatment(abi, name);
+                matches!(treatment, Some(Treatment::Allow | Treatment::AllowIf { .. }))
+            })
+            .count()
+    }
+
+    /// The error that a call gets which the baseline does not name.
+    ///
+    /// For calls that are newer than all those that it names that is ENOSYS, since runc answers so
+    /// (`libcontainer/seccomp/patchbpf`: a stub for numbers above the largest one in the profile).
+    pub fn refusal(&self, abi: Abi, number: u32) -> Errno {
+        match self.newest.get(&abi) {
+            Some(newest) if number > *newest && !X32_OWN.contains(&number) => Errno::ENOSYS,
+            Some(_) | None => self.baseline.refuse_with(),
+        }
+    }
+
+    /// The baseline as a policy over one ABI, as runc enforces it.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`] if the table contradicts itself.
+    pub fn policy(&self, abi: Abi) -> Result<Policy, Conflict> {
+        let default = Action::Errno(self.baseline.refuse_with());
+        let mut policy = Policy::new(default, [abi]);
+        let table = self.tables.get(&Machine::from(abi));
+        for (name, treatment) in table.into_iter().flatten() {
+            match treatment {
+                Treatment::Allow => policy.add(name, Action::Allow, Clause::ALWAYS)?,
+                Treatment::Refuse(errno) => {
+                    policy.add(name, Action::Errno(*errno), Clause::ALWAYS)?;
+                }
+                Treatment::AllowIf { argument, any } => {
+                    for clause in clauses(*argument, any) {
+                        policy.add(name, Action::Allow, clause)?;
+                    }
+                }
+            }
+        }
+        for (number, name) in abi.syscalls() {
+            if self.treatment(abi, name).is_none() {
+                let refusal = Action::Errno(self.refusal(abi, number));
+                policy.add(name, refusal, Clause::ALWAYS)?;
+            }
+        }
+        Ok(policy)
+    }
+}

@@ -1,0 +1,156 @@
+//! The project's table of the Docker default against Docker's own file, read independently.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value;
+use strait::abi::Abi;
+use strait::policy::baseline::{Baseline, Context, KernelVersion, Machine, Treatment};
+use strait::policy::{Capability, Errno, Predicate};
+
+/// Beside the repository, since it is not to be copied into it.
+const DOCKERS_OWN: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/moby-default.json");
+
+const MACHINES: [(Machine, &str); 9] = [
+    (Machine::Amd64, "amd64"),
+    (Machine::X86, "x86"),
+    (Machine::X32, "x32"),
+    (Machine::Arm, "arm"),
+    (Machine::Arm64, "arm64"),
+    (Machine::Ppc64le, "ppc64le"),
+    (Machine::Riscv64, "riscv64"),
+    (Machine::S390, "s390"),
+    (Machine::S390x, "s390x"),
+];
+
+fn strings(value: &Value) -> BTreeSet<String> {
+    let items = value.as_array().into_iter().flatten();
+    items.map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+fn predicate(arg: &Value) -> (usize, Predicate) {
+    let value = arg["value"].as_u64().unwrap();
+    let predicate = match arg["op"].as_str().unwrap() {
+        "SCMP_CMP_LT" => Predicate::Less(value),
+        "SCMP_CMP_EQ" => Predicate::Equal(value),
+        "SCMP_CMP_GT" => Predicate::Greater(value),
+        "SCMP_CMP_MASKED_EQ" => {
+            Predicate::MaskedEqual { mask: value, value: arg["valueTwo"].as_u64().unwrap_or(0) }
+        }
+        other => panic!("{other}"),
+    };
+    (usize::try_from(arg["index"].as_u64().unwrap()).unwrap(), predicate)
+}
+
+/// Docker's dialect: `includes` needs all of its capabilities, `excludes` any of them.
+fn applies(
+    entry: &Value,
+    machine: &str,
+    capabilities: &BTreeSet<String>,
+    kernel: Option<KernelVersion>,
+) -> bool {
+    let (includes, excludes) = (&entry["includes"], &entry["excludes"]);
+    let arches = strings(&includes["arches"]);
+    let since = includes["minKernel"].as_str().map(|text| {
+        let (major, minor) = text.split_once('.').unwrap();
+        (major.parse().unwrap(), minor.parse().unwrap())
+    });
+    (arches.is_empty() || arches.contains(machine))
+        && !strings(&excludes["arches"]).contains(machine)
+        && strings(&includes["caps"]).is_subset(capabilities)
+        && strings(&excludes["caps"]).is_disjoint(capabilities)
+        && since.is_none_or(|since| kernel.is_none_or(|kernel| kernel >= since))
+}
+
+fn resolved(
+    file: &Value,
+    machine: &str,
+    capabilities: &BTreeSet<String>,
+    kernel: Option<KernelVersion>,
+) -> BTreeMap<String, Treatment> {
+    let mut table: BTreeMap<String, Treatment> = BTreeMap::new();
+    let entries = file["syscalls"].as_array().unwrap();
+    let applying = entries.iter().filter(|entry| applies(entry, machine, capabilities, kernel));
+    for entry in applying {
+        for name in strings(&entry["names"]) {
+            let args: Vec<_> =
+                entry["args"].as_array().into_iter().flatten().map(predicate).collect();
+            match (entry["action"].as_str().unwrap(), args.as_slice()) {
+                ("SCMP_ACT_ALLOW", []) => {
+                    table.insert(name, Treatment::Allow);
+                }
+                ("SCMP_ACT_ALLOW", [(argument, predicate)]) => {
+                    let treatment = table.entry(name).or_insert_with(|| Treatment::AllowIf {
+                        argument: *argument,
+                        any: Vec::new(),
+                    });
+                    if let Treatment::AllowIf { any, .. } = treatment {
+                        any.push(*predicate);
+                    }
+                }
+                ("SCMP_ACT_ERRNO", []) => {
+                    let number = u16::try_from(entry["errnoRet"].as_u64().unwrap()).unwrap();
+                    table.insert(name, Treatment::Refuse(Errno::new(number).unwrap()));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    table
+}
+
+fn capability_sets() -> Vec<BTreeSet<Capability>> {
+    let mut sets: Vec<BTreeSet<Capability>> =
+        vec![BTreeSet::new(), Capability::docker_default(), Capability::all()];
+    sets.extend(Capability::all().into_iter().map(|capability| [capability].into()));
+    sets
+}
+
+#[test]
+fn the_table_says_what_dockers_own_file_says() {
+    // Without the file the published counts below have to do.
+    if !Path::new(DOCKERS_OWN).exists() {
+        return;
+    }
+    let file: Value = serde_json::from_str(&std::fs::read_to_string(DOCKERS_OWN).unwrap()).unwrap();
+    assert_eq!(file["defaultErrnoRet"], Baseline::docker_default().refuse_with().number());
+    for (machine, name) in MACHINES {
+        for capabilities in capability_sets() {
+            for kernel in [None, Some((4, 7)), Some((4, 8)), Some((5, 8)), Some((6, 12))] {
+                let names = capabilities.iter().map(Capability::to_string).collect();
+                let theirs = resolved(&file, name, &names, kernel);
+                let ours: BTreeMap<String, Treatment> = Baseline::docker_default()
+                    .treatments(machine, &capabilities, kernel)
+                    .into_iter()
+                    .map(|(name, treatment)| (name.to_owned(), treatment))
+                    .collect();
+                assert_eq!(ours, theirs, "{name} {capabilities:?} {kernel:?}");
+            }
+        }
+    }
+}
+
+fn allowed(abi: Abi, capabilities: BTreeSet<Capability>, newest: u32) -> usize {
+    let baseline = Baseline::docker_default().resolve(&Context {
+        abis: [abi].into(),
+        capabilities,
+        kernel: None,
+    });
+    abi.syscalls()
+        .filter(|(number, _)| *number <= newest)
+        .filter_map(|(_, name)| baseline.treatment(abi, name))
+        .filter(|treatment| !treatment.allowed().is_empty())
+        .count()
+}
+
+#[test]
+fn the_published_counts_hold() {
+    let none =
+        Baseline::docker_default().treatments(Machine::Riscv64, &BTreeSet::new(), Some((4, 7)));
+    let unconditional = none.values().filter(|t| **t == Treatment::Allow).count();
+    assert_eq!(unconditional, 361 + 1, "361, and riscv_flush_icache");
+    // Published for a table that ends with Linux 6.12 (number 462).
+    assert_eq!(allowed(Abi::X86_64, Capability::docker_default(), 462), 305);
+    assert_eq!(allowed(Abi::X86_64, BTreeSet::new(), 462), 304, "less chroot");
+}

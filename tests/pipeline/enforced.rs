@@ -1,0 +1,87 @@
+//! A generated profile in the real kernel.
+
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
+use strait::abi::Abi;
+use strait::enforce::{NoNewPrivs, Program, compile, install, native};
+use strait::generate::{Options, RefuseWith, generate};
+
+use crate::support::recording;
+
+/// Makes a call with no arguments that would succeed; what it returns, as an error number, or 0.
+fn errno_of(number: libc::c_long) -> i32 {
+    // SAFETY: the calls of these tests take numbers or null pointers, and change nothing.
+    let result = unsafe { libc::syscall(number, 0, 0, 0, 0, 0, 0) };
+    if result >= 0 {
+        0
+    } else {
+        // SAFETY: points to this thread's errno.
+        unsafe { *libc::__errno_location() }
+    }
+}
+
+/// Installs a filter in a child and makes calls; the status it ends with is the result of `calls`.
+fn under(program: &Program, calls: fn() -> i32) -> WaitStatus {
+    // SAFETY: the child makes system calls only, allocates nothing and ends with `_exit`.
+    match unsafe { fork() }.unwrap() {
+        ForkResult::Child => {
+            let status = match install(program, NoNewPrivs::Set) {
+                Ok(()) => calls(),
+                Err(_) => 125,
+            };
+            // SAFETY: ends the child without running the parent's exit handlers.
+            unsafe { libc::_exit(status) }
+        }
+        ForkResult::Parent { child } => waitpid(child, None).unwrap(),
+    }
+}
+
+fn program(refuse_with: RefuseWith) -> Program {
+    let seen = ["execve", "getppid", "socket", "clone3"];
+    let calls: Vec<_> = seen.map(|name| (native().unwrap(), name)).into();
+    let options = Options { refuse_with, ..Options::default() };
+    let generated = generate(&[recording(&calls)], &options).unwrap();
+    compile(&generated.profile).unwrap().program
+}
+
+#[test]
+fn the_kernel_answers_as_the_profile_says() {
+    let status = under(&program(RefuseWith::Enosys), || {
+        let expected = [
+            (libc::SYS_getppid, 0),
+            (libc::SYS_getuid, libc::ENOSYS),
+            (libc::SYS_mount, libc::EPERM),
+            (libc::SYS_clone3, libc::ENOSYS),
+            (libc::SYS_gettid, 0),
+        ];
+        let wrong = expected.iter().position(|(number, errno)| errno_of(*number) != *errno);
+        wrong.map_or(0, |nth| i32::try_from(nth).unwrap_or(0) + 1)
+    });
+    assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}");
+}
+
+#[test]
+fn a_refused_domain_of_socket_gets_the_error_that_docker_gives() {
+    let status = under(&program(RefuseWith::Enosys), || {
+        // SAFETY: takes numbers only.
+        let unix = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM, 0) };
+        // SAFETY: takes numbers only.
+        let vsock = unsafe { libc::socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0) };
+        // SAFETY: points to this thread's errno.
+        let errno = unsafe { *libc::__errno_location() };
+        i32::from(unix < 0) + 2 * i32::from(vsock >= 0 || errno != libc::EPERM)
+    });
+    assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}");
+}
+
+#[test]
+fn what_is_killed_dies_of_sigsys() {
+    let status = under(&program(RefuseWith::Kill), || errno_of(libc::SYS_getuid));
+    let killed = matches!(status, WaitStatus::Signaled(_, nix::sys::signal::Signal::SIGSYS, _));
+    assert!(killed, "{status:?}");
+}
+
+#[test]
+fn the_machines_own_architecture_is_known() {
+    assert!(matches!(native(), Some(Abi::X86_64 | Abi::Aarch64)));
+}

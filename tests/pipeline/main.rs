@@ -1,0 +1,14 @@
+//! The pure half of the pipeline: recordings, the baseline, profiles and their filters, from
+//! outside of the library. Needs no privilege but for its own child processes.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, and its helpers with it"
+)]
+
+mod bad_input;
+mod baseline;
+mod enforced;
+mod recordings;
+mod support;
