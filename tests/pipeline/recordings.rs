@@ -22,6 +22,7 @@ fn call() -> impl Strategy<Value = Call> {
         count,
         first_seen: Duration::from_millis(ms),
         programs: BTreeMap::from([("/usr/bin/app".to_owned(), count)]),
+        phases: BTreeMap::new(),
     })
 }
 

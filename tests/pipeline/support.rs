@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use strait::abi::Abi;
-use strait::recording::{Call, Completeness, Host, Program, Recording, Target, TargetKind, Tool};
+use strait::recording::{
+    Call, Completeness, Host, Program, Recording, Start, Target, TargetKind, Tool,
+};
 
 /// A complete recording in which `/usr/bin/app` made each call once.
 pub fn recording(calls: &[(Abi, &str)]) -> Recording {
@@ -13,6 +15,7 @@ pub fn recording(calls: &[(Abi, &str)]) -> Recording {
             count: 1,
             first_seen: Duration::from_millis(1),
             programs: BTreeMap::from([("/usr/bin/app".to_owned(), 1)]),
+            phases: BTreeMap::new(),
         };
         table.entry(*abi).or_default().insert(number, call);
     }
@@ -21,6 +24,7 @@ pub fn recording(calls: &[(Abi, &str)]) -> Recording {
         host: Host { kernel: "6.12.0".to_owned(), arch: "x86_64".to_owned() },
         target: Target {
             kind: TargetKind::Command,
+            start: Start::Exec,
             name: "app".to_owned(),
             command: vec!["app".to_owned(), "--serve".to_owned()],
         },
@@ -33,5 +37,6 @@ pub fn recording(calls: &[(Abi, &str)]) -> Recording {
             inode: 7,
         }],
         calls: table,
+        refused: BTreeMap::new(),
     }
 }

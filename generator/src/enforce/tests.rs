@@ -13,7 +13,7 @@ use crate::policy::baseline::{Baseline, Context};
 use crate::policy::exact::is_exact;
 use crate::policy::{Action, Args, Capability, Clause, Errno, Policy, Predicate};
 use crate::profile::{Arg, Entry, Profile};
-use crate::recording::{Call, Completeness, Host, Recording, Target, TargetKind, Tool};
+use crate::recording::{Call, Completeness, Host, Recording, Start, Target, TargetKind, Tool};
 
 const X86_ABIS: [Abi; 3] = [Abi::X86_64, Abi::X86, Abi::X32];
 
@@ -298,6 +298,7 @@ fn generated(abis: &[Abi], refuse_with: RefuseWith) -> Profile {
         host: Host { kernel: "6.12.0".to_owned(), arch: "x86_64".to_owned() },
         target: Target {
             kind: TargetKind::Command,
+            start: Start::Exec,
             name: "app".to_owned(),
             command: vec!["app".to_owned()],
         },
@@ -306,6 +307,7 @@ fn generated(abis: &[Abi], refuse_with: RefuseWith) -> Profile {
         completeness: Completeness::Complete,
         programs: Vec::new(),
         calls: calls.collect(),
+        refused: BTreeMap::new(),
     };
     let options = Options { refuse_with, ..Options::default() };
     generate(&[recording], &options).unwrap().profile

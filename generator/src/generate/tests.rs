@@ -8,7 +8,7 @@ use super::*;
 use crate::policy::baseline::Treatment;
 use crate::policy::{Args, Policy};
 use crate::profile::{self, lint};
-use crate::recording::{Call, Host, Losses, Program, Target, TargetKind, Tool};
+use crate::recording::{Call, Host, Losses, Program, Start, Target, TargetKind, Tool};
 
 fn recording(calls: &[(Abi, u32)]) -> Recording {
     let mut table: BTreeMap<Abi, BTreeMap<u32, Call>> = BTreeMap::new();
@@ -17,6 +17,7 @@ fn recording(calls: &[(Abi, u32)]) -> Recording {
             count: 2,
             first_seen: Duration::from_millis(3),
             programs: BTreeMap::from([("/usr/bin/app".to_owned(), 2)]),
+            phases: BTreeMap::new(),
         };
         table.entry(*abi).or_default().insert(*number, call);
     }
@@ -25,6 +26,7 @@ fn recording(calls: &[(Abi, u32)]) -> Recording {
         host: Host { kernel: "6.12.0".to_owned(), arch: "x86_64".to_owned() },
         target: Target {
             kind: TargetKind::Command,
+            start: Start::Exec,
             name: "app".to_owned(),
             command: vec!["app".to_owned()],
         },
@@ -37,6 +39,7 @@ fn recording(calls: &[(Abi, u32)]) -> Recording {
             inode: 1,
         }],
         calls: table,
+        refused: BTreeMap::new(),
     }
 }
 

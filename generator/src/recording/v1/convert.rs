@@ -33,9 +33,9 @@ impl File {
         let Host { kernel, arch } = recording.host.clone();
         let Tool { name, version } = recording.tool.clone();
         let abis = recording.calls.iter().map(|(abi, calls)| {
-            let calls = calls.iter().map(|(number, call)| {
-                (key(*abi, *number), file::Call::from_model(*number, call))
-            });
+            let calls = calls
+                .iter()
+                .map(|(number, call)| (key(*abi, *number), file::Call::from_model(*number, call)));
             (*abi, file::AbiTable { syscalls: calls.collect() })
         });
         let refused = recording.refused.iter().map(|((abi, number, errno), count)| {

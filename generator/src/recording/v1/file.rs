@@ -40,6 +40,7 @@ pub(super) struct Target {
     pub kind: Kind,
     pub name: String,
     pub command: Vec<String>,
+    #[serde(default)]
     pub start: Start,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<Container>,
@@ -53,10 +54,12 @@ pub(super) enum Kind {
     Processes,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Start {
     Filter,
+    /// As for every command.
+    #[default]
     Exec,
     Attached,
 }
