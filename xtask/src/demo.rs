@@ -29,10 +29,7 @@ pub fn run(root: &Path) -> Result<()> {
     ui::step(summary(&recording)?);
 
     ui::heading("2. Generate its profile, and compare it with the Docker default");
-    let text = Tool::new(&strait)
-        .arg("generate")
-        .arg(&recording)
-        .stdout("`strait generate`")?;
+    let text = Tool::new(&strait).arg("generate").arg(&recording).stdout("`strait generate`")?;
     std::fs::write(&profile, &text)
         .with_context(|| format!("cannot write {}", profile.display()))?;
     ui::data(&text);
@@ -47,10 +44,7 @@ pub fn run(root: &Path) -> Result<()> {
 /// Runs a fresh nginx under `strait`, from its start over some requests and a reload to its end.
 fn drive(strait: Tool, requests: fn(&Site) -> Result<()>) -> Result<()> {
     let site = Site::new(2)?;
-    let mut running = strait
-        .arg("--")
-        .args(site.command()?)
-        .start("nginx under strait")?;
+    let mut running = strait.arg("--").args(site.command()?).start("nginx under strait")?;
     site.wait_ready(&mut running)?;
     exercise(&site, &mut running, requests)?;
     let status = running.wait(PATIENCE)?;
@@ -74,30 +68,17 @@ fn recorded_requests(site: &Site) -> Result<()> {
     site.exchange(&[Request("GET", "/", "")], &[200])?;
     site.exchange(&[Request("GET", "/missing", "")], &[404])?;
     site.exchange(&[Request("GET", "/large.bin", RANGE)], &[206])?;
-    site.exchange(
-        &[Request("HEAD", "/", ""), Request("GET", "/", "")],
-        &[200, 200],
-    )?;
+    site.exchange(&[Request("HEAD", "/", ""), Request("GET", "/", "")], &[200, 200])?;
     site.exchange(&[Request("GET", "/large.bin", "")], &[200])
 }
 
 fn other_requests(site: &Site) -> Result<()> {
     site.exchange(&[Request("GET", "/large.bin", "")], &[200])?;
     site.exchange(&[Request("DELETE", "/index.html", "")], &[405])?;
+    site.exchange(&[Request("GET", "/index.html", "Accept-Encoding: gzip\r\n")], &[200])?;
+    site.exchange(&[Request("GET", "/large.bin", "Range: bytes=-1\r\n")], &[206])?;
     site.exchange(
-        &[Request("GET", "/index.html", "Accept-Encoding: gzip\r\n")],
-        &[200],
-    )?;
-    site.exchange(
-        &[Request("GET", "/large.bin", "Range: bytes=-1\r\n")],
-        &[206],
-    )?;
-    site.exchange(
-        &[
-            Request("HEAD", "/large.bin", ""),
-            Request("GET", "/no", ""),
-            Request("GET", "/", ""),
-        ],
+        &[Request("HEAD", "/large.bin", ""), Request("GET", "/no", ""), Request("GET", "/", "")],
         &[200, 404, 200],
     )
 }
@@ -107,29 +88,17 @@ fn summary(path: &Path) -> Result<String> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let recording: Value = serde_json::from_str(&text).context("the recording is not JSON")?;
-    let abis = recording["abis"]
-        .as_object()
-        .context("the recording has no abis")?;
+    let abis = recording["abis"].as_object().context("the recording has no abis")?;
     let described: Vec<String> = abis
         .iter()
         .filter_map(|(abi, calls)| Some((abi, calls["syscalls"].as_object()?)))
         .map(|(abi, calls)| {
-            let total: u64 = calls
-                .values()
-                .filter_map(|call| call["count"].as_u64())
-                .sum();
+            let total: u64 = calls.values().filter_map(|call| call["count"].as_u64()).sum();
             format!("{abi}: {} different calls, {total} in all", calls.len())
         })
         .collect();
-    let state = if recording["complete"] == true {
-        "complete"
-    } else {
-        "INCOMPLETE"
-    };
-    Ok(format!(
-        "the recording is {state}; {}",
-        described.join("; ")
-    ))
+    let state = if recording["complete"] == true { "complete" } else { "INCOMPLETE" };
+    Ok(format!("the recording is {state}; {}", described.join("; ")))
 }
 
 #[cfg(test)]

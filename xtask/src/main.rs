@@ -18,10 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(
-    name = "cargo xtask",
-    about = "Everything a contributor to Strait runs"
-)]
+#[command(name = "cargo xtask", about = "Everything a contributor to Strait runs")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -31,11 +31,7 @@ impl Site {
             .permissions(std::fs::Permissions::from_mode(0o755))
             .tempdir()
             .context("cannot make a directory for nginx")?;
-        let site = Self {
-            dir,
-            port: free_port()?,
-            workers,
-        };
+        let site = Self { dir, port: free_port()?, workers };
         let html = site.path("html");
         std::fs::create_dir_all(&html)?;
         std::fs::write(html.join("index.html"), "<h1>It works</h1>\n")?;
@@ -129,11 +125,7 @@ http {{
     fn master(&self) -> Result<Pid> {
         let text = std::fs::read_to_string(self.path("nginx.pid"))
             .context("nginx has written no pid file")?;
-        Ok(Pid::from_raw(
-            text.trim()
-                .parse()
-                .context("nginx's pid file is no number")?,
-        ))
+        Ok(Pid::from_raw(text.trim().parse().context("nginx's pid file is no number")?))
     }
 
     /// How often the error log has this text.
@@ -148,10 +140,7 @@ http {{
     fn log_tail(&self) -> String {
         let log = std::fs::read_to_string(self.path("error.log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
-        format!(
-            "nginx's log ends with:\n{}",
-            lines[lines.len().saturating_sub(5)..].join("\n")
-        )
+        format!("nginx's log ends with:\n{}", lines[lines.len().saturating_sub(5)..].join("\n"))
     }
 
     /// Sends requests over one connection, and expects these statuses.
@@ -164,14 +153,9 @@ http {{
             stream.write_all(request.to_bytes(last).as_bytes())?;
         }
         let mut answer = Vec::new();
-        stream
-            .read_to_end(&mut answer)
-            .context("nginx's answer broke off")?;
+        stream.read_to_end(&mut answer).context("nginx's answer broke off")?;
         let got = parse_statuses(&String::from_utf8_lossy(&answer));
-        ensure!(
-            got == statuses,
-            "nginx answered {got:?} where {statuses:?} was expected"
-        );
+        ensure!(got == statuses, "nginx answered {got:?} where {statuses:?} was expected");
         Ok(())
     }
 }
@@ -200,11 +184,7 @@ impl Request {
 
 /// The status of every response in what a connection carried. The served files hold no such text.
 fn parse_statuses(answer: &str) -> Vec<u16> {
-    answer
-        .split("HTTP/1.1 ")
-        .skip(1)
-        .filter_map(|rest| rest.get(..3)?.parse().ok())
-        .collect()
+    answer.split("HTTP/1.1 ").skip(1).filter_map(|rest| rest.get(..3)?.parse().ok()).collect()
 }
 
 /// A port that nobody listens on.
@@ -228,10 +208,6 @@ mod tests {
     fn only_the_last_request_closes_the_connection() {
         let request = Request("HEAD", "/", "");
         assert!(request.to_bytes(false).contains("keep-alive"));
-        assert!(
-            request
-                .to_bytes(true)
-                .ends_with("Connection: close\r\n\r\n")
-        );
+        assert!(request.to_bytes(true).ends_with("Connection: close\r\n\r\n"));
     }
 }

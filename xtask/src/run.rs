@@ -26,9 +26,7 @@ pub fn catch_interrupts() -> Result<()> {
 
 /// Fails if somebody asked xtask to end.
 pub fn check_interrupt() -> Result<()> {
-    let interrupted = INTERRUPTED
-        .get()
-        .is_some_and(|flag| flag.load(Ordering::Relaxed));
+    let interrupted = INTERRUPTED.get().is_some_and(|flag| flag.load(Ordering::Relaxed));
     ensure!(!interrupted, "interrupted");
     Ok(())
 }
@@ -48,8 +46,7 @@ pub fn which(name: &str) -> Option<PathBuf> {
 }
 
 fn is_executable(file: &Path) -> bool {
-    file.metadata()
-        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+    file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
 /// A program to run to its end.
@@ -98,11 +95,7 @@ impl Tool {
     pub fn show(mut self, doing: &str) -> Result<()> {
         let status = self.0.status().with_context(|| self.cannot_start(doing))?;
         check_interrupt()?;
-        ensure!(
-            status.success(),
-            "{doing} failed: `{}` ended with {status}",
-            self.line()
-        );
+        ensure!(status.success(), "{doing} failed: `{}` ended with {status}", self.line());
         Ok(())
     }
 
@@ -136,11 +129,7 @@ impl Tool {
     /// Starts it, to be ended when the guard goes.
     pub fn start(mut self, doing: &str) -> Result<Running> {
         let child = self.0.spawn().with_context(|| self.cannot_start(doing))?;
-        Ok(Running {
-            child,
-            what: doing.to_owned(),
-            done: false,
-        })
+        Ok(Running { child, what: doing.to_owned(), done: false })
     }
 
     /// The command underneath, for what this type does not offer.
@@ -183,10 +172,8 @@ impl Running {
 
     /// The exit status, if it has ended.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        let status = self
-            .child
-            .try_wait()
-            .with_context(|| format!("lost sight of {}", self.what))?;
+        let status =
+            self.child.try_wait().with_context(|| format!("lost sight of {}", self.what))?;
         self.done |= status.is_some();
         Ok(status)
     }
@@ -246,11 +233,7 @@ pub fn wait_for<T>(
             return Ok(answer);
         }
         check_interrupt()?;
-        ensure!(
-            Instant::now() < deadline,
-            "waited {} s for {what} in vain",
-            timeout.as_secs()
-        );
+        ensure!(Instant::now() < deadline, "waited {} s for {what} in vain", timeout.as_secs());
         std::thread::sleep(TICK);
     }
 }
@@ -263,10 +246,7 @@ mod tests {
     fn a_failure_says_what_was_being_done_and_what_the_tool_said() {
         let tool = Tool::new("sh").args(["-c", "echo no luck >&2; exit 3"]);
         let error = tool.quiet("trying").unwrap_err().to_string();
-        assert!(
-            error.contains("trying failed") && error.contains("no luck"),
-            "{error}"
-        );
+        assert!(error.contains("trying failed") && error.contains("no luck"), "{error}");
     }
 
     #[test]
@@ -280,9 +260,8 @@ mod tests {
     #[test]
     fn an_untimely_end_is_told_from_a_slow_start() {
         let mut running = Tool::new("false").start("a server").unwrap();
-        let error = running
-            .wait_until("its port", Duration::from_secs(5), || Ok(None::<()>))
-            .unwrap_err();
+        let error =
+            running.wait_until("its port", Duration::from_secs(5), || Ok(None::<()>)).unwrap_err();
         assert!(error.to_string().contains("before its port"), "{error}");
     }
 }

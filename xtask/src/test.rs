@@ -15,19 +15,10 @@ pub fn run(root: &Path) -> Result<()> {
     let cargo = || Tool::new(tree::cargo()).current_dir(root);
 
     ui::step("checking the format");
-    cargo()
-        .args(["fmt", "--all", "--check"])
-        .show("`cargo fmt --check` (repair: `cargo fmt`)")?;
+    cargo().args(["fmt", "--all", "--check"]).show("`cargo fmt --check` (repair: `cargo fmt`)")?;
     ui::step("linting");
     cargo()
-        .args([
-            "clippy",
-            "--quiet",
-            "--workspace",
-            "--all-targets",
-            "--features",
-            PRIVILEGED,
-        ])
+        .args(["clippy", "--quiet", "--workspace", "--all-targets", "--features", PRIVILEGED])
         .args(["--", "-D", "warnings"])
         .show("clippy")?;
     ui::step("testing");
@@ -45,24 +36,16 @@ pub fn as_root(cargo: Tool) -> Result<Tool> {
         "the privileged tests need root, and there is no sudo here: run this command as root"
     );
     ui::step("the privileged tests need root: running the built tests with sudo");
-    Tool::new("sudo")
-        .arg("-v")
-        .with_stdin()
-        .show("asking sudo for root")?;
+    Tool::new("sudo").arg("-v").with_stdin().show("asking sudo for root")?;
     Ok(cargo.env(&runner_variable()?, "sudo -E"))
 }
 
 /// The variable that names cargo's runner for this machine's target.
 fn runner_variable() -> Result<String> {
-    let version = Tool::new("rustc")
-        .arg("-vV")
-        .stdout("asking rustc for its host")?;
+    let version = Tool::new("rustc").arg("-vV").stdout("asking rustc for its host")?;
     let host = version
         .lines()
         .find_map(|line| line.strip_prefix("host: "))
         .context("`rustc -vV` names no host")?;
-    Ok(format!(
-        "CARGO_TARGET_{}_RUNNER",
-        host.to_uppercase().replace(['-', '.'], "_")
-    ))
+    Ok(format!("CARGO_TARGET_{}_RUNNER", host.to_uppercase().replace(['-', '.'], "_")))
 }

@@ -10,12 +10,8 @@ use crate::run::{self, Tool};
 pub fn root() -> Result<PathBuf> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = manifest.parent().context("xtask/ has no parent")?;
-    root.canonicalize().with_context(|| {
-        format!(
-            "{} is gone; rebuild xtask with `cargo xtask`",
-            root.display()
-        )
-    })
+    root.canonicalize()
+        .with_context(|| format!("{} is gone; rebuild xtask with `cargo xtask`", root.display()))
 }
 
 /// Where cargo puts what it builds.
@@ -31,15 +27,7 @@ pub fn cargo() -> PathBuf {
 /// Builds `strait` as users get it, and returns the binary's path.
 pub fn build_strait(root: &Path) -> Result<PathBuf> {
     let messages = Tool::new(cargo())
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "--package",
-            "strait",
-            "--bin",
-            "strait",
-        ])
+        .args(["build", "--quiet", "--release", "--package", "strait", "--bin", "strait"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(root)
         .stdout("building strait")?;

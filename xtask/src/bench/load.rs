@@ -12,8 +12,9 @@ use crate::ui;
 /// What the loop writes before its figure, since a tracer may write to the same output.
 const MARK: &str = "ns-per-call";
 
-/// Parts of the loop. Their median is what a call costs when nobody interrupts.
-const PARTS: u64 = 20;
+/// Parts of the loop, each far shorter than a time slice, so that their median is what a call costs
+/// when nobody interrupts.
+const PARTS: u64 = 2000;
 
 /// What [`hold`] writes when it runs.
 pub const READY: &str = "ready";
@@ -58,10 +59,7 @@ mod tests {
 
     #[test]
     fn the_figure_is_found_among_a_tracers_words() {
-        assert_eq!(
-            parse("Attaching 1 probe...\nns-per-call 81.250\n\n@: 3\n").unwrap(),
-            81.25
-        );
+        assert_eq!(parse("Attaching 1 probe...\nns-per-call 81.250\n\n@: 3\n").unwrap(), 81.25);
         assert!(parse("nothing").is_err());
     }
 }

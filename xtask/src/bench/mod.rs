@@ -64,11 +64,7 @@ pub fn run(root: &Path, options: &Options) -> Result<ExitCode> {
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     let missed = lines.iter().any(report::Line::misses);
-    Ok(if missed && options.enforce {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if missed && options.enforce { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 impl Lab {

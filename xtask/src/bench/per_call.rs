@@ -100,12 +100,8 @@ pub fn measure(lab: &Lab, rounds: u32) -> Result<Vec<Line>> {
 
 fn once(lab: &Lab, tracer: Tracer, floor: &mut Floor) -> Result<f64> {
     let under = |tool: Tool, calls: u64| -> Result<f64> {
-        let tool = tool
-            .arg(&lab.xtask)
-            .args(["__getppid-loop", &calls.to_string()]);
-        load::parse(&String::from_utf8_lossy(
-            &tool.output(tracer.name())?.stdout,
-        ))
+        let tool = tool.arg(&lab.xtask).args(["__getppid-loop", &calls.to_string()]);
+        load::parse(&String::from_utf8_lossy(&tool.output(tracer.name())?.stdout))
     };
     // `env` alone starts a command as the tracers do.
     let plain = || Tool::new("env");
@@ -126,14 +122,12 @@ fn once(lab: &Lab, tracer: Tracer, floor: &mut Floor) -> Result<f64> {
                 .output(tracer.name())?;
             load::parse(&String::from_utf8_lossy(&output.stdout))
         }
-        Tracer::PerfTrace => under(
-            Tool::new("perf").args(["trace", "-s", "-o", "/dev/null", "--"]),
-            SLOW,
-        ),
-        Tracer::Strace => under(
-            Tool::new("strace").args(["-f", "-c", "-o", "/dev/null", "--"]),
-            SLOW,
-        ),
+        Tracer::PerfTrace => {
+            under(Tool::new("perf").args(["trace", "-s", "-o", "/dev/null", "--"]), SLOW)
+        }
+        Tracer::Strace => {
+            under(Tool::new("strace").args(["-f", "-c", "-o", "/dev/null", "--"]), SLOW)
+        }
     }
 }
 
@@ -182,16 +176,12 @@ fn lines(outcomes: &[(Tracer, Outcome)]) -> Vec<Line> {
         }
         let what = "times the floor's addition:";
         line.bound = match tracer {
-            Tracer::OutOfScope => Some(Bound {
-                what,
-                value: extra / floor,
-                limit: Limit::AtMost(1.5),
-            }),
-            Tracer::InScope => Some(Bound {
-                what,
-                value: extra / floor,
-                limit: Limit::AtMost(2.0),
-            }),
+            Tracer::OutOfScope => {
+                Some(Bound { what, value: extra / floor, limit: Limit::AtMost(1.5) })
+            }
+            Tracer::InScope => {
+                Some(Bound { what, value: extra / floor, limit: Limit::AtMost(2.0) })
+            }
             _ => None,
         };
         lines.push(line);
@@ -221,30 +211,20 @@ impl Floor {
         let mut object = aya::Ebpf::load_file(&lab.object)
             .with_context(|| format!("cannot load {}", lab.object.display()))?;
         let program: &mut RawTracePoint = Self::program(&mut object)?;
-        program
-            .load()
-            .context("the kernel refuses the empty program")?;
+        program.load().context("the kernel refuses the empty program")?;
         Ok(Self(object))
     }
 
     fn program(object: &mut aya::Ebpf) -> Result<&mut RawTracePoint> {
-        let program = object
-            .program_mut("floor")
-            .context("the object has no program `floor`")?;
-        program
-            .try_into()
-            .context("the program `floor` is no raw tracepoint")
+        let program = object.program_mut("floor").context("the object has no program `floor`")?;
+        program.try_into().context("the program `floor` is no raw tracepoint")
     }
 
     fn attached<T>(&mut self, action: impl FnOnce() -> Result<T>) -> Result<T> {
         let program = Self::program(&mut self.0)?;
-        let link = program
-            .attach("sys_enter")
-            .context("cannot attach the empty program")?;
+        let link = program.attach("sys_enter").context("cannot attach the empty program")?;
         let result = action();
-        program
-            .detach(link)
-            .context("cannot detach the empty program")?;
+        program.detach(link).context("cannot detach the empty program")?;
         result
     }
 }
@@ -258,18 +238,9 @@ impl Held {
         tool.command().stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut running = tool.start("a held process")?;
         let mut line = String::new();
-        let stdout = running
-            .child()
-            .stdout
-            .take()
-            .context("no standard output")?;
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .context("the held process says nothing")?;
-        anyhow::ensure!(
-            line.trim() == load::READY,
-            "the held process did not start: {line:?}"
-        );
+        let stdout = running.child().stdout.take().context("no standard output")?;
+        BufReader::new(stdout).read_line(&mut line).context("the held process says nothing")?;
+        anyhow::ensure!(line.trim() == load::READY, "the held process did not start: {line:?}");
         Ok(Self(running))
     }
 
@@ -297,10 +268,7 @@ mod tests {
     }
 
     fn bound(lines: &[Line], tracer: Tracer) -> f64 {
-        let line = lines
-            .iter()
-            .find(|line| line.name == tracer.name())
-            .unwrap();
+        let line = lines.iter().find(|line| line.name == tracer.name()).unwrap();
         line.bound.as_ref().unwrap().value
     }
 

@@ -22,11 +22,8 @@ pub fn measure(lab: &Lab, rounds: u32) -> Result<Vec<Line>> {
         recorded.push(time);
         memory.push(peak_memory(held)?);
     }
-    let (untraced, recorded, memory) = (
-        Spread::of(&untraced),
-        Spread::of(&recorded),
-        Spread::of(&memory),
-    );
+    let (untraced, recorded, memory) =
+        (Spread::of(&untraced), Spread::of(&recorded), Spread::of(&memory));
     Ok(vec![
         Line {
             name: "from start to the command, recorded".to_owned(),
@@ -34,11 +31,7 @@ pub fn measure(lab: &Lab, rounds: u32) -> Result<Vec<Line>> {
             figure: Some(recorded),
             ratio: Some(recorded.median / untraced.median),
             remark: format!("untraced {:.1} ms", untraced.median),
-            bound: Some(Bound {
-                what: "ms:",
-                value: recorded.median,
-                limit: Limit::Below(150.0),
-            }),
+            bound: Some(Bound { what: "ms:", value: recorded.median, limit: Limit::Below(150.0) }),
         },
         Line {
             name: "resident memory of strait record".to_owned(),
@@ -81,9 +74,7 @@ fn high_water_mark(pid: nix::unistd::Pid) -> Option<f64> {
 }
 
 fn parse_high_water_mark(status: &str) -> Option<f64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib / 1024.0)
 }
@@ -94,10 +85,7 @@ mod tests {
 
     #[test]
     fn the_high_water_mark_is_read_in_mebibytes() {
-        assert_eq!(
-            parse_high_water_mark("Name:\tx\nVmHWM:\t    2048 kB\n"),
-            Some(2.0)
-        );
+        assert_eq!(parse_high_water_mark("Name:\tx\nVmHWM:\t    2048 kB\n"), Some(2.0));
         assert_eq!(parse_high_water_mark("Name:\tkthreadd\n"), None);
     }
 }

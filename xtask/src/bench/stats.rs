@@ -22,11 +22,7 @@ impl Spread {
 
     /// Of what each round makes of its two figures.
     pub fn of_pairs(one: &[f64], other: &[f64], combine: impl Fn(f64, f64) -> f64) -> Self {
-        let combined: Vec<f64> = one
-            .iter()
-            .zip(other)
-            .map(|(a, b)| combine(*a, *b))
-            .collect();
+        let combined: Vec<f64> = one.iter().zip(other).map(|(a, b)| combine(*a, *b)).collect();
         Self::of(&combined)
     }
 }
@@ -56,26 +52,12 @@ mod tests {
 
     #[test]
     fn a_spread_reaches_from_the_least_to_the_greatest() {
-        assert_eq!(
-            Spread::of(&[3.0, 1.0, 2.0]),
-            Spread {
-                median: 2.0,
-                min: 1.0,
-                max: 3.0
-            }
-        );
+        assert_eq!(Spread::of(&[3.0, 1.0, 2.0]), Spread { median: 2.0, min: 1.0, max: 3.0 });
     }
 
     #[test]
     fn pairs_are_combined_round_by_round() {
         let added = Spread::of_pairs(&[11.0, 22.0, 33.0], &[10.0, 20.0, 30.0], |a, b| a - b);
-        assert_eq!(
-            added,
-            Spread {
-                median: 2.0,
-                min: 1.0,
-                max: 3.0
-            }
-        );
+        assert_eq!(added, Spread { median: 2.0, min: 1.0, max: 3.0 });
     }
 }

@@ -75,12 +75,7 @@ fn nginx(under: Tool) -> Result<f64> {
     let mut running = under.args(site.command()?).start("nginx")?;
     site.wait_ready(&mut running)?;
     let output = Tool::new("wrk")
-        .args([
-            "-t1",
-            "-c32",
-            "-d3s",
-            &format!("http://127.0.0.1:{}/", site.port),
-        ])
+        .args(["-t1", "-c32", "-d3s", &format!("http://127.0.0.1:{}/", site.port)])
         .stdout("wrk")?;
     site.quit()?;
     running.wait(PATIENCE)?;
@@ -90,13 +85,7 @@ fn nginx(under: Tool) -> Result<f64> {
 fn parse_wrk(output: &str) -> Result<f64> {
     output
         .lines()
-        .find_map(|line| {
-            line.trim()
-                .strip_prefix("Requests/sec:")?
-                .trim()
-                .parse()
-                .ok()
-        })
+        .find_map(|line| line.trim().strip_prefix("Requests/sec:")?.trim().parse().ok())
         .with_context(|| format!("wrk names no rate, but says:\n{output}"))
 }
 
@@ -105,36 +94,17 @@ fn redis(under: Tool) -> Result<f64> {
     let port = free_port()?;
     let flag = port.to_string();
     let mut server = under
-        .args([
-            "redis-server",
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            &flag,
-            "--save",
-            "",
-        ])
-        .args([
-            "--appendonly",
-            "no",
-            "--loglevel",
-            "warning",
-            "--logfile",
-            "redis.log",
-        ])
+        .args(["redis-server", "--bind", "127.0.0.1", "--port", &flag, "--save", ""])
+        .args(["--appendonly", "no", "--loglevel", "warning", "--logfile", "redis.log"])
         .current_dir(dir.path())
         .start("redis")?;
     server.wait_until("redis accepted a connection", PATIENCE, || {
         Ok(TcpStream::connect(("127.0.0.1", port)).ok())
     })?;
     let output = Tool::new("redis-benchmark")
-        .args([
-            "-p", &flag, "-n", "200000", "-c", "32", "-t", "set,get", "--csv",
-        ])
+        .args(["-p", &flag, "-n", "200000", "-c", "32", "-t", "set,get", "--csv"])
         .stdout("redis-benchmark")?;
-    Tool::new("redis-cli")
-        .args(["-p", &flag, "shutdown", "nosave"])
-        .quiet("stopping redis")?;
+    Tool::new("redis-cli").args(["-p", &flag, "shutdown", "nosave"]).quiet("stopping redis")?;
     server.wait(PATIENCE)?;
     parse_redis(&output)
 }
@@ -146,10 +116,7 @@ fn parse_redis(output: &str) -> Result<f64> {
         .lines()
         .filter_map(|line| line.split(',').nth(1)?.trim_matches('"').parse().ok())
         .collect();
-    anyhow::ensure!(
-        !rates.is_empty(),
-        "redis-benchmark names no rate, but says:\n{output}"
-    );
+    anyhow::ensure!(!rates.is_empty(), "redis-benchmark names no rate, but says:\n{output}");
     Ok(rates.iter().sum::<f64>() / rates.len() as f64)
 }
 
@@ -162,26 +129,18 @@ fn script(under: Tool) -> Result<f64> {
     // From its own first to its last instruction: what recording costs at the start is told apart.
     let timed = format!("date +%s%N; {SCRIPT}; date +%s%N");
     let begun = Instant::now();
-    let output = under
-        .args(["sh", "-c", &timed])
-        .stdout("the shell script")?;
+    let output = under.args(["sh", "-c", &timed]).stdout("the shell script")?;
     parse_interval(&output, begun.elapsed()).map(|seconds| RUNS / seconds)
 }
 
 fn parse_interval(output: &str, whole: Duration) -> Result<f64> {
-    let stamps: Vec<u64> = output
-        .lines()
-        .filter_map(|line| line.trim().parse().ok())
-        .collect();
+    let stamps: Vec<u64> = output.lines().filter_map(|line| line.trim().parse().ok()).collect();
     let [start, end] = stamps[..] else {
         anyhow::bail!("the shell script printed no times, but:\n{output}");
     };
     let inside = Duration::from_nanos(end.saturating_sub(start));
     // The wall clock was set in between.
-    anyhow::ensure!(
-        !inside.is_zero() && inside <= whole,
-        "the clock was set during the bench"
-    );
+    anyhow::ensure!(!inside.is_zero() && inside <= whole, "the clock was set during the bench");
     Ok(inside.as_secs_f64())
 }
 
@@ -202,10 +161,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_is_noticed() {
         let whole = Duration::from_secs(2);
-        assert_eq!(
-            parse_interval("1000000000\n2000000000\n", whole).unwrap(),
-            1.0
-        );
+        assert_eq!(parse_interval("1000000000\n2000000000\n", whole).unwrap(), 1.0);
         assert!(parse_interval("2000000000\n1000000000\n", whole).is_err());
         assert!(parse_interval("1000000000\n9000000000\n", whole).is_err());
     }

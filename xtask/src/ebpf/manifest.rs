@@ -59,11 +59,7 @@ impl Manifest {
             .with_context(|| format!("cannot read {}: {REMEDY}", path.display()))?;
         let manifest: Self = serde_json::from_str(&text)
             .with_context(|| format!("cannot understand {}: {REMEDY}", path.display()))?;
-        ensure!(
-            manifest.schema == SCHEMA,
-            "{} is no {SCHEMA}: {REMEDY}",
-            path.display()
-        );
+        ensure!(manifest.schema == SCHEMA, "{} is no {SCHEMA}: {REMEDY}", path.display());
         Ok(manifest)
     }
 
@@ -115,9 +111,7 @@ fn collect(path: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
         paths.push(path.to_owned());
         return Ok(());
     }
-    let entries = path
-        .read_dir()
-        .with_context(|| format!("cannot list {}", path.display()))?;
+    let entries = path.read_dir().with_context(|| format!("cannot list {}", path.display()))?;
     for entry in entries {
         collect(&entry?.path(), paths)?;
     }
@@ -161,11 +155,7 @@ mod tests {
     }
 
     fn manifest(root: &Path) -> Manifest {
-        let versions = Versions {
-            rustc: "r".into(),
-            bpf_linker: "b".into(),
-            llvm: "l".into(),
-        };
+        let versions = Versions { rustc: "r".into(), bpf_linker: "b".into(), llvm: "l".into() };
         Manifest::new(root, b"object", versions).unwrap()
     }
 
@@ -183,10 +173,7 @@ mod tests {
             manifest.verify(dir.path()).unwrap();
             change(&dir.path().join(main));
             let error = manifest.verify(dir.path()).unwrap_err().to_string();
-            assert!(
-                error.contains("run cargo xtask build-ebpf and commit"),
-                "{error}"
-            );
+            assert!(error.contains("run cargo xtask build-ebpf and commit"), "{error}");
         }
     }
 
@@ -196,18 +183,12 @@ mod tests {
         let manifest = manifest(dir.path());
         std::fs::write(super::super::object(dir.path()), b"other").unwrap();
         let error = manifest.verify(dir.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("run cargo xtask build-ebpf and commit"),
-            "{error}"
-        );
+        assert!(error.contains("run cargo xtask build-ebpf and commit"), "{error}");
     }
 
     #[test]
     fn where_the_tree_lies_does_not_matter() {
         let (one, other) = (tree(), tree());
-        assert_eq!(
-            hash_sources(one.path()).unwrap(),
-            hash_sources(other.path()).unwrap()
-        );
+        assert_eq!(hash_sources(one.path()).unwrap(), hash_sources(other.path()).unwrap());
     }
 }

@@ -27,9 +27,7 @@ fn manifest_path(root: &Path) -> PathBuf {
 /// Builds the object, and either commits it to the tree or checks the one that is there.
 pub fn run(root: &Path, check: bool) -> Result<()> {
     let recorded = Manifest::read(&manifest_path(root)).ok();
-    let preferred = recorded
-        .as_ref()
-        .map(|manifest| manifest.toolchain.rustc.as_str());
+    let preferred = recorded.as_ref().map(|manifest| manifest.toolchain.rustc.as_str());
     let toolchain = match Toolchain::find(root, preferred) {
         Ok(toolchain) => toolchain,
         Err(_) => {
@@ -37,17 +35,14 @@ pub fn run(root: &Path, check: bool) -> Result<()> {
             Toolchain::find(root, preferred)?
         }
     };
-    ui::step(format_args!(
-        "building the eBPF object with {}",
-        toolchain.rustc_version()
-    ));
+    ui::step(format_args!("building the eBPF object with {}", toolchain.rustc_version()));
     let bytes = toolchain.build(root)?;
     let fresh = Manifest::new(root, &bytes, toolchain.versions())?;
     if check {
         return self::check(root, &bytes, &fresh, recorded.as_ref());
     }
-    replace(&object(root), &bytes)?;
-    replace(&manifest_path(root), fresh.to_json()?.as_bytes())?;
+    replace(&object(root), &bytes, 0o644)?;
+    replace(&manifest_path(root), fresh.to_json()?.as_bytes(), 0o644)?;
     ui::good(format_args!("{PREBUILT}: {} bytes; commit it", bytes.len()));
     Ok(())
 }
@@ -74,14 +69,7 @@ fn check(root: &Path, bytes: &[u8], fresh: &Manifest, recorded: Option<&Manifest
     std::fs::write(&object, bytes).with_context(|| format!("cannot write {}", object.display()))?;
     ui::step("running the privileged tests with the fresh object");
     let cargo = Tool::new(tree::cargo())
-        .args([
-            "test",
-            "--quiet",
-            "--package",
-            "strait",
-            "--features",
-            "privileged-tests",
-        ])
+        .args(["test", "--quiet", "--package", "strait", "--features", "privileged-tests"])
         .args(["--test", "root"])
         .env("STRAIT_PROBE_OBJECT", &object)
         .current_dir(root);
@@ -89,12 +77,12 @@ fn check(root: &Path, bytes: &[u8], fresh: &Manifest, recorded: Option<&Manifest
 }
 
 /// Replaces a file as a whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let dir = path.parent().context("a file without a directory")?;
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let write = || -> Result<()> {
         let mut file = tempfile::Builder::new()
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
             .tempfile_in(dir)?;
         file.write_all(bytes)?;
         file.persist(path)?;

@@ -19,9 +19,7 @@ pub fn is_usable() -> bool {
 /// Refreshes the package lists.
 pub fn update() -> Result<()> {
     ui::step("refreshing the package lists");
-    as_root("apt-get")?
-        .args(["-qq", "update"])
-        .quiet("refreshing the package lists")
+    as_root("apt-get")?.args(["-qq", "update"]).quiet("refreshing the package lists")
 }
 
 /// Whether the package lists offer this package.
@@ -36,13 +34,7 @@ pub fn has(package: &str) -> bool {
 pub fn install(packages: impl Iterator<Item = &'static str>) -> Result<()> {
     let _quiet = NoServices::begin()?;
     as_root("env")?
-        .args([
-            "DEBIAN_FRONTEND=noninteractive",
-            "apt-get",
-            "-qq",
-            "install",
-            "--yes",
-        ])
+        .args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "install", "--yes"])
         .args(["--no-install-recommends", "-o", "Dpkg::Use-Pty=0"])
         .args(packages)
         .quiet("installing packages")
@@ -71,9 +63,7 @@ impl NoServices {
             return Ok(Self { ours: false });
         }
         let mut script = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
-        script
-            .write_all(b"#!/bin/sh\nexit 101\n")
-            .context("cannot write a temporary file")?;
+        script.write_all(b"#!/bin/sh\nexit 101\n").context("cannot write a temporary file")?;
         let guard = Self { ours: true };
         as_root("install")?
             .args(["-m", "755"])

@@ -59,12 +59,7 @@ fn settle(needs: &[&Need]) -> Result<()> {
     let lacking: Vec<String> = needs
         .iter()
         .filter(|need| !need.optional && !need.is_there())
-        .map(|need| {
-            format!(
-                "  {} for {} (on Debian: {})",
-                need.what, need.why, need.package
-            )
-        })
+        .map(|need| format!("  {} for {} (on Debian: {})", need.what, need.why, need.package))
         .collect();
     if lacking.is_empty() {
         return Ok(());
@@ -75,10 +70,7 @@ fn settle(needs: &[&Need]) -> Result<()> {
     } else {
         ""
     };
-    bail!(
-        "these are missing, and setup cannot install them here:\n{}{hint}",
-        lacking.join("\n")
-    )
+    bail!("these are missing, and setup cannot install them here:\n{}{hint}", lacking.join("\n"))
 }
 
 /// rustfmt and clippy live beside cargo; rustup's minimal profile leaves them out.
@@ -90,9 +82,7 @@ fn add_components(root: &Path) -> Result<()> {
         {
             continue;
         }
-        ui::step(format_args!(
-            "installing: {component} (for the checks, with rustup)"
-        ));
+        ui::step(format_args!("installing: {component} (for the checks, with rustup)"));
         Tool::new("rustup")
             .args(["--quiet", "component", "add", component])
             .current_dir(root)

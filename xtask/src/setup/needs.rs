@@ -75,14 +75,7 @@ const fn command(
     package: &'static str,
     why: &'static str,
 ) -> Need {
-    Need {
-        level,
-        what: names[0],
-        sign: Sign::Command(names),
-        package,
-        why,
-        optional: false,
-    }
+    Need { level, what: names[0], sign: Sign::Command(names), package, why, optional: false }
 }
 
 const fn file(
@@ -92,37 +85,16 @@ const fn file(
     package: &'static str,
     why: &'static str,
 ) -> Need {
-    Need {
-        level,
-        what,
-        sign: Sign::File(paths),
-        package,
-        why,
-        optional: false,
-    }
+    Need { level, what, sign: Sign::File(paths), package, why, optional: false }
 }
 
 const fn optional(need: Need) -> Need {
-    Need {
-        optional: true,
-        ..need
-    }
+    Need { optional: true, ..need }
 }
 
 const NEEDS: &[Need] = &[
-    command(
-        Level::Build,
-        &["cc", "gcc", "clang"],
-        "gcc",
-        "linking Rust programs",
-    ),
-    file(
-        Level::Build,
-        "libc's headers",
-        &["/usr/include/stdio.h"],
-        "libc6-dev",
-        "linking",
-    ),
+    command(Level::Build, &["cc", "gcc", "clang"], "gcc", "linking Rust programs"),
+    file(Level::Build, "libc's headers", &["/usr/include/stdio.h"], "libc6-dev", "linking"),
     file(
         Level::Build,
         "libseccomp's headers",
@@ -130,80 +102,20 @@ const NEEDS: &[Need] = &[
         "libseccomp-dev",
         "compiling profiles into kernel filters",
     ),
-    command(
-        Level::Build,
-        &["pkg-config", "pkgconf"],
-        "pkg-config",
-        "finding libseccomp",
-    ),
-    command(
-        Level::Demo,
-        &["nginx"],
-        "nginx-light",
-        "a real server to record",
-    ),
-    command(
-        Level::Test,
-        &["redis-server"],
-        "redis-server",
-        "a second real server to record",
-    ),
+    command(Level::Build, &["pkg-config", "pkgconf"], "pkg-config", "finding libseccomp"),
+    command(Level::Demo, &["nginx"], "nginx-light", "a real server to record"),
+    command(Level::Test, &["redis-server"], "redis-server", "a second real server to record"),
     command(Level::Test, &["redis-cli"], "redis-tools", "driving redis"),
-    command(
-        Level::Test,
-        &["strace"],
-        "strace",
-        "the oracle that recordings are compared with",
-    ),
-    command(
-        Level::Test,
-        &["python3"],
-        "python3",
-        "a workload with threads and subprocesses",
-    ),
-    command(
-        Level::Test,
-        &["stress-ng"],
-        "stress-ng",
-        "workloads that make unusual calls",
-    ),
-    command(
-        Level::Test,
-        &["bpftool"],
-        "bpftool",
-        "seeing that nothing stays attached",
-    ),
+    command(Level::Test, &["strace"], "strace", "the oracle that recordings are compared with"),
+    command(Level::Test, &["python3"], "python3", "a workload with threads and subprocesses"),
+    command(Level::Test, &["stress-ng"], "stress-ng", "workloads that make unusual calls"),
+    command(Level::Test, &["bpftool"], "bpftool", "seeing that nothing stays attached"),
     command(Level::Bench, &["wrk"], "wrk", "putting nginx under load"),
-    command(
-        Level::Bench,
-        &["redis-server"],
-        "redis-server",
-        "a workload to measure",
-    ),
-    command(
-        Level::Bench,
-        &["redis-benchmark"],
-        "redis-tools",
-        "putting redis under load",
-    ),
-    optional(command(
-        Level::Bench,
-        &["bpftrace"],
-        "bpftrace",
-        "to compare with",
-    )),
-    optional(command(
-        Level::Bench,
-        &["perf"],
-        "linux-perf",
-        "to compare with",
-    )),
-    optional(command(
-        Level::Bench,
-        &["strace"],
-        "strace",
-        "to compare with",
-    )),
+    command(Level::Bench, &["redis-server"], "redis-server", "a workload to measure"),
+    command(Level::Bench, &["redis-benchmark"], "redis-tools", "putting redis under load"),
+    optional(command(Level::Bench, &["bpftrace"], "bpftrace", "to compare with")),
+    optional(command(Level::Bench, &["perf"], "linux-perf", "to compare with")),
+    optional(command(Level::Bench, &["strace"], "strace", "to compare with")),
     file(
         Level::Ebpf,
         "a rustc that matches its LLVM",
@@ -253,10 +165,7 @@ mod tests {
             assert!(packages.contains(&"libseccomp-dev"), "{level:?}");
             assert!(packages.contains(&"nginx-light"), "{level:?}");
         }
-        assert_eq!(
-            packages(Level::Build),
-            ["gcc", "libc6-dev", "libseccomp-dev", "pkg-config"]
-        );
+        assert_eq!(packages(Level::Build), ["gcc", "libc6-dev", "libseccomp-dev", "pkg-config"]);
     }
 
     #[test]
