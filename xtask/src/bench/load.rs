@@ -12,8 +12,9 @@ use crate::ui;
 /// What the loop writes before its figure, since a tracer may write to the same output.
 const MARK: &str = "ns-per-call";
 
-/// Parts of the loop. Their median is what a call costs when nobody interrupts.
-const PARTS: u64 = 20;
+/// Parts of the loop, each far shorter than a time slice, so that their median is what a call costs
+/// when nobody interrupts.
+const PARTS: u64 = 2000;
 
 /// What [`hold`] writes when it runs.
 pub const READY: &str = "ready";

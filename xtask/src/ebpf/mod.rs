@@ -41,8 +41,8 @@ pub fn run(root: &Path, check: bool) -> Result<()> {
     if check {
         return self::check(root, &bytes, &fresh, recorded.as_ref());
     }
-    replace(&object(root), &bytes)?;
-    replace(&manifest_path(root), fresh.to_json()?.as_bytes())?;
+    replace(&object(root), &bytes, 0o644)?;
+    replace(&manifest_path(root), fresh.to_json()?.as_bytes(), 0o644)?;
     ui::good(format_args!("{PREBUILT}: {} bytes; commit it", bytes.len()));
     Ok(())
 }
@@ -77,12 +77,12 @@ fn check(root: &Path, bytes: &[u8], fresh: &Manifest, recorded: Option<&Manifest
 }
 
 /// Replaces a file as a whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let dir = path.parent().context("a file without a directory")?;
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let write = || -> Result<()> {
         let mut file = tempfile::Builder::new()
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
             .tempfile_in(dir)?;
         file.write_all(bytes)?;
         file.persist(path)?;

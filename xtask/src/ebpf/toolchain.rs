@@ -13,6 +13,19 @@ use crate::run::{self, Tool};
 use crate::{setup, tree};
 
 const TARGET: &str = "bpfel-unknown-none";
+/// Stands between cargo and rustc. cargo derives `-C metadata` of probe-common, and so of the probe
+/// itself, from where the tree lies, since it is outside of the probe's workspace; rustc puts it
+/// into the names of symbols. One fixed value for those two crates keeps it out of the object.
+const WRAPPER: &str = r#"#!/bin/sh
+case " $* " in *" --crate-name probe "*|*" --crate-name probe_common "*) ours=yes ;; *) ours= ;; esac
+for arg; do
+    shift
+    case "$ours$arg" in yesmetadata=*) arg=metadata=strait ;; esac
+    set -- "$@" "$arg"
+done
+exec "$@"
+"#;
+
 const DISTRIBUTION_RUSTC: &str = "/usr/bin/rustc";
 
 /// A compiler, the linker for it, and what they call themselves.
@@ -112,7 +125,7 @@ impl Toolchain {
             .arg(&target)
             // What a user's own configuration adds must not change the object.
             .without_env("RUSTFLAGS")
-            .without_env("RUSTC_WRAPPER")
+            .env("RUSTC_WRAPPER", wrapper(&target)?)
             .without_env("RUSTC_WORKSPACE_WRAPPER")
             .env("CARGO_ENCODED_RUSTFLAGS", self.flags(root))
             .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &self.linker)
@@ -145,4 +158,10 @@ impl Toolchain {
         }
         flags
     }
+}
+
+fn wrapper(dir: &Path) -> Result<PathBuf> {
+    let path = dir.join("rustc-wrapper");
+    super::replace(&path, WRAPPER.as_bytes(), 0o755)?;
+    Ok(path)
 }
