@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::strait::Strait;
+use crate::support::run::Strait;
 use crate::support::{scratch, strait};
 
 /// A small recording that could have been made.

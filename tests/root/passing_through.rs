@@ -5,7 +5,7 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 
 use crate::support::calls::read_complete_recording;
-use crate::support::strait::{STRAIT, Strait};
+use crate::support::run::{STRAIT, Strait};
 use crate::support::{kernel, scratch, strait};
 
 /// A recording of a shell script into `r.json`.

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::support::calls::read_complete_recording;
-use crate::support::strait::Strait;
+use crate::support::run::Strait;
 use crate::support::{kernel, scratch, strait};
 
 /// A user who is nobody, with these capabilities and no others.

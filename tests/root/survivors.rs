@@ -10,7 +10,7 @@ use strait::abi::Abi;
 use crate::support::calls::read_complete_recording;
 use crate::support::fixtures::Fixture;
 use crate::support::kernel::{bpf_objects, is_alive};
-use crate::support::strait::Strait;
+use crate::support::run::Strait;
 use crate::support::{Calls, kernel, scratch, strait, wait};
 
 /// A command that leaves a grandchild behind, tells its pid, and ends. The grandchild waits until

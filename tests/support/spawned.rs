@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::strait::status;
+use super::run::status;
 
 /// A running child. It is killed if the test ends before it.
 #[derive(Debug)]
