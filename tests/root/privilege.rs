@@ -106,7 +106,7 @@ fn damaged_type_information_is_a_clear_error() {
         .expect_exit(125)
         .run()
         .is_one_paragraph()
-        .says(&["BTF"]);
+        .says(&["type information", "[DIR]/btf"]);
 }
 
 #[test]

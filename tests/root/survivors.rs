@@ -80,7 +80,7 @@ fn a_killed_recorder_leaves_nothing_attached_and_its_command_goes_on() {
     assert!(!objects.is_empty(), "a recorder at work holds BPF objects");
 
     recorder.signal(Signal::SIGKILL);
-    assert_eq!(recorder.end().0, 128 + 9);
+    assert_eq!(recorder.status(), 128 + 9);
 
     // The kernel frees them after a grace period.
     for (kind, id) in objects {

@@ -44,35 +44,38 @@ pub fn shell() -> Workload {
                        children that end together are one signal";
     workload(
         ["/bin/sh".into(), text(&source("shell.sh"))],
-        const { &[
-            count_varies("clone", WHY),
-            count_varies("read", WHY),
-            count_varies("rt_sigreturn", WHY),
-            count_varies("wait4", WHY),
-        ] },
+        const {
+            &[
+                count_varies("clone", WHY),
+                count_varies("read", WHY),
+                count_varies("rt_sigreturn", WHY),
+                count_varies("wait4", WHY),
+            ]
+        },
     )
 }
 
 /// Threads and subprocesses.
 pub fn python() -> Workload {
     workload(
-        [
-            PYTHON[0].into(),
-            PYTHON[1].into(),
-            text(&source("threads.py")),
-        ],
-        const { &[
-            count_varies("futex", "a lock is only a call when another thread holds it"),
-            count_varies("poll", "output and end of a child may arrive together or apart"),
-            count_varies("read", "output and end of a child may arrive together or apart"),
-            count_varies("mmap", "an arena per thread, fewer if one ends before the next starts"),
-            count_varies("munmap", "how a new arena is cut to size depends on its address"),
-            count_varies(
-                "mprotect",
-                "an arena per thread, fewer if one ends before the next starts",
-            ),
-            count_varies("madvise", "a stack is given back unless the process ends first"),
-        ] },
+        [PYTHON[0].into(), PYTHON[1].into(), text(&source("threads.py"))],
+        const {
+            &[
+                count_varies("futex", "a lock is only a call when another thread holds it"),
+                count_varies("poll", "output and end of a child may arrive together or apart"),
+                count_varies("read", "output and end of a child may arrive together or apart"),
+                count_varies(
+                    "mmap",
+                    "an arena per thread, fewer if one ends before the next starts",
+                ),
+                count_varies("munmap", "how a new arena is cut to size depends on its address"),
+                count_varies(
+                    "mprotect",
+                    "an arena per thread, fewer if one ends before the next starts",
+                ),
+                count_varies("madvise", "a stack is given back unless the process ends first"),
+            ]
+        },
     )
 }
 
@@ -127,15 +130,17 @@ pub fn restart() -> Workload {
     const POLLS: &str = "the child asks until its parent sleeps, and how long that takes differs";
     workload(
         [Fixture::Dynamic("restart").path()],
-        const { &[
-            count_varies("openat", POLLS),
-            count_varies("read", POLLS),
-            count_varies("close", POLLS),
-            count_varies(
-                "restart_syscall",
-                "a traced sleeper is woken by SIGCHLD too, which the kernel throws away otherwise",
-            ),
-        ] },
+        const {
+            &[
+                count_varies("openat", POLLS),
+                count_varies("read", POLLS),
+                count_varies("close", POLLS),
+                count_varies(
+                    "restart_syscall",
+                    "a traced sleeper is woken by SIGCHLD too, which the kernel throws away otherwise",
+                ),
+            ]
+        },
     )
 }
 
@@ -157,21 +162,18 @@ pub fn nginx() -> Workload {
             ("index.html", "hello\n".into()),
         ],
         ..workload(
-            [
-                PYTHON[0].into(),
-                PYTHON[1].into(),
-                text(&source("nginx.py")),
-                port,
-            ],
-            const { &[
-                count_varies("read", READS),
-                count_varies("recvfrom", "an answer arrives in one piece or in several"),
-                count_varies("epoll_wait", WAKES),
-                count_varies("accept4", WAKES),
-                count_varies("rt_sigsuspend", "signals that arrive together wake nginx once"),
-                count_varies("rt_sigreturn", "signals that arrive together wake nginx once"),
-                count_varies("wait4", "children that end together are reaped in one round"),
-            ] },
+            [PYTHON[0].into(), PYTHON[1].into(), text(&source("nginx.py")), port],
+            const {
+                &[
+                    count_varies("read", READS),
+                    count_varies("recvfrom", "an answer arrives in one piece or in several"),
+                    count_varies("epoll_wait", WAKES),
+                    count_varies("accept4", WAKES),
+                    count_varies("rt_sigsuspend", "signals that arrive together wake nginx once"),
+                    count_varies("rt_sigreturn", "signals that arrive together wake nginx once"),
+                    count_varies("wait4", "children that end together are reaped in one round"),
+                ]
+            },
         )
     }
 }
@@ -182,23 +184,20 @@ pub fn redis() -> Workload {
     kernel::require("redis-server", "redis-server");
     let port = wait::free_port().to_string();
     workload(
-        [
-            PYTHON[0].into(),
-            PYTHON[1].into(),
-            text(&source("redis.py")),
-            port,
-        ],
-        const { &[
-            count_varies("futex", "a lock is only a call when another thread holds it"),
-            count_varies("read", CRON),
-            count_varies("epoll_wait", CRON),
-            count_varies("openat", CRON),
-            count_varies("close", CRON),
-            count_varies("wait4", CRON),
-            count_varies("getpid", CRON),
-            may_be_absent("madvise", "the allocator gives pages back after a time"),
-            may_be_absent("munmap", "the allocator gives pages back after a time"),
-        ] },
+        [PYTHON[0].into(), PYTHON[1].into(), text(&source("redis.py")), port],
+        const {
+            &[
+                count_varies("futex", "a lock is only a call when another thread holds it"),
+                count_varies("read", CRON),
+                count_varies("epoll_wait", CRON),
+                count_varies("openat", CRON),
+                count_varies("close", CRON),
+                count_varies("wait4", CRON),
+                count_varies("getpid", CRON),
+                may_be_absent("madvise", "the allocator gives pages back after a time"),
+                may_be_absent("munmap", "the allocator gives pages back after a time"),
+            ]
+        },
     )
 }
 

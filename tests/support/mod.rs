@@ -1,17 +1,13 @@
 //! What the integration tests share: running `strait` and `strace`, building fixtures, waiting for
 //! events, and comparing what the two saw.
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "each test binary uses its own part of it"
-)]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part of it")]
 
 pub mod calls;
 pub mod fixtures;
 pub mod kernel;
+pub mod run;
 pub mod spawned;
 pub mod strace;
-pub mod run;
 pub mod wait;
 
 use std::path::Path;

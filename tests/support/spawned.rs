@@ -69,6 +69,11 @@ impl Spawned {
         kill(self.pid(), signal).expect("the child is ours");
     }
 
+    /// Waits for its end only. Others may still hold its standard error open.
+    pub fn status(&mut self) -> i32 {
+        status(self.child.wait().expect("the child is ours"))
+    }
+
     /// Closes its standard input, waits for its end, and returns its exit status (128+N for a
     /// signal) and standard error.
     pub fn finish(mut self) -> (i32, String) {
