@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::calls::{count_varies, may_be_absent};
+use crate::support::calls::{count_varies, every_count_varies, may_be_absent};
 use crate::support::fixtures::{Fixture, source, text};
 use crate::support::{Explained, kernel, wait};
 
@@ -227,28 +227,7 @@ const STRESSORS: [(&str, u32); 11] = [
     ("timerfd", 5),
 ];
 
-const RACES: &str = "a stressor's children race with it, and it looks whether time is up";
-
 const STRESSED: &[Explained] = &[
+    every_count_varies("a stressor races with its children, and looks whether time is up"),
     may_be_absent("restart_syscall", "only if a signal arrives while a stressor sleeps"),
-    count_varies("clock_nanosleep", RACES),
-    count_varies("clone", RACES),
-    count_varies("close", RACES),
-    count_varies("dup2", RACES),
-    count_varies("futex", "a lock is only a call when another process holds it"),
-    count_varies("getpid", RACES),
-    count_varies("kill", RACES),
-    count_varies("mmap", RACES),
-    count_varies("munmap", RACES),
-    count_varies("newfstatat", RACES),
-    count_varies("openat", RACES),
-    count_varies("read", RACES),
-    count_varies("rt_sigaction", RACES),
-    count_varies("rt_sigprocmask", RACES),
-    count_varies("rt_sigreturn", RACES),
-    count_varies("rt_sigsuspend", RACES),
-    count_varies("sched_yield", RACES),
-    count_varies("statx", RACES),
-    count_varies("wait4", RACES),
-    count_varies("write", RACES),
 ];
