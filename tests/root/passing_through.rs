@@ -56,12 +56,12 @@ fn a_terminal_passes_through() {
     );
     let mut script = Command::new("script");
     scrub(&mut script, dir.path());
-    let status = script
+    let output = script
         .args(["--quiet", "--return", "--command", &inner, "/dev/null"])
         .stdin(Stdio::null())
-        .status()
+        .output()
         .unwrap();
-    assert_eq!(status.code(), Some(9));
+    assert_eq!(output.status.code(), Some(9));
     assert_recorded(dir.path());
 }
 
