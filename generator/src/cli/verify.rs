@@ -46,6 +46,9 @@ pub struct VerifyArgs {
     no_new_privs: bool,
     #[command(flatten)]
     run: RunArgs,
+    /// Program and arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<std::ffi::OsString>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -61,7 +64,7 @@ pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
     let name = shown(&args.profile);
     let (program, policy) = compile(args, &name, ui)
         .map_err(|Failure { error, .. }| Failure::new(exit::NOT_RUN, error))?;
-    let mut request = args.run.request(ui)?;
+    let mut request = args.run.request(&args.command, ui)?;
     let output = args.output.clone().map(Output::from);
     if let Some(output) = &output {
         output.check().map_err(|error| Failure::new(exit::NOT_RUN, error))?;
