@@ -174,7 +174,7 @@ pub struct Config {
     /// `nsproxy.mnt_ns`.
     pub nsproxy_mnt_ns: u32,
     /// `mnt_namespace.ns.ns_id` (Linux 6.18), else `mnt_namespace.seq`: a number that is never given
-    /// twice and grows.
+    /// twice. The latter grows; the former is taken from a pool of each CPU.
     pub mnt_ns_id: u32,
     /// `task_struct.seccomp.mode`.
     pub task_seccomp_mode: u32,

@@ -42,7 +42,13 @@ static WAITS: Array<u64> = Array::with_max_entries(NUMBERS as u32, 0);
 #[map]
 static WAITING: HashMap<u32, u32> = HashMap::with_max_entries(16384, 0);
 
-/// The newest mount namespace there was when the recording began.
+/// Mount namespaces that there were when the recording began; filled by the loader where the kernel
+/// does not number them in their order.
+#[map]
+static OLD_NAMESPACES: HashMap<u64, u32> = HashMap::with_max_entries(16384, 0);
+
+/// The newest mount namespace there was when the recording began, where the kernel numbers them in
+/// their order.
 #[map]
 static NEWEST: Array<u64> = Array::with_max_entries(1, 0);
 
@@ -78,8 +84,8 @@ pub fn fork(parent: &Task, of_parent: u16, child: &Task) -> u16 {
     let waits_for = if of_parent & SLOW != 0 { waiting(parent.pid()) } else { None };
     let within = waits_for.unwrap_or_else(|| programs::container_of(of_parent & SET_MASK));
     let same = container(within).is_some_and(|outer| outer.mount_namespace == namespace);
-    let newest = NEWEST.get(0).copied().unwrap_or(0);
-    let is_new = !same && namespace > newest && (within == 0 || waits_for.is_some() || by_runtime());
+    let is_new =
+        !same && !is_old(namespace) && (within == 0 || waits_for.is_some() || by_runtime());
     if is_new {
         // What a runtime does in a container before its own container begins counts for the former.
         let outer = if waits_for.is_some() { 0 } else { within };
@@ -98,6 +104,11 @@ pub fn fork(parent: &Task, of_parent: u16, child: &Task) -> u16 {
             of_parent
         }
     }
+}
+
+#[inline(always)]
+fn is_old(namespace: u64) -> bool {
+    namespace <= NEWEST.get(0).copied().unwrap_or(0) || OLD_NAMESPACES.get_ptr(namespace).is_some()
 }
 
 /// Lets a new task wait for its container's filter.

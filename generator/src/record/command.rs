@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use probe_common::KILLED;
 
 use super::assemble::{Assembled, abi_of, assemble, index_of};
+use super::kernel::{self, Kernel};
 use super::launch::Launch;
 use super::names::Names;
 use super::probe::{self, Probe, Snapshot};
 use super::session::Session;
 use super::signals::Signals;
-use super::{Notice, Outcome, RecordError, Refusal, Request, Status, host, kernel, privilege};
+use super::{Notice, Outcome, RecordError, Refusal, Request, Status, host, privilege};
 use crate::recording::{Recording, Start, Target, TargetKind, Tool};
 
 /// Runs and records a command.
@@ -28,8 +29,8 @@ pub fn run(request: Request, notify: &dyn Fn(&Notice)) -> Result<Outcome, Record
     });
     let launch = Launch::new(&command, user, filter)?;
     privilege::check()?;
-    let config = kernel::config()?;
-    let options = probe::Options { max_programs, refusals, verbose, containers: false };
+    let Kernel { config, .. } = kernel::read()?;
+    let options = probe::Options { max_programs, refusals, verbose, containers: None };
     let probe = Probe::load(config, &options)?;
     let signals = Signals::new(false)
         .map_err(|source| RecordError::System { what: "block signals", source })?;

@@ -9,12 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 use probe_common::{KILLED, phase};
 
 use super::assemble::{Assembled, abi_of, assemble};
+use super::kernel::{self, Kernel};
 use super::launch::Launch;
 use super::names::Names;
 use super::probe::{self, Probe, Snapshot};
 use super::session::{Happened, Session};
 use super::signals::Signals;
-use super::{Notice, RecordError, Status, User, host, kernel, privilege};
+use super::{Notice, RecordError, Status, User, host, privilege};
 use crate::abi::Abi;
 use crate::recording::{Container, Host, Recording, Start, Target, TargetKind, Tool};
 
@@ -81,13 +82,15 @@ pub fn run(
     let ContainersRequest { command, user, linger, limit, max_programs, verbose } = request;
     let launch = command.map(|command| Launch::new(&command, user, None)).transpose()?;
     privilege::check()?;
-    let config = kernel::config()?;
-    let refusals = Some(Vec::new());
-    let options = probe::Options { max_programs, refusals, verbose, containers: true };
-    let mut probe = Probe::load(config, &options)?;
-    probe.begin_with_new_namespaces()?;
-    let waits = WAITS.iter().filter_map(|name| Abi::NATIVE.syscall_number(name));
-    probe.note_waits(waits)?;
+    let Kernel { config, namespaces } = kernel::read()?;
+    let waits = WAITS.iter().filter_map(|name| Abi::NATIVE.syscall_number(name)).collect();
+    let options = probe::Options {
+        max_programs,
+        refusals: Some(Vec::new()),
+        verbose,
+        containers: Some(probe::Containers { namespaces, waits }),
+    };
+    let probe = Probe::load(config, &options)?;
     let signals = Signals::new(true)
         .map_err(|source| RecordError::System { what: "block signals", source })?;
     let held = launch.map(|launch| launch.fork(signals.blocked())).transpose()?;

@@ -1,7 +1,9 @@
-//! Running the probe's program `control` in a thread of this process, so that it acts for that thread.
+//! What the probe has to be told before it begins: which mount namespaces are older than the recording.
 
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 use nix::sched::{CloneFlags, unshare};
 use probe_common::control::BEGIN_AFTER;
@@ -27,6 +29,28 @@ struct TestRun {
     ctx_out: u64,
     flags: u32,
     cpu: u32,
+}
+
+/// `NS_GET_MNTNS_ID` of `include/uapi/linux/nsfs.h`: `_IOR(0xb7, 0x5, __u64)`.
+const NS_GET_MNTNS_ID: libc::c_ulong = 0x8008_b705;
+
+/// The numbers of all mount namespaces that have a process. One that ends while they are listed is
+/// passed over.
+pub fn namespaces() -> io::Result<BTreeSet<u64>> {
+    let processes = std::fs::read_dir("/proc")?;
+    let numbered = processes.filter_map(Result::ok).filter(|entry| {
+        let name = entry.file_name();
+        name.as_encoded_bytes().iter().all(u8::is_ascii_digit)
+    });
+    Ok(numbered.filter_map(|process| number_of(&process.path().join("ns/mnt"))).collect())
+}
+
+fn number_of(path: &std::path::Path) -> Option<u64> {
+    let namespace = File::open(path).ok()?;
+    let mut number = 0_u64;
+    // SAFETY: the request writes one 64-bit number.
+    let result = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_MNTNS_ID, &raw mut number) };
+    (result == 0).then_some(number)
 }
 
 /// Runs the program once, with these as the arguments of its tracepoint.

@@ -84,8 +84,42 @@ const WANTED: [&str; 14] = [
     TASK_BTF,
 ];
 
+/// How the kernel tells mount namespaces apart, by a number that it never gives twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Namespaces {
+    /// `mnt_namespace.seq`: each number is larger than all before it.
+    InOrder,
+    /// `ns_common.ns_id`, since Linux 6.18: every CPU takes numbers from a pool of its own
+    /// (`include/linux/cookie.h`), so that they say nothing about age; `NS_GET_MNTNS_ID` tells them.
+    Unordered,
+}
+
+impl Namespaces {
+    fn of(btf: &Btf) -> Self {
+        match btf.offset("mnt_namespace", "ns.ns_id") {
+            Ok(_) => Self::Unordered,
+            Err(_) => Self::InOrder,
+        }
+    }
+
+    fn offset(self, btf: &Btf) -> Result<u32, BtfError> {
+        match self {
+            Self::InOrder => btf.offset("mnt_namespace", "seq"),
+            Self::Unordered => btf.offset("mnt_namespace", "ns.ns_id"),
+        }
+    }
+}
+
+/// What the probe and its loader have to know about the kernel.
+pub struct Kernel {
+    /// For the probe.
+    pub config: Config,
+    /// For the loader.
+    pub namespaces: Namespaces,
+}
+
 /// Reads what the probe has to know. `sets` and `watch_refusals` are left at zero.
-pub fn config() -> Result<Config, KernelError> {
+pub fn read() -> Result<Kernel, KernelError> {
     let path = std::env::var_os("STRAIT_BTF").map_or_else(|| VMLINUX.into(), PathBuf::from);
     let btf = Btf::read(&path, &WANTED)?;
     let machine = match std::env::consts::ARCH {
@@ -103,7 +137,8 @@ pub fn config() -> Result<Config, KernelError> {
         Ok(offsets)
     };
     let (pidns_dev, pidns_ino) = pid_namespace()?;
-    Ok(Config {
+    let namespaces = Namespaces::of(&btf);
+    let config = Config {
         task_pid: btf.offset("task_struct", "pid")?,
         task_tgid: btf.offset("task_struct", "tgid")?,
         task_exit_code: btf.offset("task_struct", "exit_code")?,
@@ -130,9 +165,7 @@ pub fn config() -> Result<Config, KernelError> {
         containers: 0,
         task_nsproxy: btf.offset("task_struct", "nsproxy")?,
         nsproxy_mnt_ns: btf.offset("nsproxy", "mnt_ns")?,
-        mnt_ns_id: btf
-            .offset("mnt_namespace", "ns.ns_id")
-            .or_else(|_| btf.offset("mnt_namespace", "seq"))?,
+        mnt_ns_id: namespaces.offset(&btf)?,
         task_seccomp_mode: btf.offset("task_struct", "seccomp.mode")?,
         task_filter_count: btf.offset("task_struct", "seccomp.filter_count").unwrap_or(0),
         task_cgroups: btf.offset("task_struct", "cgroups")?,
@@ -150,7 +183,8 @@ pub fn config() -> Result<Config, KernelError> {
         task_atomic_flags: btf.offset("task_struct", "atomic_flags")?,
         pidns_dev,
         pidns_ino,
-    })
+    };
+    Ok(Kernel { config, namespaces })
 }
 
 /// The number of a call that every ABI has.

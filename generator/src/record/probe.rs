@@ -16,6 +16,7 @@ use probe_common::{
 use thiserror::Error;
 
 use super::control;
+use super::kernel::Namespaces;
 use crate::recording::Losses;
 
 /// The object built by `cargo xtask build-ebpf`.
@@ -96,8 +97,17 @@ pub struct Options {
     pub refusals: Option<Vec<(u32, u32, u8)>>,
     /// Whether the probe itself is to say what it does.
     pub verbose: bool,
-    /// Whether to record containers, and not what this process forks.
-    pub containers: bool,
+    /// To record containers, and not what this process forks.
+    pub containers: Option<Containers>,
+}
+
+/// How containers are to be recorded.
+#[derive(Clone, Debug)]
+pub struct Containers {
+    /// How the kernel tells their mount namespaces apart.
+    pub namespaces: Namespaces,
+    /// Native calls of which the first says that a container is up.
+    pub waits: Vec<u32>,
 }
 
 /// The loaded probe. Nothing of it is pinned: it leaves the kernel with this value, or with the
@@ -160,12 +170,12 @@ impl Probe {
     pub fn load(mut config: Config, options: &Options) -> Result<Self, ProbeError> {
         let sets = options
             .max_programs
-            .unwrap_or_else(|| default_programs(options.containers))
+            .unwrap_or_else(|| default_programs(options.containers.is_some()))
             .saturating_add(SET_FIRST)
             .min(SET_MASK);
         config.sets = u32::from(sets);
         config.watch_refusals = u32::from(options.refusals.is_some());
-        config.containers = u32::from(options.containers);
+        config.containers = u32::from(options.containers.is_some());
         let log_level: u8 = if options.verbose { log::Level::Debug as u8 } else { 0 };
         let mut ebpf = EbpfLoader::new()
             .btf(None)
@@ -183,8 +193,10 @@ impl Probe {
             .map_err(|source| ProbeError::Map { map: "EVENTS", source })?;
         let mut probe = Self { ebpf, events, logger, sets };
         probe.fill("FREE", u32::from(SET_FIRST)..u32::from(probe.sets))?;
-        if options.containers {
+        if let Some(containers) = &options.containers {
             probe.fill("FREE_CONTAINERS", 1..CONTAINERS)?;
+            probe.set_words("WAITS", containers.waits.iter().map(|number| (*number, 1)))?;
+            probe.begin_with_new_namespaces(containers.namespaces)?;
         }
         probe.look_at(options.refusals.as_deref().unwrap_or_default())?;
         probe.attach(options.refusals.is_some())?;
@@ -202,13 +214,28 @@ impl Probe {
     }
 
     /// Takes every mount namespace that there is now for one that is not a new container's.
-    pub fn begin_with_new_namespaces(&mut self) -> Result<(), ProbeError> {
-        let error = |error| ProbeError::program("control", &error);
-        let program = self.ebpf.program_mut("control").ok_or(ProbeError::Missing("control"))?;
-        let program: &mut RawTracePoint = program.try_into().map_err(error)?;
-        program.load().map_err(error)?;
-        let fd = program.fd().map_err(error)?.as_fd().as_raw_fd();
-        control::in_a_new_namespace(fd).map_err(ProbeError::Control)
+    fn begin_with_new_namespaces(&mut self, namespaces: Namespaces) -> Result<(), ProbeError> {
+        match namespaces {
+            Namespaces::InOrder => {
+                let error = |error| ProbeError::program("control", &error);
+                let program = self.ebpf.program_mut("control");
+                let program = program.ok_or(ProbeError::Missing("control"))?;
+                let program: &mut RawTracePoint = program.try_into().map_err(error)?;
+                program.load().map_err(error)?;
+                let fd = program.fd().map_err(error)?.as_fd().as_raw_fd();
+                control::in_a_new_namespace(fd).map_err(ProbeError::Control)
+            }
+            Namespaces::Unordered => {
+                let error = |source| ProbeError::Map { map: "OLD_NAMESPACES", source };
+                let map = self.ebpf.map_mut("OLD_NAMESPACES");
+                let map = map.ok_or(ProbeError::Missing("OLD_NAMESPACES"))?;
+                let mut old: HashMap<_, u64, u32> = HashMap::try_from(map).map_err(error)?;
+                for number in control::namespaces().map_err(ProbeError::Control)? {
+                    old.insert(number, 1, 0).map_err(error)?;
+                }
+                Ok(())
+            }
+        }
     }
 
     /// A container, by its index.
@@ -221,11 +248,6 @@ impl Probe {
         let index = |abi, number| abi * NUMBERS as u32 + number;
         let words = arguments.iter().map(|(abi, number, bits)| (index(abi, number), *bits));
         self.set_words("LOOKED_AT", words.map(|(index, bits)| (index, u64::from(bits))))
-    }
-
-    /// Names the native calls of which the first says that a container is up.
-    pub fn note_waits(&mut self, numbers: impl Iterator<Item = u32>) -> Result<(), ProbeError> {
-        self.set_words("WAITS", numbers.map(|number| (number, 1)))
     }
 
     fn set_words(
