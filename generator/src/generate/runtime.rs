@@ -191,7 +191,8 @@ mod tests {
             });
             for name in FILES.iter().flat_map(|file| file.calls(false)) {
                 assert!(Abi::X86_64.syscall_number(name).is_some(), "{name}");
-                let allowed = baseline.treatment(abi, name).is_some_and(|t| !t.allowed().is_empty());
+                let allowed =
+                    baseline.treatment(abi, name).is_some_and(|t| !t.allowed().is_empty());
                 assert!(allowed || abi.syscall_number(name).is_none(), "{abi} {name}");
             }
         }
@@ -220,7 +221,8 @@ mod tests {
     #[test]
     fn published_base_profiles_are_wider() {
         let calls = Startup { init: true, ..Startup::default() }.calls();
-        for name in ["mount", "pivot_root", "setns", "unshare", "sethostname", "umount2", "keyctl"] {
+        for name in ["mount", "pivot_root", "setns", "unshare", "sethostname", "umount2", "keyctl"]
+        {
             assert!(!calls.contains(name), "{name}");
         }
     }
