@@ -6,6 +6,7 @@
 //! - `launch`, `user`, `mailbox`: the command
 //! - `signals`, `session`: waiting for all that can happen
 //! - `names`, `assemble`: from counters to a recording
+//! - [`engine`]: what a container is
 //!
 //! # Example
 //!
@@ -19,6 +20,7 @@
 //! ```
 
 pub mod btf;
+pub mod engine;
 
 mod assemble;
 mod kernel;
