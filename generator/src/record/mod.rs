@@ -7,6 +7,7 @@
 //! - `signals`, `session`: waiting for all that can happen
 //! - `command`, `containers`, `attach`: what is recorded, and how
 //! - `names`, `assemble`: from counters to a recording
+//! - [`engine`]: what a container is
 //!
 //! # Example
 //!
@@ -20,6 +21,7 @@
 //! ```
 
 pub mod btf;
+pub mod engine;
 
 mod assemble;
 mod attach;
