@@ -11,7 +11,8 @@ use super::exit::{self, Failure, Outcome};
 use super::{Ui, containers, duration};
 use crate::output::Output;
 use crate::record::{
-    self, Attach, AttachRequest, LaunchError, Notice, RecordError, Request, User, run_attached,
+    self, Attach, AttachRequest, LaunchError, Notice, Only, RecordError, Request, User,
+    run_attached,
 };
 use crate::recording::{Completeness, Recording, v1};
 
@@ -46,7 +47,7 @@ pub struct RecordArgs {
     cgroup: Option<PathBuf>,
     /// Only these containers: NAME, image=IMAGE or label=KEY[=VALUE]
     #[arg(long, value_name = "WHICH", requires = "containers")]
-    pub only: Vec<String>,
+    pub only: Vec<Only>,
     /// End after this time in any case
     #[arg(long = "for", value_name = "DURATION", requires = "scope", value_parser = duration::parse)]
     pub limit: Option<duration::Limit>,
