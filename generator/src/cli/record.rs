@@ -39,6 +39,9 @@ pub struct RecordArgs {
     /// given with -o; COMMAND itself is only run
     #[arg(long, group = "scope")]
     containers: bool,
+    /// Attach to this running container, by name, compose service or id, until it ends
+    #[arg(long, value_name = "NAME|ID", group = "scope")]
+    container: Option<String>,
     /// Attach to this process and its descendants, until they end
     #[arg(long, value_name = "PID", group = "scope")]
     pid: Option<u32>,
@@ -54,7 +57,7 @@ pub struct RecordArgs {
     #[command(flatten)]
     pub run: RunArgs,
     /// Program and arguments
-    #[arg(last = true, required_unless_present = "scope", conflicts_with_all = ["pid", "cgroup"], value_name = "COMMAND")]
+    #[arg(last = true, required_unless_present = "scope", conflicts_with_all = ["container", "pid", "cgroup"], value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
@@ -146,6 +149,7 @@ impl RecordArgs {
     fn attach(&self) -> Option<Attach> {
         let pid = self.pid.map(Attach::Process);
         pid.or_else(|| self.cgroup.clone().map(Attach::Cgroup))
+            .or_else(|| self.container.clone().map(Attach::Container))
     }
 }
 
