@@ -32,6 +32,7 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
         limit: args.limit.and_then(|limit| limit.0),
         max_programs: args.run.max_programs,
         only: args.only.clone(),
+        looked_at: Vec::new(),
         verbose: ui.is_verbose(),
     };
     let notify = |notice: &Notice| ui.note(notice);
@@ -40,7 +41,7 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
             ui.error(&error);
         }
     };
-    let ContainersOutcome { recordings, notes, status, still_running } =
+    let ContainersOutcome { recordings, notes, status, still_running, .. } =
         run_containers(request, &notify, &flush).map_err(not_run)?;
     write(&recordings, &folder, ui)?;
     for note in notes {
@@ -59,7 +60,7 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
 }
 
 fn write(recordings: &[ContainerRecording], folder: &Path, ui: &Ui) -> Result<(), Failure> {
-    for ContainerRecording { file, recording } in recordings {
+    for ContainerRecording { file, recording, .. } in recordings {
         let path = folder.join(file);
         Output::from(path.clone()).write(v1::print(recording)?.as_bytes())?;
         record::describe(recording, ui);

@@ -7,10 +7,10 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use probe_common::{KILLED, phase};
+use probe_common::phase;
 use tokio::sync::mpsc;
 
-use super::assemble::{Assembled, abi_of, assemble};
+use super::assemble::{Assembled, assemble, refusals, watch_list};
 use super::engine::{
     Description, Engines, FileNames, Identity, Only, Sighting, display_name, identify,
 };
@@ -20,7 +20,7 @@ use super::names::Names;
 use super::probe::{self, Probe, Snapshot};
 use super::session::{Happened, Session};
 use super::signals::Signals;
-use super::{Notice, RecordError, Status, User, host, privilege};
+use super::{Notice, RecordError, Refusal, Status, User, host, privilege};
 use crate::abi::Abi;
 use crate::recording::{Container, Host, Recording, Start, Target, TargetKind, Tool};
 
@@ -60,6 +60,9 @@ pub struct ContainersRequest {
     pub max_programs: Option<u16>,
     /// Which containers are wanted; all if it is empty.
     pub only: Vec<Only>,
+    /// By ABI and number of a call, a bit for each argument whose value tells one refusal from
+    /// another.
+    pub looked_at: Vec<(Abi, u32, u8)>,
     /// Whether the probe is to say what it does, through [`log`].
     pub verbose: bool,
 }
@@ -70,12 +73,16 @@ pub struct ContainerRecording {
     pub file: String,
     /// What was called.
     pub recording: Recording,
+    /// What its filter refused, in the order of the first time.
+    pub refusals: Vec<Refusal>,
 }
 
 /// What came of it.
 pub struct ContainersOutcome {
     /// One for each container, in the order in which they began.
     pub recordings: Vec<ContainerRecording>,
+    /// Refusals for which there was no room.
+    pub refusals_lost: u64,
     /// What should be known about engines that could not be asked.
     pub notes: Vec<String>,
     /// How the command ended, if there was one.
@@ -96,14 +103,15 @@ pub fn run(
     notify: &dyn Fn(&Notice),
     flush: &dyn Fn(Vec<ContainerRecording>),
 ) -> Result<ContainersOutcome, RecordError> {
-    let ContainersRequest { command, user, linger, limit, max_programs, only, verbose } = request;
+    let ContainersRequest { command, user, linger, limit, max_programs, only, looked_at, verbose } =
+        request;
     let launch = command.map(|command| Launch::new(&command, user, None)).transpose()?;
     privilege::check()?;
     let Kernel { config, namespaces } = kernel::read()?;
     let waits = WAITS.iter().filter_map(|name| Abi::NATIVE.syscall_number(name)).collect();
     let options = probe::Options {
         max_programs,
-        refusals: Some(Vec::new()),
+        refusals: Some(watch_list(&looked_at)),
         verbose,
         containers: Some(probe::Containers { namespaces, waits }),
     };
@@ -152,7 +160,13 @@ pub fn run(
     let snapshot = session.probe.snapshot()?;
     drop(session.probe);
     let recordings = assembly.recordings(&snapshot, &mut session.names, &known.borrow());
-    Ok(ContainersOutcome { recordings, notes: engines.notes(), status, still_running })
+    Ok(ContainersOutcome {
+        recordings,
+        refusals_lost: snapshot.refusals_lost,
+        notes: engines.notes(),
+        status,
+        still_running,
+    })
 }
 
 /// Who a container is, and what is known about it.
@@ -239,6 +253,7 @@ impl Assembly {
             let own = of_container(snapshot, *index);
             let Assembled { programs, calls } = assemble(&own, names, self.native, container.began);
             let file = files.next(&name);
+            let refusals = refusals(&own, names);
             let recording = Recording {
                 tool: Tool::this(),
                 host: self.host.clone(),
@@ -253,9 +268,9 @@ impl Assembly {
                 completeness: snapshot.losses.into(),
                 programs,
                 calls,
-                refused: refused(&own),
+                refused: refused(&refusals),
             };
-            recordings.push(ContainerRecording { file, recording });
+            recordings.push(ContainerRecording { file, recording, refusals });
         }
         recordings
     }
@@ -321,12 +336,14 @@ fn of_container(snapshot: &Snapshot, index: u32) -> Snapshot {
     }
 }
 
-fn refused(snapshot: &Snapshot) -> BTreeMap<(Abi, u32, Option<u16>), u64> {
+/// Refusals as a recording has them. A task that was killed without a trace of its call is left out:
+/// there is no number to list it under.
+fn refused(refusals: &[Refusal]) -> BTreeMap<(Abi, u32, Option<u16>), u64> {
     let mut refused = BTreeMap::new();
-    for (key, refusal) in &snapshot.refusals {
-        let Some(abi) = abi_of(key.abi) else { continue };
-        let errno = if key.errno == KILLED { None } else { u16::try_from(key.errno).ok() };
-        *refused.entry((abi, key.number, errno)).or_default() += refusal.seen.count;
+    for refusal in refusals {
+        let Some(number) = refusal.number else { continue };
+        let errno = refusal.errno.and_then(|errno| u16::try_from(errno).ok());
+        *refused.entry((refusal.abi, number, errno)).or_default() += refusal.count;
     }
     refused
 }
