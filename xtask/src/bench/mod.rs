@@ -3,6 +3,7 @@
 //! Machines differ and are noisy, so every figure is measured in rounds that take turns with what
 //! it is compared to, and judged by its relation to that, never by its absolute value.
 
+mod floor;
 pub mod load;
 mod per_call;
 mod report;

@@ -5,8 +5,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use aya::programs::RawTracePoint;
 
+use super::floor::Floor;
 use super::report::{Bound, Limit, Line};
 use super::stats::Spread;
 use super::{Lab, load};
@@ -201,32 +201,6 @@ fn lines(outcomes: &[(Tracer, Outcome)]) -> Vec<Line> {
         });
     }
     lines
-}
-
-/// The probe's program that does nothing, alone.
-struct Floor(aya::Ebpf);
-
-impl Floor {
-    fn load(lab: &Lab) -> Result<Self> {
-        let mut object = aya::Ebpf::load_file(&lab.object)
-            .with_context(|| format!("cannot load {}", lab.object.display()))?;
-        let program: &mut RawTracePoint = Self::program(&mut object)?;
-        program.load().context("the kernel refuses the empty program")?;
-        Ok(Self(object))
-    }
-
-    fn program(object: &mut aya::Ebpf) -> Result<&mut RawTracePoint> {
-        let program = object.program_mut("floor").context("the object has no program `floor`")?;
-        program.try_into().context("the program `floor` is no raw tracepoint")
-    }
-
-    fn attached<T>(&mut self, action: impl FnOnce() -> Result<T>) -> Result<T> {
-        let program = Self::program(&mut self.0)?;
-        let link = program.attach("sys_enter").context("cannot attach the empty program")?;
-        let result = action();
-        program.detach(link).context("cannot detach the empty program")?;
-        result
-    }
 }
 
 /// A process that has said it runs, and ends when its standard input does.

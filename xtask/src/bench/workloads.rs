@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::Lab;
+use super::floor::Floor;
 use super::report::{Bound, Limit, Line};
 use super::stats::Spread;
 use crate::nginx::{Site, free_port};
@@ -24,43 +25,59 @@ const WORKLOADS: [Workload; 3] = [
 ];
 
 pub fn measure(lab: &Lab, rounds: u32) -> Result<Vec<Line>> {
+    let mut floor = Floor::load(lab)?;
     let mut lines = Vec::new();
     for (name, unit, workload) in WORKLOADS {
         ui::step(format_args!("{name}: {rounds} rounds"));
-        lines.push(compare(lab, name, unit, workload, rounds).with_context(|| name.to_owned())?);
+        let compared = compare(lab, &mut floor, name, unit, workload, rounds);
+        lines.push(compared.with_context(|| name.to_owned())?);
     }
     Ok(lines)
 }
 
+/// How a workload is run.
+#[derive(Clone, Copy)]
+enum Way {
+    Untraced,
+    /// With an empty tracepoint attached: what no tracer can be cheaper than.
+    Floor,
+    Recorded,
+}
+
 fn compare(
     lab: &Lab,
+    floor: &mut Floor,
     name: &str,
     unit: &'static str,
     workload: fn(Tool) -> Result<f64>,
     rounds: u32,
 ) -> Result<Line> {
-    let (mut untraced, mut recorded) = (Vec::new(), Vec::new());
-    for round in 0..rounds {
-        // Who goes first takes turns too.
-        for first in [round % 2 == 0, round % 2 != 0] {
-            if first {
-                untraced.push(workload(Tool::new("env"))?);
-            } else {
-                recorded.push(workload(lab.recorder())?);
+    let (mut untraced, mut empty, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
+    let mut ways = [Way::Untraced, Way::Floor, Way::Recorded];
+    for _ in 0..rounds {
+        for way in ways {
+            match way {
+                Way::Untraced => untraced.push(workload(Tool::new("env"))?),
+                Way::Floor => empty.push(floor.attached(|| workload(Tool::new("env")))?),
+                Way::Recorded => recorded.push(workload(lab.recorder())?),
             }
         }
+        // Who goes first takes turns too.
+        ways.rotate_left(1);
     }
     let kept = Spread::of_pairs(&recorded, &untraced, |with, without| with / without);
+    let kept_by_empty = Spread::of_pairs(&empty, &untraced, |with, without| with / without);
     Ok(Line {
         name: format!("{name}, recorded"),
         unit,
         figure: Some(Spread::of(&recorded)),
         ratio: Some(kept.median),
         remark: format!(
-            "untraced {:.0}, kept {:.3}–{:.3}",
+            "untraced {:.0}, kept {:.3}–{:.3}; an empty tracepoint keeps {:.3}",
             Spread::of(&untraced).median,
             kept.min,
-            kept.max
+            kept.max,
+            kept_by_empty.median
         ),
         bound: Some(Bound {
             what: "of untraced:",
