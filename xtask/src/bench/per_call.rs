@@ -25,6 +25,8 @@ enum Tracer {
     Floor,
     OutOfScope,
     InScope,
+    BesideContainers,
+    InContainer,
     Bpftrace,
     PerfTrace,
     Strace,
@@ -32,11 +34,13 @@ enum Tracer {
 
 impl Tracer {
     /// In the order in which a round goes through them.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Untraced,
         Self::Floor,
         Self::OutOfScope,
         Self::InScope,
+        Self::BesideContainers,
+        Self::InContainer,
         Self::Bpftrace,
         Self::PerfTrace,
         Self::Strace,
@@ -48,6 +52,8 @@ impl Tracer {
             Self::Floor => "… with an empty raw tracepoint (the floor)",
             Self::OutOfScope => "… beside a recording (out of scope)",
             Self::InScope => "… recorded (in scope)",
+            Self::BesideContainers => "… beside 50 recorded containers (out of scope)",
+            Self::InContainer => "… in a container, 50 others recorded (in scope)",
             Self::Bpftrace => "… under bpftrace's counter",
             Self::PerfTrace => "… under perf trace -s",
             Self::Strace => "… under strace -f -c",
@@ -115,6 +121,18 @@ fn once(lab: &Lab, tracer: Tracer, floor: &mut Floor) -> Result<f64> {
             figure
         }
         Tracer::InScope => under(lab.recorder(), FAST),
+        Tracer::BesideContainers => {
+            let held = Held::start(fifty_containers(lab))?;
+            let figure = under(plain(), FAST);
+            held.end()?;
+            figure
+        }
+        Tracer::InContainer => {
+            let held = Held::start(fifty_containers(lab))?;
+            let figure = under(Tool::new("unshare").arg("--mount"), FAST);
+            held.end()?;
+            figure
+        }
         Tracer::Bpftrace => {
             let command = format!("{} __getppid-loop {FAST}", lab.xtask.display());
             let output = Tool::new("bpftrace")
@@ -129,6 +147,18 @@ fn once(lab: &Lab, tracer: Tracer, floor: &mut Floor) -> Result<f64> {
             under(Tool::new("strace").args(["-f", "-c", "-o", "/dev/null", "--"]), SLOW)
         }
     }
+}
+
+/// Records fifty containers that do nothing, as far as the probe knows: mount namespaces in which
+/// something was executed.
+fn fifty_containers(lab: &Lab) -> Tool {
+    let idle = "unshare --mount tail --pid=$$ -f /dev/null";
+    let script =
+        format!("for i in $(seq 50); do {idle} & done; exec {} __hold", lab.xtask.display());
+    Tool::new(&lab.strait)
+        .args(["record", "--quiet", "--containers", "-o"])
+        .arg(lab.scratch.path().join("containers"))
+        .args(["--", "sh", "-c", &script])
 }
 
 fn first_line(error: &anyhow::Error) -> String {
@@ -176,10 +206,10 @@ fn lines(outcomes: &[(Tracer, Outcome)]) -> Vec<Line> {
         }
         let what = "times the floor's addition:";
         line.bound = match tracer {
-            Tracer::OutOfScope => {
+            Tracer::OutOfScope | Tracer::BesideContainers => {
                 Some(Bound { what, value: extra / floor, limit: Limit::AtMost(1.5) })
             }
-            Tracer::InScope => {
+            Tracer::InScope | Tracer::InContainer => {
                 Some(Bound { what, value: extra / floor, limit: Limit::AtMost(2.0) })
             }
             _ => None,
