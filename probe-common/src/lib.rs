@@ -58,6 +58,13 @@ pub const TASKS_PER_CHUNK: usize = 32;
 /// (`PID_MAX_LIMIT` in `include/linux/threads.h`), so that no task can be without an entry.
 pub const TASK_CHUNKS: u32 = (4 * 1024 * 1024 / TASKS_PER_CHUNK) as u32;
 
+/// Entries of the map `FILTER`, a power of two.
+pub const FILTER_ENTRIES: u32 = 65536;
+
+/// Bits of an address within a kernel stack: stacks have 16 KiB and are aligned to that, or else
+/// [`control::MEASURE_STACK`] says so.
+pub const STACK_BITS: u32 = 14;
+
 /// Number of [`abi`] values.
 pub const ABIS: usize = 4;
 
@@ -107,6 +114,9 @@ pub mod control {
     /// To record a task that runs already: its thread id in the initial pid namespace, and inode and
     /// device of its executable.
     pub const ADOPT: u64 = 1;
+    /// To store, in the map `STACK`, where the stack of the running task lies and where its registers
+    /// are kept during a system call.
+    pub const MEASURE_STACK: u64 = 2;
 }
 
 /// Bytes kept of an executable's path, with the final zero.
@@ -125,6 +135,10 @@ pub struct Config {
     pub task_tgid: u32,
     /// `task_struct.exit_code`.
     pub task_exit_code: u32,
+    /// `task_struct.stack`.
+    pub task_stack: u32,
+    /// Zero.
+    pub reserved: u32,
     /// The word of `task_struct.thread_info` that says whether the current call came through the
     /// 32-bit entry.
     pub task_compat: u32,

@@ -3,7 +3,7 @@
 
 use aya_ebpf::helpers::{
     bpf_get_current_task, bpf_get_current_task_btf, bpf_get_ns_current_pid_tgid,
-    bpf_probe_read_kernel,
+    bpf_probe_read_kernel, bpf_task_pt_regs,
 };
 use aya_ebpf::bindings::bpf_pidns_info;
 use probe_common::{Config, X32_BIT, abi};
@@ -15,6 +15,8 @@ pub static CONFIG: Config = Config {
     task_pid: 0,
     task_tgid: 0,
     task_exit_code: 0,
+    task_stack: 0,
+    reserved: 0,
     task_compat: 0,
     compat_mask: 0,
     task_btf: 0,
@@ -140,6 +142,19 @@ impl Task {
             .and_then(|nsproxy| read::<*const u8>(nsproxy, config!(nsproxy_mnt_ns)))
             .and_then(|namespace| read(namespace, config!(mnt_ns_id)))
             .unwrap_or(0)
+    }
+
+    /// Where the task's kernel stack begins.
+    #[inline(always)]
+    pub fn stack(&self) -> u64 {
+        read(self.address, config!(task_stack)).unwrap_or(0)
+    }
+
+    /// Where the task's registers are kept during a system call (`bpf_task_pt_regs`, Linux 5.15).
+    #[inline(always)]
+    pub fn registers(&self) -> u64 {
+        // SAFETY: the task that runs.
+        unsafe { bpf_task_pt_regs(self.address.cast_mut().cast()) as u64 }
     }
 
     /// How many seccomp filters the task is under; where the kernel does not count them, 1 for any.

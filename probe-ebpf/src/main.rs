@@ -34,6 +34,9 @@ use crate::kernel::{Call, Task, config};
 /// `sys_enter(struct pt_regs *regs, long id)`, after seccomp and ptrace have let the call pass.
 #[raw_tracepoint(tracepoint = "sys_enter")]
 pub fn sys_enter(ctx: RawTracePointContext) -> i32 {
+    if !scope::may_be_recorded(ctx.arg(0)) {
+        return 0;
+    }
     let task = Task::current();
     let Some(entry) = scope::entry(task.pid()) else {
         return 0;
@@ -74,6 +77,9 @@ fn slow(ctx: &RawTracePointContext, task: &Task, entry: u16, call: &Call) -> u16
 /// a filter refused is one that leaves without having entered.
 #[raw_tracepoint(tracepoint = "sys_exit")]
 pub fn sys_exit(ctx: RawTracePointContext) -> i32 {
+    if !scope::may_be_recorded(ctx.arg(0)) {
+        return 0;
+    }
     let task = Task::current();
     let Some(entry) = scope::entry(task.pid()) else {
         return 0;
@@ -136,6 +142,7 @@ pub fn sched_process_exit(ctx: RawTracePointContext) -> i32 {
 pub fn control(ctx: RawTracePointContext) -> i32 {
     match ctx.arg::<u64>(0) {
         control::BEGIN_AFTER => containers::begin_after(Task::current().mount_namespace()),
+        control::MEASURE_STACK => scope::measure_stack(&Task::current()),
         control::ADOPT => {
             let key = ProgramKey {
                 inode: ctx.arg(2),

@@ -9,7 +9,7 @@ use aya_ebpf::maps::{Array, RingBuf};
 use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::debug;
 use probe_common::{
-    Event, IN_CALL, ProgramKey, SET_LAUNCH, SET_OTHER, SLOW, TASK_CHUNKS, TASKS_PER_CHUNK, event, loss,
+    Event, FILTER_ENTRIES, IN_CALL, ProgramKey, SET_LAUNCH, SET_OTHER, SLOW, STACK_BITS, TASK_CHUNKS, TASKS_PER_CHUNK, event, loss,
 };
 
 use crate::{containers, programs};
@@ -17,6 +17,16 @@ use crate::kernel::{Task, config, current_is_recorder};
 
 #[map]
 static TASKS: Array<[u16; TASKS_PER_CHUNK]> = Array::with_max_entries(TASK_CHUNKS, 0);
+
+/// How many recorded tasks there are of those whose kernel stacks share an entry: by the stack's address,
+/// so that a look needs neither the task nor a helper. A call on a stack with 0 is of no recorded task;
+/// on any other it is looked at. Where stacks do not lie as expected the loader fills in ones.
+#[map]
+static FILTER: Array<u64> = Array::with_max_entries(FILTER_ENTRIES, 0);
+
+/// Answer to `MEASURE_STACK`.
+#[map]
+static STACK: Array<u64> = Array::with_max_entries(2, 0);
 
 /// How many tasks are recorded now.
 #[map]
@@ -27,6 +37,27 @@ static LOSSES: Array<u64> = Array::with_max_entries(loss::KINDS, 0);
 
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
+
+/// Whether a call with its registers (or a stack that begins) at this address may be of a recorded task.
+#[inline(always)]
+pub fn may_be_recorded(address: u64) -> bool {
+    FILTER.get((address >> STACK_BITS) as u32 & (FILTER_ENTRIES - 1)) != Some(&0)
+}
+
+#[inline(always)]
+fn count_stack(task: &Task, increment: u64) {
+    let index = (task.stack() >> STACK_BITS) as u32 & (FILTER_ENTRIES - 1);
+    if let Some(count) = FILTER.get_ptr_mut(index) {
+        add(count, increment);
+    }
+}
+
+/// Stores where the running task has its stack and its registers.
+#[inline(always)]
+pub fn measure_stack(task: &Task) {
+    let _ = STACK.set(0, task.stack(), 0);
+    let _ = STACK.set(1, task.registers(), 0);
+}
 
 /// The entry of one task.
 pub struct Entry(*mut u16);
@@ -100,6 +131,7 @@ pub fn fork(parent: &Task, child: &Task) {
     match entry(child.pid()) {
         // The child leaves the call that made it.
         Some(entry) => {
+            count_stack(child, 1);
             entry.set(of_child | IN_CALL);
             if let Some(live) = LIVE.get_ptr_mut(0) {
                 add(live, 1);
@@ -158,6 +190,7 @@ pub fn exit(ctx: &RawTracePointContext, task: &Task) {
         return;
     }
     entry.set(0);
+    count_stack(task, u64::MAX);
     containers::exit(pid, value);
     let Some(live) = LIVE.get_ptr_mut(0) else {
         return;

@@ -101,7 +101,8 @@ pub fn run(request: AttachRequest, notify: &dyn Fn(&Notice)) -> Result<Recording
     let runtime = super::runtime()?;
     let (scope, target) = runtime.block_on(resolve(&attach))?;
     let Kernel { config, .. } = kernel::read()?;
-    let options = probe::Options { max_programs, verbose, ..probe::Options::default() };
+    let options =
+        probe::Options { max_programs, verbose, adopts: true, ..probe::Options::default() };
     let mut probe = Probe::load(config, &options)?;
     let signals = Signals::new(false)
         .map_err(|source| RecordError::System { what: "block signals", source })?;

@@ -25,7 +25,8 @@ pub fn run(request: Request, notify: &dyn Fn(&Notice)) -> Result<Outcome, Record
     let launch = Launch::new(&command, user, filter)?;
     privilege::check()?;
     let Kernel { config, .. } = kernel::read()?;
-    let options = probe::Options { max_programs, refusals: watched, verbose, containers: None };
+    let options =
+        probe::Options { max_programs, refusals: watched, verbose, ..probe::Options::default() };
     let probe = Probe::load(config, &options)?;
     let signals = Signals::new(false)
         .map_err(|source| RecordError::System { what: "block signals", source })?;

@@ -119,6 +119,7 @@ pub fn run(
         refusals: Some(watch_list(&looked_at)),
         verbose,
         containers: Some(probe::Containers { namespaces, waits }),
+        adopts: false,
     };
     let probe = Probe::load(config, &options)?;
     let signals = Signals::new(true)

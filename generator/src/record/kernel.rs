@@ -142,6 +142,8 @@ pub fn read() -> Result<Kernel, KernelError> {
         task_pid: btf.offset("task_struct", "pid")?,
         task_tgid: btf.offset("task_struct", "tgid")?,
         task_exit_code: btf.offset("task_struct", "exit_code")?,
+        task_stack: btf.offset("task_struct", "stack")?,
+        reserved: 0,
         task_compat: btf.offset("task_struct", machine.compat.0)?,
         compat_mask: machine.compat.1,
         task_btf: u32::from(btf.has_function(TASK_BTF) && !slow_task()),

@@ -9,10 +9,10 @@ use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf};
 use aya::programs::RawTracePoint;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
-use probe_common::control::ADOPT;
+use probe_common::control::{ADOPT, MEASURE_STACK};
 use probe_common::{
-    CONTAINERS, Config, Container, Counters, Event, NUMBERS, Program, Refusal, RefusalKey,
-    SET_FIRST, SET_MASK, Seen, UnknownKey, loss,
+    CONTAINERS, Config, Container, Counters, Event, FILTER_ENTRIES, NUMBERS, Program, Refusal,
+    RefusalKey, SET_FIRST, SET_MASK, STACK_BITS, Seen, UnknownKey, loss,
 };
 use thiserror::Error;
 
@@ -100,6 +100,8 @@ pub struct Options {
     pub verbose: bool,
     /// To record containers, and not what this process forks.
     pub containers: Option<Containers>,
+    /// Whether tasks will be adopted that run already, and whose stacks nobody knows.
+    pub adopts: bool,
 }
 
 /// How containers are to be recorded.
@@ -199,6 +201,10 @@ impl Probe {
             probe.set_words("WAITS", containers.waits.iter().map(|number| (*number, 1)))?;
             probe.begin_with_new_namespaces(containers.namespaces)?;
         }
+        if options.adopts || !probe.stacks_are_as_expected() {
+            log::debug!("kernel stacks do not lie as expected; each call is looked at");
+            probe.look_at_each_call()?;
+        }
         probe.look_at(options.refusals.as_deref().unwrap_or_default())?;
         probe.attach(options.refusals.is_some())?;
         Ok(probe)
@@ -232,6 +238,29 @@ impl Probe {
                 Ok(())
             }
         }
+    }
+
+    /// Whether the address of a call's registers tells on whose stack they are: measured on this very
+    /// task, since a kernel may be built otherwise.
+    fn stacks_are_as_expected(&mut self) -> bool {
+        let measured =
+            self.control().is_ok_and(|fd| control::run(fd, &[MEASURE_STACK, 0, 0, 0, 0]).is_ok());
+        let word = |index: u32| {
+            let map = self.ebpf.map("STACK")?;
+            Array::<_, u64>::try_from(map).ok()?.get(&index, 0).ok()
+        };
+        match (word(0), word(1)) {
+            (Some(stack), Some(registers)) if measured && stack != 0 => {
+                stack.trailing_zeros() >= STACK_BITS
+                    && stack >> STACK_BITS == registers >> STACK_BITS
+            }
+            _ => false,
+        }
+    }
+
+    /// Gives up telling recorded tasks by their stacks.
+    fn look_at_each_call(&mut self) -> Result<(), ProbeError> {
+        self.set_words("FILTER", (0..FILTER_ENTRIES).map(|index| (index, 1)))
     }
 
     /// Records, from now on, a task that runs already: its thread id, and inode and device of its
