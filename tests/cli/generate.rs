@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::strait::Strait;
+use crate::support::run::Strait;
 use crate::support::{scratch, strait};
 
 /// A small recording that could have been made.
@@ -50,7 +50,7 @@ fn generate(dir: &TempDir) -> Strait {
 }
 
 fn assert_refused(dir: &TempDir, status: i32, words: &[&str]) {
-    generate(dir).expect_exit(status).run().is_one_paragraph().says(words);
+    generate(dir).expect_exit(status).run().says_one_paragraph().says(words);
     assert_eq!(files(dir.path()), ["r.json"], "nothing half-written");
 }
 
@@ -186,7 +186,7 @@ fn a_missing_recording_is_named() {
         .in_dir(dir.path())
         .expect_exit(1)
         .run()
-        .is_one_paragraph()
+        .says_one_paragraph()
         .says(&["r.json", "No such file"]);
     assert!(files(dir.path()).is_empty());
 }
@@ -200,7 +200,7 @@ fn an_output_that_cannot_be_written_is_named() {
             .in_dir(dir.path())
             .expect_exit(1)
             .run()
-            .is_one_paragraph()
+            .says_one_paragraph()
             .says(&[path]);
     }
 }

@@ -11,7 +11,7 @@ fn assert_refused(profile: &str, words: &[&str]) {
         .in_dir(dir.path())
         .expect_exit(125)
         .run()
-        .is_one_paragraph()
+        .says_one_paragraph()
         .says(&["p.json"])
         .says(words);
     assert_eq!(outcome.stdout, "");
@@ -43,7 +43,7 @@ fn a_missing_profile_is_named() {
         .in_dir(dir.path())
         .expect_exit(125)
         .run()
-        .is_one_paragraph()
+        .says_one_paragraph()
         .says(&["p.json", "No such file"]);
     assert_eq!(outcome.stdout, "");
 }

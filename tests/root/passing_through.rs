@@ -1,12 +1,13 @@
 //! The command does not notice: its status, streams, terminal, signals and user are its own.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
 use crate::support::calls::read_complete_recording;
-use crate::support::strait::{STRAIT, Strait};
-use crate::support::{kernel, scratch, strait};
+use crate::support::run::{STRAIT, Strait};
+use crate::support::{kernel, scratch, scrub, strait};
 
 /// A recording of a shell script into `r.json`.
 fn record(dir: &Path, script: &str) -> Strait {
@@ -53,14 +54,14 @@ fn a_terminal_passes_through() {
     let inner = format!(
         "{STRAIT} record -o r.json -- /bin/sh -c 'test -t 0 && test -t 1 && test -t 2 && exit 9'"
     );
-    let mut script = std::process::Command::new("script");
-    crate::support::scrub(&mut script, dir.path());
-    let status = script
+    let mut script = Command::new("script");
+    scrub(&mut script, dir.path());
+    let output = script
         .args(["--quiet", "--return", "--command", &inner, "/dev/null"])
-        .stdin(std::process::Stdio::null())
-        .status()
+        .stdin(Stdio::null())
+        .output()
         .unwrap();
-    assert_eq!(status.code(), Some(9));
+    assert_eq!(output.status.code(), Some(9));
     assert_recorded(dir.path());
 }
 
@@ -105,19 +106,17 @@ fn the_command_runs_as_the_user_that_was_asked_for() {
 }
 
 #[test]
-fn the_command_inherits_nothing_from_the_recorder() {
+fn the_command_inherits_what_it_would_without_a_recorder() {
+    let script = "echo /proc/self/fd/*; \
+                  grep -E '^(Sig(Blk|Ign|Cgt)|Cap.*|NoNewPrivs|Seccomp|Groups|Uid|Gid):' \
+                  /proc/self/status; umask; ulimit -a; env";
     let dir = scratch();
-    let outcome = record(
-        dir.path(),
-        "echo /proc/self/fd/*; grep -E 'Sig(Blk|Ign)|NoNewPrivs|Seccomp:' /proc/self/status",
-    )
-    .run();
-    // The pattern is expanded by the shell itself, which has no other file open.
-    assert_eq!(
-        outcome.stdout,
-        "/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3\n\
-         SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nNoNewPrivs:\t0\nSeccomp:\t0\n"
-    );
+    let mut shell = Command::new("/bin/sh");
+    scrub(&mut shell, dir.path());
+    let alone = shell.args(["-c", script]).stdin(Stdio::null()).output().unwrap();
+    let alone = String::from_utf8(alone.stdout).unwrap();
+    let recorded = record(dir.path(), script).run().stdout;
+    assert_eq!(recorded, alone.replace(dir.path().to_str().unwrap(), "[DIR]"));
 }
 
 #[test]

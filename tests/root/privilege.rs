@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::support::calls::read_complete_recording;
-use crate::support::strait::Strait;
+use crate::support::run::Strait;
 use crate::support::{kernel, scratch, strait};
 
 /// A user who is nobody, with these capabilities and no others.
@@ -42,7 +42,7 @@ fn without_privilege_the_missing_capabilities_are_named() {
         .through(as_nobody(""))
         .expect_exit(125)
         .run()
-        .is_one_paragraph()
+        .says_one_paragraph()
         .says(&["CAP_BPF", "CAP_PERFMON"]);
     assert_eq!(outcome.stdout, "", "the command must not have run");
     assert!(!dir.path().join("r.json").exists());
@@ -55,7 +55,7 @@ fn only_the_capability_that_is_missing_is_named() {
         .through(as_nobody(",+bpf"))
         .expect_exit(125)
         .run()
-        .is_one_paragraph()
+        .says_one_paragraph()
         .says(&["CAP_PERFMON"]);
     assert!(!outcome.stderr.contains("CAP_BPF"), "{}", outcome.stderr);
 }
@@ -90,7 +90,7 @@ fn a_kernel_without_type_information_is_a_clear_error() {
         .env("STRAIT_BTF", dir.path().join("none"))
         .expect_exit(125)
         .run()
-        .is_one_paragraph()
+        .says_one_paragraph()
         .says(&["BTF", "5.8"]);
     assert_eq!(outcome.stdout, "", "the command must not have run");
 }
@@ -105,8 +105,8 @@ fn damaged_type_information_is_a_clear_error() {
         .env("STRAIT_BTF", &btf)
         .expect_exit(125)
         .run()
-        .is_one_paragraph()
-        .says(&["BTF"]);
+        .says_one_paragraph()
+        .says(&["type information", "[DIR]/btf"]);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_command_that_is_not_found_is_127() {
             .in_dir(dir.path())
             .expect_exit(127)
             .run()
-            .is_one_paragraph()
+            .says_one_paragraph()
             .says(&[command]);
         assert!(!dir.path().join("r.json").exists());
     }
@@ -135,7 +135,7 @@ fn a_command_that_is_not_executable_is_126() {
         .in_dir(dir.path())
         .expect_exit(126)
         .run()
-        .is_one_paragraph()
+        .says_one_paragraph()
         .says(&["./text"]);
     assert!(!dir.path().join("r.json").exists());
 }
@@ -150,7 +150,7 @@ fn an_unknown_user_is_named_before_anything_runs() {
         .in_dir(dir.path())
         .expect_exit(125)
         .run()
-        .is_one_paragraph()
+        .says_one_paragraph()
         .says(&["no-such-user"]);
     assert_eq!(outcome.stdout, "");
 }
@@ -165,7 +165,7 @@ fn an_output_that_cannot_be_written_is_found_before_the_command_runs() {
             .in_dir(dir.path())
             .expect_exit(125)
             .run()
-            .is_one_paragraph()
+            .says_one_paragraph()
             .says(&[path]);
         assert_eq!(outcome.stdout, "", "a long run for nothing");
     }

@@ -10,7 +10,7 @@ use strait::abi::Abi;
 use crate::support::calls::read_complete_recording;
 use crate::support::fixtures::Fixture;
 use crate::support::kernel::{bpf_objects, is_alive};
-use crate::support::strait::Strait;
+use crate::support::run::Strait;
 use crate::support::{Calls, kernel, scratch, strait, wait};
 
 /// A command that leaves a grandchild behind, tells its pid, and ends. The grandchild waits until
@@ -80,7 +80,7 @@ fn a_killed_recorder_leaves_nothing_attached_and_its_command_goes_on() {
     assert!(!objects.is_empty(), "a recorder at work holds BPF objects");
 
     recorder.signal(Signal::SIGKILL);
-    assert_eq!(recorder.end().0, 128 + 9);
+    assert_eq!(recorder.status(), 128 + 9);
 
     // The kernel frees them after a grace period.
     for (kind, id) in objects {

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::fixtures::Fixture;
-use crate::support::strait::{Outcome, Strait};
+use crate::support::run::{Outcome, Strait};
 use crate::support::{kernel, scratch, strait};
 
 const PYTHON: [&str; 3] = ["/usr/bin/python3", "-IB", "-c"];

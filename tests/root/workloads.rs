@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::calls::{count_varies, may_be_absent};
+use crate::support::calls::{count_varies, every_count_varies, may_be_absent};
 use crate::support::fixtures::{Fixture, source, text};
 use crate::support::{Explained, kernel, wait};
 
@@ -44,12 +44,14 @@ pub fn shell() -> Workload {
                        children that end together are one signal";
     workload(
         ["/bin/sh".into(), text(&source("shell.sh"))],
-        &[
-            count_varies("clone", WHY),
-            count_varies("read", WHY),
-            count_varies("rt_sigreturn", WHY),
-            count_varies("wait4", WHY),
-        ],
+        const {
+            &[
+                count_varies("clone", WHY),
+                count_varies("read", WHY),
+                count_varies("rt_sigreturn", WHY),
+                count_varies("wait4", WHY),
+            ]
+        },
     )
 }
 
@@ -57,18 +59,23 @@ pub fn shell() -> Workload {
 pub fn python() -> Workload {
     workload(
         [PYTHON[0].into(), PYTHON[1].into(), text(&source("threads.py"))],
-        &[
-            count_varies("futex", "a lock is only a call when another thread holds it"),
-            count_varies("poll", "output and end of a child may arrive together or apart"),
-            count_varies("read", "output and end of a child may arrive together or apart"),
-            count_varies("mmap", "an arena per thread, fewer if one ends before the next starts"),
-            count_varies("munmap", "how a new arena is cut to size depends on its address"),
-            count_varies(
-                "mprotect",
-                "an arena per thread, fewer if one ends before the next starts",
-            ),
-            count_varies("madvise", "a stack is given back unless the process ends first"),
-        ],
+        const {
+            &[
+                count_varies("futex", "a lock is only a call when another thread holds it"),
+                count_varies("poll", "output and end of a child may arrive together or apart"),
+                count_varies("read", "output and end of a child may arrive together or apart"),
+                count_varies(
+                    "mmap",
+                    "an arena per thread, fewer if one ends before the next starts",
+                ),
+                count_varies("munmap", "how a new arena is cut to size depends on its address"),
+                count_varies(
+                    "mprotect",
+                    "an arena per thread, fewer if one ends before the next starts",
+                ),
+                count_varies("madvise", "a stack is given back unless the process ends first"),
+            ]
+        },
     )
 }
 
@@ -123,15 +130,17 @@ pub fn restart() -> Workload {
     const POLLS: &str = "the child asks until its parent sleeps, and how long that takes differs";
     workload(
         [Fixture::Dynamic("restart").path()],
-        &[
-            count_varies("openat", POLLS),
-            count_varies("read", POLLS),
-            count_varies("close", POLLS),
-            count_varies(
-                "restart_syscall",
-                "a traced sleeper is woken by SIGCHLD too, which the kernel throws away otherwise",
-            ),
-        ],
+        const {
+            &[
+                count_varies("openat", POLLS),
+                count_varies("read", POLLS),
+                count_varies("close", POLLS),
+                count_varies(
+                    "restart_syscall",
+                    "a traced sleeper is woken by SIGCHLD too, which the kernel throws away otherwise",
+                ),
+            ]
+        },
     )
 }
 
@@ -154,15 +163,17 @@ pub fn nginx() -> Workload {
         ],
         ..workload(
             [PYTHON[0].into(), PYTHON[1].into(), text(&source("nginx.py")), port],
-            &[
-                count_varies("read", READS),
-                count_varies("recvfrom", "an answer arrives in one piece or in several"),
-                count_varies("epoll_wait", WAKES),
-                count_varies("accept4", WAKES),
-                count_varies("rt_sigsuspend", "signals that arrive together wake nginx once"),
-                count_varies("rt_sigreturn", "signals that arrive together wake nginx once"),
-                count_varies("wait4", "children that end together are reaped in one round"),
-            ],
+            const {
+                &[
+                    count_varies("read", READS),
+                    count_varies("recvfrom", "an answer arrives in one piece or in several"),
+                    count_varies("epoll_wait", WAKES),
+                    count_varies("accept4", WAKES),
+                    count_varies("rt_sigsuspend", "signals that arrive together wake nginx once"),
+                    count_varies("rt_sigreturn", "signals that arrive together wake nginx once"),
+                    count_varies("wait4", "children that end together are reaped in one round"),
+                ]
+            },
         )
     }
 }
@@ -174,17 +185,19 @@ pub fn redis() -> Workload {
     let port = wait::free_port().to_string();
     workload(
         [PYTHON[0].into(), PYTHON[1].into(), text(&source("redis.py")), port],
-        &[
-            count_varies("futex", "a lock is only a call when another thread holds it"),
-            count_varies("read", CRON),
-            count_varies("epoll_wait", CRON),
-            count_varies("openat", CRON),
-            count_varies("close", CRON),
-            count_varies("wait4", CRON),
-            count_varies("getpid", CRON),
-            may_be_absent("madvise", "the allocator gives pages back after a time"),
-            may_be_absent("munmap", "the allocator gives pages back after a time"),
-        ],
+        const {
+            &[
+                count_varies("futex", "a lock is only a call when another thread holds it"),
+                count_varies("read", CRON),
+                count_varies("epoll_wait", CRON),
+                count_varies("openat", CRON),
+                count_varies("close", CRON),
+                count_varies("wait4", CRON),
+                count_varies("getpid", CRON),
+                may_be_absent("madvise", "the allocator gives pages back after a time"),
+                may_be_absent("munmap", "the allocator gives pages back after a time"),
+            ]
+        },
     )
 }
 
@@ -214,28 +227,7 @@ const STRESSORS: [(&str, u32); 11] = [
     ("timerfd", 5),
 ];
 
-const RACES: &str = "a stressor's children race with it, and it looks whether time is up";
-
 const STRESSED: &[Explained] = &[
+    every_count_varies("a stressor races with its children, and looks whether time is up"),
     may_be_absent("restart_syscall", "only if a signal arrives while a stressor sleeps"),
-    count_varies("clock_nanosleep", RACES),
-    count_varies("clone", RACES),
-    count_varies("close", RACES),
-    count_varies("dup2", RACES),
-    count_varies("futex", "a lock is only a call when another process holds it"),
-    count_varies("getpid", RACES),
-    count_varies("kill", RACES),
-    count_varies("mmap", RACES),
-    count_varies("munmap", RACES),
-    count_varies("newfstatat", RACES),
-    count_varies("openat", RACES),
-    count_varies("read", RACES),
-    count_varies("rt_sigaction", RACES),
-    count_varies("rt_sigprocmask", RACES),
-    count_varies("rt_sigreturn", RACES),
-    count_varies("rt_sigsuspend", RACES),
-    count_varies("sched_yield", RACES),
-    count_varies("statx", RACES),
-    count_varies("wait4", RACES),
-    count_varies("write", RACES),
 ];

@@ -13,7 +13,7 @@ pub struct Calls(pub BTreeMap<(Abi, u32), u64>);
 /// A difference between strace and the recorder that has a reason.
 #[derive(Clone, Copy, Debug)]
 pub struct Explained {
-    /// The call, by name; by number if it has none.
+    /// The call, by name; by number if it has none; `*` for every one.
     pub call: &'static str,
     /// What may differ.
     pub what: Differs,
@@ -33,6 +33,11 @@ pub enum Differs {
 /// Both see `call`, but how often depends on `why`.
 pub const fn count_varies(call: &'static str, why: &'static str) -> Explained {
     Explained { call, what: Differs::Count, why }
+}
+
+/// Both see the same calls, but how often each of them depends on `why`.
+pub const fn every_count_varies(why: &'static str) -> Explained {
+    count_varies("*", why)
 }
 
 /// Whether `call` happens at all depends on `why`.
@@ -74,7 +79,7 @@ impl Calls {
                     [self, recorded].map(|calls| calls.0.get(key).copied().unwrap_or_default());
                 let excused = explained
                     .iter()
-                    .filter(|reason| reason.call == name)
+                    .filter(|reason| [name.as_str(), "*"].contains(&reason.call))
                     .any(|reason| reason.what == Differs::Presence || traced.min(recorded) > 0);
                 (traced != recorded && !excused)
                     .then(|| format!("{abi} {name}: strace {traced}, strait {recorded}"))

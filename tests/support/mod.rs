@@ -1,13 +1,13 @@
 //! What the integration tests share: running `strait` and `strace`, building fixtures, waiting for
 //! events, and comparing what the two saw.
-#![allow(dead_code, reason = "each test binary uses its own part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part of it")]
 
 pub mod calls;
 pub mod fixtures;
 pub mod kernel;
+pub mod run;
 pub mod spawned;
 pub mod strace;
-pub mod strait;
 pub mod wait;
 
 use std::path::Path;
@@ -16,8 +16,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 pub use calls::{Calls, Explained};
-pub use fixtures::Fixture;
-pub use strait::strait;
+pub use run::strait;
 
 /// A directory of its own that other users may enter, since workloads give up their privileges.
 pub fn scratch() -> TempDir {

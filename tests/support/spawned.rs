@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::strait::status;
+use super::run::status;
 
 /// A running child. It is killed if the test ends before it.
 #[derive(Debug)]
@@ -67,6 +67,11 @@ impl Spawned {
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).expect("the child is ours");
+    }
+
+    /// Waits for its end only. Others may still hold its standard error open.
+    pub fn status(&mut self) -> i32 {
+        status(self.child.wait().expect("the child is ours"))
     }
 
     /// Closes its standard input, waits for its end, and returns its exit status (128+N for a

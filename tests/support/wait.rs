@@ -1,6 +1,6 @@
 //! Waiting for what happens elsewhere, without guessing how long it takes.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 /// Against hanging for ever, not a measure of speed.
@@ -21,14 +21,4 @@ pub fn free_port() -> u16 {
         .and_then(|listener| listener.local_addr())
         .expect("the loopback interface has a free port")
         .port()
-}
-
-/// Waits until somebody accepts connections on `port`.
-pub fn until_accepting(port: u16) -> TcpStream {
-    let mut connection = None;
-    until(&format!("port {port} accepts"), || {
-        connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok();
-        connection.is_some()
-    });
-    connection.expect("the loop ends with a connection")
 }

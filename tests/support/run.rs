@@ -179,7 +179,7 @@ impl Outcome {
 
     /// That standard error is one clear paragraph: something is said, without a blank line in
     /// between, a panic, a backtrace or the insides of the program.
-    pub fn is_one_paragraph(self) -> Self {
+    pub fn says_one_paragraph(self) -> Self {
         let message = self.stderr.trim();
         assert!(!message.is_empty(), "nothing on stderr");
         for noise in ["\n\n", "panicked", "backtrace", "RUST_", "Os {", "::"] {
