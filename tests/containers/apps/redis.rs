@@ -1,0 +1,101 @@
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::{App, Site};
+use crate::common::wait;
+use crate::support::Container;
+
+/// redis with its log of changes, snapshots and their child processes.
+#[derive(Debug)]
+pub struct Redis;
+
+/// Sends an inline command, and returns the first line of the answer.
+fn ask(site: &Site, command: &str) -> std::io::Result<String> {
+    let mut connection = TcpStream::connect(("127.0.0.1", site.port))?;
+    connection.set_read_timeout(Some(Duration::from_secs(60)))?;
+    connection.write_all(format!("{command}\r\n").as_bytes())?;
+    let mut line = String::new();
+    BufReader::new(connection).read_line(&mut line)?;
+    Ok(line.trim().to_owned())
+}
+
+/// As [`ask`], with an answer that has to begin like this.
+fn expect(site: &Site, command: &str, wanted: &str) {
+    let answer = ask(site, command).unwrap_or_else(|error| panic!("{command}: {error}"));
+    assert!(answer.starts_with(wanted), "{command}: {answer}");
+}
+
+impl App for Redis {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn user(&self) -> &'static str {
+        "redis"
+    }
+
+    fn stop_signal(&self) -> &'static str {
+        "TERM"
+    }
+
+    fn prepare(&self, _: &Site) {}
+
+    fn command(&self, site: &Site) -> Vec<String> {
+        let port = site.port.to_string();
+        let words = [
+            "redis-server",
+            "--port",
+            &port,
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            "/tmp",
+            "--appendonly",
+            "yes",
+            // What is slow, and then asks for the client's name, depends on the machine.
+            "--slowlog-log-slower-than",
+            "-1",
+        ];
+        words.map(str::to_owned).into()
+    }
+
+    fn health(&self, site: &Site) -> String {
+        format!("redis-cli -p {} ping | grep PONG", site.port)
+    }
+
+    fn is_ready(&self, site: &Site) -> bool {
+        ask(site, "PING").is_ok_and(|answer| answer == "+PONG")
+    }
+
+    fn request(&self, site: &Site) {
+        for number in 0..20 {
+            expect(site, &format!("SET key:{number} {}", "x".repeat(200)), "+OK");
+        }
+        expect(site, "GET key:1", "$200");
+        expect(site, "EXPIRE key:1 1000", ":1");
+        expect(site, "EVAL return(1) 0", ":1");
+        expect(site, "NOSUCHCOMMAND", "-ERR");
+        expect(site, "SAVE", "+OK");
+        expect(site, "LASTSAVE", ":");
+        // Fails as long as another one runs.
+        wait::until("redis saves in the background", || {
+            ask(site, "BGSAVE").is_ok_and(|answer| answer.starts_with("+Background"))
+        });
+        wait::until("redis rewrites its log", || {
+            ask(site, "BGREWRITEAOF").is_ok_and(|answer| answer.starts_with("+Background"))
+        });
+    }
+
+    fn change(&self, site: &Site, _: &Container) {
+        expect(site, "CONFIG SET appendfsync always", "+OK");
+        expect(site, "CONFIG SET maxmemory 64mb", "+OK");
+        expect(site, "SET changed yes", "+OK");
+    }
+
+    fn operate(&self, site: &Site, container: &Container) {
+        let port = site.port.to_string();
+        assert_eq!(container.exec(&["redis-cli", "-p", &port, "get", "changed"]), "yes");
+        assert!(container.exec(&["redis-cli", "-p", &port, "info"]).contains("redis_version"));
+    }
+}
