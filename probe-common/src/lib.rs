@@ -21,11 +21,35 @@ pub const SET_OTHER: u16 = 2;
 /// First set that is given to an executable.
 pub const SET_FIRST: u16 = SET_OTHER + ABIS as u16;
 
-/// Largest number of a set; the bit above is [`IN_CALL`].
-pub const SET_MASK: u16 = 0x7fff;
+/// Largest number of a set; the bits above are [`SLOW`] and [`IN_CALL`].
+pub const SET_MASK: u16 = 0x3fff;
+
+/// In a task's entry: something about the task may change with its next call, which therefore has to
+/// be looked at: it is to execute the command, or waits for its container's filter, or its container
+/// is starting up.
+pub const SLOW: u16 = 0x4000;
 
 /// In a task's entry: the task is between `sys_enter` and `sys_exit` of a call.
 pub const IN_CALL: u16 = 0x8000;
+
+/// Containers that one recording can hold.
+pub const CONTAINERS: u32 = 4096;
+
+/// Parts of a container's life, as kept in [`ProgramKey::phase`].
+pub mod phase {
+    /// A command, or anything else that has no phases.
+    pub const NONE: u16 = 0;
+    /// The runtime's own calls, between filter and exec.
+    pub const RUNTIME: u16 = 1;
+    /// From the first exec until something is waited for.
+    pub const STARTUP: u16 = 2;
+    /// From then on.
+    pub const RUNNING: u16 = 3;
+    /// What was put into the container later.
+    pub const EXEC: u16 = 4;
+    /// Added to the others: began at an exec, without a filter.
+    pub const UNFILTERED: u16 = 8;
+}
 
 /// Entries in one value of the map `TASKS`.
 pub const TASKS_PER_CHUNK: usize = 32;
@@ -58,7 +82,7 @@ pub mod loss {
     pub const CALLS: u32 = 0;
     /// Executables without a set of their own.
     pub const PROGRAMS: u32 = 1;
-    /// Tasks without an entry.
+    /// Tasks without an entry, or of a container without room.
     pub const TASKS: u32 = 2;
     /// Refusals without room.
     pub const REFUSALS: u32 = 3;
@@ -72,6 +96,17 @@ pub mod event {
     pub const PROGRAM: u32 = 1;
     /// The last recorded task has ended.
     pub const ALL_ENDED: u32 = 2;
+    /// A container has begun: `set` is its index.
+    pub const CONTAINER: u32 = 3;
+}
+
+/// What the recorder may ask of the program `control`, as its first argument.
+pub mod control {
+    /// That no mount namespace up to that of the running task is a new container's.
+    pub const BEGIN_AFTER: u64 = 0;
+    /// To record a task that runs already: its thread id in the initial pid namespace, and inode and
+    /// device of its executable.
+    pub const ADOPT: u64 = 1;
 }
 
 /// Bytes kept of an executable's path, with the final zero.
@@ -132,8 +167,41 @@ pub struct Config {
     pub regs_compat_args: [u32; 6],
     /// Process id of the recorder, in the pid namespace of the next two fields.
     pub recorder_tgid: u32,
-    /// Unused.
-    pub reserved: u32,
+    /// 1 to record containers, and not what the recorder forks.
+    pub containers: u32,
+    /// `task_struct.nsproxy`.
+    pub task_nsproxy: u32,
+    /// `nsproxy.mnt_ns`.
+    pub nsproxy_mnt_ns: u32,
+    /// `mnt_namespace.ns.ns_id` (Linux 6.18), else `mnt_namespace.seq`: a number that is never given
+    /// twice. The latter grows; the former is taken from a pool of each CPU.
+    pub mnt_ns_id: u32,
+    /// `task_struct.seccomp.mode`.
+    pub task_seccomp_mode: u32,
+    /// `task_struct.seccomp.filter_count` (Linux 5.11); 0 if there is none.
+    pub task_filter_count: u32,
+    /// `task_struct.cgroups`.
+    pub task_cgroups: u32,
+    /// `css_set.dfl_cgrp`.
+    pub css_set_dfl_cgrp: u32,
+    /// `css_set.subsys`, and how many there are.
+    pub css_set_subsys: u32,
+    /// Number of elements of `css_set.subsys`.
+    pub subsystems: u32,
+    /// `cgroup_subsys_state.cgroup`.
+    pub css_cgroup: u32,
+    /// `cgroup.kn`.
+    pub cgroup_kn: u32,
+    /// `kernfs_node.__parent` (Linux 6.15), else `kernfs_node.parent`.
+    pub kn_parent: u32,
+    /// `kernfs_node.name`.
+    pub kn_name: u32,
+    /// `task_struct.cred`.
+    pub task_cred: u32,
+    /// `cred.cap_bset`.
+    pub cred_bounding_set: u32,
+    /// `task_struct.atomic_flags`, of which bit 0 is `no_new_privs`.
+    pub task_atomic_flags: u32,
     /// Device of the recorder's pid namespace file, as `stat` gives it.
     pub pidns_dev: u64,
     /// Inode of the recorder's pid namespace file.
@@ -165,7 +233,50 @@ pub struct ProgramKey {
     /// `super_block.s_dev`: major number from bit 20 on, minor number below.
     pub device: u32,
     /// [`abi`].
-    pub abi: u32,
+    pub abi: u16,
+    /// [`phase`].
+    pub phase: u16,
+    /// Index of its container, from 1; 0 for none.
+    pub container: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// Bytes kept of a cgroup's name, with the final zero.
+pub const CGROUP_LEN: usize = 96;
+
+/// A container, or what may turn out to be none.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Container {
+    /// The number of its mount namespace that is never given twice.
+    pub mount_namespace: u64,
+    /// When it began, in nanoseconds of `CLOCK_MONOTONIC`; 0 if it has not.
+    pub began: u64,
+    /// Recorded tasks that have not ended.
+    pub live: u64,
+    /// `cred.cap_bset` of the first task that executed something.
+    pub bounding_set: u64,
+    /// Thread id of the task that began it, in the initial pid namespace.
+    pub pid: u32,
+    /// Index of the container in which it was made; 0 for none.
+    pub parent: u32,
+    /// Filters that the runtime itself was under.
+    pub filters_before: u32,
+    /// 1 once a filter was seen.
+    pub filtered: u32,
+    /// 1 once something was executed in it.
+    pub started: u32,
+    /// 1 once something was waited for in it.
+    pub waited: u32,
+    /// 1 if the first task that executed something had `no_new_privs`.
+    pub no_new_privs: u32,
+    /// Unused.
+    pub reserved: u32,
+    /// Name of the task that began it.
+    pub comm: [u8; 16],
+    /// Names of its cgroup and of the two above it; zero-terminated.
+    pub cgroups: [[u8; CGROUP_LEN]; 3],
 }
 
 /// One counter per call number of one set, on one CPU.
@@ -247,6 +358,7 @@ mod pod {
     pod!(
         crate::Config,
         crate::Program,
+        crate::Container,
         crate::ProgramKey,
         crate::UnknownKey,
         crate::Seen,

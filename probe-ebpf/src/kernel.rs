@@ -35,7 +35,23 @@ pub static CONFIG: Config = Config {
     regs_args: [0; 6],
     regs_compat_args: [0; 6],
     recorder_tgid: 0,
-    reserved: 0,
+    containers: 0,
+    task_nsproxy: 0,
+    nsproxy_mnt_ns: 0,
+    mnt_ns_id: 0,
+    task_seccomp_mode: 0,
+    task_filter_count: 0,
+    task_cgroups: 0,
+    css_set_dfl_cgrp: 0,
+    css_set_subsys: 0,
+    subsystems: 0,
+    css_cgroup: 0,
+    cgroup_kn: 0,
+    kn_parent: 0,
+    kn_name: 0,
+    task_cred: 0,
+    cred_bounding_set: 0,
+    task_atomic_flags: 0,
     pidns_dev: 0,
     pidns_ino: 0,
 };
@@ -112,11 +128,77 @@ impl Task {
         self.word(config!(task_exit_code))
     }
 
+    #[inline(always)]
+    fn pointer(&self, offset: u32) -> Option<*const u8> {
+        read(self.address, offset)
+    }
+
+    /// The number of the task's mount namespace; 0 if it has none any more.
+    #[inline(always)]
+    pub fn mount_namespace(&self) -> u64 {
+        self.pointer(config!(task_nsproxy))
+            .and_then(|nsproxy| read::<*const u8>(nsproxy, config!(nsproxy_mnt_ns)))
+            .and_then(|namespace| read(namespace, config!(mnt_ns_id)))
+            .unwrap_or(0)
+    }
+
+    /// How many seccomp filters the task is under; where the kernel does not count them, 1 for any.
+    #[inline(always)]
+    pub fn filters(&self) -> u32 {
+        const SECCOMP_MODE_FILTER: u32 = 2;
+        if config!(task_filter_count) != 0 {
+            self.word(config!(task_filter_count))
+        } else {
+            u32::from(self.word(config!(task_seccomp_mode)) == SECCOMP_MODE_FILTER)
+        }
+    }
+
+    /// The capabilities that the task and its children can ever have.
+    #[inline(always)]
+    pub fn bounding_set(&self) -> u64 {
+        self.pointer(config!(task_cred))
+            .and_then(|cred| read(cred, config!(cred_bounding_set)))
+            .unwrap_or(0)
+    }
+
+    /// 1 if the task cannot gain privileges by an exec.
+    #[inline(always)]
+    pub fn no_new_privs(&self) -> u32 {
+        self.word(config!(task_atomic_flags)) & 1
+    }
+
+    /// The directory of the task's cgroup: of the unified hierarchy, or of the first other one in which
+    /// it is not at the root.
+    #[inline(always)]
+    pub fn cgroup_directory(&self) -> Option<*const u8> {
+        let set = self.pointer(config!(task_cgroups))?;
+        let unified: *const u8 = read(set, config!(css_set_dfl_cgrp))?;
+        let mut directory: *const u8 = read(unified, config!(cgroup_kn))?;
+        for index in 0..16 {
+            if !parent_directory(directory)?.is_null() {
+                return Some(directory);
+            }
+            if index >= config!(subsystems) {
+                return None;
+            }
+            let state: *const u8 = read(set, config!(css_set_subsys) + 8 * index)?;
+            let cgroup: *const u8 = read(state, config!(css_cgroup))?;
+            directory = read(cgroup, config!(cgroup_kn))?;
+        }
+        None
+    }
+
     /// Whether the call in progress came through the 32-bit entry.
     #[inline(always)]
     fn in_compat_call(&self) -> bool {
         config!(compat_mask) != 0 && self.word(config!(task_compat)) & config!(compat_mask) != 0
     }
+}
+
+/// The directory in which a directory of cgroupfs lies; null for the root.
+#[inline(always)]
+pub fn parent_directory(directory: *const u8) -> Option<*const u8> {
+    read(directory, config!(kn_parent))
 }
 
 /// Which call it is.

@@ -6,6 +6,7 @@
 //! space per call, so there is no buffer that could overflow.
 //!
 //! - [`scope`]: which tasks are recorded, followed through fork, exec and exit
+//! - [`containers`]: which of them are containers, and when these begin
 //! - [`programs`]: which executable a task runs: one set of counters for each
 //! - [`count`]: the counters
 //! - [`refusals`]: calls that a seccomp filter refused
@@ -17,6 +18,7 @@
 // Inline assembly for BPF is not stable; `cargo xtask build-ebpf` builds with a compiler that allows it.
 #![feature(asm_experimental_arch)]
 
+mod containers;
 mod count;
 mod kernel;
 mod programs;
@@ -25,7 +27,7 @@ mod scope;
 
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use probe_common::{IN_CALL, SET_LAUNCH, SET_MASK};
+use probe_common::{IN_CALL, ProgramKey, SET_LAUNCH, SET_MASK, SLOW, control};
 
 use crate::kernel::{Call, Task, config};
 
@@ -36,20 +38,38 @@ pub fn sys_enter(ctx: RawTracePointContext) -> i32 {
     let Some(entry) = scope::entry(task.pid()) else {
         return 0;
     };
-    let set = entry.get() & SET_MASK;
-    if set == 0 {
+    let value = entry.get() & !IN_CALL;
+    if value == 0 {
         return 0;
-    }
-    if config!(watch_refusals) == 1 {
-        entry.set(set | IN_CALL);
     }
     let call = Call::new(&task, ctx.arg::<u64>(1) as u32);
-    if set == SET_LAUNCH && !call.is_exec() {
+    let now = if value & SLOW != 0 { slow(&ctx, &task, value, &call) } else { value };
+    if config!(watch_refusals) == 1 {
+        entry.set(now | IN_CALL);
+    } else if now != value {
+        entry.set(now);
+    }
+    let set = now & SET_MASK;
+    if set == 0 || (set == SET_LAUNCH && !call.is_exec()) {
         return 0;
     }
-    let set = if call.is_native() { u32::from(set) } else { programs::set_of_abi(&ctx, set, call.abi) };
+    let set =
+        if call.is_native() { u32::from(set) } else { programs::set_of_abi(&ctx, set, call.abi) };
     count::add(set, call.number);
     0
+}
+
+/// The entry of a task with the bit [`SLOW`], with what this call changes about it.
+#[inline(always)]
+fn slow(ctx: &RawTracePointContext, task: &Task, entry: u16, call: &Call) -> u16 {
+    if config!(containers) != 1 {
+        return entry;
+    }
+    let now = containers::look(ctx, task, entry);
+    if now & SLOW != 0 {
+        containers::note_wait(now & SET_MASK, call);
+    }
+    now
 }
 
 /// `sys_exit(struct pt_regs *regs, long ret)`. Attached only where refusals are watched: a call that
@@ -61,16 +81,23 @@ pub fn sys_exit(ctx: RawTracePointContext) -> i32 {
         return 0;
     };
     let value = entry.get();
-    let set = value & SET_MASK;
-    if set == 0 {
+    if value == 0 {
         return 0;
     }
     if value & IN_CALL != 0 {
-        entry.set(set);
-    } else if refusals::add(&ctx, &task, set) {
-        // Its end is not to be counted as well.
-        entry.set(set | IN_CALL);
+        entry.set(value & !IN_CALL);
+        return 0;
     }
+    // The very first call under a filter may be one that it refuses.
+    let now = if config!(containers) == 1 && value & SLOW != 0 {
+        containers::look(&ctx, &task, value)
+    } else {
+        value
+    };
+    let set = now & SET_MASK;
+    let killed = set != 0 && refusals::add(&ctx, &task, set);
+    // The end of a task that is killed is not to be counted as well.
+    entry.set(if killed { now | IN_CALL } else { now });
     0
 }
 
@@ -89,8 +116,10 @@ pub fn sched_process_exec(ctx: RawTracePointContext) -> i32 {
     let task = Task::current();
     let old_pid = ctx.arg::<u64>(1) as u32;
     if let Some(entry) = scope::leave_old_pid(&task, old_pid) {
-        let set = programs::set_of_exec(&ctx, &task, ctx.arg(2));
-        entry.set(set | IN_CALL);
+        let before = entry.get() & !IN_CALL;
+        let (container, phase) = containers::exec(&task, before);
+        let now = programs::entry_of_exec(&ctx, &task, ctx.arg(2), container, phase, before);
+        entry.set(now | IN_CALL);
     }
     0
 }
@@ -101,6 +130,25 @@ pub fn sched_process_exit(ctx: RawTracePointContext) -> i32 {
     let task = Task::current();
     refusals::killed(&task);
     scope::exit(&ctx, &task);
+    0
+}
+
+/// Not attached: run by the recorder itself, with what it is to do as the first argument.
+#[raw_tracepoint(tracepoint = "sys_enter")]
+pub fn control(ctx: RawTracePointContext) -> i32 {
+    match ctx.arg::<u64>(0) {
+        control::BEGIN_AFTER => containers::begin_after(Task::current().mount_namespace()),
+        control::ADOPT => {
+            let key = ProgramKey {
+                inode: ctx.arg(2),
+                device: ctx.arg::<u64>(3) as u32,
+                abi: config!(native_abi) as u16,
+                ..ProgramKey::default()
+            };
+            scope::adopt(&ctx, ctx.arg::<u64>(1) as u32, key);
+        }
+        _ => {}
+    }
     0
 }
 

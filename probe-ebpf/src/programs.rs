@@ -7,7 +7,9 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, Queue};
 use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::{debug, warn};
-use probe_common::{Event, Program, ProgramKey, SET_FIRST, SET_OTHER, event, loss};
+use probe_common::{
+    Event, Program, ProgramKey, SET_FIRST, SET_MASK, SET_OTHER, SLOW, event, loss, phase,
+};
 
 use crate::kernel::{Task, config, read};
 use crate::scope::{announce, lose};
@@ -23,53 +25,110 @@ static SETS: HashMap<ProgramKey, u32> = HashMap::with_max_entries(1, 0);
 #[map]
 static FREE: Queue<u32> = Queue::with_max_entries(1, 0);
 
-/// The set of the executable that a task has just begun to run.
+/// The entry of a task that has just begun to run an executable. Where there is no set for it, calls
+/// within a container go on being counted where they were.
 #[inline(always)]
-pub fn set_of_exec(ctx: &RawTracePointContext, task: &Task, bprm: *const u8) -> u16 {
-    let key = key_of(bprm).unwrap_or_default();
+pub fn entry_of_exec(
+    ctx: &RawTracePointContext,
+    task: &Task,
+    bprm: *const u8,
+    container: u32,
+    phase: u16,
+    before: u16,
+) -> u16 {
+    let key = ProgramKey { container, phase, ..key_of(bprm).unwrap_or_default() };
     let pid = task.pid();
     let set = set_of(ctx, key, |program| {
         program.pid = pid;
         path(bprm, config!(binprm_filename), &mut program.filename);
         path(bprm, config!(binprm_interp), &mut program.interp);
     });
-    set as u16
+    let slow = if phase & !phase::UNFILTERED == phase::STARTUP { SLOW } else { 0 };
+    match set {
+        Some(set) => set as u16 | slow,
+        None if container != 0 && before & SET_MASK != 0 => before & SET_MASK,
+        None => SET_OTHER + config!(native_abi) as u16,
+    }
+}
+
+/// The set of what a runtime calls in a container between filter and exec.
+#[inline(always)]
+pub fn set_of_runtime(ctx: &RawTracePointContext, container: u32, before: u16) -> u16 {
+    let abi = config!(native_abi) as u16;
+    let key = ProgramKey { container, abi, phase: phase::RUNTIME, ..ProgramKey::default() };
+    set_of(ctx, key, |_| {}).map_or(before, |set| set as u16)
+}
+
+/// The set for calls of the executable that has `set`, now that its container is up.
+#[inline(always)]
+pub fn set_of_running(ctx: &RawTracePointContext, set: u16) -> u16 {
+    let Some(startup) = PROGRAMS.get(u32::from(set)) else {
+        return set;
+    };
+    let flag = startup.key.phase & phase::UNFILTERED;
+    let key = ProgramKey { phase: phase::RUNNING | flag, ..startup.key };
+    set_like(ctx, key, startup).map_or(set, |set| set as u16)
 }
 
 /// The set for calls through another ABI of the executable that has `set` for native ones.
 #[inline(never)]
 pub fn set_of_abi(ctx: &RawTracePointContext, set: u16, abi: u32) -> u32 {
+    let other = u32::from(SET_OTHER) + abi;
     if set < SET_FIRST {
-        return u32::from(SET_OTHER) + abi;
+        return other;
     }
     let Some(native) = PROGRAMS.get(u32::from(set)) else {
-        return u32::from(SET_OTHER) + abi;
+        return other;
     };
-    let key = ProgramKey { abi, ..native.key };
+    let key = ProgramKey { abi: abi as u16, ..native.key };
+    set_like(ctx, key, native).unwrap_or(other)
+}
+
+/// The container of a set; 0 if it is of none.
+#[inline(always)]
+pub fn container_of(set: u16) -> u32 {
+    container_and_phase(set).0
+}
+
+/// The container of a set, and the phase.
+#[inline(always)]
+pub fn container_and_phase(set: u16) -> (u32, u16) {
+    if set < SET_FIRST {
+        return (0, phase::NONE);
+    }
+    PROGRAMS
+        .get(u32::from(set))
+        .map_or((0, phase::NONE), |program| (program.key.container, program.key.phase))
+}
+
+/// A set of the same executable as another one.
+#[inline(always)]
+fn set_like(ctx: &RawTracePointContext, key: ProgramKey, like: &Program) -> Option<u32> {
     set_of(ctx, key, |program| {
-        program.pid = native.pid;
-        program.filename = native.filename;
-        program.interp = native.interp;
+        program.pid = like.pid;
+        program.filename = like.filename;
+        program.interp = like.interp;
     })
 }
 
+/// The set of an executable, if there is one or one is free.
 #[inline(always)]
-fn set_of(ctx: &RawTracePointContext, key: ProgramKey, fill: impl FnOnce(&mut Program)) -> u32 {
+pub fn set_of(
+    ctx: &RawTracePointContext,
+    key: ProgramKey,
+    fill: impl FnOnce(&mut Program),
+) -> Option<u32> {
     if let Some(set) = SETS.get_ptr(key) {
         // SAFETY: a map's value; entries are never removed.
-        return unsafe { *set };
+        return Some(unsafe { *set });
     }
-    let other = u32::from(SET_OTHER) + key.abi;
     let Ok(Some(set)) = FREE.pop() else {
         lose(loss::PROGRAMS);
         warn!(ctx, "no set left for inode {} of device {}", key.inode, key.device);
-        return other;
-    };
-    let Some(program) = PROGRAMS.get_ptr_mut(set) else {
-        return other;
+        return None;
     };
     // SAFETY: a map's value that no other CPU has, since the set was free.
-    let program = unsafe { &mut *program };
+    let program = unsafe { &mut *PROGRAMS.get_ptr_mut(set)? };
     program.key = key;
     fill(program);
     program.ready = 1;
@@ -78,11 +137,11 @@ fn set_of(ctx: &RawTracePointContext, key: ProgramKey, fill: impl FnOnce(&mut Pr
         program.ready = 0;
         let _ = FREE.push(set, 0);
         // SAFETY: as above.
-        return SETS.get_ptr(key).map_or(other, |set| unsafe { *set });
+        return SETS.get_ptr(key).map(|set| unsafe { *set });
     }
     debug!(ctx, "set {} for inode {} of device {}, run by {}", set, key.inode, key.device, ctx.pid());
     announce(Event { kind: event::PROGRAM, set, pid: program.pid });
-    set
+    Some(set)
 }
 
 #[inline(always)]
@@ -93,7 +152,8 @@ fn key_of(bprm: *const u8) -> Option<ProgramKey> {
     Some(ProgramKey {
         inode: read(inode, config!(inode_ino))?,
         device: read(sb, config!(sb_dev))?,
-        abi: config!(native_abi),
+        abi: config!(native_abi) as u16,
+        ..ProgramKey::default()
     })
 }
 

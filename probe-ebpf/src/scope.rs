@@ -1,6 +1,6 @@
 //! Which tasks are recorded: an entry for every thread id there can be, so that no task is ever
-//! without room and a look costs no hashing. An entry is a set number and, where refusals are
-//! watched, the bit `IN_CALL`; only the task itself, or its parent before it first runs, writes it.
+//! without room and a look costs no hashing. An entry is a set number with the bits `SLOW` and, where
+//! refusals are watched, `IN_CALL`; 0 is a task that is not recorded. Only the task itself, or its parent before it first runs, writes it.
 
 use core::arch::asm;
 
@@ -9,10 +9,11 @@ use aya_ebpf::maps::{Array, RingBuf};
 use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::debug;
 use probe_common::{
-    Event, IN_CALL, SET_LAUNCH, SET_MASK, TASK_CHUNKS, TASKS_PER_CHUNK, event, loss,
+    Event, IN_CALL, ProgramKey, SET_LAUNCH, SET_OTHER, SLOW, TASK_CHUNKS, TASKS_PER_CHUNK, event, loss,
 };
 
-use crate::kernel::{Task, current_is_recorder};
+use crate::{containers, programs};
+use crate::kernel::{Task, config, current_is_recorder};
 
 #[map]
 static TASKS: Array<[u16; TASKS_PER_CHUNK]> = Array::with_max_entries(TASK_CHUNKS, 0);
@@ -75,24 +76,31 @@ pub fn announce(event: Event) {
     let _ = EVENTS.output::<Event>(event, 0);
 }
 
-/// The child of a recorded task is recorded, and so is a process (not a thread) that the recorder
-/// itself forks: the command.
+/// The child of a recorded task is recorded, and so is what the recorder itself forks (a process, not a
+/// thread): the command. Where containers are recorded it is instead what lives in a mount namespace
+/// that is new.
 #[inline(always)]
 pub fn fork(parent: &Task, child: &Task) {
     let Some(of_parent) = entry(parent.pid()) else {
         return;
     };
-    let mut set = of_parent.get() & SET_MASK;
-    if set == 0 {
-        if child.tgid() == parent.tgid() || !current_is_recorder() {
-            return;
-        }
-        set = SET_LAUNCH;
+    let of_parent = of_parent.get() & !IN_CALL;
+    let of_child = if config!(containers) == 1 {
+        containers::fork(parent, of_parent, child)
+    } else if of_parent != 0 {
+        of_parent
+    } else if child.tgid() != parent.tgid() && current_is_recorder() {
+        SET_LAUNCH | SLOW
+    } else {
+        0
+    };
+    if of_child == 0 {
+        return;
     }
     match entry(child.pid()) {
         // The child leaves the call that made it.
-        Some(of_child) => {
-            of_child.set(set | IN_CALL);
+        Some(entry) => {
+            entry.set(of_child | IN_CALL);
             if let Some(live) = LIVE.get_ptr_mut(0) {
                 add(live, 1);
             }
@@ -101,12 +109,30 @@ pub fn fork(parent: &Task, child: &Task) {
     }
 }
 
+/// Records, from now on, a task that runs already.
+#[inline(always)]
+pub fn adopt(ctx: &RawTracePointContext, pid: u32, key: ProgramKey) {
+    let Some(entry) = entry(pid) else {
+        lose(loss::TASKS);
+        return;
+    };
+    if entry.get() != 0 {
+        return;
+    }
+    let set = programs::set_of(ctx, key, |program| program.pid = pid);
+    entry.set(set.map_or(SET_OTHER + config!(native_abi) as u16, |set| set as u16) | IN_CALL);
+    if let Some(live) = LIVE.get_ptr_mut(0) {
+        add(live, 1);
+    }
+}
+
 /// At exec, the entry of a recorded task; `None` if it is not recorded. A thread that was not the
 /// leader takes over the leader's id, and with it goes its entry.
 #[inline(always)]
 pub fn leave_old_pid(task: &Task, old_pid: u32) -> Option<Entry> {
     let old = entry(old_pid)?;
-    if old.get() & SET_MASK == 0 {
+    let value = old.get();
+    if value == 0 {
         return None;
     }
     let pid = task.pid();
@@ -114,7 +140,10 @@ pub fn leave_old_pid(task: &Task, old_pid: u32) -> Option<Entry> {
         return Some(old);
     }
     old.set(0);
-    entry(pid)
+    containers::move_waiting(old_pid, pid);
+    let new = entry(pid)?;
+    new.set(value);
+    Some(new)
 }
 
 /// Takes a task that ends out of the table, since its id will be given to another one.
@@ -124,10 +153,12 @@ pub fn exit(ctx: &RawTracePointContext, task: &Task) {
     let Some(entry) = entry(pid) else {
         return;
     };
-    if entry.get() & SET_MASK == 0 {
+    let value = entry.get();
+    if value == 0 {
         return;
     }
     entry.set(0);
+    containers::exit(pid, value);
     let Some(live) = LIVE.get_ptr_mut(0) else {
         return;
     };

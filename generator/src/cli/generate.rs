@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
 use super::{Ui, record};
-use crate::generate::{GenerateError, Generated, Options, RefuseWith, generate};
+use crate::generate::{GenerateError, Generated, Options, RefuseWith, check, generate};
 use crate::output::Output;
 use crate::policy::Capability;
 use crate::profile;
@@ -94,6 +94,14 @@ impl GenerateArgs {
     }
 }
 
+fn code(error: &GenerateError) -> u8 {
+    match error {
+        GenerateError::NoRecording | GenerateError::Empty { .. } => exit::EMPTY,
+        GenerateError::Incomplete { .. } => exit::INCOMPLETE,
+        GenerateError::Conflict(_) => exit::FAILED,
+    }
+}
+
 /// Runs `strait generate`.
 pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
     let options = args.options()?;
@@ -101,14 +109,15 @@ pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
         args.recordings.iter().map(|path| record::read(path)).collect::<Result<_, _>>()?;
     let output = Output::from(args.output.clone());
     output.check()?;
-    let Generated { profile, summary } = generate(&recordings, &options).map_err(|error| {
-        let code = match &error {
-            GenerateError::NoRecording | GenerateError::Empty { .. } => exit::EMPTY,
-            GenerateError::Incomplete { .. } => exit::INCOMPLETE,
-            GenerateError::Conflict(_) => exit::FAILED,
-        };
-        Failure::new(code, error)
-    })?;
+    for (path, recording) in args.recordings.iter().zip(&recordings) {
+        check(recording, &options).map_err(|error| {
+            let code = code(&error);
+            let context = format!("cannot use {}", super::shown(path));
+            Failure::new(code, anyhow::Error::from(error).context(context))
+        })?;
+    }
+    let Generated { profile, summary } =
+        generate(&recordings, &options).map_err(|error| Failure::new(code(&error), error))?;
     let text = profile::print(&profile).context("cannot write the profile as JSON")?;
     output.write(text.as_bytes())?;
     ui.show(format_args!("{summary}\n"));

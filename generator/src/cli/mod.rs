@@ -1,5 +1,6 @@
 //! The command line: arguments in, one call into the library, text and an exit status out.
 
+mod containers;
 mod duration;
 mod exit;
 mod generate;

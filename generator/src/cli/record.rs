@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
-use super::{Ui, duration};
+use super::{Ui, containers, duration};
 use crate::output::Output;
 use crate::record::{self, LaunchError, Notice, RecordError, Request, User};
 use crate::recording::{Completeness, Recording, v1};
@@ -23,16 +23,30 @@ use crate::recording::{Completeness, Recording, v1};
 Examples:
   strait record -- ./run-tests.sh
   strait record -o nginx.recording.json -- nginx -g 'daemon off;'
+  strait record --containers -o recordings -- docker compose up --abort-on-container-exit
   sudo strait record --user $USER -- cargo test
 
 Exit status: the command's own; 128+N if signal N ended it; 125 if Strait failed before it could run
 the command, 126 if the command is not executable, 127 if there is no such command.")]
 pub struct RecordArgs {
     /// Where the recording goes; - is standard output [default: NAME.recording.json in this folder]
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[arg(short, long, value_name = "FILE|DIR")]
+    pub output: Option<PathBuf>,
+    /// Record every container that comes to life, whatever starts it, into a file each in the folder
+    /// given with -o; COMMAND itself is only run
+    #[arg(long)]
+    containers: bool,
+    /// Only these containers: NAME, image=IMAGE or label=KEY[=VALUE]
+    #[arg(long, value_name = "WHICH", requires = "containers")]
+    pub only: Vec<String>,
+    /// End after this time in any case
+    #[arg(long = "for", value_name = "DURATION", requires = "containers", value_parser = duration::parse)]
+    pub limit: Option<duration::Limit>,
     #[command(flatten)]
-    run: RunArgs,
+    pub run: RunArgs,
+    /// Program and arguments
+    #[arg(last = true, required_unless_present = "containers", value_name = "COMMAND")]
+    command: Vec<OsString>,
 }
 
 /// How a command is run, for `record` and `verify` alike.
@@ -41,57 +55,70 @@ pub struct RunArgs {
     /// Run the command as this user: a name, UID or UID:GID
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
-    /// How long to go on with processes that outlive the command: 30s, 5m, 0, or forever
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
-    pub linger: duration::Limit,
+    /// How long to go on with processes that outlive the command: 30s, 5m, 0, or forever [default: 10s;
+    /// for containers 0]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub linger: Option<duration::Limit>,
     /// How many executables to tell apart; beyond it the recording is incomplete
     /// [default: what fits into 64 MiB, 64 to 1024]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32000))]
     pub max_programs: Option<u16>,
-    /// Program and arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
 }
 
 impl RunArgs {
     /// The request that these arguments make.
-    pub fn request(&self, ui: &Ui) -> Result<Request, Failure> {
-        let mut request = Request::new(self.command.clone());
-        if let Some(user) = &self.user {
-            request.user =
-                Some(User::find(user).map_err(|error| Failure::new(exit::NOT_RUN, error))?);
+    pub fn request(&self, command: &[OsString], ui: &Ui) -> Result<Request, Failure> {
+        let mut request = Request::new(command);
+        request.user = self.user()?;
+        if let Some(linger) = self.linger {
+            request.linger = linger.0;
         }
-        request.linger = self.linger.0;
         request.max_programs = self.max_programs;
         request.verbose = ui.is_verbose();
         Ok(request)
     }
 }
 
+impl RunArgs {
+    /// Who is to run the command, if not the caller.
+    pub fn user(&self) -> Result<Option<User>, Failure> {
+        let find = |user: &String| User::find(user);
+        let user = self.user.as_ref().map(find).transpose();
+        user.map_err(|error| Failure::new(exit::NOT_RUN, error))
+    }
+}
+
+/// The exit status of a run that failed.
+pub fn not_run(error: RecordError) -> Failure {
+    let code = match &error {
+        RecordError::Launch(LaunchError::NotFound(_)) => exit::NOT_FOUND,
+        RecordError::Launch(LaunchError::NotExecutable { .. }) => exit::NOT_EXECUTABLE,
+        _ => exit::NOT_RUN,
+    };
+    Failure::new(code, error)
+}
+
 /// Runs a request, with its notices and errors as the command line has them.
 pub fn run(request: Request, ui: &Ui) -> Result<record::Outcome, Failure> {
     let notify = |notice: &Notice| ui.note(notice);
-    record::run(request, &notify).map_err(|error| {
-        let code = match &error {
-            RecordError::Launch(LaunchError::NotFound(_)) => exit::NOT_FOUND,
-            RecordError::Launch(LaunchError::NotExecutable { .. }) => exit::NOT_EXECUTABLE,
-            _ => exit::NOT_RUN,
-        };
-        Failure::new(code, error)
-    })
+    record::run(request, &notify).map_err(not_run)
 }
 
 /// Runs `strait record`.
 pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
-    let request = args.run.request(ui)?;
-    let output = args.output.clone().unwrap_or_else(|| default_output(&args.run.command));
+    if args.containers {
+        let command = (!args.command.is_empty()).then(|| args.command.clone());
+        return containers::main(command, args, ui);
+    }
+    let request = args.run.request(&args.command, ui)?;
+    let output = args.output.clone().unwrap_or_else(|| default_output(&args.command));
     let output = Output::from(output);
     output.check().map_err(|error| Failure::new(exit::NOT_RUN, error))?;
     let outcome = run(request, ui)?;
     let text = v1::print(&outcome.recording)?;
     if let Err(error) = output.write(text.as_bytes()) {
         // The run may have taken hours; what it gave must not be lost with the folder.
-        let rescue = std::env::temp_dir().join(default_output(&args.run.command));
+        let rescue = std::env::temp_dir().join(default_output(&args.command));
         let saved = Output::File(rescue.clone()).write(text.as_bytes());
         let context = match saved {
             Ok(()) => format!("the recording is in {} instead", rescue.display()),
@@ -111,34 +138,39 @@ fn default_output(command: &[OsString]) -> PathBuf {
 }
 
 fn summarize(outcome: &record::Outcome, output: &Output, ui: &Ui) {
-    let Recording { completeness, calls, programs, started, finished, .. } = &outcome.recording;
-    let of_abis: Vec<_> =
-        calls.iter().map(|(abi, calls)| format!("{} {abi}", calls.len())).collect();
-    ui.say(format_args!(
-        "recorded {} system calls ({} different: {}) of {} in {:.1} s",
-        outcome.recording.total(),
-        calls.values().map(std::collections::BTreeMap::len).sum::<usize>(),
-        of_abis.join(", "),
-        plural(programs.len(), "program"),
-        finished.duration_since(*started).as_secs_f64(),
-    ));
+    describe(&outcome.recording, ui);
     if outcome.still_running > 0 {
         ui.warn(format_args!(
             "{} still running when the recording ended: what they call from now on is not in it",
             plural(outcome.still_running, "task")
         ));
     }
-    if let Completeness::Incomplete(losses) = completeness {
-        for line in losses.describe() {
-            ui.warn(format_args!("incomplete: {line}"));
-        }
-    }
     if let Output::File(path) = output {
         ui.say(format_args!("wrote {}", path.display()));
     }
 }
 
-fn plural(count: impl TryInto<u64>, noun: &str) -> String {
+/// Says what is in a recording, and what was lost.
+pub fn describe(recording: &Recording, ui: &Ui) {
+    let Recording { completeness, calls, programs, started, finished, .. } = recording;
+    let of_abis: Vec<_> =
+        calls.iter().map(|(abi, calls)| format!("{} {abi}", calls.len())).collect();
+    ui.say(format_args!(
+        "recorded {} system calls ({} different: {}) of {} in {:.1} s",
+        recording.total(),
+        calls.values().map(std::collections::BTreeMap::len).sum::<usize>(),
+        of_abis.join(", "),
+        plural(programs.len(), "program"),
+        finished.duration_since(*started).as_secs_f64(),
+    ));
+    if let Completeness::Incomplete(losses) = completeness {
+        for line in losses.describe() {
+            ui.warn(format_args!("incomplete: {line}"));
+        }
+    }
+}
+
+pub fn plural(count: impl TryInto<u64>, noun: &str) -> String {
     match count.try_into().unwrap_or(u64::MAX) {
         1 => format!("1 {noun}"),
         count => format!("{count} {noun}s"),

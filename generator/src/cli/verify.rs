@@ -30,7 +30,7 @@ Examples:
 
 Exit status: 12 if a call was refused, even if the command survived it; else the command's own. A call
 that the profile refuses by design, since software then makes another one that is allowed (clone3 and
-clone), is a fallback and no refusal. 1 if the profile cannot be used; then nothing is run.")]
+clone), is a fallback and no refusal. 125 if the profile cannot be used; then nothing is run.")]
 pub struct VerifyArgs {
     /// The profile; - is standard input
     profile: PathBuf,
@@ -46,6 +46,9 @@ pub struct VerifyArgs {
     no_new_privs: bool,
     #[command(flatten)]
     run: RunArgs,
+    /// Program and arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<std::ffi::OsString>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -59,8 +62,9 @@ enum Format {
 /// Runs `strait verify`.
 pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
     let name = shown(&args.profile);
-    let (program, policy) = compile(args, &name, ui)?;
-    let mut request = args.run.request(ui)?;
+    let (program, policy) = compile(args, &name, ui)
+        .map_err(|Failure { error, .. }| Failure::new(exit::NOT_RUN, error))?;
+    let mut request = args.run.request(&args.command, ui)?;
     let output = args.output.clone().map(Output::from);
     if let Some(output) = &output {
         output.check().map_err(|error| Failure::new(exit::NOT_RUN, error))?;

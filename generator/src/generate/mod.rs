@@ -95,7 +95,10 @@ pub struct Generated {
 ///
 /// [`GenerateError`] if there is nothing to make a profile of, or something was lost.
 pub fn generate(recordings: &[Recording], options: &Options) -> Result<Generated, GenerateError> {
-    check(recordings, options)?;
+    if recordings.is_empty() {
+        return Err(GenerateError::NoRecording);
+    }
+    recordings.iter().try_for_each(|recording| check(recording, options))?;
     let abis: BTreeSet<Abi> =
         recordings.iter().flat_map(|recording| recording.iter().map(|(abi, ..)| abi)).collect();
     let baseline = Baseline::docker_default().resolve(&Context {
@@ -109,25 +112,22 @@ pub fn generate(recordings: &[Recording], options: &Options) -> Result<Generated
     Ok(Generated { profile, summary })
 }
 
-fn check(recordings: &[Recording], options: &Options) -> Result<(), GenerateError> {
-    if recordings.is_empty() {
-        return Err(GenerateError::NoRecording);
+/// Says whether a profile may be made of a recording.
+///
+/// # Errors
+///
+/// [`GenerateError::Empty`] and [`GenerateError::Incomplete`].
+pub fn check(recording: &Recording, options: &Options) -> Result<(), GenerateError> {
+    let name = || recording.target.name.clone();
+    if recording.is_empty() {
+        return Err(GenerateError::Empty { name: name() });
     }
-    if let Some(empty) = recordings.iter().find(|recording| recording.is_empty()) {
-        return Err(GenerateError::Empty { name: empty.target.name.clone() });
-    }
-    for recording in recordings {
-        match recording.completeness {
-            Completeness::Incomplete(losses) if !options.allow_incomplete => {
-                return Err(GenerateError::Incomplete {
-                    name: recording.target.name.clone(),
-                    losses: summary::losses(&losses),
-                });
-            }
-            Completeness::Incomplete(_) | Completeness::Complete => {}
+    match recording.completeness {
+        Completeness::Incomplete(losses) if !options.allow_incomplete => {
+            Err(GenerateError::Incomplete { name: name(), losses: losses.describe().join("; ") })
         }
+        Completeness::Incomplete(_) | Completeness::Complete => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::policy::baseline::{KernelVersion, Requirement, Resolved, Treatment};
 use crate::policy::fallback::fallbacks;
 use crate::policy::{Action, Capability, Conflict, Errno};
 use crate::profile::Profile;
-use crate::recording::{Completeness, Losses, Recording};
+use crate::recording::{Completeness, Recording};
 
 /// Columns of a line.
 const WIDTH: usize = 96;
@@ -122,22 +122,6 @@ impl LeftOut {
     }
 }
 
-/// What was lost, in words.
-pub(super) fn losses(losses: &Losses) -> String {
-    let parts = [
-        (losses.calls, "calls with numbers unknown to every table"),
-        (losses.programs, "executables without room for their name"),
-        (losses.missed, "times that the kernel skipped the probe"),
-        (losses.tasks, "tasks that could not be followed"),
-    ];
-    let parts: Vec<String> = parts
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
-    parts.join(", ")
-}
-
 pub(super) fn summarise(
     recordings: &[Recording],
     selection: &Selection,
@@ -194,7 +178,7 @@ fn warnings(recordings: &[Recording], selection: &Selection, profile: &Profile) 
         .filter_map(|recording| match recording.completeness {
             Completeness::Complete => None,
             Completeness::Incomplete(lost) => {
-                Some(format!("{}: {}", recording.target.name, losses(&lost)))
+                Some(format!("{}: {}", recording.target.name, lost.describe().join("; ")))
             }
         })
         .collect();

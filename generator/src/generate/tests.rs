@@ -176,7 +176,7 @@ fn an_incomplete_recording_must_be_asked_for() {
     let recordings = [incomplete];
     let error = generate(&recordings, &Options::default()).unwrap_err();
     assert!(matches!(error, GenerateError::Incomplete { .. }));
-    assert!(error.to_string().contains("3 tasks that could not be followed"));
+    assert!(error.to_string().contains("3 times: a task could not be followed"));
     let options = Options { allow_incomplete: true, ..Options::default() };
     let generated = generate(&recordings, &options).unwrap();
     assert!(generated.summary.to_string().contains("made of an incomplete recording"));

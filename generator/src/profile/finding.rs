@@ -47,7 +47,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Findings, printed one on each line.
+/// Findings that are all errors, printed one on each line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Findings(pub Vec<Finding>);
 
@@ -55,7 +55,7 @@ impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (nth, finding) in self.0.iter().enumerate() {
             let newline = if nth == 0 { "" } else { "\n" };
-            write!(f, "{newline}{finding}")?;
+            write!(f, "{newline}{}: {}", finding.path, finding.message)?;
         }
         Ok(())
     }

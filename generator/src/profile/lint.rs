@@ -51,7 +51,7 @@ fn unconfined(profile: &Profile) -> Option<Finding> {
     if profile.entries.is_empty() {
         return Some(Finding::error(
             "syscalls",
-            "no rules, which some runtimes take for no confinement at all: \
+            "no rules, which some runtimes take for unconfined: \
              generate a profile with `strait generate RECORDING`",
         ));
     }

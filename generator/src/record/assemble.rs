@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use probe_common::{SET_FIRST, SET_LAUNCH, SET_OTHER, Seen, abi};
+use probe_common::{SET_FIRST, SET_LAUNCH, SET_OTHER, Seen, abi, phase};
 
 use super::names::Names;
 use super::probe::Snapshot;
 use crate::abi::Abi;
-use crate::recording::{Call, Program};
+use crate::recording::{Call, Phase, Program};
 
 /// Programs and calls, as [`Recording`](crate::recording::Recording) has them.
 pub struct Assembled {
@@ -25,6 +25,17 @@ pub fn abi_of(index: u32) -> Option<Abi> {
         abi::X86 => Some(Abi::X86),
         abi::X32 => Some(Abi::X32),
         abi::AARCH64 => Some(Abi::Aarch64),
+        _ => None,
+    }
+}
+
+/// The phase that the probe gave as a number.
+pub fn phase_of(number: u16) -> Option<Phase> {
+    match number & !phase::UNFILTERED {
+        phase::RUNTIME => Some(Phase::Runtime),
+        phase::STARTUP => Some(Phase::Startup),
+        phase::RUNNING => Some(Phase::Running),
+        phase::EXEC => Some(Phase::Exec),
         _ => None,
     }
 }
@@ -55,36 +66,40 @@ pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64)
     let command = snapshot
         .sets
         .iter()
-        .filter(|counts| counts.set >= SET_FIRST && counts.program.key.abi == native)
+        .filter(|counts| counts.set >= SET_FIRST && u32::from(counts.program.key.abi) == native)
         .min_by_key(|counts| counts.set)
         .map(|counts| names.program(counts.set, &counts.program));
     let mut programs = BTreeMap::new();
     let mut calls: BTreeMap<Abi, BTreeMap<u32, Call>> = BTreeMap::new();
-    let mut add = |program: &Program, abi: Abi, number: u32, seen: Seen| {
+    let mut add = |program: &Program, abi: Abi, phase: Option<Phase>, number: u32, seen: Seen| {
         let call = calls.entry(abi).or_default().entry(number).or_default();
         let first = Duration::from_nanos(seen.first.saturating_sub(start));
         call.first_seen = if call.count == 0 { first } else { call.first_seen.min(first) };
         call.count += seen.count;
         *call.programs.entry(program.path.clone()).or_default() += seen.count;
+        if let Some(phase) = phase {
+            *call.phases.entry(phase).or_default() += seen.count;
+        }
         programs.entry(program.path.clone()).or_insert_with(|| program.clone());
     };
     let mut of_set = BTreeMap::new();
     for counts in &snapshot.sets {
-        let Some(abi) = abi_of_set(counts.set, counts.program.key.abi, native) else {
+        let Some(abi) = abi_of_set(counts.set, counts.program.key.abi.into(), native) else {
             continue;
         };
         let program = match (&command, counts.set) {
             (Some(command), SET_LAUNCH) => command.clone(),
             _ => names.program(counts.set, &counts.program),
         };
+        let phase = phase_of(counts.program.key.phase);
         for (number, seen) in &counts.calls {
-            add(&program, abi, *number, *seen);
+            add(&program, abi, phase, *number, *seen);
         }
-        of_set.insert(u32::from(counts.set), (program, abi));
+        of_set.insert(u32::from(counts.set), (program, abi, phase));
     }
     for (key, seen) in &snapshot.unknown {
-        if let Some((program, abi)) = of_set.get(&key.set) {
-            add(program, *abi, key.number, *seen);
+        if let Some((program, abi, phase)) = of_set.get(&key.set) {
+            add(program, *abi, *phase, key.number, *seen);
         }
     }
     Assembled { programs: programs.into_values().collect(), calls }
@@ -97,13 +112,13 @@ mod tests {
     use super::super::probe::SetCounts;
     use super::*;
 
-    fn set(set: u16, path: &str, abi: u32, calls: &[(u32, u64, u64)]) -> SetCounts {
+    fn set(set: u16, path: &str, abi: u16, calls: &[(u32, u64, u64)]) -> SetCounts {
         let mut filename = [0; PATH_LEN];
         filename[..path.len()].copy_from_slice(path.as_bytes());
         SetCounts {
             set,
             program: probe_common::Program {
-                key: ProgramKey { inode: u64::MAX, device: 0, abi },
+                key: ProgramKey { inode: u64::MAX, abi, ..ProgramKey::default() },
                 pid: u32::MAX,
                 ready: u32::from(set >= SET_FIRST),
                 filename,
@@ -122,9 +137,9 @@ mod tests {
             sets: vec![
                 set(SET_LAUNCH, "", 0, &[(59, 1, 5_000_000)]),
                 set(SET_OTHER, "", 0, &[(1, 7, 9_000_000)]),
-                set(SET_FIRST, "/bin/a", abi::X86_64, &[(1, 2, 8_000_000), (59, 1, 9_000_000)]),
-                set(SET_FIRST + 1, "/bin/b", abi::X86_64, &[(1, 1, 7_000_000)]),
-                set(SET_FIRST + 2, "/bin/a", abi::X86, &[(1, 4, 9_000_000)]),
+                set(SET_FIRST, "/bin/a", 0, &[(1, 2, 8_000_000), (59, 1, 9_000_000)]),
+                set(SET_FIRST + 1, "/bin/b", 0, &[(1, 1, 7_000_000)]),
+                set(SET_FIRST + 2, "/bin/a", 1, &[(1, 4, 9_000_000)]),
             ],
             unknown: vec![(
                 UnknownKey { set: u32::from(SET_FIRST), number: 5000 },

@@ -94,6 +94,21 @@ impl Btf {
     /// The offset of a field, in bytes from the start of `structure`. `field` may be a path such as
     /// `thread_info.status`; members of anonymous structures and unions count as the outer one's.
     pub fn offset(&self, structure: &str, field: &str) -> Result<u32, BtfError> {
+        self.field(structure, field).map(|(offset, _)| offset)
+    }
+
+    /// How many elements an array has that is a field; `field` as for [`offset`](Self::offset).
+    pub fn length(&self, structure: &str, field: &str) -> Result<u32, BtfError> {
+        let (_, of_type) = self.field(structure, field)?;
+        let at = self.type_at(self.resolve(of_type)?)?;
+        match (self.word(at + 4)? >> 24) & 0x1f {
+            kind::ARRAY => self.word(at + 20),
+            _ => Err(BtfError::NoField(format!("{structure}.{field}[]"))),
+        }
+    }
+
+    /// The offset of a field in bytes, and the id of its type.
+    fn field(&self, structure: &str, field: &str) -> Result<(u32, u32), BtfError> {
         let missing = || BtfError::NoField(format!("{structure}.{field}"));
         let mut id = *self.structs.get(structure.as_bytes()).ok_or_else(missing)?;
         let mut bits = 0;
@@ -102,7 +117,7 @@ impl Btf {
             bits += offset;
             id = of_type;
         }
-        Ok(bits / 8)
+        Ok((bits / 8, id))
     }
 
     /// Whether the kernel has this function.

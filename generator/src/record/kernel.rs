@@ -3,10 +3,12 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use probe_common::{Config, abi};
+use probe_common::Config;
 use thiserror::Error;
 
+use super::assemble::index_of;
 use super::btf::{Btf, BtfError};
+use crate::abi::Abi;
 
 /// Where the kernel publishes its types; `STRAIT_BTF` names another file.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -32,10 +34,8 @@ pub enum KernelError {
 
 /// What an architecture calls things.
 struct Machine {
-    native_abi: u32,
+    native: Abi,
     has_x32: bool,
-    execve: u32,
-    execveat: u32,
     number: &'static str,
     args: [&'static str; 6],
     compat_args: Option<[&'static str; 6]>,
@@ -45,10 +45,8 @@ struct Machine {
 
 /// `arch/x86/include/asm/ptrace.h` and `syscall.h`; `TS_COMPAT` from `asm/thread_info.h`.
 const X86_64: Machine = Machine {
-    native_abi: abi::X86_64,
+    native: Abi::X86_64,
     has_x32: true,
-    execve: 59,
-    execveat: 322,
     number: "orig_ax",
     args: ["di", "si", "dx", "r10", "r8", "r9"],
     compat_args: Some(["bx", "cx", "dx", "si", "di", "bp"]),
@@ -58,10 +56,8 @@ const X86_64: Machine = Machine {
 /// `arch/arm64/include/asm/ptrace.h`. The first argument is kept apart, since its register takes the
 /// result. 32-bit calls are not told apart yet.
 const AARCH64: Machine = Machine {
-    native_abi: abi::AARCH64,
+    native: Abi::Aarch64,
     has_x32: false,
-    execve: 221,
-    execveat: 281,
     number: "syscallno",
     args: ["orig_x0", "regs", "regs", "regs", "regs", "regs"],
     compat_args: None,
@@ -71,11 +67,59 @@ const AARCH64: Machine = Machine {
 /// The helper that gives the current task as a typed pointer, since Linux 5.11.
 const TASK_BTF: &str = "bpf_get_current_task_btf";
 
-const WANTED: [&str; 7] =
-    ["task_struct", "linux_binprm", "file", "inode", "super_block", "pt_regs", TASK_BTF];
+const WANTED: [&str; 14] = [
+    "task_struct",
+    "linux_binprm",
+    "file",
+    "inode",
+    "super_block",
+    "pt_regs",
+    "nsproxy",
+    "mnt_namespace",
+    "css_set",
+    "cgroup_subsys_state",
+    "cgroup",
+    "kernfs_node",
+    "cred",
+    TASK_BTF,
+];
+
+/// How the kernel tells mount namespaces apart, by a number that it never gives twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Namespaces {
+    /// `mnt_namespace.seq`: each number is larger than all before it.
+    InOrder,
+    /// `ns_common.ns_id`, since Linux 6.18: every CPU takes numbers from a pool of its own
+    /// (`include/linux/cookie.h`), so that they say nothing about age; `NS_GET_MNTNS_ID` tells them.
+    Unordered,
+}
+
+impl Namespaces {
+    fn of(btf: &Btf) -> Self {
+        match btf.offset("mnt_namespace", "ns.ns_id") {
+            Ok(_) => Self::Unordered,
+            Err(_) => Self::InOrder,
+        }
+    }
+
+    fn offset(self, btf: &Btf) -> Result<u32, BtfError> {
+        match self {
+            Self::InOrder => btf.offset("mnt_namespace", "seq"),
+            Self::Unordered => btf.offset("mnt_namespace", "ns.ns_id"),
+        }
+    }
+}
+
+/// What the probe and its loader have to know about the kernel.
+pub struct Kernel {
+    /// For the probe.
+    pub config: Config,
+    /// For the loader.
+    pub namespaces: Namespaces,
+}
 
 /// Reads what the probe has to know. `sets` and `watch_refusals` are left at zero.
-pub fn config() -> Result<Config, KernelError> {
+pub fn read() -> Result<Kernel, KernelError> {
     let path = std::env::var_os("STRAIT_BTF").map_or_else(|| VMLINUX.into(), PathBuf::from);
     let btf = Btf::read(&path, &WANTED)?;
     let machine = match std::env::consts::ARCH {
@@ -93,17 +137,18 @@ pub fn config() -> Result<Config, KernelError> {
         Ok(offsets)
     };
     let (pidns_dev, pidns_ino) = pid_namespace()?;
-    Ok(Config {
+    let namespaces = Namespaces::of(&btf);
+    let config = Config {
         task_pid: btf.offset("task_struct", "pid")?,
         task_tgid: btf.offset("task_struct", "tgid")?,
         task_exit_code: btf.offset("task_struct", "exit_code")?,
         task_compat: btf.offset("task_struct", machine.compat.0)?,
         compat_mask: machine.compat.1,
         task_btf: u32::from(btf.has_function(TASK_BTF) && !slow_task()),
-        native_abi: machine.native_abi,
+        native_abi: index_of(machine.native),
         has_x32: u32::from(machine.has_x32),
-        execve: machine.execve,
-        execveat: machine.execveat,
+        execve: number(machine.native, "execve"),
+        execveat: number(machine.native, "execveat"),
         watch_refusals: 0,
         sets: 0,
         binprm_file: btf.offset("linux_binprm", "file")?,
@@ -117,10 +162,34 @@ pub fn config() -> Result<Config, KernelError> {
         regs_args: args(machine.args)?,
         regs_compat_args: machine.compat_args.map_or(Ok([0; 6]), args)?,
         recorder_tgid: std::process::id(),
-        reserved: 0,
+        containers: 0,
+        task_nsproxy: btf.offset("task_struct", "nsproxy")?,
+        nsproxy_mnt_ns: btf.offset("nsproxy", "mnt_ns")?,
+        mnt_ns_id: namespaces.offset(&btf)?,
+        task_seccomp_mode: btf.offset("task_struct", "seccomp.mode")?,
+        task_filter_count: btf.offset("task_struct", "seccomp.filter_count").unwrap_or(0),
+        task_cgroups: btf.offset("task_struct", "cgroups")?,
+        css_set_dfl_cgrp: btf.offset("css_set", "dfl_cgrp")?,
+        css_set_subsys: btf.offset("css_set", "subsys")?,
+        subsystems: btf.length("css_set", "subsys")?,
+        css_cgroup: btf.offset("cgroup_subsys_state", "cgroup")?,
+        cgroup_kn: btf.offset("cgroup", "kn")?,
+        kn_parent: btf
+            .offset("kernfs_node", "__parent")
+            .or_else(|_| btf.offset("kernfs_node", "parent"))?,
+        kn_name: btf.offset("kernfs_node", "name")?,
+        task_cred: btf.offset("task_struct", "cred")?,
+        cred_bounding_set: btf.offset("cred", "cap_bset")?,
+        task_atomic_flags: btf.offset("task_struct", "atomic_flags")?,
         pidns_dev,
         pidns_ino,
-    })
+    };
+    Ok(Kernel { config, namespaces })
+}
+
+/// The number of a call that every ABI has.
+fn number(native: Abi, name: &str) -> u32 {
+    native.syscall_number(name).unwrap_or(u32::MAX)
 }
 
 /// Whether to read task fields as kernels before 5.11 need it: for the tests, which have to cover

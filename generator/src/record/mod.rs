@@ -5,6 +5,7 @@
 //! - `probe`: the probe itself
 //! - `launch`, `user`, `mailbox`: the command
 //! - `signals`, `session`: waiting for all that can happen
+//! - `command`, `containers`: what is recorded, and how
 //! - `names`, `assemble`: from counters to a recording
 //!
 //! # Example
@@ -21,6 +22,9 @@
 pub mod btf;
 
 mod assemble;
+mod command;
+mod containers;
+mod control;
 mod kernel;
 mod launch;
 mod mailbox;
@@ -40,13 +44,14 @@ use nix::sys::signal::Signal;
 use thiserror::Error;
 
 use crate::abi::Abi;
-use crate::recording::Recording;
+use crate::recording::{Host, Recording};
 
+pub use command::run;
+pub use containers::{ContainersOutcome, ContainersRequest, run as run_containers};
 pub use kernel::KernelError;
 pub use launch::{Filter, LaunchError};
 pub use privilege::{PrivilegeError, may_filter_without_no_new_privs};
 pub use probe::ProbeError;
-pub use session::run;
 pub use user::{User, UserError};
 
 /// What is to be recorded, and how.
@@ -193,4 +198,30 @@ pub enum RecordError {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+fn host() -> Result<Host, RecordError> {
+    let uname = nix::sys::utsname::uname()
+        .map_err(|errno| RecordError::System { what: "name the host", source: errno.into() })?;
+    Ok(Host {
+        kernel: uname.release().to_string_lossy().into_owned(),
+        arch: uname.machine().to_string_lossy().into_owned(),
+    })
+}
+
+/// One thread, so that capabilities, which are a thread's, are given up for good.
+fn runtime() -> Result<tokio::runtime::Runtime, RecordError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| RecordError::System { what: "start waiting", source })
+}
+
+/// Nanoseconds of the clock that the probe uses.
+fn monotonic() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: fills in the structure.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    u64::try_from(now.tv_sec).unwrap_or_default() * 1_000_000_000
+        + u64::try_from(now.tv_nsec).unwrap_or_default()
 }

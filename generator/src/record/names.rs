@@ -7,12 +7,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use probe_common::{Program, SET_FIRST};
+use probe_common::{Program, SET_FIRST, phase};
 
 use crate::recording;
 
 /// The name under which the calls of all executables without room of their own stand.
 pub const OTHER: &str = "(other)";
+
+/// The name under which stands what a container runtime calls between filter and exec.
+pub const RUNTIME: &str = "(runtime)";
 
 /// What the recorder knows of executables, by set.
 #[derive(Default)]
@@ -29,7 +32,10 @@ impl Names {
     /// The executable of a set, for a recording.
     pub fn program(&mut self, set: u16, program: &Program) -> recording::Program {
         if set < SET_FIRST {
-            return other();
+            return without_file(OTHER);
+        }
+        if program.key.phase == phase::RUNTIME {
+            return without_file(RUNTIME);
         }
         if !self.0.contains_key(&set) {
             self.resolve(set, program);
@@ -43,9 +49,9 @@ impl Names {
     }
 }
 
-/// The program under which calls of no known executable stand.
-fn other() -> recording::Program {
-    recording::Program { path: OTHER.to_owned(), device: String::new(), inode: 0 }
+/// A program that is no file.
+fn without_file(name: &str) -> recording::Program {
+    recording::Program { path: name.to_owned(), device: String::new(), inode: 0 }
 }
 
 /// The path by which the kernel opened it: of a script's interpreter, not of the script.
@@ -89,7 +95,7 @@ mod tests {
         let mut filename = [0; PATH_LEN];
         filename[..path.len()].copy_from_slice(path.as_bytes());
         Program {
-            key: ProgramKey { inode, device: 8 << 20 | 1, abi: 0 },
+            key: ProgramKey { inode, device: 8 << 20 | 1, ..ProgramKey::default() },
             pid,
             ready: 1,
             filename,

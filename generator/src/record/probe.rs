@@ -1,6 +1,7 @@
 //! The probe in the kernel: loaded, attached, read and let go. The only file that knows aya.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 
@@ -9,11 +10,13 @@ use aya::programs::RawTracePoint;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use probe_common::{
-    Config, Counters, Event, NUMBERS, Program, Refusal, RefusalKey, SET_FIRST, SET_MASK, Seen,
-    UnknownKey, loss,
+    CONTAINERS, Config, Container, Counters, Event, NUMBERS, Program, Refusal, RefusalKey,
+    SET_FIRST, SET_MASK, Seen, UnknownKey, loss,
 };
 use thiserror::Error;
 
+use super::control;
+use super::kernel::Namespaces;
 use crate::recording::Losses;
 
 /// The object built by `cargo xtask build-ebpf`.
@@ -41,14 +44,14 @@ pub enum ProbeError {
     Load(#[from] aya::EbpfError),
     /// The kernel refused a program.
     #[error(
-        "the kernel did not take the probe's program {program}: {source}. \
-         `strait -v record` shows more"
+        "the kernel did not take the probe's program {program}: {why}. \
+         `strait -v record` shows the whole log of its verifier"
     )]
     Program {
         /// Its name.
         program: &'static str,
-        /// Why.
-        source: aya::programs::ProgramError,
+        /// Why, without most of the log.
+        why: String,
     },
     /// A map could not be read or written.
     #[error("cannot read what the probe has counted ({map}): {source}")]
@@ -61,9 +64,26 @@ pub enum ProbeError {
     /// The object lacks a part.
     #[error("the probe has no {0}: it was built for another release of Strait")]
     Missing(&'static str),
+    /// The probe cannot be told what to do.
+    #[error("cannot tell the probe where to begin: {0}. Recording containers needs Linux 5.10")]
+    Control(#[source] std::io::Error),
     /// The probe's own messages cannot be read.
     #[error("cannot read the probe's messages: {0}")]
     Log(#[from] aya_log::Error),
+}
+
+impl ProbeError {
+    /// A verifier's log has thousands of lines; what is wrong stands in the last but a few.
+    fn program(program: &'static str, error: &aya::programs::ProgramError) -> Self {
+        let text = error.to_string();
+        log::debug!("{text}");
+        let lines: Vec<_> = text.lines().filter(|line| !line.is_empty()).collect();
+        let why = match lines.as_slice() {
+            [first, _, .., a, b, _, _, _] => format!("{first} … {a}; {b}"),
+            lines => lines.join("; "),
+        };
+        Self::Program { program, why }
+    }
 }
 
 /// How the probe is to be loaded.
@@ -77,6 +97,17 @@ pub struct Options {
     pub refusals: Option<Vec<(u32, u32, u8)>>,
     /// Whether the probe itself is to say what it does.
     pub verbose: bool,
+    /// To record containers, and not what this process forks.
+    pub containers: Option<Containers>,
+}
+
+/// How containers are to be recorded.
+#[derive(Clone, Debug)]
+pub struct Containers {
+    /// How the kernel tells their mount namespaces apart.
+    pub namespaces: Namespaces,
+    /// Native calls of which the first says that a container is up.
+    pub waits: Vec<u32>,
 }
 
 /// The loaded probe. Nothing of it is pinned: it leaves the kernel with this value, or with the
@@ -101,9 +132,12 @@ pub struct Snapshot {
     pub refusals_lost: u64,
     /// What could not be stored.
     pub losses: Losses,
+    /// Containers that have begun, by their index.
+    pub containers: Vec<(u32, Container)>,
 }
 
 /// The counters of one set.
+#[derive(Clone)]
 pub struct SetCounts {
     /// Its number.
     pub set: u16,
@@ -136,11 +170,12 @@ impl Probe {
     pub fn load(mut config: Config, options: &Options) -> Result<Self, ProbeError> {
         let sets = options
             .max_programs
-            .unwrap_or_else(default_programs)
+            .unwrap_or_else(|| default_programs(options.containers.is_some()))
             .saturating_add(SET_FIRST)
             .min(SET_MASK);
         config.sets = u32::from(sets);
         config.watch_refusals = u32::from(options.refusals.is_some());
+        config.containers = u32::from(options.containers.is_some());
         let log_level: u8 = if options.verbose { log::Level::Debug as u8 } else { 0 };
         let mut ebpf = EbpfLoader::new()
             .btf(None)
@@ -157,29 +192,74 @@ impl Probe {
         let events = RingBuf::try_from(events)
             .map_err(|source| ProbeError::Map { map: "EVENTS", source })?;
         let mut probe = Self { ebpf, events, logger, sets };
-        probe.fill_free_sets()?;
+        probe.fill("FREE", u32::from(SET_FIRST)..u32::from(probe.sets))?;
+        if let Some(containers) = &options.containers {
+            probe.fill("FREE_CONTAINERS", 1..CONTAINERS)?;
+            probe.set_words("WAITS", containers.waits.iter().map(|number| (*number, 1)))?;
+            probe.begin_with_new_namespaces(containers.namespaces)?;
+        }
         probe.look_at(options.refusals.as_deref().unwrap_or_default())?;
         probe.attach(options.refusals.is_some())?;
         Ok(probe)
     }
 
-    fn fill_free_sets(&mut self) -> Result<(), ProbeError> {
-        let error = |source| ProbeError::Map { map: "FREE", source };
-        let map = self.ebpf.map_mut("FREE").ok_or(ProbeError::Missing("map FREE"))?;
+    fn fill(&mut self, name: &'static str, numbers: Range<u32>) -> Result<(), ProbeError> {
+        let error = |source| ProbeError::Map { map: name, source };
+        let map = self.ebpf.map_mut(name).ok_or(ProbeError::Missing(name))?;
         let mut free: Queue<_, u32> = Queue::try_from(map).map_err(error)?;
-        for set in SET_FIRST..self.sets {
-            free.push(u32::from(set), 0).map_err(error)?;
+        for number in numbers {
+            free.push(number, 0).map_err(error)?;
         }
         Ok(())
     }
 
+    /// Takes every mount namespace that there is now for one that is not a new container's.
+    fn begin_with_new_namespaces(&mut self, namespaces: Namespaces) -> Result<(), ProbeError> {
+        match namespaces {
+            Namespaces::InOrder => {
+                let error = |error| ProbeError::program("control", &error);
+                let program = self.ebpf.program_mut("control");
+                let program = program.ok_or(ProbeError::Missing("control"))?;
+                let program: &mut RawTracePoint = program.try_into().map_err(error)?;
+                program.load().map_err(error)?;
+                let fd = program.fd().map_err(error)?.as_fd().as_raw_fd();
+                control::in_a_new_namespace(fd).map_err(ProbeError::Control)
+            }
+            Namespaces::Unordered => {
+                let error = |source| ProbeError::Map { map: "OLD_NAMESPACES", source };
+                let map = self.ebpf.map_mut("OLD_NAMESPACES");
+                let map = map.ok_or(ProbeError::Missing("OLD_NAMESPACES"))?;
+                let mut old: HashMap<_, u64, u32> = HashMap::try_from(map).map_err(error)?;
+                for number in control::namespaces().map_err(ProbeError::Control)? {
+                    old.insert(number, 1, 0).map_err(error)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A container, by its index.
+    pub fn container(&self, index: u32) -> Result<Container, ProbeError> {
+        let containers = map!(self.CONTAINERS as Array<_, Container>);
+        containers.get(&index, 0).map_err(|source| ProbeError::Map { map: "CONTAINERS", source })
+    }
+
     fn look_at(&mut self, arguments: &[(u32, u32, u8)]) -> Result<(), ProbeError> {
-        let error = |source| ProbeError::Map { map: "LOOKED_AT", source };
-        let map = self.ebpf.map_mut("LOOKED_AT").ok_or(ProbeError::Missing("map LOOKED_AT"))?;
+        let index = |abi, number| abi * NUMBERS as u32 + number;
+        let words = arguments.iter().map(|(abi, number, bits)| (index(abi, number), *bits));
+        self.set_words("LOOKED_AT", words.map(|(index, bits)| (index, u64::from(bits))))
+    }
+
+    fn set_words(
+        &mut self,
+        name: &'static str,
+        words: impl Iterator<Item = (u32, u64)>,
+    ) -> Result<(), ProbeError> {
+        let error = |source| ProbeError::Map { map: name, source };
+        let map = self.ebpf.map_mut(name).ok_or(ProbeError::Missing(name))?;
         let mut table: Array<_, u64> = Array::try_from(map).map_err(error)?;
-        for (abi, number, bits) in arguments {
-            let index = abi * NUMBERS as u32 + number;
-            table.set(index, u64::from(*bits), 0).map_err(error)?;
+        for (index, word) in words {
+            table.set(index, word, 0).map_err(error)?;
         }
         Ok(())
     }
@@ -188,7 +268,7 @@ impl Probe {
     fn attach(&mut self, refusals: bool) -> Result<(), ProbeError> {
         let programs = if refusals { &PROGRAMS[..] } else { &PROGRAMS[..PROGRAMS.len() - 1] };
         for (name, tracepoint) in programs {
-            let error = |source| ProbeError::Program { program: name, source };
+            let error = |error| ProbeError::program(name, &error);
             let program = self.ebpf.program_mut(name).ok_or(ProbeError::Missing(name))?;
             let program: &mut RawTracePoint = program.try_into().map_err(error)?;
             program.load().map_err(error)?;
@@ -276,6 +356,16 @@ impl Probe {
             .iter()
             .collect::<Result<_, _>>()
             .map_err(|source| ProbeError::Map { map: "REFUSALS", source })?;
+        for index in 1..CONTAINERS {
+            let container = self.container(index)?;
+            if container.mount_namespace == 0 {
+                // Indexes are given in their order.
+                break;
+            }
+            if container.began != 0 {
+                snapshot.containers.push((index, container));
+            }
+        }
         Ok(snapshot)
     }
 
@@ -309,11 +399,13 @@ impl Probe {
     }
 }
 
-/// As many as fit, since each takes a page and more on every CPU.
-fn default_programs() -> u16 {
+/// As many as fit, since each takes a page and more on every CPU. Containers need more: an executable
+/// has a set in each of them, and in each phase.
+fn default_programs(containers: bool) -> u16 {
     let cpus = aya::util::nr_cpus().unwrap_or(1).max(1);
     let fit = COUNTER_MEMORY / size_of::<Counters>() / cpus;
-    u16::try_from(fit.clamp(64, 1024)).unwrap_or(1024)
+    let (fewest, most) = if containers { (1024, 4096) } else { (64, 1024) };
+    u16::try_from(fit.clamp(fewest, most)).unwrap_or(u16::MAX)
 }
 
 fn object() -> Result<Cow<'static, [u8]>, ProbeError> {

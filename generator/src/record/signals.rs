@@ -21,6 +21,8 @@ pub struct Signals {
 pub enum Arrived {
     /// A child has changed its state.
     Child,
+    /// What there is is to be written now.
+    Flush,
     /// Somebody wants the recording to end. From the terminal the command has got it as well.
     Stop {
         /// Which one.
@@ -33,11 +35,14 @@ pub enum Arrived {
 impl Signals {
     /// Blocks the signals and opens a descriptor for them. One that the caller had blocked or ignored
     /// (`nohup`) is left to it.
-    pub fn new() -> io::Result<Self> {
+    ///
+    /// With `flush` SIGUSR1 is one of them.
+    pub fn new(flush: bool) -> io::Result<Self> {
         let mut before = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_BLOCK, None, Some(&mut before))?;
         let blocked: SigSet = HANDLED
             .into_iter()
+            .chain(flush.then_some(Signal::SIGUSR1))
             .filter(|signal| !before.contains(*signal) && !is_ignored(*signal))
             .collect();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&blocked), None)?;
@@ -58,6 +63,7 @@ impl Signals {
         let signal = i32::try_from(info.ssi_signo).ok().and_then(|number| number.try_into().ok());
         Ok(Some(match signal {
             None | Some(Signal::SIGCHLD) => Arrived::Child,
+            Some(Signal::SIGUSR1) => Arrived::Flush,
             Some(signal) => {
                 Arrived::Stop { signal, from_terminal: info.ssi_code == libc::SI_KERNEL }
             }

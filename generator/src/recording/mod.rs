@@ -47,6 +47,16 @@ pub struct Tool {
     pub version: String,
 }
 
+impl Tool {
+    /// This program.
+    pub fn this() -> Self {
+        Self {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
 /// The machine on which a recording was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
@@ -188,28 +198,26 @@ impl Losses {
     /// What was lost, a sentence for each kind, and what to do about it.
     pub fn describe(&self) -> Vec<String> {
         let Self { calls, programs, missed, tasks } = *self;
-        let mut lines = Vec::new();
-        if calls > 0 {
-            lines.push(format!(
-                "{calls} calls with numbers that no kernel table knows had no room and are missing"
-            ));
-        }
-        if programs > 0 {
-            lines.push(format!(
-                "{programs} starts of executables had no counters of their own; \
-                 their calls are there, but under `(other)`. Raise --max-programs"
-            ));
-        }
-        if missed > 0 {
-            lines.push(format!(
-                "the kernel skipped the probe {missed} times; what was called then is missing. \
-                 Record again"
-            ));
-        }
-        if tasks > 0 {
-            lines.push(format!("{tasks} tasks could not be followed; their calls are missing"));
-        }
-        lines
+        let times = |count| if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        [
+            (calls, "a call whose number no kernel table knows had no room and is missing", ""),
+            (
+                programs,
+                "an executable without counters of its own was started; its calls are there, but \
+                 under `(other)`",
+                ". Raise --max-programs",
+            ),
+            (
+                missed,
+                "the kernel skipped the probe; what was called then is missing",
+                ". Record again",
+            ),
+            (tasks, "a task could not be followed; its calls are missing", ""),
+        ]
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, what, advice)| format!("{}: {what}{advice}", times(count)))
+        .collect()
     }
 }
 
