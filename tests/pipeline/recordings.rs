@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use strait::abi::Abi;
-use strait::recording::{Call, Losses, Recording, v1};
+use strait::recording::{Call, Container, Losses, Phase, Recording, Start, TargetKind, v1};
 
 use crate::support::recording;
 
@@ -18,12 +18,48 @@ fn validator() -> jsonschema::Validator {
 }
 
 fn call() -> impl Strategy<Value = Call> {
-    (any::<u64>(), 0..u64::from(u32::MAX)).prop_map(|(count, ms)| Call {
+    let phases =
+        prop::collection::btree_map(prop::sample::select(Phase::ALL.to_vec()), 1..9u64, 0..4);
+    (any::<u64>(), 0..u64::from(u32::MAX), phases).prop_map(|(count, ms, phases)| Call {
         count,
         first_seen: Duration::from_millis(ms),
         programs: BTreeMap::from([("/usr/bin/app".to_owned(), count)]),
-        phases: BTreeMap::new(),
+        phases,
     })
+}
+
+fn kind() -> impl Strategy<Value = TargetKind> {
+    let text =
+        || prop::sample::select(vec!["", "web-1", "sha256:00", "1.1.5"]).prop_map(str::to_owned);
+    let labels = prop::collection::btree_map("[a-z.]{1,9}", ".{0,9}", 0..3);
+    let texts = (text(), text(), text(), text());
+    let container = (texts, labels, any::<u64>(), any::<bool>(), any::<bool>()).prop_map(
+        |((id, name, image, runtime), labels, bounding_set, no_new_privs, filtered)| Container {
+            id,
+            engine: "docker".to_owned(),
+            name,
+            image,
+            image_digest: "sha256:00".to_owned(),
+            labels,
+            runtime,
+            runtime_version: "1.1.5".to_owned(),
+            no_new_privs,
+            bounding_set,
+            filtered,
+            profile: "default".to_owned(),
+        },
+    );
+    prop_oneof![
+        Just(TargetKind::Command),
+        Just(TargetKind::Processes),
+        container.prop_map(|container| TargetKind::Container(Box::new(container))),
+    ]
+}
+
+/// Whether a file has one place for the name of this call: x32 has names with two numbers.
+fn has_a_place(abi: Abi, number: u32) -> bool {
+    let name = abi.syscall_name(number);
+    name.is_none_or(|name| abi.syscall_number(name) == Some(number))
 }
 
 /// Numbers that a table names twice are left out: a file has one place for a name.
@@ -31,14 +67,22 @@ fn any_recording() -> impl Strategy<Value = Recording> {
     let abi = prop::sample::select(Abi::ALL.to_vec());
     let calls = prop::collection::vec((abi, 0..600u32, call()), 0..30);
     let losses = (0..3u64, 0..3u64, 0..2u64, 0..2u64);
-    (calls, losses).prop_map(|(calls, (lost, programs, missed, tasks))| {
+    let abi = prop::sample::select(Abi::ALL.to_vec());
+    let errno = prop::option::of(0..4096u16);
+    let refused = prop::collection::btree_map((abi, 0..600u32, errno), 1..9u64, 0..5);
+    let start = prop::sample::select(vec![Start::Filter, Start::Exec, Start::Attached]);
+    (calls, losses, refused, kind(), start).prop_map(|(calls, losses, refused, kind, start)| {
+        let (lost, programs, missed, tasks) = losses;
         let mut made = recording(&[]);
+        made.target.kind = kind;
+        made.target.start = start;
         for (abi, number, call) in calls {
-            let name = abi.syscall_name(number);
-            if name.is_none_or(|name| abi.syscall_number(name) == Some(number)) {
+            if has_a_place(abi, number) {
                 made.calls.entry(abi).or_default().insert(number, call);
             }
         }
+        made.refused = refused;
+        made.refused.retain(|(abi, number, _), _| has_a_place(*abi, *number));
         let losses = Losses { calls: lost, programs, missed, tasks };
         made.completeness = losses.into();
         made
@@ -65,6 +109,38 @@ fn the_schema_refuses_what_is_no_recording() {
         value.as_object_mut().unwrap().shift_remove(field);
         assert!(!validator().is_valid(&value), "{field}");
     }
+}
+
+#[test]
+fn the_schema_refuses_what_no_container_can_be() {
+    let mut made = recording(&[(Abi::X86_64, "read")]);
+    made.target.kind = TargetKind::Container(Box::default());
+    made.refused.insert((Abi::X86_64, 165, Some(1)), 2);
+    let value: serde_json::Value = serde_json::from_str(&v1::print(&made).unwrap()).unwrap();
+    assert!(validator().is_valid(&value), "{value:#}");
+    for (place, wrong) in [
+        ("/target/kind", serde_json::json!("virtual machine")),
+        ("/target/start", serde_json::json!("sometime")),
+        ("/target/container/bounding_set", serde_json::json!("all")),
+        ("/refused/0/errno", serde_json::json!("EPERM")),
+        ("/refused/0/abi", serde_json::json!("mips")),
+        ("/abis/x86_64/syscalls/read/phases", serde_json::json!({"later": 1})),
+    ] {
+        let mut value = value.clone();
+        value["abis"]["x86_64"]["syscalls"]["read"]["phases"] = serde_json::json!({"running": 1});
+        *value.pointer_mut(place).unwrap() = wrong;
+        assert!(!validator().is_valid(&value), "{place}");
+    }
+}
+
+#[test]
+fn a_recording_of_the_first_release_is_still_read() {
+    let mut value: serde_json::Value =
+        serde_json::from_str(&v1::print(&recording(&[(Abi::X86_64, "read")])).unwrap()).unwrap();
+    value["target"].as_object_mut().unwrap().shift_remove("start");
+    assert!(validator().is_valid(&value));
+    let read = v1::parse(&value.to_string()).unwrap();
+    assert_eq!((read.target.start, read.refused.len()), (Start::Exec, 0));
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod no_loss;
 mod passing_through;
 mod privilege;
 mod profiles;
+mod runtimes;
 mod survivors;
 mod verify;
 mod workloads;

@@ -1,5 +1,6 @@
 //! `strait generate`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,7 +9,9 @@ use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
 use super::{Ui, record};
-use crate::generate::{GenerateError, Generated, Options, RefuseWith, check, generate};
+use crate::generate::{
+    GenerateError, Generated, Options, RefuseWith, Runtime, Runtimes, Startup, check, generate,
+};
 use crate::output::Output;
 use crate::policy::Capability;
 use crate::profile;
@@ -18,12 +21,19 @@ use crate::profile;
 /// The profile allows what was recorded and what every program needs, and nothing that the Docker
 /// default refuses. It is plain OCI seccomp JSON, as docker, podman, containerd, CRI-O and Kubernetes
 /// load it. A summary goes to standard error.
+///
+/// A container runtime makes calls of its own when the profile is in force and the workload not yet
+/// started. They differ from runtime to runtime, so a profile, of a command's recording too, allows
+/// what any of runc, crun and youki needs; --runtime and --no-new-privs make that less. What only the
+/// runtime of a recorded container called, and none of those that will start it needs, is left out.
+/// --runtime recorded adds nothing.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   strait generate nginx.recording.json -o nginx.json
   strait generate shard-*.recording.json > app.json
   docker run --security-opt seccomp=nginx.json nginx
+  strait generate app.recording.json --runtime runc --no-new-privs -o app.json
 
 Exit status: 3 if nothing was recorded, 4 if a recording is incomplete.")]
 pub struct GenerateArgs {
@@ -40,11 +50,51 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "ACTION", default_value = "enosys")]
     refuse_with: RefuseWithArg,
     /// Capabilities that the workload will have, besides those that Docker gives by default
+    ///
+    /// Without this and --cap-drop, a container's recording says what it has.
     #[arg(long, value_name = "CAP", value_delimiter = ',')]
     cap_add: Vec<Capability>,
     /// Capabilities that it will not have; ALL drops Docker's default ones
     #[arg(long, value_name = "CAP", value_delimiter = ',')]
     cap_drop: Vec<String>,
+    /// Which container runtimes have to be able to start the workload
+    #[arg(long, value_name = "RUNTIME", default_value = "any")]
+    runtime: RuntimeArg,
+    /// The workload will have no_new_privs, so that fewer calls are needed to start it
+    ///
+    /// Kubernetes: allowPrivilegeEscalation: false. Docker: --security-opt no-new-privileges.
+    #[arg(long)]
+    no_new_privs: bool,
+    /// An init process will run in front of it, as docker run --init puts there
+    #[arg(long)]
+    init: bool,
+}
+
+/// Container runtimes.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum RuntimeArg {
+    /// The one under which it was recorded; none for a command
+    Recorded,
+    /// What Docker and containerd use
+    Runc,
+    /// What podman and CRI-O use
+    Crun,
+    /// The one in Rust
+    Youki,
+    /// All of them
+    Any,
+}
+
+impl From<RuntimeArg> for Runtimes {
+    fn from(arg: RuntimeArg) -> Self {
+        match arg {
+            RuntimeArg::Recorded => Self::Recorded,
+            RuntimeArg::Runc => Self::One(Runtime::Runc),
+            RuntimeArg::Crun => Self::One(Runtime::Crun),
+            RuntimeArg::Youki => Self::One(Runtime::Youki),
+            RuntimeArg::Any => Self::Any,
+        }
+    }
 }
 
 /// Answers to a call that the profile does not name.
@@ -73,24 +123,38 @@ impl From<RefuseWithArg> for RefuseWith {
 
 impl GenerateArgs {
     fn options(&self) -> Result<Options, Failure> {
-        let mut options = Options {
+        Ok(Options {
             allow_incomplete: self.allow_incomplete,
             refuse_with: self.refuse_with.into(),
+            capabilities: self.capabilities()?,
+            startup: Startup {
+                runtimes: self.runtime.into(),
+                no_new_privs: self.no_new_privs,
+                init: self.init,
+            },
             ..Options::default()
-        };
+        })
+    }
+
+    /// Docker's default with what was asked for; `None` if nothing was.
+    fn capabilities(&self) -> Result<Option<BTreeSet<Capability>>, Failure> {
+        if self.cap_add.is_empty() && self.cap_drop.is_empty() {
+            return Ok(None);
+        }
+        let mut capabilities = Capability::docker_default();
         for name in &self.cap_drop {
             if name.eq_ignore_ascii_case("all") {
-                options.capabilities.clear();
+                capabilities.clear();
             } else {
                 let capability: Capability =
                     name.parse().map_err(|error: crate::policy::UnknownCapability| {
                         Failure::new(exit::USAGE, error)
                     })?;
-                options.capabilities.remove(&capability);
+                capabilities.remove(&capability);
             }
         }
-        options.capabilities.extend(self.cap_add.iter().copied());
-        Ok(options)
+        capabilities.extend(self.cap_add.iter().copied());
+        Ok(Some(capabilities))
     }
 }
 

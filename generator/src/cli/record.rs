@@ -10,7 +10,9 @@ use clap::Args;
 use super::exit::{self, Failure, Outcome};
 use super::{Ui, containers, duration};
 use crate::output::Output;
-use crate::record::{self, LaunchError, Notice, RecordError, Request, User};
+use crate::record::{
+    self, Attach, AttachRequest, LaunchError, Notice, RecordError, Request, User, run_attached,
+};
 use crate::recording::{Completeness, Recording, v1};
 
 /// Record the system calls of a command and all that it starts
@@ -34,18 +36,24 @@ pub struct RecordArgs {
     pub output: Option<PathBuf>,
     /// Record every container that comes to life, whatever starts it, into a file each in the folder
     /// given with -o; COMMAND itself is only run
-    #[arg(long)]
+    #[arg(long, group = "scope")]
     containers: bool,
+    /// Attach to this process and its descendants, until they end
+    #[arg(long, value_name = "PID", group = "scope")]
+    pid: Option<u32>,
+    /// Attach to all processes of this cgroup, until they end
+    #[arg(long, value_name = "PATH", group = "scope")]
+    cgroup: Option<PathBuf>,
     /// Only these containers: NAME, image=IMAGE or label=KEY[=VALUE]
     #[arg(long, value_name = "WHICH", requires = "containers")]
     pub only: Vec<String>,
     /// End after this time in any case
-    #[arg(long = "for", value_name = "DURATION", requires = "containers", value_parser = duration::parse)]
+    #[arg(long = "for", value_name = "DURATION", requires = "scope", value_parser = duration::parse)]
     pub limit: Option<duration::Limit>,
     #[command(flatten)]
     pub run: RunArgs,
     /// Program and arguments
-    #[arg(last = true, required_unless_present = "containers", value_name = "COMMAND")]
+    #[arg(last = true, required_unless_present = "scope", conflicts_with_all = ["pid", "cgroup"], value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
@@ -110,6 +118,9 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
         let command = (!args.command.is_empty()).then(|| args.command.clone());
         return containers::main(command, args, ui);
     }
+    if let Some(attach) = args.attach() {
+        return attached(attach, args, ui);
+    }
     let request = args.run.request(&args.command, ui)?;
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.command));
     let output = Output::from(output);
@@ -128,6 +139,39 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
     }
     summarize(&outcome, &output, ui);
     Ok(ExitCode::from(outcome.status.code()))
+}
+
+impl RecordArgs {
+    fn attach(&self) -> Option<Attach> {
+        let pid = self.pid.map(Attach::Process);
+        pid.or_else(|| self.cgroup.clone().map(Attach::Cgroup))
+    }
+}
+
+/// Records what runs already.
+fn attached(attach: Attach, args: &RecordArgs, ui: &Ui) -> Outcome {
+    let output = args.output.clone().map(Output::from);
+    if let Some(output) = &output {
+        output.check().map_err(|error| Failure::new(exit::NOT_RUN, error))?;
+    }
+    let request = AttachRequest {
+        attach,
+        limit: args.limit.and_then(|limit| limit.0),
+        max_programs: args.run.max_programs,
+        verbose: ui.is_verbose(),
+    };
+    let notify = |notice: &Notice| ui.note(notice);
+    let recording = run_attached(request, &notify).map_err(not_run)?;
+    let output = output.unwrap_or_else(|| {
+        Output::File(format!("{}.recording.json", recording.target.name).into())
+    });
+    output.write(v1::print(&recording)?.as_bytes())?;
+    describe(&recording, ui);
+    ui.warn("attached to what ran already: its start is not in the recording");
+    if let Output::File(path) = &output {
+        ui.say(format_args!("wrote {}", path.display()));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// `NAME.recording.json`, where NAME is the command's file name.

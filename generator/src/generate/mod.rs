@@ -5,6 +5,8 @@
 //! | The call | gets |
 //! |---|---|
 //! | was seen, or is always needed, and the baseline allows it | ALLOW, under the baseline's own conditions |
+//! | is needed by a runtime that will start the workload, and the baseline allows it | the same |
+//! | was made by nobody but the recorded container's runtime, and no other needs it | as if it had not been seen |
 //! | is refused by the baseline with an error of its own (clone3) | that error |
 //! | is refused by the baseline | the baseline's error (EPERM), by name |
 //! | is allowed by the baseline under conditions, and was not seen | the baseline's error, by name |
@@ -16,6 +18,7 @@
 mod always;
 mod emit;
 mod error;
+mod runtime;
 mod select;
 mod summary;
 
@@ -25,10 +28,11 @@ use crate::abi::Abi;
 use crate::policy::baseline::{Baseline, Context, KernelVersion};
 use crate::policy::{Action, Capability, Errno};
 use crate::profile::Profile;
-use crate::recording::{Completeness, Recording};
+use crate::recording::{Completeness, Recording, TargetKind};
 
 pub use error::GenerateError;
-pub use summary::{AbiCounts, LeftOut, Reason, Summary};
+pub use runtime::{Runtime, Runtimes, Startup};
+pub use summary::{AbiCounts, LeftOut, Reason, Refused, Summary};
 
 /// What a call gets that the profile does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,20 +66,24 @@ pub struct Options {
     pub allow_incomplete: bool,
     /// What a call gets that the profile does not name.
     pub refuse_with: RefuseWith,
-    /// The bounding set under which the workload will run.
-    pub capabilities: BTreeSet<Capability>,
+    /// The bounding set under which the workload will run; `None` for that of the recordings, where a
+    /// recording without one counts as having what Docker gives by default.
+    pub capabilities: Option<BTreeSet<Capability>>,
     /// The oldest kernel it will run on; `None` for any that Strait can record on (5.8).
     pub kernel: Option<KernelVersion>,
+    /// How the workload will be started.
+    pub startup: Startup,
 }
 
 impl Default for Options {
-    /// A complete recording, ENOSYS, and the capabilities that Docker gives by default.
+    /// A complete recording, ENOSYS, the capabilities of the recordings, and any runtime.
     fn default() -> Self {
         Self {
             allow_incomplete: false,
             refuse_with: RefuseWith::Enosys,
-            capabilities: Capability::docker_default(),
+            capabilities: None,
             kernel: None,
+            startup: Startup::default(),
         }
     }
 }
@@ -103,13 +111,31 @@ pub fn generate(recordings: &[Recording], options: &Options) -> Result<Generated
         recordings.iter().flat_map(|recording| recording.iter().map(|(abi, ..)| abi)).collect();
     let baseline = Baseline::docker_default().resolve(&Context {
         abis,
-        capabilities: options.capabilities.clone(),
+        capabilities: options.capabilities.clone().unwrap_or_else(|| bounding_sets(recordings)),
         kernel: options.kernel,
     });
-    let selection = select::select(recordings, &baseline);
+    let selection = select::select(recordings, &baseline, &options.startup);
     let profile = emit::profile(&selection, &baseline, options.refuse_with);
-    let summary = summary::summarise(recordings, &selection, &baseline, &profile)?;
+    let summary =
+        summary::summarise(recordings, &selection, &baseline, &options.startup, &profile)?;
     Ok(Generated { profile, summary })
+}
+
+/// The capabilities that a recorded container could have had; `None` if they are not known.
+fn bounding_set(recording: &Recording) -> Option<BTreeSet<Capability>> {
+    match &recording.target.kind {
+        TargetKind::Container(container) => {
+            let set = Capability::from_mask(container.bounding_set);
+            (!set.is_empty()).then_some(set)
+        }
+        TargetKind::Command | TargetKind::Processes => None,
+    }
+}
+
+/// Those of all recordings together.
+fn bounding_sets(recordings: &[Recording]) -> BTreeSet<Capability> {
+    let sets = recordings.iter().map(bounding_set);
+    sets.flat_map(|set| set.unwrap_or_else(Capability::docker_default)).collect()
 }
 
 /// Says whether a profile may be made of a recording.

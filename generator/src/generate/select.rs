@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::always::always;
+use super::runtime::Startup;
 use super::summary::{LeftOut, Reason};
 use crate::abi::Abi;
 use crate::policy::baseline::{Resolved, Treatment};
-use crate::recording::Recording;
+use crate::recording::{Call, Phase, Recording, TargetKind};
 
 /// Calls that start a task. Whoever makes one makes another under the next C library or kernel,
 /// and `clone` is the only one that a filter can look into.
@@ -21,6 +22,12 @@ pub(super) struct Selection {
     pub always: BTreeSet<&'static str>,
     /// `clone`, if it is allowed only because another call that starts a task was seen.
     pub stands_in: BTreeSet<&'static str>,
+    /// Allowed only because a runtime starts the workload with them.
+    pub startup: BTreeSet<&'static str>,
+    /// A runtime starts workloads with them, but the baseline refuses them.
+    pub startup_refused: BTreeSet<&'static str>,
+    /// Seen, but only of a runtime, and not needed to start the workload.
+    pub runtime_only: BTreeSet<String>,
     /// Seen, but not allowed.
     pub left_out: Vec<LeftOut>,
 }
@@ -34,25 +41,57 @@ pub(super) fn everywhere(baseline: &Resolved<'_>, name: &str) -> Option<Treatmen
     having.all(|abi| baseline.treatment(*abi, name) == Some(first)).then(|| first.clone())
 }
 
-/// Adds up how often each call was made.
-fn tally(recordings: &[Recording]) -> BTreeMap<(Abi, u32), u64> {
-    let mut calls = BTreeMap::new();
-    for (abi, number, call) in recordings.iter().flat_map(Recording::iter) {
-        let count: &mut u64 = calls.entry((abi, number)).or_default();
-        *count = count.saturating_add(call.count);
-    }
-    calls
+/// Whether nobody but the runtime made this call.
+fn is_runtimes_own(call: &Call) -> bool {
+    !call.phases.is_empty() && call.phases.keys().all(|phase| *phase == Phase::Runtime)
 }
 
-pub(super) fn select(recordings: &[Recording], baseline: &Resolved<'_>) -> Selection {
+/// How often each call was made that counts, and the calls that do not: those of a runtime only.
+struct Tally {
+    calls: BTreeMap<(Abi, u32), u64>,
+    runtime_only: BTreeSet<(Abi, u32)>,
+}
+
+fn tally(recordings: &[Recording], startup: &Startup) -> Tally {
+    let mut tally = Tally { calls: BTreeMap::new(), runtime_only: BTreeSet::new() };
+    for recording in recordings {
+        for (abi, number, call) in recording.iter() {
+            let kept = match &recording.target.kind {
+                TargetKind::Container(container) if is_runtimes_own(call) => {
+                    startup.keeps(abi.syscall_name(number).unwrap_or_default(), container)
+                }
+                TargetKind::Container(_) | TargetKind::Command | TargetKind::Processes => true,
+            };
+            if kept {
+                let count = tally.calls.entry((abi, number)).or_default();
+                *count = count.saturating_add(call.count);
+            } else {
+                tally.runtime_only.insert((abi, number));
+            }
+        }
+    }
+    let Tally { calls, runtime_only } = &mut tally;
+    runtime_only.retain(|key| !calls.contains_key(key));
+    tally
+}
+
+pub(super) fn select(
+    recordings: &[Recording],
+    baseline: &Resolved<'_>,
+    startup: &Startup,
+) -> Selection {
     let mut selection = Selection {
         allowed: BTreeMap::new(),
         always: BTreeSet::new(),
         stands_in: BTreeSet::new(),
+        startup: BTreeSet::new(),
+        startup_refused: BTreeSet::new(),
+        runtime_only: BTreeSet::new(),
         left_out: Vec::new(),
     };
+    let Tally { calls, runtime_only } = tally(recordings, startup);
     let mut starts_a_task = false;
-    for ((abi, number), count) in tally(recordings) {
+    for ((abi, number), count) in calls {
         let name = abi.syscall_name(number);
         starts_a_task |= name.is_some_and(|name| STARTS_A_TASK.contains(&name));
         let verdict = name.map(|name| (name, everywhere(baseline, name)));
@@ -79,5 +118,23 @@ pub(super) fn select(recordings: &[Recording], baseline: &Resolved<'_>) -> Selec
         selection.stands_in.insert("clone");
     }
     selection.always = always().filter(|name| add(name)).collect();
+    let needed = startup.calls();
+    selection.startup = needed.iter().copied().filter(|name| add(name)).collect();
+    selection.startup_refused = needed
+        .into_iter()
+        .filter(|name| !selection.allowed.contains_key(name) && exists(baseline, name))
+        .collect();
+    selection.runtime_only = runtime_only
+        .into_iter()
+        .filter_map(|(abi, number)| match abi.syscall_name(number) {
+            Some(name) => (!selection.allowed.contains_key(name)).then(|| name.to_owned()),
+            None => Some(format!("number {number}")),
+        })
+        .collect();
     selection
+}
+
+/// Whether one of the ABIs has a call of this name.
+fn exists(baseline: &Resolved<'_>, name: &str) -> bool {
+    baseline.context().abis.iter().any(|abi| abi.syscall_number(name).is_some())
 }

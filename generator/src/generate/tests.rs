@@ -4,6 +4,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
+mod startup;
+
 use super::*;
 use crate::policy::baseline::Treatment;
 use crate::policy::{Args, Policy};
@@ -114,7 +116,7 @@ fn what_docker_refuses_keeps_its_error_and_what_is_new_gets_enosys() {
     assert_eq!(action("mount", &first(0)), eperm);
     assert_eq!(action("io_uring_setup", &first(0)), eperm);
     assert_eq!(action("clone3", &first(0)), enosys);
-    assert_eq!(action("statx", &first(0)), enosys);
+    assert_eq!(action("copy_file_range", &first(0)), enosys);
     assert_eq!(action("socket", &first(2)), Action::Allow);
     assert_eq!(action("socket", &first(38)), eperm);
     assert_eq!(action("socket", &first(40)), eperm);
@@ -126,7 +128,7 @@ fn what_docker_refuses_keeps_its_error_and_what_is_new_gets_enosys() {
 
 #[test]
 fn with_sys_admin_clone3_is_allowed_when_it_was_seen() {
-    let options = Options { capabilities: Capability::all(), ..Options::default() };
+    let options = Options { capabilities: Some(Capability::all()), ..Options::default() };
     let generated = generate(&[sample()], &options).unwrap();
     assert_eq!(evaluate(&generated, Abi::X86_64, "clone3", &first(0)), Action::Allow);
     assert_eq!(evaluate(&generated, Abi::X86_64, "mount", &first(0)), Action::Allow);
@@ -199,8 +201,10 @@ fn options() -> impl Strategy<Value = Options> {
         Just(Capability::all()),
     ];
     let refuse_with = prop_oneof![Just(RefuseWith::Enosys), Just(RefuseWith::Eperm)];
-    (capabilities, refuse_with).prop_map(|(capabilities, refuse_with)| Options {
-        capabilities,
+    let startup = startup::startup();
+    (capabilities, refuse_with, startup).prop_map(|(capabilities, refuse_with, startup)| Options {
+        startup,
+        capabilities: Some(capabilities),
         refuse_with,
         ..Options::default()
     })
@@ -255,7 +259,7 @@ proptest! {
         let abis: BTreeSet<Abi> = recordings.iter().flat_map(|r| r.calls.keys().copied()).collect();
         let baseline = Baseline::docker_default().resolve(&Context {
             abis: abis.clone(),
-            capabilities: options.capabilities.clone(),
+            capabilities: options.capabilities.clone().unwrap_or_default(),
             kernel: options.kernel,
         });
         let i386 = abis.contains(&Abi::X86);

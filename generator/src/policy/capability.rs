@@ -81,6 +81,12 @@ impl Capability {
     pub fn docker_default() -> BTreeSet<Self> {
         DOCKER_DEFAULT.into_iter().map(Self).collect()
     }
+
+    /// Those of a kernel's bit mask, as in `/proc/PID/status`. Bits without a name are passed over.
+    pub fn from_mask(mask: u64) -> BTreeSet<Self> {
+        let named = NAMES.into_iter().enumerate();
+        named.filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, name)| Self(name)).collect()
+    }
 }
 
 impl fmt::Display for Capability {
@@ -125,6 +131,13 @@ mod tests {
         assert_eq!("sys_admin".parse(), Ok(expected));
         assert_eq!(expected.to_string(), "CAP_SYS_ADMIN");
         assert!("CAP_EVERYTHING".parse::<Capability>().is_err());
+    }
+
+    #[test]
+    fn the_docker_default_is_what_a_container_of_docker_has_in_its_status() {
+        assert_eq!(Capability::from_mask(0xa804_25fb), Capability::docker_default());
+        assert_eq!(Capability::from_mask(u64::MAX), Capability::all());
+        assert_eq!(Capability::from_mask(0), BTreeSet::new());
     }
 
     #[test]

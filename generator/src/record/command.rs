@@ -41,7 +41,8 @@ pub fn run(request: Request, notify: &dyn Fn(&Notice)) -> Result<Outcome, Record
     let (started, start) = (Timestamp::now(), super::monotonic());
     let running = Some(held.release()?);
     let names = Names::default();
-    let mut session = Session { probe, running, names, notify, linger, limit: None };
+    let mut session =
+        Session { probe, running, names, notify, linger, until_all_end: false, limit: None };
     let status = super::runtime()?
         .block_on(session.wait(signals, &mut |_, _, _| Ok(())))?
         .unwrap_or(Status::Exited(0));

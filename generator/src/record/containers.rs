@@ -100,7 +100,8 @@ pub fn run(
     let host = host()?;
     let running = held.map(super::launch::Held::release).transpose()?;
     let names = Names::default();
-    let mut session = Session { probe, running, names, notify, linger, limit };
+    let mut session =
+        Session { probe, running, names, notify, linger, until_all_end: false, limit };
     let mut handler = |happened: Happened, probe: &Probe, names: &mut Names| {
         if happened == Happened::Flush {
             let snapshot = probe.snapshot()?;

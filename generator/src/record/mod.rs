@@ -5,8 +5,9 @@
 //! - `probe`: the probe itself
 //! - `launch`, `user`, `mailbox`: the command
 //! - `signals`, `session`: waiting for all that can happen
-//! - `command`, `containers`: what is recorded, and how
+//! - `command`, `containers`, `attach`: what is recorded, and how
 //! - `names`, `assemble`: from counters to a recording
+//! - [`engine`]: what a container is
 //!
 //! # Example
 //!
@@ -20,8 +21,10 @@
 //! ```
 
 pub mod btf;
+pub mod engine;
 
 mod assemble;
+mod attach;
 mod command;
 mod containers;
 mod control;
@@ -46,6 +49,7 @@ use thiserror::Error;
 use crate::abi::Abi;
 use crate::recording::{Host, Recording};
 
+pub use attach::{Attach, AttachError, AttachRequest, run as run_attached};
 pub use command::run;
 pub use containers::{ContainersOutcome, ContainersRequest, run as run_containers};
 pub use kernel::KernelError;
@@ -148,6 +152,8 @@ pub enum Notice {
         /// How long they are waited for.
         limit: Option<Duration>,
     },
+    /// This many tasks that ran already are recorded from now on.
+    Attached(usize),
     /// A second signal: the command is killed, since the first one did not end it.
     Killing,
 }
@@ -162,6 +168,9 @@ impl fmt::Display for Notice {
             Self::Lingering { tasks, limit } => {
                 write!(f, "the command has ended, but {tasks} tasks that it started still run; ")?;
                 write_limit(f, *limit)
+            }
+            Self::Attached(tasks) => {
+                write!(f, "attached to {tasks} tasks; recording until they end, Ctrl-C stops")
             }
             Self::Killing => f.write_str("the command did not end at the first signal; killing it"),
         }
@@ -184,6 +193,9 @@ pub enum RecordError {
     /// Capabilities are missing.
     #[error(transparent)]
     Privilege(#[from] PrivilegeError),
+    /// There is nothing to attach to.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
     /// The kernel cannot be traced.
     #[error(transparent)]
     Kernel(#[from] KernelError),

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::PathBuf;
 
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf};
 use aya::programs::RawTracePoint;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
+use probe_common::control::ADOPT;
 use probe_common::{
     CONTAINERS, Config, Container, Counters, Event, NUMBERS, Program, Refusal, RefusalKey,
     SET_FIRST, SET_MASK, Seen, UnknownKey, loss,
@@ -65,7 +66,7 @@ pub enum ProbeError {
     #[error("the probe has no {0}: it was built for another release of Strait")]
     Missing(&'static str),
     /// The probe cannot be told what to do.
-    #[error("cannot tell the probe where to begin: {0}. Recording containers needs Linux 5.10")]
+    #[error("cannot tell the probe where to begin: {0}. That needs Linux 5.10")]
     Control(#[source] std::io::Error),
     /// The probe's own messages cannot be read.
     #[error("cannot read the probe's messages: {0}")]
@@ -217,12 +218,7 @@ impl Probe {
     fn begin_with_new_namespaces(&mut self, namespaces: Namespaces) -> Result<(), ProbeError> {
         match namespaces {
             Namespaces::InOrder => {
-                let error = |error| ProbeError::program("control", &error);
-                let program = self.ebpf.program_mut("control");
-                let program = program.ok_or(ProbeError::Missing("control"))?;
-                let program: &mut RawTracePoint = program.try_into().map_err(error)?;
-                program.load().map_err(error)?;
-                let fd = program.fd().map_err(error)?.as_fd().as_raw_fd();
+                let fd = self.control()?;
                 control::in_a_new_namespace(fd).map_err(ProbeError::Control)
             }
             Namespaces::Unordered => {
@@ -236,6 +232,25 @@ impl Probe {
                 Ok(())
             }
         }
+    }
+
+    /// Records, from now on, a task that runs already: its thread id, and inode and device of its
+    /// executable.
+    pub fn adopt(&mut self, task: u32, inode: u64, device: u32) -> Result<(), ProbeError> {
+        let fd = self.control()?;
+        let arguments = [ADOPT, u64::from(task), inode, u64::from(device), 0];
+        control::run(fd, &arguments).map_err(ProbeError::Control)
+    }
+
+    /// The program that is not attached but run, loaded when it is first needed.
+    fn control(&mut self) -> Result<RawFd, ProbeError> {
+        let error = |error| ProbeError::program("control", &error);
+        let program = self.ebpf.program_mut("control").ok_or(ProbeError::Missing("control"))?;
+        let program: &mut RawTracePoint = program.try_into().map_err(error)?;
+        if program.fd().is_err() {
+            program.load().map_err(error)?;
+        }
+        Ok(program.fd().map_err(error)?.as_fd().as_raw_fd())
     }
 
     /// A container, by its index.

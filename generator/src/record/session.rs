@@ -32,6 +32,8 @@ pub struct Session<'a> {
     pub notify: &'a dyn Fn(&Notice),
     /// How long to go on when the command has ended and recorded tasks have not.
     pub linger: Option<Duration>,
+    /// Whether to end, where there is no command, as soon as nothing is recorded any more.
+    pub until_all_end: bool,
     /// When to end in any case.
     pub limit: Option<Duration>,
 }
@@ -116,7 +118,7 @@ impl Session<'_> {
             let done = if self.running.is_some() {
                 tasks == 0 || stops > 0 || self.linger == Some(Duration::ZERO)
             } else {
-                stops > 0
+                stops > 0 || (self.until_all_end && tasks == 0)
             };
             if done {
                 self.take_events(handler)?;

@@ -1,20 +1,18 @@
 //! What a generated profile allows and what it does not, on one screen.
 
-use std::collections::BTreeSet;
-use std::fmt;
+mod advice;
+mod display;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Startup;
 use super::select::Selection;
 use crate::abi::Abi;
 use crate::policy::baseline::{KernelVersion, Requirement, Resolved, Treatment};
 use crate::policy::fallback::fallbacks;
 use crate::policy::{Action, Capability, Conflict, Errno};
 use crate::profile::Profile;
-use crate::recording::{Completeness, Recording};
-
-/// Columns of a line.
-const WIDTH: usize = 96;
-/// Most lines for what was left out.
-const MOST_LEFT_OUT: usize = 10;
+use crate::recording::Recording;
 
 /// What went into a profile and what did not. Its `Display` is plain text, several lines without
 /// a newline at the end.
@@ -36,8 +34,22 @@ pub struct Summary {
     pub always: Vec<String>,
     /// Allowed though never seen, because they stand in for a call that was.
     pub stands_in: Vec<String>,
+    /// Allowed though never seen, because those who start the workload need them.
+    pub startup: Vec<String>,
+    /// Who starts the workload: container runtimes, and the init process if there is one. Empty if
+    /// nothing is added for them.
+    pub starters: Vec<String>,
+    /// Needed to start the workload, but not allowed, because the baseline refuses them.
+    pub startup_refused: Vec<String>,
+    /// Seen and not allowed, because only the recorded container's runtime made them, and the ones
+    /// that will start it do not.
+    pub runtime_only: Vec<String>,
+    /// Refused while recording, by the filter that was active then.
+    pub refused: Vec<Refused>,
     /// Seen, but not allowed.
     pub left_out: Vec<LeftOut>,
+    /// What follows from how it was recorded and will be started.
+    pub notes: Vec<String>,
     /// What else there is to know before the profile is used.
     pub warnings: Vec<String>,
 }
@@ -70,6 +82,30 @@ pub struct LeftOut {
     pub reason: Reason,
 }
 
+/// A call that was refused while recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The ABI it was made through.
+    pub abi: Abi,
+    /// Its number, without the x32 bit.
+    pub number: u32,
+    /// What it returned; `None` if the task was killed.
+    pub errno: Option<Errno>,
+    /// How often.
+    pub count: u64,
+}
+
+impl Refused {
+    /// The call's name, or its number if it has none.
+    pub fn call(&self) -> String {
+        call(self.abi, self.number)
+    }
+}
+
+fn call(abi: Abi, number: u32) -> String {
+    abi.syscall_name(number).map_or_else(|| format!("number {number}"), str::to_owned)
+}
+
 /// Why a call that was seen is not allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -96,11 +132,9 @@ impl From<Requirement> for Reason {
 }
 
 impl LeftOut {
-    /// The call's name, or its number and ABI if it has none.
+    /// The call's name, or its number if it has none.
     pub fn call(&self) -> String {
-        self.abi
-            .syscall_name(self.number)
-            .map_or_else(|| format!("number {}", self.number), str::to_owned)
+        call(self.abi, self.number)
     }
 
     fn because(&self, baseline: &str) -> String {
@@ -126,6 +160,7 @@ pub(super) fn summarise(
     recordings: &[Recording],
     selection: &Selection,
     baseline: &Resolved<'_>,
+    startup: &Startup,
     profile: &Profile,
 ) -> Result<Summary, Conflict> {
     let mut abis = Vec::new();
@@ -166,130 +201,28 @@ pub(super) fn summarise(
             .collect(),
         always: owned(&selection.always),
         stands_in: owned(&selection.stands_in),
+        startup: owned(&selection.startup),
+        starters: startup.starters().into_iter().map(str::to_owned).collect(),
+        startup_refused: owned(&selection.startup_refused),
+        runtime_only: selection.runtime_only.iter().cloned().collect(),
+        refused: refused(recordings),
         left_out: selection.left_out.clone(),
-        warnings: warnings(recordings, selection, profile),
+        notes: advice::notes(recordings, baseline, startup),
+        warnings: advice::warnings(recordings, selection, startup, profile),
     })
 }
 
-fn warnings(recordings: &[Recording], selection: &Selection, profile: &Profile) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let incomplete: BTreeSet<String> = recordings
-        .iter()
-        .filter_map(|recording| match recording.completeness {
-            Completeness::Complete => None,
-            Completeness::Incomplete(lost) => {
-                Some(format!("{}: {}", recording.target.name, lost.describe().join("; ")))
-            }
-        })
-        .collect();
-    for lost in incomplete {
-        warnings.push(format!("made of an incomplete recording ({lost})"));
+fn refused(recordings: &[Recording]) -> Vec<Refused> {
+    let mut calls: BTreeMap<_, u64> = BTreeMap::new();
+    for (key, count) in recordings.iter().flat_map(|recording| &recording.refused) {
+        let sum = calls.entry(*key).or_default();
+        *sum = sum.saturating_add(*count);
     }
-    if selection.allowed.contains_key("socketcall") {
-        warnings.push(
-            "i386's socketcall is allowed, and opens every kind of socket: its arguments are in \
-             memory, where no filter can look"
-                .to_owned(),
-        );
-    }
-    match profile.default {
-        Action::Log => warnings.push(
-            "calls that were not seen are made and logged, not refused: this profile is for \
-             finding out what is missing, not for confining"
-                .to_owned(),
-        ),
-        Action::KillProcess => warnings.push(
-            "calls that were not seen kill the process, those too that software makes only to \
-             find out whether they are there"
-                .to_owned(),
-        ),
-        _ => {}
-    }
-    warnings
-}
-
-/// Writes a text below its heading, broken at spaces.
-fn paragraph(f: &mut fmt::Formatter<'_>, heading: &str, text: &str) -> fmt::Result {
-    write!(f, "\n{heading}")?;
-    let mut column = heading.len();
-    for word in text.split(' ') {
-        if column + 1 + word.len() > WIDTH {
-            write!(f, "\n    {word}")?;
-            column = 4 + word.len();
-        } else {
-            write!(f, " {word}")?;
-            column += 1 + word.len();
-        }
-    }
-    Ok(())
-}
-
-fn plural(count: u64, word: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} {word}{s}")
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let recordings = u64::try_from(self.recordings).unwrap_or(u64::MAX);
-        write!(
-            f,
-            "{}: {}, {}",
-            self.targets.join(", "),
-            plural(recordings, "recording"),
-            plural(self.calls, "call"),
-        )?;
-        for counts in &self.abis {
-            write!(
-                f,
-                "\n{}: allowed {} / {} allows {} / kernel has {} ({} seen)",
-                counts.abi,
-                counts.allowed,
-                self.baseline,
-                counts.baseline,
-                counts.kernel,
-                counts.seen,
-            )?;
-        }
-        if !self.by_argument.is_empty() {
-            let heading = format!("Allowed by argument, as {} does:", self.baseline);
-            paragraph(f, &heading, &self.by_argument.join(", "))?;
-        }
-        if !self.stands_in.is_empty() {
-            paragraph(
-                f,
-                "Added, since another call that starts a task was seen:",
-                &self.stands_in.join(", "),
-            )?;
-        }
-        if !self.always.is_empty() {
-            paragraph(
-                f,
-                "Added, since every workload needs them sooner or later:",
-                &self.always.join(", "),
-            )?;
-        }
-        if !self.left_out.is_empty() {
-            write!(f, "\nLeft out, though seen:")?;
-        }
-        for left_out in self.left_out.iter().take(MOST_LEFT_OUT) {
-            write!(
-                f,
-                "\n  {:<20} {:<8} {}: {}",
-                left_out.call(),
-                left_out.abi,
-                plural(left_out.count, "time"),
-                left_out.because(&self.baseline),
-            )?;
-        }
-        let hidden = self.left_out.get(MOST_LEFT_OUT..).unwrap_or_default();
-        if !hidden.is_empty() {
-            let names: Vec<String> = hidden.iter().map(LeftOut::call).collect();
-            paragraph(f, "  and", &names.join(", "))?;
-        }
-        for warning in &self.warnings {
-            paragraph(f, "Warning:", warning)?;
-        }
-        Ok(())
-    }
+    let refused = calls.into_iter().map(|((abi, number, errno), count)| Refused {
+        abi,
+        number,
+        errno: errno.and_then(Errno::new),
+        count,
+    });
+    refused.collect()
 }

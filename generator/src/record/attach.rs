@@ -1,0 +1,248 @@
+//! Recording what runs already, and all that it starts from now on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use super::assemble::{Assembled, assemble};
+use super::kernel::{self, Kernel};
+use super::names::Names;
+use super::probe::{self, Probe};
+use super::session::Session;
+use super::signals::Signals;
+use super::{Notice, RecordError, host, privilege};
+use crate::recording::{Recording, Start, Target, TargetKind, Tool};
+
+/// Why nothing could be attached to.
+#[derive(Debug, Error)]
+pub enum AttachError {
+    /// No such process.
+    #[error("there is no process {0}. `ps` shows those that there are")]
+    NoProcess(u32),
+    /// No such cgroup.
+    #[error(
+        "there is no cgroup {path}: {source}. Give a folder below /sys/fs/cgroup, or a path as \
+         /proc/PID/cgroup shows it"
+    )]
+    NoCgroup {
+        /// As given.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A cgroup without a process.
+    #[error("the cgroup {0} has no process")]
+    Empty(PathBuf),
+    /// The recorder sees other process numbers than the kernel uses.
+    #[error(
+        "attaching works only from the initial pid namespace, and this is another one. Run Strait on the \
+         host, or start the workload with `strait record -- COMMAND`"
+    )]
+    PidNamespace,
+}
+
+/// What to attach to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attach {
+    /// A process and its descendants.
+    Process(u32),
+    /// All processes of a cgroup and of those below it.
+    Cgroup(PathBuf),
+}
+
+/// What is to be recorded, and how.
+pub struct AttachRequest {
+    /// What to attach to.
+    pub attach: Attach,
+    /// When to end in any case; it ends when all processes have.
+    pub limit: Option<Duration>,
+    /// How many executables are to have counters of their own; `None`: as many as fit into 64 MiB.
+    pub max_programs: Option<u16>,
+    /// Whether the probe is to say what it does, through [`log`].
+    pub verbose: bool,
+}
+
+/// Records what runs already, until it has ended, a signal arrives or time is up.
+///
+/// # Errors
+///
+/// [`RecordError`] if there is nothing to attach to, or what was called could not be read.
+pub fn run(request: AttachRequest, notify: &dyn Fn(&Notice)) -> Result<Recording, RecordError> {
+    let AttachRequest { attach, limit, max_programs, verbose } = request;
+    privilege::check()?;
+    check_pid_namespace()?;
+    let name = name_of(&attach, &tasks(&attach)?);
+    let Kernel { config, .. } = kernel::read()?;
+    let options = probe::Options { max_programs, verbose, ..probe::Options::default() };
+    let mut probe = Probe::load(config, &options)?;
+    let signals = Signals::new(false)
+        .map_err(|source| RecordError::System { what: "block signals", source })?;
+    let (started, start) = (Timestamp::now(), super::monotonic());
+    notify(&Notice::Attached(adopt(&attach, &mut probe)?));
+    privilege::drop_unneeded()?;
+    let mut session = Session {
+        until_all_end: true,
+        probe,
+        running: None,
+        names: Names::default(),
+        notify,
+        linger: None,
+        limit,
+    };
+    super::runtime()?.block_on(session.wait(signals, &mut |_, _, _| Ok(())))?;
+    let snapshot = session.probe.snapshot()?;
+    drop(session.probe);
+    let finished = Timestamp::now();
+    let mut names = session.names;
+    let Assembled { programs, calls } = assemble(&snapshot, &mut names, config.native_abi, start);
+    Ok(Recording {
+        tool: Tool::this(),
+        host: host()?,
+        target: Target {
+            kind: TargetKind::Processes,
+            start: Start::Attached,
+            name,
+            command: Vec::new(),
+        },
+        started,
+        finished,
+        completeness: snapshot.losses.into(),
+        programs,
+        calls,
+        refused: BTreeMap::new(),
+    })
+}
+
+/// Puts every task into the probe's table. What a task starts once it is there follows by itself, so it
+/// is enough to look until nobody new is found. Returns how many there were.
+fn adopt(attach: &Attach, probe: &mut Probe) -> Result<usize, RecordError> {
+    let mut adopted = BTreeSet::new();
+    loop {
+        let found = tasks(attach)?;
+        let new: Vec<_> = found.difference(&adopted).copied().collect();
+        if new.is_empty() {
+            return Ok(adopted.len());
+        }
+        for task in new {
+            // A task that has ended in the meantime calls nothing any more.
+            if let Ok(file) = std::fs::metadata(format!("/proc/{task}/exe")) {
+                probe.adopt(task, file.ino(), device(file.dev()))?;
+            }
+            adopted.insert(task);
+        }
+    }
+}
+
+/// A device number as the kernel has it within.
+fn device(of_stat: u64) -> u32 {
+    libc::major(of_stat) << 20 | libc::minor(of_stat)
+}
+
+fn check_pid_namespace() -> Result<(), AttachError> {
+    /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
+    const INITIAL: u64 = 0xefff_fffc;
+    let inode = std::fs::metadata("/proc/self/ns/pid").map(|file| file.ino()).unwrap_or_default();
+    if inode == INITIAL { Ok(()) } else { Err(AttachError::PidNamespace) }
+}
+
+fn name_of(attach: &Attach, tasks: &BTreeSet<u32>) -> String {
+    let comm = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok();
+    let name = match attach {
+        Attach::Process(pid) => comm(*pid),
+        Attach::Cgroup(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
+    };
+    name.or_else(|| comm(*tasks.first()?))
+        .map(|name| name.trim().replace('/', "_"))
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "processes".to_owned())
+}
+
+/// The thread ids of all that is attached to.
+fn tasks(attach: &Attach) -> Result<BTreeSet<u32>, AttachError> {
+    let processes = match attach {
+        Attach::Process(pid) => descendants(*pid)?,
+        Attach::Cgroup(path) => {
+            let folder = cgroup(path);
+            let mut processes = BTreeSet::new();
+            members(&folder, &mut processes)
+                .map_err(|source| AttachError::NoCgroup { path: path.clone(), source })?;
+            if processes.is_empty() {
+                return Err(AttachError::Empty(path.clone()));
+            }
+            processes
+        }
+    };
+    Ok(processes.into_iter().flat_map(|process| numbers(&task_folder(process))).collect())
+}
+
+fn task_folder(process: u32) -> PathBuf {
+    format!("/proc/{process}/task").into()
+}
+
+/// The names of a folder's entries that are numbers.
+fn numbers(folder: &Path) -> Vec<u32> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// A process and all that it has started, by `PPid`.
+fn descendants(pid: u32) -> Result<BTreeSet<u32>, AttachError> {
+    if !task_folder(pid).exists() {
+        return Err(AttachError::NoProcess(pid));
+    }
+    let parents: Vec<(u32, u32)> = numbers(Path::new("/proc"))
+        .into_iter()
+        .filter_map(|process| Some((process, parent(process)?)))
+        .collect();
+    let mut family = BTreeSet::from([pid]);
+    loop {
+        let before = family.len();
+        family.extend(
+            parents
+                .iter()
+                .filter(|(_, parent)| family.contains(parent))
+                .map(|(child, _)| *child)
+                .collect::<Vec<_>>(),
+        );
+        if family.len() == before {
+            return Ok(family);
+        }
+    }
+}
+
+fn parent(process: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
+}
+
+/// The folder of a cgroup: as given, or below the mount point of the first hierarchy that has it.
+fn cgroup(path: &Path) -> PathBuf {
+    let root = Path::new("/sys/fs/cgroup");
+    if path.starts_with(root) {
+        return path.to_owned();
+    }
+    let below = path.strip_prefix("/").unwrap_or(path);
+    let hierarchies = std::fs::read_dir(root).into_iter().flatten().filter_map(Result::ok);
+    std::iter::once(root.to_owned())
+        .chain(hierarchies.map(|hierarchy| hierarchy.path()))
+        .map(|hierarchy| hierarchy.join(below))
+        .find(|folder| folder.join("cgroup.procs").exists())
+        .unwrap_or_else(|| root.join(below))
+}
+
+fn members(folder: &Path, processes: &mut BTreeSet<u32>) -> io::Result<()> {
+    let text = std::fs::read_to_string(folder.join("cgroup.procs"))?;
+    processes.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()));
+    for entry in std::fs::read_dir(folder)?.filter_map(Result::ok) {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            // A cgroup that has gone in the meantime has no members.
+            let _ = members(&entry.path(), processes);
+        }
+    }
+    Ok(())
+}

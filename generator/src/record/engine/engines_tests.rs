@@ -1,0 +1,174 @@
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
+
+use super::*;
+
+const ID: &str = "1a99aac7137e288591966ac26dc38d18ab503db514a19088ddd9eb8b4fdb3be3";
+
+fn identity(engine: Option<EngineKind>) -> Identity {
+    Identity { id: ID.to_owned(), engine, runtime: Some("no-such-runtime"), pid: u32::MAX }
+}
+
+/// Engines at these sockets and no others, on a machine whose files are in `root`.
+fn engines(root: &Path, sockets: &[&Path]) -> Engines {
+    let endpoint = |socket: &&Path| Endpoint {
+        socket: (*socket).to_owned(),
+        variable: Some("DOCKER_HOST"),
+        client: None,
+        ask_again: None,
+    };
+    Engines {
+        endpoints: sockets.iter().map(endpoint).collect(),
+        memory: Memory::default(),
+        versions: Versions::default(),
+        listeners: Vec::new(),
+        root: root.to_owned(),
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// An engine of which only the answers are real: `answer` gives the body for a request's path.
+fn fake(socket: &Path, answer: impl Fn(&str) -> Option<String> + Send + 'static) {
+    let listener = UnixListener::bind(socket).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap_or_default();
+            let request = String::from_utf8_lossy(&request[..length]).into_owned();
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            let (status, body) = match answer(path) {
+                Some(body) => ("200 OK", body),
+                None => ("404 Not Found", r#"{"message": "no such thing"}"#.to_owned()),
+            };
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\n");
+            let _ =
+                write!(stream, "{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        }
+    });
+}
+
+fn version(path: &str) -> Option<String> {
+    path.ends_with("/version").then(|| r#"{"ApiVersion": "1.41", "Version": "20.10"}"#.to_owned())
+}
+
+#[test]
+fn an_engine_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    fake(&socket, |path| {
+        let container = format!(
+            r#"{{"Id": "{ID}", "Name": "/web", "Path": "nginx", "Config": {{"Image": "nginx:1"}}}}"#
+        );
+        let found = path.contains(&format!("/v1.41/containers/{ID}/json"));
+        version(path).or(found.then_some(container))
+    });
+    let mut engines = engines(folder.path(), &[&socket]);
+    let found = block_on(engines.describe(&identity(Some(EngineKind::Docker)))).unwrap();
+    assert_eq!((&*found.container.name, &*found.container.image), ("web", "nginx:1"));
+    assert_eq!(found.container.runtime, "no-such-runtime");
+    assert_eq!(found.command, ["nginx"]);
+    assert_eq!(engines.notes(), Vec::<String>::new());
+}
+
+#[test]
+fn events_name_a_container_that_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    fake(&socket, |path| {
+        let event = format!(
+            "{{\"Type\": \"container\", \"Action\": \"create\", \"time\": 7, \"Actor\": {{\"ID\": \
+             \"{ID}\", \"Attributes\": {{\"name\": \"web\", \"image\": \"nginx\"}}}}}}\n"
+        );
+        version(path).or(path.contains("/events").then_some(event))
+    });
+    let mut engines = engines(folder.path(), &[&socket]);
+    let found = block_on(async {
+        engines.watch().await;
+        engines.describe(&identity(None)).await
+    });
+    let found = found.unwrap();
+    assert_eq!((&*found.container.name, &*found.container.image), ("web", "nginx"));
+    assert_eq!(found.sources, ["events of docker"]);
+}
+
+#[test]
+fn an_engine_that_says_nothing_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    let mut engines = engines(folder.path(), &[&socket]);
+    let begun = std::time::Instant::now();
+    for _ in 0..10 {
+        assert_eq!(block_on(engines.describe(&identity(Some(EngineKind::Docker)))), None);
+    }
+    assert!(begun.elapsed() < 2 * api::PATIENCE, "it is waited for once");
+    let notes = engines.notes();
+    assert_eq!(notes.len(), 1);
+    assert!(notes[0].contains("did not answer within 2 s"), "{}", notes[0]);
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_noted_if_a_variable_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    let mut engines = engines(folder.path(), &[&socket]);
+    assert_eq!(block_on(engines.describe(&identity(None))), None);
+    assert!(engines.notes()[0].contains("DOCKER_HOST"), "{:?}", engines.notes());
+    drop(UnixListener::bind(&socket).unwrap());
+    engines.endpoints[0].variable = None;
+    engines.memory = Memory::default();
+    assert_eq!(block_on(engines.describe(&identity(None))), None);
+    assert_eq!(engines.notes(), Vec::<String>::new(), "what was left behind is no engine");
+}
+
+#[test]
+fn an_engine_that_answers_with_rubbish_is_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    fake(&socket, |_| Some("<html>".to_owned()));
+    let mut engines = engines(folder.path(), &[&socket]);
+    assert_eq!(block_on(engines.describe(&identity(None))), None);
+    assert_eq!(engines.notes().len(), 1);
+}
+
+#[test]
+fn files_tell_what_no_engine_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = folder.path().join("var/lib/containers/storage/overlay-containers");
+    fs::create_dir_all(&storage).unwrap();
+    let list = format!(
+        r#"[{{"id": "{ID}", "names": ["web"], "metadata": "{{\"image-name\": \"nginx:1\"}}"}}]"#
+    );
+    fs::write(storage.join("containers.json"), list).unwrap();
+    let mut engines = engines(folder.path(), &[]);
+    let found = block_on(engines.describe(&identity(Some(EngineKind::Podman)))).unwrap();
+    assert_eq!((&*found.container.name, &*found.container.image), ("web", "nginx:1"));
+    assert_eq!(found.container.engine, "podman");
+    assert_eq!(found.sources, [storage.join("containers.json").display().to_string()]);
+}
+
+#[test]
+fn sockets_are_those_that_the_environment_names_and_the_usual_ones() {
+    let of = |set: &[(&str, &str)]| {
+        let set: Vec<(String, OsString)> =
+            set.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+        sockets(|key| set.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone()))
+    };
+    let usual =
+        [Ok(("/var/run/docker.sock".into(), None)), Ok(("/run/podman/podman.sock".into(), None))];
+    assert_eq!(of(&[]), usual);
+    let found = of(&[("DOCKER_HOST", "unix:///d.sock"), ("CONTAINER_HOST", "unix:/c.sock")]);
+    assert_eq!(found[0], Ok(("/d.sock".into(), Some("DOCKER_HOST"))));
+    assert_eq!(found[1], Ok(("/c.sock".into(), Some("CONTAINER_HOST"))));
+    assert_eq!(found[2..], usual);
+    let remote = of(&[("DOCKER_HOST", "tcp://10.0.0.1:2375")]);
+    assert!(remote[0].as_ref().is_err_and(|note| note.contains("tcp://10.0.0.1:2375")));
+    let sudo = of(&[("SUDO_UID", "1000")]);
+    assert!(sudo.contains(&Ok(("/run/user/1000/podman/podman.sock".into(), None))));
+}

@@ -1,0 +1,112 @@
+//! What engines have told, for containers that are gone when they are asked for, and what went wrong.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Description;
+
+/// How many containers to remember: enough for all that can be waiting to be described.
+const CONTAINERS: usize = 4096;
+
+/// How many notes to keep, should an engine fail in ever new ways.
+const NOTES: usize = 32;
+
+#[derive(Default)]
+struct Content {
+    containers: HashMap<String, Description>,
+    oldest: VecDeque<String>,
+    notes: Vec<String>,
+}
+
+/// Shared by whoever asks the engines and those who listen to them.
+#[derive(Clone, Default)]
+pub struct Memory(Arc<Mutex<Content>>);
+
+impl Memory {
+    fn lock(&self) -> MutexGuard<'_, Content> {
+        // No step in here leaves it half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what has been learned; it goes before what was known already.
+    pub fn remember(&self, mut description: Description) {
+        let mut content = self.lock();
+        let id = description.container.id.clone();
+        match content.containers.remove(&id) {
+            Some(known) => description.fill(known),
+            None => content.oldest.push_back(id.clone()),
+        }
+        content.containers.insert(id, description);
+        while content.oldest.len() > CONTAINERS {
+            if let Some(oldest) = content.oldest.pop_front() {
+                content.containers.remove(&oldest);
+            }
+        }
+    }
+
+    /// What is known about a container.
+    pub fn recall(&self, id: &str) -> Option<Description> {
+        self.lock().containers.get(id).cloned()
+    }
+
+    /// Keeps a note for people, once.
+    pub fn note(&self, note: String) {
+        let notes = &mut self.lock().notes;
+        if notes.len() < NOTES && !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+
+    /// All notes, in the order of the first time.
+    pub fn notes(&self) -> Vec<String> {
+        self.lock().notes.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::Container;
+
+    fn description(id: &str, name: &str, image: &str) -> Description {
+        Description {
+            container: Container {
+                id: id.into(),
+                name: name.into(),
+                image: image.into(),
+                ..Container::default()
+            },
+            ..Description::default()
+        }
+    }
+
+    #[test]
+    fn what_comes_later_goes_first_and_nothing_is_forgotten() {
+        let memory = Memory::default();
+        memory.remember(description("a", "old", "nginx"));
+        memory.remember(description("a", "new", ""));
+        let known = memory.recall("a").unwrap().container;
+        assert_eq!((&*known.name, &*known.image), ("new", "nginx"));
+        assert_eq!(memory.recall("b"), None);
+    }
+
+    #[test]
+    fn the_oldest_make_room() {
+        let memory = Memory::default();
+        for number in 0..=CONTAINERS {
+            memory.remember(description(&number.to_string(), "", ""));
+        }
+        assert_eq!(memory.recall("0"), None);
+        assert!(memory.recall("1").is_some());
+        assert!(memory.recall(&CONTAINERS.to_string()).is_some());
+    }
+
+    #[test]
+    fn notes_are_kept_once() {
+        let memory = Memory::default();
+        for _ in 0..2 {
+            memory.note("slow".into());
+        }
+        assert_eq!(memory.notes(), ["slow"]);
+    }
+}

@@ -1,0 +1,179 @@
+//! Finds out what a container is: its id, engine, name, image, labels, runtime and command.
+//!
+//! The probe knows a container by its mount namespace and nothing else. What people call it is known
+//! to its engine, to the process that watches over it, and to files that its runtime leaves behind;
+//! whichever of them can still be asked is asked, and a container of which none of them knows has at
+//! least the id that its cgroup gives. Nothing in here ever stops a recording: what could not be
+//! found out is empty, and [`Engines::notes`] says why.
+//!
+//! - [`identify`], `cgroup`: is it a container, and which one?
+//! - `lineage`: what its monitor's command line tells
+//! - [`Engines`], `memory`, `watch`, `api`: asking the engines, and listening to them
+//! - `bundle`, `storage`: reading what runtimes and podman write to disk
+//! - `runtime`: versions of runtimes
+//! - `naming`, `only`: what a container is called, and which are wanted
+//!
+//! # Terminology
+//!
+//! - *engine*: what people start containers with: Docker, podman, containerd, CRI-O
+//! - *runtime*: what the engine starts to make one container: runc, crun, youki
+//! - *monitor*: the process that stays with a container while it lives: containerd's shim, conmon
+
+mod api;
+mod bundle;
+mod cgroup;
+mod engines;
+mod identify;
+mod lineage;
+mod memory;
+mod naming;
+mod only;
+mod runtime;
+mod storage;
+mod watch;
+
+use std::path::PathBuf;
+
+use crate::recording::Container;
+
+pub use engines::Engines;
+pub use identify::identify;
+pub use naming::{FileNames, display_name, file_name};
+pub use only::{Only, OnlyError};
+
+/// A task that the probe saw in a mount namespace that is not the host's.
+///
+/// The cgroup has to be read when the task's filter is installed, or at its first exec: crun joins its
+/// cgroup only after it has made the namespaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sighting {
+    /// Process id in the recorder's pid namespace; the process may be gone.
+    pub pid: u32,
+    /// `task->comm`: `runc:[2:INIT]`, `crun`, `(nginx)`, `bwrap`.
+    pub comm: String,
+    /// Names of the task's cgroup directory and of its ancestors, leaf first:
+    /// `["docker-1f….scope", "system.slice"]`. Empty: they are read from `/proc`.
+    pub cgroups: Vec<String>,
+}
+
+/// Which container it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Id, as its engine has it; `pid-N` if nothing tells.
+    pub id: String,
+    /// The engine that started it, as far as its cgroup tells.
+    pub engine: Option<EngineKind>,
+    /// `runc`, `crun` or `youki`, as far as the task's name tells.
+    pub runtime: Option<&'static str>,
+    /// Process id of the task by which it was found.
+    pub pid: u32,
+}
+
+/// What people start containers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineKind {
+    /// Docker Engine.
+    Docker,
+    /// podman.
+    Podman,
+    /// containerd, used by nerdctl, ctr or Kubernetes.
+    Containerd,
+    /// CRI-O.
+    Crio,
+    /// BuildKit: a `RUN` step of an image build.
+    Buildkit,
+}
+
+impl EngineKind {
+    /// The name used in recordings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Containerd => "containerd",
+            Self::Crio => "cri-o",
+            Self::Buildkit => "buildkit",
+        }
+    }
+}
+
+/// What is known about a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    /// All but what only the kernel knows: `bounding_set` and `filtered` are not filled in, and
+    /// `no_new_privs` is what was asked for.
+    pub container: Container,
+    /// Program and arguments of the main process; empty if unknown.
+    pub command: Vec<String>,
+    /// Who told, best first: `docker`, `events of docker`, `conmon`, `/run/runc/x/state.json`.
+    pub sources: Vec<String>,
+    /// Path or name by which the engine starts the runtime.
+    runtime_path: Option<PathBuf>,
+}
+
+impl Description {
+    /// Takes from `other` what is unknown here.
+    fn fill(&mut self, other: Self) {
+        let Self { container: theirs, command, sources, runtime_path } = other;
+        let ours = &mut self.container;
+        let texts = [
+            (&mut ours.id, theirs.id),
+            (&mut ours.engine, theirs.engine),
+            (&mut ours.name, theirs.name),
+            (&mut ours.image, theirs.image),
+            (&mut ours.image_digest, theirs.image_digest),
+            (&mut ours.runtime, theirs.runtime),
+            (&mut ours.runtime_version, theirs.runtime_version),
+            (&mut ours.profile, theirs.profile),
+        ];
+        for (own, other) in texts {
+            if own.is_empty() {
+                *own = other;
+            }
+        }
+        for (key, value) in theirs.labels {
+            ours.labels.entry(key).or_insert(value);
+        }
+        ours.no_new_privs |= theirs.no_new_privs;
+        if self.command.is_empty() {
+            self.command = command;
+        }
+        self.runtime_path = self.runtime_path.take().or(runtime_path);
+        for source in sources {
+            if !self.sources.contains(&source) {
+                self.sources.push(source);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_already_is_not_overwritten() {
+        let mut best = Description {
+            container: Container { name: "web".into(), ..Container::default() },
+            sources: vec!["docker".into()],
+            ..Description::default()
+        };
+        let worse = Description {
+            container: Container {
+                name: "other".into(),
+                image: "nginx".into(),
+                labels: [("a".to_owned(), "b".to_owned())].into(),
+                ..Container::default()
+            },
+            command: vec!["nginx".into()],
+            sources: vec!["conmon".into(), "docker".into()],
+            ..Description::default()
+        };
+        best.fill(worse);
+        assert_eq!(best.container.name, "web");
+        assert_eq!(best.container.image, "nginx");
+        assert_eq!(best.container.labels["a"], "b");
+        assert_eq!(best.command, ["nginx"]);
+        assert_eq!(best.sources, ["docker", "conmon"]);
+    }
+}
