@@ -1,12 +1,10 @@
 //! A real server, recorded under a test run, runs in production under the profile made of that.
 
-use std::sync::OnceLock;
-
 use crate::apps::{self, App, Site};
 use crate::support::container::Options;
-use crate::support::filter::Filter;
+use crate::support::filter::{self, Filter};
 use crate::support::within::beyond;
-use crate::support::{Container, Engine, Recorder, image, lab, profile};
+use crate::support::{Container, Engine, Recorder, profile};
 
 /// A way to run a container that changes what it calls or what its runtime calls for it.
 #[derive(Clone, Copy, Debug)]
@@ -94,19 +92,7 @@ pub fn runs_under_its_profile(engine: &Engine, app: &dyn App) {
 
 /// That the filter which the container is really under allows nothing that Docker's own refuses.
 fn assert_within_docker_default(container: &Container) {
-    let ours = Filter::of(container.pid());
-    if let Some(call) = beyond(&ours, docker_default()) {
+    if let Some(call) = beyond(&Filter::of(container.pid()), filter::docker_default()) {
         panic!("{}'s profile allows {call:x?}, which Docker's default refuses", container.name);
     }
-}
-
-/// The default filter of this machine's Docker, from a container that is under it.
-fn docker_default() -> &'static Filter {
-    static DEFAULT: OnceLock<Filter> = OnceLock::new();
-    DEFAULT.get_or_init(|| {
-        lab();
-        let container =
-            Engine::docker().container("docker-default").start(image::SMALL, &["/bin/pause"]);
-        Filter::of(container.pid())
-    })
 }

@@ -4,6 +4,7 @@ mod applications;
 mod bad_input;
 mod lives;
 mod metadata;
+mod oracle;
 mod runtimes;
 mod twenty;
 
@@ -72,6 +73,7 @@ pub const ALL: &[Scenario] = &[
     }),
     ("without_a_filter_the_recording_starts_at_the_first_exec", metadata::without_a_filter),
     ("only_chosen_containers_are_recorded", metadata::only_chosen),
+    ("comparing_filters_finds_what_is_wider", oracle::finds_what_is_wider),
     ("a_dead_engine_stops_no_recording", bad_input::dead_engine),
     ("two_recorders_at_once_see_the_same", bad_input::two_recorders),
     ("an_output_folder_that_cannot_be_written_is_an_error", bad_input::output_folder),

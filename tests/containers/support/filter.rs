@@ -1,10 +1,13 @@
 //! The filter that a process is really under, read back from the kernel, and what it allows.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
+
+use super::{Engine, image};
 
 // include/uapi/linux/ptrace.h
 const PTRACE_SECCOMP_GET_FILTER: libc::c_uint = 0x420c;
@@ -117,6 +120,15 @@ impl Filter {
         }
         found
     }
+}
+
+/// The default filter of this machine's Docker, from a container that is under it.
+pub fn docker_default() -> &'static Filter {
+    static DEFAULT: OnceLock<Filter> = OnceLock::new();
+    DEFAULT.get_or_init(|| {
+        let options = Engine::docker().container("docker-default");
+        Filter::of(options.start(image::SMALL, &["/bin/pause"]).pid())
+    })
 }
 
 /// How far a comparison jumps.
