@@ -79,6 +79,55 @@ fn a_recording_becomes_a_profile() {
     assert_eq!(files(dir.path()), ["p.json", "r.json"]);
 }
 
+/// The names that a profile made with these options allows.
+fn allowed(dir: &TempDir, options: &[&str]) -> Vec<String> {
+    let outcome = strait().args(["generate", "r.json"]).args(options).in_dir(dir.path()).run();
+    let profile = outcome.json();
+    let entries = profile["syscalls"].as_array().unwrap();
+    let allowing = entries.iter().filter(|entry| entry["action"] == "SCMP_ACT_ALLOW");
+    let names = allowing.flat_map(|entry| entry["names"].as_array().unwrap());
+    names.map(|name| name.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn who_starts_it_decides_what_is_added() {
+    let dir = with(&recording().to_string());
+    let has = |options: &[&str], name: &str| allowed(&dir, options).iter().any(|n| n == name);
+    assert!(has(&[], "fchown") && has(&[], "setresuid") && has(&[], "accept4"));
+    assert!(has(&["--runtime", "runc"], "fchown"));
+    assert!(!has(&["--runtime", "runc"], "setresuid"));
+    assert!(!has(&["--runtime", "recorded"], "fchown"));
+    assert!(!has(&["--no-new-privs"], "fchown"));
+    assert!(has(&["--no-new-privs"], "getdents64"));
+    assert!(has(&["--init"], "rt_sigtimedwait") && !has(&[], "rt_sigtimedwait"));
+    generate(&dir).run().says(&["runc, crun and youki can start it"]);
+    generate(&dir).args(["--runtime", "gvisor"]).expect_exit(2).run().says(&["youki"]);
+}
+
+#[test]
+fn a_recorded_container_gives_its_capabilities_and_not_its_runtime() {
+    let dir = changed(|value| {
+        value["target"]["kind"] = json!("container");
+        value["target"]["start"] = json!("filter");
+        value["target"]["container"] =
+            json!({"runtime": "crun", "bounding_set": "0000000002000000"});
+        let calls = &mut value["abis"]["x86_64"]["syscalls"];
+        calls["settimeofday"] = calls["execve"].clone();
+        calls["settimeofday"]["number"] = json!(164);
+        calls["setresuid"] = calls["execve"].clone();
+        calls["setresuid"]["number"] = json!(117);
+        calls["setresuid"]["phases"] = json!({"runtime": 1});
+        value["refused"] =
+            json!([{"abi": "x86_64", "syscall": "keyctl", "number": 250, "errno": 1, "count": 4}]);
+    });
+    let names = allowed(&dir, &["--runtime", "runc"]);
+    assert!(names.contains(&"settimeofday".to_owned()), "CAP_SYS_TIME");
+    assert!(!names.contains(&"setresuid".to_owned()), "crun's own");
+    assert!(!allowed(&dir, &["--cap-drop", "SYS_TIME"]).contains(&"settimeofday".to_owned()));
+    let outcome = generate(&dir).args(["--runtime", "runc"]).run();
+    outcome.says(&["CAP_SYS_TIME", "keyctl (EPERM)", "(4 times)", "setresuid"]);
+}
+
 #[test]
 fn without_an_output_the_profile_goes_to_stdout() {
     let dir = with(&recording().to_string());

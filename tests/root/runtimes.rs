@@ -233,6 +233,17 @@ fn a_profile_for_no_new_privs_starts_with_it() {
 }
 
 #[test]
+fn a_profile_that_refuses_with_eperm_starts_too() {
+    let profile = profile(&["--refuse-with", "eperm"]);
+    for runtime in Runtime::ALL {
+        require_working(runtime);
+        for way in Way::ALL {
+            assert_starts_and_executes(&profile, runtime, way);
+        }
+    }
+}
+
+#[test]
 fn without_what_runc_itself_calls_nothing_starts() {
     require_working(Runtime::Runc);
     let recorded = profile(&["--runtime", "recorded"]);

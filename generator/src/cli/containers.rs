@@ -11,8 +11,10 @@ use super::exit::{self, Failure, Outcome};
 use super::record::{RecordArgs, not_run, plural};
 use super::{Ui, record};
 use crate::output::Output;
-use crate::record::{ContainersOutcome, ContainersRequest, Notice, run_containers};
-use crate::recording::{Recording, v1};
+use crate::record::{
+    ContainerRecording, ContainersOutcome, ContainersRequest, Notice, run_containers,
+};
+use crate::recording::v1;
 
 /// Runs `strait record --containers`.
 pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outcome {
@@ -29,17 +31,22 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
         linger: args.run.linger.map_or(Some(Duration::ZERO), |linger| linger.0),
         limit: args.limit.and_then(|limit| limit.0),
         max_programs: args.run.max_programs,
+        only: args.only.clone(),
+        looked_at: Vec::new(),
         verbose: ui.is_verbose(),
     };
     let notify = |notice: &Notice| ui.note(notice);
-    let flush = |recordings: Vec<Recording>| {
+    let flush = |recordings: Vec<ContainerRecording>| {
         if let Err(Failure { error, .. }) = write(&recordings, &folder, ui) {
             ui.error(&error);
         }
     };
-    let ContainersOutcome { recordings, status, still_running } =
+    let ContainersOutcome { recordings, notes, status, still_running, .. } =
         run_containers(request, &notify, &flush).map_err(not_run)?;
     write(&recordings, &folder, ui)?;
+    for note in notes {
+        ui.note(note);
+    }
     if still_running > 0 {
         ui.warn(format_args!(
             "{} still running when the recording ended: what they call from now on is not in it",
@@ -52,9 +59,9 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
     Ok(status.map_or(ExitCode::SUCCESS, |status| ExitCode::from(status.code())))
 }
 
-fn write(recordings: &[Recording], folder: &Path, ui: &Ui) -> Result<(), Failure> {
-    for recording in recordings {
-        let path = folder.join(format!("{}.recording.json", recording.target.name));
+fn write(recordings: &[ContainerRecording], folder: &Path, ui: &Ui) -> Result<(), Failure> {
+    for ContainerRecording { file, recording, .. } in recordings {
+        let path = folder.join(file);
         Output::from(path.clone()).write(v1::print(recording)?.as_bytes())?;
         record::describe(recording, ui);
         ui.say(format_args!("wrote {}", path.display()));

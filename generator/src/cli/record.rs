@@ -11,7 +11,8 @@ use super::exit::{self, Failure, Outcome};
 use super::{Ui, containers, duration};
 use crate::output::Output;
 use crate::record::{
-    self, Attach, AttachRequest, LaunchError, Notice, RecordError, Request, User, run_attached,
+    self, Attach, AttachRequest, LaunchError, Notice, Only, RecordError, Request, User,
+    run_attached,
 };
 use crate::recording::{Completeness, Recording, v1};
 
@@ -38,6 +39,9 @@ pub struct RecordArgs {
     /// given with -o; COMMAND itself is only run
     #[arg(long, group = "scope")]
     containers: bool,
+    /// Attach to this running container, by name, compose service or id, until it ends
+    #[arg(long, value_name = "NAME|ID", group = "scope")]
+    container: Option<String>,
     /// Attach to this process and its descendants, until they end
     #[arg(long, value_name = "PID", group = "scope")]
     pid: Option<u32>,
@@ -46,14 +50,14 @@ pub struct RecordArgs {
     cgroup: Option<PathBuf>,
     /// Only these containers: NAME, image=IMAGE or label=KEY[=VALUE]
     #[arg(long, value_name = "WHICH", requires = "containers")]
-    pub only: Vec<String>,
+    pub only: Vec<Only>,
     /// End after this time in any case
     #[arg(long = "for", value_name = "DURATION", requires = "scope", value_parser = duration::parse)]
     pub limit: Option<duration::Limit>,
     #[command(flatten)]
     pub run: RunArgs,
     /// Program and arguments
-    #[arg(last = true, required_unless_present = "scope", conflicts_with_all = ["pid", "cgroup"], value_name = "COMMAND")]
+    #[arg(last = true, required_unless_present = "scope", conflicts_with_all = ["container", "pid", "cgroup"], value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
@@ -145,6 +149,7 @@ impl RecordArgs {
     fn attach(&self) -> Option<Attach> {
         let pid = self.pid.map(Attach::Process);
         pid.or_else(|| self.cgroup.clone().map(Attach::Cgroup))
+            .or_else(|| self.container.clone().map(Attach::Container))
     }
 }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use probe_common::{SET_FIRST, SET_LAUNCH, SET_OTHER, Seen, abi, phase};
+use probe_common::{KILLED, SET_FIRST, SET_LAUNCH, SET_OTHER, Seen, abi, phase};
 
+use super::Refusal;
 use super::names::Names;
 use super::probe::Snapshot;
 use crate::abi::Abi;
@@ -103,6 +104,37 @@ pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64)
         }
     }
     Assembled { programs: programs.into_values().collect(), calls }
+}
+
+/// What was refused, in the order of the first time.
+pub fn refusals(snapshot: &Snapshot, names: &mut Names) -> Vec<Refusal> {
+    let mut refusals: Vec<_> = snapshot
+        .refusals
+        .iter()
+        .filter_map(|(key, refusal)| {
+            let of_set = snapshot.sets.iter().find(|counts| u32::from(counts.set) == key.set)?;
+            let abi = abi_of(key.abi)?;
+            let killed = key.errno == KILLED;
+            let refusal_of_call = Refusal {
+                abi,
+                number: (!killed || key.number != u32::MAX).then_some(key.number),
+                errno: (!killed).then_some(key.errno),
+                args: refusal.args,
+                program: names.program(of_set.set, &of_set.program).path,
+                count: refusal.seen.count,
+            };
+            Some((refusal.seen.first, refusal_of_call))
+        })
+        .collect();
+    refusals.sort_by(|(first, a), (second, b)| {
+        (first, a.number, &a.args).cmp(&(second, b.number, &b.args))
+    });
+    refusals.into_iter().map(|(_, refusal)| refusal).collect()
+}
+
+/// A list of arguments to look at, as the probe takes it.
+pub fn watch_list(looked_at: &[(Abi, u32, u8)]) -> Vec<(u32, u32, u8)> {
+    looked_at.iter().map(|(abi, number, bits)| (index_of(*abi), *number, *bits)).collect()
 }
 
 #[cfg(test)]

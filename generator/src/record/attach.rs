@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::assemble::{Assembled, assemble};
+use super::engine::{Description, Engines, Identity, Only, Sighting, display_name, identify};
 use super::kernel::{self, Kernel};
 use super::names::Names;
 use super::probe::{self, Probe};
 use super::session::Session;
 use super::signals::Signals;
 use super::{Notice, RecordError, host, privilege};
-use crate::recording::{Recording, Start, Target, TargetKind, Tool};
+use crate::recording::{Container, Recording, Start, Target, TargetKind, Tool};
 
 /// Why nothing could be attached to.
 #[derive(Debug, Error)]
@@ -35,9 +36,20 @@ pub enum AttachError {
         /// Why.
         source: io::Error,
     },
-    /// A cgroup without a process.
-    #[error("the cgroup {0} has no process")]
-    Empty(PathBuf),
+    /// Nothing runs there.
+    #[error("`{0}` has no process, so that there is nothing to record")]
+    Empty(String),
+    /// No such container.
+    #[error(
+        "there is no running container `{name}`{hint}. Give a name, a service or an id as \
+         `docker ps` and `podman ps` show it"
+    )]
+    NoContainer {
+        /// As given.
+        name: String,
+        /// Engines that could not be asked, and why.
+        hint: String,
+    },
     /// The recorder sees other process numbers than the kernel uses.
     #[error(
         "attaching works only from the initial pid namespace, and this is another one. Run Strait on the \
@@ -53,6 +65,16 @@ pub enum Attach {
     Process(u32),
     /// All processes of a cgroup and of those below it.
     Cgroup(PathBuf),
+    /// A container, by name or id.
+    Container(String),
+}
+
+/// The processes that are meant, in a way that can be looked up again and again.
+enum Scope {
+    Family(u32),
+    Cgroup(PathBuf),
+    /// Inode of a mount namespace.
+    Namespace(u64),
 }
 
 /// What is to be recorded, and how.
@@ -76,14 +98,15 @@ pub fn run(request: AttachRequest, notify: &dyn Fn(&Notice)) -> Result<Recording
     let AttachRequest { attach, limit, max_programs, verbose } = request;
     privilege::check()?;
     check_pid_namespace()?;
-    let name = name_of(&attach, &tasks(&attach)?);
+    let runtime = super::runtime()?;
+    let (scope, target) = runtime.block_on(resolve(&attach))?;
     let Kernel { config, .. } = kernel::read()?;
     let options = probe::Options { max_programs, verbose, ..probe::Options::default() };
     let mut probe = Probe::load(config, &options)?;
     let signals = Signals::new(false)
         .map_err(|source| RecordError::System { what: "block signals", source })?;
     let (started, start) = (Timestamp::now(), super::monotonic());
-    notify(&Notice::Attached(adopt(&attach, &mut probe)?));
+    notify(&Notice::Attached(adopt(&scope, &mut probe)?));
     privilege::drop_unneeded()?;
     let mut session = Session {
         until_all_end: true,
@@ -94,7 +117,7 @@ pub fn run(request: AttachRequest, notify: &dyn Fn(&Notice)) -> Result<Recording
         linger: None,
         limit,
     };
-    super::runtime()?.block_on(session.wait(signals, &mut |_, _, _| Ok(())))?;
+    runtime.block_on(session.wait(signals, &mut |_, _, _| Ok(())))?;
     let snapshot = session.probe.snapshot()?;
     drop(session.probe);
     let finished = Timestamp::now();
@@ -103,12 +126,7 @@ pub fn run(request: AttachRequest, notify: &dyn Fn(&Notice)) -> Result<Recording
     Ok(Recording {
         tool: Tool::this(),
         host: host()?,
-        target: Target {
-            kind: TargetKind::Processes,
-            start: Start::Attached,
-            name,
-            command: Vec::new(),
-        },
+        target,
         started,
         finished,
         completeness: snapshot.losses.into(),
@@ -120,10 +138,10 @@ pub fn run(request: AttachRequest, notify: &dyn Fn(&Notice)) -> Result<Recording
 
 /// Puts every task into the probe's table. What a task starts once it is there follows by itself, so it
 /// is enough to look until nobody new is found. Returns how many there were.
-fn adopt(attach: &Attach, probe: &mut Probe) -> Result<usize, RecordError> {
+fn adopt(scope: &Scope, probe: &mut Probe) -> Result<usize, RecordError> {
     let mut adopted = BTreeSet::new();
     loop {
-        let found = tasks(attach)?;
+        let found = tasks(scope)?;
         let new: Vec<_> = found.difference(&adopted).copied().collect();
         if new.is_empty() {
             return Ok(adopted.len());
@@ -150,32 +168,98 @@ fn check_pid_namespace() -> Result<(), AttachError> {
     if inode == INITIAL { Ok(()) } else { Err(AttachError::PidNamespace) }
 }
 
-fn name_of(attach: &Attach, tasks: &BTreeSet<u32>) -> String {
-    let comm = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok();
-    let name = match attach {
-        Attach::Process(pid) => comm(*pid),
-        Attach::Cgroup(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
+/// Finds what is to be attached to, and what the recording is to say about it.
+async fn resolve(attach: &Attach) -> Result<(Scope, Target), AttachError> {
+    let (scope, kind, name, command) = match attach {
+        Attach::Process(pid) => {
+            let comm = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+            let comm = comm.map_err(|_| AttachError::NoProcess(*pid))?;
+            (Scope::Family(*pid), TargetKind::Processes, comm, Vec::new())
+        }
+        Attach::Cgroup(path) => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            (Scope::Cgroup(path.clone()), TargetKind::Processes, name, Vec::new())
+        }
+        Attach::Container(name) => {
+            let (namespace, identity, description) = find_container(name).await?;
+            let Description { container, command, .. } = description;
+            let name = display_name(&container, &identity);
+            let kind = TargetKind::Container(Box::new(with_status(container, identity.pid)));
+            (Scope::Namespace(namespace), kind, name, command)
+        }
     };
-    name.or_else(|| comm(*tasks.first()?))
-        .map(|name| name.trim().replace('/', "_"))
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "processes".to_owned())
+    if tasks(&scope)?.is_empty() {
+        return Err(AttachError::Empty(name));
+    }
+    let name = name.trim().replace('/', "_");
+    let name = if name.is_empty() { "processes".to_owned() } else { name };
+    Ok((scope, Target { kind, name, command, start: Start::Attached }))
+}
+
+/// The running container that is called so, and the inode of its mount namespace.
+async fn find_container(name: &str) -> Result<(u64, Identity, Description), AttachError> {
+    let hint = |notes: Vec<String>| match notes.as_slice() {
+        [] => String::new(),
+        notes => format!(" ({})", notes.join("; ")),
+    };
+    let mut engines = Engines::new();
+    let only: Only = name
+        .parse()
+        .map_err(|_| AttachError::NoContainer { name: name.to_owned(), hint: String::new() })?;
+    let host = namespace_of(std::process::id());
+    let mut seen = BTreeSet::new();
+    for pid in numbers(Path::new("/proc")) {
+        let Some(namespace) = namespace_of(pid).filter(|found| Some(*found) != host) else {
+            continue;
+        };
+        if !seen.insert(namespace) {
+            continue;
+        }
+        let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let sighting = Sighting { pid, comm: comm.trim().to_owned(), cgroups: Vec::new() };
+        let Some(identity) = identify(&sighting) else { continue };
+        let description = engines.describe(&identity).await.unwrap_or_default();
+        let display = display_name(&description.container, &identity);
+        if only.matches(&description.container, &display) || identity.id == name {
+            return Ok((namespace, identity, description));
+        }
+    }
+    Err(AttachError::NoContainer { name: name.to_owned(), hint: hint(engines.notes()) })
+}
+
+/// The inode of a process's mount namespace.
+fn namespace_of(pid: u32) -> Option<u64> {
+    Some(std::fs::metadata(format!("/proc/{pid}/ns/mnt")).ok()?.ino())
+}
+
+/// A description with what the kernel says about a process of the container.
+fn with_status(container: Container, pid: u32) -> Container {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let field = |name: &str| {
+        status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim).unwrap_or_default()
+    };
+    Container {
+        no_new_privs: field("NoNewPrivs:") == "1",
+        bounding_set: u64::from_str_radix(field("CapBnd:"), 16).unwrap_or_default(),
+        filtered: field("Seccomp:") == "2",
+        ..container
+    }
 }
 
 /// The thread ids of all that is attached to.
-fn tasks(attach: &Attach) -> Result<BTreeSet<u32>, AttachError> {
-    let processes = match attach {
-        Attach::Process(pid) => descendants(*pid)?,
-        Attach::Cgroup(path) => {
-            let folder = cgroup(path);
+fn tasks(scope: &Scope) -> Result<BTreeSet<u32>, AttachError> {
+    let processes = match scope {
+        Scope::Family(pid) => descendants(*pid)?,
+        Scope::Cgroup(path) => {
             let mut processes = BTreeSet::new();
-            members(&folder, &mut processes)
+            members(&cgroup(path), &mut processes)
                 .map_err(|source| AttachError::NoCgroup { path: path.clone(), source })?;
-            if processes.is_empty() {
-                return Err(AttachError::Empty(path.clone()));
-            }
             processes
         }
+        Scope::Namespace(inode) => numbers(Path::new("/proc"))
+            .into_iter()
+            .filter(|process| namespace_of(*process) == Some(*inode))
+            .collect(),
     };
     Ok(processes.into_iter().flat_map(|process| numbers(&task_folder(process))).collect())
 }

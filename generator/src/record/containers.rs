@@ -1,21 +1,26 @@
 //! Recording every container that comes to life, a recording each.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use probe_common::{KILLED, phase};
+use probe_common::phase;
+use tokio::sync::mpsc;
 
-use super::assemble::{Assembled, abi_of, assemble};
+use super::assemble::{Assembled, assemble, refusals, watch_list};
+use super::engine::{
+    Description, Engines, FileNames, Identity, Only, Sighting, display_name, identify,
+};
 use super::kernel::{self, Kernel};
 use super::launch::Launch;
 use super::names::Names;
 use super::probe::{self, Probe, Snapshot};
 use super::session::{Happened, Session};
 use super::signals::Signals;
-use super::{Notice, RecordError, Status, User, host, privilege};
+use super::{Notice, RecordError, Refusal, Status, User, host, privilege};
 use crate::abi::Abi;
 use crate::recording::{Container, Host, Recording, Start, Target, TargetKind, Tool};
 
@@ -53,14 +58,33 @@ pub struct ContainersRequest {
     pub limit: Option<Duration>,
     /// How many executables are to have counters of their own, over all containers.
     pub max_programs: Option<u16>,
+    /// Which containers are wanted; all if it is empty.
+    pub only: Vec<Only>,
+    /// By ABI and number of a call, a bit for each argument whose value tells one refusal from
+    /// another.
+    pub looked_at: Vec<(Abi, u32, u8)>,
     /// Whether the probe is to say what it does, through [`log`].
     pub verbose: bool,
+}
+
+/// One container's recording.
+pub struct ContainerRecording {
+    /// The name of the file for it; no two of one outcome have the same.
+    pub file: String,
+    /// What was called.
+    pub recording: Recording,
+    /// What its filter refused, in the order of the first time.
+    pub refusals: Vec<Refusal>,
 }
 
 /// What came of it.
 pub struct ContainersOutcome {
     /// One for each container, in the order in which they began.
-    pub recordings: Vec<Recording>,
+    pub recordings: Vec<ContainerRecording>,
+    /// Refusals for which there was no room.
+    pub refusals_lost: u64,
+    /// What should be known about engines that could not be asked.
+    pub notes: Vec<String>,
     /// How the command ended, if there was one.
     pub status: Option<Status>,
     /// Tasks that still ran when the recording ended.
@@ -77,16 +101,17 @@ pub struct ContainersOutcome {
 pub fn run(
     request: ContainersRequest,
     notify: &dyn Fn(&Notice),
-    flush: &dyn Fn(Vec<Recording>),
+    flush: &dyn Fn(Vec<ContainerRecording>),
 ) -> Result<ContainersOutcome, RecordError> {
-    let ContainersRequest { command, user, linger, limit, max_programs, verbose } = request;
+    let ContainersRequest { command, user, linger, limit, max_programs, only, looked_at, verbose } =
+        request;
     let launch = command.map(|command| Launch::new(&command, user, None)).transpose()?;
     privilege::check()?;
     let Kernel { config, namespaces } = kernel::read()?;
     let waits = WAITS.iter().filter_map(|name| Abi::NATIVE.syscall_number(name)).collect();
     let options = probe::Options {
         max_programs,
-        refusals: Some(Vec::new()),
+        refusals: Some(watch_list(&looked_at)),
         verbose,
         containers: Some(probe::Containers { namespaces, waits }),
     };
@@ -96,29 +121,87 @@ pub fn run(
     let held = launch.map(|launch| launch.fork(signals.blocked())).transpose()?;
     privilege::drop_unneeded()?;
 
+    let runtime = super::runtime()?;
+    let mut engines = Engines::new();
+    runtime.block_on(engines.watch());
     let clock = Clock { started: Timestamp::now(), start: super::monotonic() };
-    let host = host()?;
+    let assembly = Assembly { host: host()?, native: config.native_abi, clock, only };
     let running = held.map(super::launch::Held::release).transpose()?;
     let names = Names::default();
     let mut session =
         Session { probe, running, names, notify, linger, until_all_end: false, limit };
-    let mut handler = |happened: Happened, probe: &Probe, names: &mut Names| {
-        if happened == Happened::Flush {
-            let snapshot = probe.snapshot()?;
-            flush(recordings(&snapshot, names, &host, config.native_abi, clock));
-        }
-        Ok(())
-    };
-    let status = super::runtime()?.block_on(session.wait(signals, &mut handler))?;
+    let known = RefCell::new(BTreeMap::new());
+    let (sightings, seen) = mpsc::unbounded_channel();
+    let status = runtime.block_on(async {
+        let watching = async {
+            let mut handler = |happened: Happened, probe: &Probe, names: &mut Names| {
+                match happened {
+                    Happened::Container(index) => {
+                        let sighting = sighting(&probe.container(index)?);
+                        // The other end is there for as long as this one.
+                        let _ = sightings.send((index, sighting));
+                    }
+                    Happened::Flush => {
+                        flush(assembly.recordings(&probe.snapshot()?, names, &known.borrow()));
+                    }
+                }
+                Ok(())
+            };
+            let status = session.wait(signals, &mut handler).await;
+            drop(sightings);
+            status
+        };
+        tokio::join!(watching, get_to_know(seen, &mut engines, &known)).0
+    })?;
     if let Some(failure) = session.running.as_ref().and_then(super::launch::Running::failure) {
         return Err(failure.into());
     }
     let still_running = session.probe.live()?;
     let snapshot = session.probe.snapshot()?;
     drop(session.probe);
-    let mut names = session.names;
-    let recordings = recordings(&snapshot, &mut names, &host, config.native_abi, clock);
-    Ok(ContainersOutcome { recordings, status, still_running })
+    let recordings = assembly.recordings(&snapshot, &mut session.names, &known.borrow());
+    Ok(ContainersOutcome {
+        recordings,
+        refusals_lost: snapshot.refusals_lost,
+        notes: engines.notes(),
+        status,
+        still_running,
+    })
+}
+
+/// Who a container is, and what is known about it.
+type Known = BTreeMap<u32, (Identity, Description)>;
+
+/// Finds out, one after the other, who the containers are that were sighted. What is no container is
+/// left out.
+async fn get_to_know(
+    mut seen: mpsc::UnboundedReceiver<(u32, Sighting)>,
+    engines: &mut Engines,
+    known: &RefCell<Known>,
+) {
+    while let Some((index, sighting)) = seen.recv().await {
+        if let Some(identity) = identify(&sighting) {
+            let description = engines.describe(&identity).await.unwrap_or_default();
+            known.borrow_mut().insert(index, (identity, description));
+        } else {
+            log::debug!("{sighting:?} is no container");
+        }
+    }
+}
+
+fn sighting(container: &probe_common::Container) -> Sighting {
+    let cgroups = container.cgroups.iter().map(|name| text(name));
+    Sighting {
+        pid: container.pid,
+        comm: text(&container.comm),
+        cgroups: cgroups.filter(|name| !name.is_empty()).collect(),
+    }
+}
+
+/// Text that ends at the first zero.
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
 /// One moment, on both clocks.
@@ -135,44 +218,77 @@ impl Clock {
     }
 }
 
-fn recordings(
-    snapshot: &Snapshot,
-    names: &mut Names,
-    host: &Host,
+/// What all recordings have in common.
+struct Assembly {
+    host: Host,
     native: u32,
     clock: Clock,
-) -> Vec<Recording> {
-    let finished = Timestamp::now();
-    let mut containers: Vec<_> = snapshot.containers.iter().collect();
-    containers.sort_by_key(|(_, container)| container.began);
-    containers
-        .into_iter()
-        .map(|(index, container)| {
+    only: Vec<Only>,
+}
+
+impl Assembly {
+    fn recordings(
+        &self,
+        snapshot: &Snapshot,
+        names: &mut Names,
+        known: &Known,
+    ) -> Vec<ContainerRecording> {
+        let finished = Timestamp::now();
+        let mut containers: Vec<_> = snapshot.containers.iter().collect();
+        containers.sort_by_key(|(_, container)| container.began);
+        let mut files = FileNames::default();
+        let mut recordings = Vec::new();
+        for (index, container) in containers {
+            let unknown = || Some((identify(&sighting(container))?, Description::default()));
+            let Some((identity, description)) = known.get(index).cloned().or_else(unknown) else {
+                continue;
+            };
+            let name = display_name(&description.container, &identity);
+            let described = of_kernel(description.container, &identity, container);
+            if !self.only.is_empty()
+                && !self.only.iter().any(|only| only.matches(&described, &name))
+            {
+                continue;
+            }
             let own = of_container(snapshot, *index);
-            let Assembled { programs, calls } = assemble(&own, names, native, container.began);
-            Recording {
+            let Assembled { programs, calls } = assemble(&own, names, self.native, container.began);
+            let file = files.next(&name);
+            let refusals = refusals(&own, names);
+            let recording = Recording {
                 tool: Tool::this(),
-                host: host.clone(),
+                host: self.host.clone(),
                 target: Target {
-                    kind: TargetKind::Container(Box::new(Container {
-                        no_new_privs: container.no_new_privs == 1,
-                        bounding_set: container.bounding_set,
-                        filtered: container.filtered == 1,
-                        ..Container::default()
-                    })),
-                    start: if container.filtered == 1 { Start::Filter } else { Start::Exec },
-                    name: index.to_string(),
-                    command: Vec::new(),
+                    start: if described.filtered { Start::Filter } else { Start::Exec },
+                    kind: TargetKind::Container(Box::new(described)),
+                    name,
+                    command: description.command,
                 },
-                started: clock.at(container.began),
+                started: self.clock.at(container.began),
                 finished,
                 completeness: snapshot.losses.into(),
                 programs,
                 calls,
-                refused: refused(&own),
-            }
-        })
-        .collect()
+                refused: refused(&refusals),
+            };
+            recordings.push(ContainerRecording { file, recording, refusals });
+        }
+        recordings
+    }
+}
+
+/// A description with what only the kernel knows.
+fn of_kernel(
+    described: Container,
+    identity: &Identity,
+    container: &probe_common::Container,
+) -> Container {
+    Container {
+        id: if described.id.is_empty() { identity.id.clone() } else { described.id.clone() },
+        no_new_privs: container.no_new_privs == 1,
+        bounding_set: container.bounding_set,
+        filtered: container.filtered == 1,
+        ..described
+    }
 }
 
 /// What belongs to a container and to those that were made in it. What ran in it before its filter was
@@ -220,12 +336,14 @@ fn of_container(snapshot: &Snapshot, index: u32) -> Snapshot {
     }
 }
 
-fn refused(snapshot: &Snapshot) -> BTreeMap<(Abi, u32, Option<u16>), u64> {
+/// Refusals as a recording has them. A task that was killed without a trace of its call is left out:
+/// there is no number to list it under.
+fn refused(refusals: &[Refusal]) -> BTreeMap<(Abi, u32, Option<u16>), u64> {
     let mut refused = BTreeMap::new();
-    for (key, refusal) in &snapshot.refusals {
-        let Some(abi) = abi_of(key.abi) else { continue };
-        let errno = if key.errno == KILLED { None } else { u16::try_from(key.errno).ok() };
-        *refused.entry((abi, key.number, errno)).or_default() += refusal.seen.count;
+    for refusal in refusals {
+        let Some(number) = refusal.number else { continue };
+        let errno = refusal.errno.and_then(|errno| u16::try_from(errno).ok());
+        *refused.entry((refusal.abi, number, errno)).or_default() += refusal.count;
     }
     refused
 }

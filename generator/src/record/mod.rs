@@ -51,7 +51,10 @@ use crate::recording::{Host, Recording};
 
 pub use attach::{Attach, AttachError, AttachRequest, run as run_attached};
 pub use command::run;
-pub use containers::{ContainersOutcome, ContainersRequest, run as run_containers};
+pub use containers::{
+    ContainerRecording, ContainersOutcome, ContainersRequest, run as run_containers,
+};
+pub use engine::{Only, OnlyError};
 pub use kernel::KernelError;
 pub use launch::{Filter, LaunchError};
 pub use privilege::{PrivilegeError, may_filter_without_no_new_privs};

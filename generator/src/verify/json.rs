@@ -15,6 +15,8 @@ struct File<'a> {
     profile: &'a str,
     command: &'a [String],
     command_status: u8,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    containers: &'a [String],
     refused: Vec<RefusedV1<'a>>,
     refused_without_room: u64,
     fallbacks: Vec<FallbackV1<'a>>,
@@ -34,6 +36,8 @@ struct RefusedV1<'a> {
     args: &'a [String],
     errno: Option<String>,
     program: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<&'a str>,
     count: u64,
 }
 
@@ -56,6 +60,7 @@ pub fn print(report: &Report) -> Result<String, serde_json::Error> {
         profile: &report.profile,
         command: &report.command,
         command_status: report.status.code(),
+        containers: &report.containers,
         refused: report.refused.iter().map(RefusedV1::new).collect(),
         refused_without_room: report.lost,
         fallbacks: report
@@ -81,6 +86,7 @@ impl<'a> RefusedV1<'a> {
             args: &refused.args,
             errno: refused.errno.map(|errno| errno.to_string()),
             program: &refused.program,
+            container: refused.container.as_deref(),
             count: refused.count,
         }
     }

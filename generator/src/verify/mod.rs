@@ -10,7 +10,7 @@ use crate::abi::Abi;
 use crate::decode;
 use crate::policy::fallback::{self, Judgement};
 use crate::policy::{Errno, Policy};
-use crate::record::{Outcome, Refusal, Status};
+use crate::record::{ContainersOutcome, Outcome, Refusal, Status};
 
 /// A run under a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,9 @@ pub struct Report {
     pub command: Vec<String>,
     /// How the command ended.
     pub status: Status,
+    /// The containers in which refusals were looked for; empty for a command that itself was under the
+    /// profile.
+    pub containers: Vec<String>,
     /// Calls that the workload was kept from, in the order of the first time.
     pub refused: Vec<Refused>,
     /// Calls that are refused by design, with what software makes instead.
@@ -42,6 +45,8 @@ pub struct Refused {
     pub errno: Option<Errno>,
     /// Path of the executable that made it.
     pub program: String,
+    /// The container in which it was made, if it was in one.
+    pub container: Option<String>,
     /// How often.
     pub count: u64,
 }
@@ -56,26 +61,56 @@ pub struct Fallback {
 }
 
 impl Report {
-    /// Tells refusals from fallbacks.
+    /// About a command that was run under the profile.
     pub fn new(profile: &str, policy: &Policy, outcome: &Outcome) -> Self {
         let mut report = Self {
             profile: profile.to_owned(),
             command: outcome.recording.target.command.clone(),
             status: outcome.status,
+            containers: Vec::new(),
             refused: Vec::new(),
             fallbacks: Vec::new(),
             lost: outcome.refusals_lost,
         };
-        for refusal in &outcome.refusals {
-            let refused = Refused::new(refusal);
+        report.add(policy, &outcome.refusals, None);
+        report
+    }
+
+    /// About containers that a command started under the profile.
+    pub fn of_containers(
+        profile: &str,
+        policy: &Policy,
+        command: Vec<String>,
+        outcome: &ContainersOutcome,
+    ) -> Self {
+        let mut report = Self {
+            profile: profile.to_owned(),
+            command,
+            status: outcome.status.unwrap_or(Status::Exited(0)),
+            containers: Vec::new(),
+            refused: Vec::new(),
+            fallbacks: Vec::new(),
+            lost: outcome.refusals_lost,
+        };
+        for container in &outcome.recordings {
+            let name = &container.recording.target.name;
+            report.containers.push(name.clone());
+            report.add(policy, &container.refusals, Some(name));
+        }
+        report
+    }
+
+    /// Tells refusals from fallbacks.
+    fn add(&mut self, policy: &Policy, refusals: &[Refusal], container: Option<&String>) {
+        for refusal in refusals {
+            let refused = Refused::new(refusal, container);
             match judge(policy, refusal) {
-                Judgement::Refused => report.refused.push(refused),
+                Judgement::Refused => self.refused.push(refused),
                 Judgement::Fallback(falls_back_to) => {
-                    report.fallbacks.push(Fallback { refused, falls_back_to });
+                    self.fallbacks.push(Fallback { refused, falls_back_to });
                 }
             }
         }
-        report
     }
 
     /// Whether the workload got all that it asked for.
@@ -96,7 +131,7 @@ fn errno(refusal: &Refusal) -> Option<Errno> {
 }
 
 impl Refused {
-    fn new(refusal: &Refusal) -> Self {
+    fn new(refusal: &Refusal, container: Option<&String>) -> Self {
         Self {
             abi: refusal.abi,
             number: refusal.number,
@@ -105,6 +140,7 @@ impl Refused {
             }),
             errno: errno(refusal),
             program: refusal.program.clone(),
+            container: container.cloned(),
             count: refusal.count,
         }
     }
@@ -127,6 +163,9 @@ impl fmt::Display for Refused {
             None => f.write_str(" = killed")?,
         }
         write!(f, "  by {}", self.program)?;
+        if let Some(container) = &self.container {
+            write!(f, " in {container}")?;
+        }
         if self.abi != Abi::NATIVE {
             write!(f, " ({})", self.abi)?;
         }
@@ -149,14 +188,14 @@ impl fmt::Display for Report {
         if self.lost > 0 {
             writeln!(f, "refused   {} more, for which there was no room", self.lost)?;
         }
-        let command = self.command.first().map_or("", String::as_str);
+        let command = self.command.first().map_or("nothing", String::as_str);
         match self.status {
-            Status::Exited(code) => {
-                write!(f, "{command} exited with {code} under {}", self.profile)?
-            }
-            Status::Signaled(signal) => {
-                write!(f, "{command} was ended by {signal} under {}", self.profile)?;
-            }
+            Status::Exited(code) => write!(f, "{command} exited with {code}")?,
+            Status::Signaled(signal) => write!(f, "{command} was ended by {signal}")?,
+        }
+        match self.containers.as_slice() {
+            [] => write!(f, " under {}", self.profile)?,
+            containers => write!(f, ", {} under {}", containers.join(", "), self.profile)?,
         }
         match self.refused.len() {
             0 if self.lost == 0 => writeln!(f, "; nothing was refused"),
