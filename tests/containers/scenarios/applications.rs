@@ -4,7 +4,7 @@ use crate::apps::{self, App, Site};
 use crate::support::container::Options;
 use crate::support::filter::{self, Filter};
 use crate::support::within::beyond;
-use crate::support::{Container, Engine, Recorder, profile};
+use crate::support::{Container, Engine, Recorder, at_once, profile};
 
 /// A way to run a container that changes what it calls or what its runtime calls for it.
 #[derive(Clone, Copy, Debug)]
@@ -37,17 +37,6 @@ impl Variant {
         }
         options
     }
-}
-
-/// Does the same with each of them at once, and returns what comes of it in their order.
-fn at_once<T: Sync, R: Send>(these: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = these.iter().map(|this| scope.spawn(|| each(this))).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
 }
 
 pub fn runs_under_its_profile(engine: &Engine, app: &dyn App) {

@@ -48,17 +48,16 @@ pub fn five_are_five_recordings() {
     let container = Engine::docker()
         .container("docker-restarting")
         .option(&["--restart", "on-failure:4"])
-        // What is not there exits with 127, but then there is no life either: fail after the start.
         .start(image::DEBIAN, &["false"]);
     wait::until("it was started five times", || {
         container.inspect("{{.RestartCount}} {{.State.Status}}") == "4 exited"
     });
     let recordings = recorder.finish();
     let lives = recordings.lives(&container, 5);
-    let calls = lives[0].calls();
     for life in &lives {
-        assert!(life.calls().contains_key("exit_group"));
-        assert_eq!(life.calls().keys().collect::<Vec<_>>(), calls.keys().collect::<Vec<_>>());
+        // What runc calls before depends on how its threads are scheduled.
+        assert!(life.calls_in("startup").contains("exit_group"));
+        assert_eq!(life.calls_in("startup"), lives[0].calls_in("startup"));
     }
     let mut names = recordings.names();
     names.retain(|name| name.starts_with("docker-restarting"));
@@ -82,7 +81,7 @@ pub fn exec_is_recorded(engine: &Engine) {
     assert_eq!(recording.calls().get(MARKER), Some(&11));
     assert_eq!(recording.count_in("exec", MARKER), 11);
     assert_eq!(recording.count_in("running", MARKER), 0);
-    assert!(recording.count_in("running", "pause") > 0);
+    assert_eq!(recording.count_in("running", "pause"), 1);
 }
 
 pub fn exit_status() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::apps::{self, Redis, Site};
-use crate::support::{Container, Engine, Recorder, Recordings, profile};
+use crate::support::{Container, Engine, Recorder, Recordings, at_once, profile};
 
 /// Recorded with `no_new_privs`, of which the start-up set is small, and started without it.
 pub fn starts_under_the_other(engine: &Engine) {
@@ -20,11 +20,7 @@ pub fn starts_under_the_other(engine: &Engine) {
         let container = apps::start(app, &site, options.no_new_privs());
         (app, site, container)
     });
-    std::thread::scope(|scope| {
-        for (app, site, container) in &recorded {
-            scope.spawn(|| apps::test_run(*app, site, container));
-        }
-    });
+    at_once(&recorded, |(app, site, container)| apps::test_run(*app, site, container));
     let recordings = recorder.finish();
 
     let other = engine.clone().with(engine.runtime().other());
@@ -39,11 +35,7 @@ pub fn starts_under_the_other(engine: &Engine) {
         let container = apps::start(*app, &site, options.profile(&profile));
         (*app, site, container)
     });
-    std::thread::scope(|scope| {
-        for (app, site, container) in &enforced {
-            scope.spawn(|| apps::production_run(*app, site, container));
-        }
-    });
+    at_once(&enforced, |(app, site, container)| apps::production_run(*app, site, container));
     let recordings = recorder.finish();
     for (_, _, container) in &enforced {
         for life in recordings.lives(container, 2) {

@@ -37,3 +37,14 @@ pub fn try_output(command: &mut Command) -> Result<String, String> {
         Err(format!("{command:?}: {}\n{}", output.status, text(&output.stderr)))
     }
 }
+
+/// Does the same with each of them at once, and returns what comes of it in their order.
+pub fn at_once<T: Sync, R: Send>(these: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = these.iter().map(|this| scope.spawn(|| each(this))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
