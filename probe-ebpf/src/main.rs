@@ -65,11 +65,9 @@ fn slow(ctx: &RawTracePointContext, task: &Task, entry: u16, call: &Call) -> u16
     if config!(containers) != 1 {
         return entry;
     }
-    let now = containers::look(ctx, task, entry);
-    if now & SLOW != 0 {
-        containers::note_wait(now & SET_MASK, call);
-    }
-    now
+    // What waits is the first call of a container that is up.
+    containers::note_wait(entry & SET_MASK, call);
+    containers::look(ctx, task, entry)
 }
 
 /// `sys_exit(struct pt_regs *regs, long ret)`. Attached only where refusals are watched: a call that

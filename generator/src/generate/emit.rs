@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::RefuseWith;
 use super::select::{Selection, everywhere};
 use crate::policy::baseline::{Resolved, Treatment};
+use crate::policy::fallback::fallbacks;
 use crate::policy::multiplex::multiplexer;
 use crate::policy::{Action, Clause, Errno};
 use crate::profile::{Architecture, Arg, Entry, Profile};
@@ -38,15 +39,20 @@ pub(super) fn profile(
             entries.extend(refused.iter().map(|clause| entry(name, otherwise, clause)));
         }
     }
-    for (errno, names) in refusals(selection, baseline) {
+    for (errno, names) in refusals(selection, baseline, default) {
         entries.push(Entry {
             names: names.into_iter().map(str::to_owned).collect(),
             action: Action::Errno(errno),
             args: Vec::new(),
         });
     }
-    // runc before 1.0.2 fails on a rule that does what happens anyway.
-    entries.retain(|entry| entry.action != default && !entry.names.is_empty());
+    // runc before 1.0.2 fails on a rule that does what happens anyway. But Docker before 23 drops
+    // `defaultErrnoRet` (moby pull request 42604), and answers EPERM where ENOSYS is meant; there C libraries fall back only from
+    // what is named.
+    let by_name = Action::Errno(Errno::ENOSYS);
+    entries.retain(|entry| {
+        (entry.action != default || entry.action == by_name) && !entry.names.is_empty()
+    });
     Profile {
         default,
         architectures: abis.iter().copied().map(Architecture::from).collect(),
@@ -62,11 +68,14 @@ fn entry(name: &str, action: Action, clause: &Clause) -> Entry {
     }
 }
 
-/// The calls that get the baseline's own answer by name, by that answer.
+/// The calls that get an answer by name, by that answer: the baseline's own, and ENOSYS where software
+/// then makes another call.
 fn refusals(
     selection: &Selection,
     baseline: &Resolved<'_>,
+    default: Action,
 ) -> BTreeMap<Errno, BTreeSet<&'static str>> {
+    let is_default = |errno| default == Action::Errno(errno);
     let mut refusals: BTreeMap<Errno, BTreeSet<&'static str>> = BTreeMap::new();
     let abis = baseline.context().abis.iter();
     let known = abis.flat_map(|abi| abi.syscalls().map(|(number, name)| (*abi, number, name)));
@@ -75,10 +84,14 @@ fn refusals(
             continue;
         }
         let errno = match everywhere(baseline, name) {
+            Some(Treatment::Allow) if is_default(Errno::ENOSYS) => Errno::ENOSYS,
             Some(Treatment::Allow) => continue,
             Some(Treatment::Refuse(errno)) => errno,
             Some(Treatment::AllowIf { .. }) | None => baseline.refusal(abi, number),
         };
+        if errno == Errno::ENOSYS && is_default(errno) && fallbacks(name).next().is_none() {
+            continue;
+        }
         refusals.entry(errno).or_default().insert(name);
     }
     refusals

@@ -9,7 +9,7 @@ use super::{Architecture, Entry, Finding, Profile, Severity};
 use crate::abi::Abi;
 use crate::policy::complement::overlap;
 use crate::policy::exact::is_exact;
-use crate::policy::{Action, Clause, Policy, Predicate};
+use crate::policy::{Action, Clause, Errno, Policy, Predicate};
 
 /// Most entries that a node accepts in a profile it gets as an OCI artifact (KEP-6061).
 const MOST_ENTRIES: usize = 128;
@@ -113,7 +113,8 @@ fn missing(profile: &Profile) -> Vec<Finding> {
 }
 
 fn entry_alone(profile: &Profile, path: &str, entry: &Entry, findings: &mut Vec<Finding>) {
-    if entry.action == profile.default {
+    // Naming what answers ENOSYS helps with Docker before 23, which drops `defaultErrnoRet`.
+    if entry.action == profile.default && entry.action != Action::Errno(Errno::ENOSYS) {
         findings.push(Finding::warning(
             path,
             "does what happens anyway; runc before 1.0.2 fails on it: remove the entry",

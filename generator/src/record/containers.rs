@@ -1,7 +1,7 @@
 //! Recording every container that comes to life, a recording each.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
 
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use probe_common::phase;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use super::assemble::{Assembled, assemble, refusals, watch_list};
 use super::engine::{
@@ -23,6 +24,10 @@ use super::signals::Signals;
 use super::{Notice, RecordError, Refusal, Status, User, host, privilege};
 use crate::abi::Abi;
 use crate::recording::{Container, Host, Recording, Start, Target, TargetKind, Tool};
+
+/// How long no container has to come to life before engines are asked: a busy engine takes its time to
+/// answer.
+const QUIET: Duration = Duration::from_millis(50);
 
 /// Calls by which a program waits for something to happen: the first of them says that a container is
 /// up. Reading from a socket, a terminal or a pipe is not among them, since files are read so too.
@@ -123,7 +128,7 @@ pub fn run(
 
     let runtime = super::runtime()?;
     let mut engines = Engines::new();
-    runtime.block_on(engines.watch());
+    runtime.block_on(async { engines.watch() });
     let clock = Clock { started: Timestamp::now(), start: super::monotonic() };
     let assembly = Assembly { host: host()?, native: config.native_abi, clock, only };
     let running = held.map(super::launch::Held::release).transpose()?;
@@ -172,21 +177,47 @@ pub fn run(
 /// Who a container is, and what is known about it.
 type Known = BTreeMap<u32, (Identity, Description)>;
 
-/// Finds out, one after the other, who the containers are that were sighted. What is no container is
-/// left out.
+/// Finds out who the containers are that were sighted. What will soon be gone is read at once, for
+/// each; their engines are asked one after the other when nothing else comes in. What is no container
+/// is left out.
 async fn get_to_know(
     mut seen: mpsc::UnboundedReceiver<(u32, Sighting)>,
     engines: &mut Engines,
     known: &RefCell<Known>,
 ) {
-    while let Some((index, sighting)) = seen.recv().await {
-        if let Some(identity) = identify(&sighting) {
-            let description = engines.describe(&identity).await.unwrap_or_default();
-            known.borrow_mut().insert(index, (identity, description));
-        } else {
-            log::debug!("{sighting:?} is no container");
+    let mut waiting = VecDeque::new();
+    loop {
+        tokio::select! {
+            biased;
+            sighted = seen.recv() => match sighted {
+                Some((index, sighting)) => match identify(&sighting) {
+                    Some(identity) => {
+                        engines.glance(&identity);
+                        waiting.push_back((index, identity));
+                    }
+                    None => log::debug!("{sighting:?} is no container"),
+                },
+                None => break,
+            },
+            () = sleep(QUIET), if !waiting.is_empty() => {
+                if let Some(next) = waiting.pop_front() {
+                    describe(next, engines, known).await;
+                }
+            }
         }
     }
+    for next in waiting {
+        describe(next, engines, known).await;
+    }
+}
+
+async fn describe(
+    (index, identity): (u32, Identity),
+    engines: &mut Engines,
+    known: &RefCell<Known>,
+) {
+    let description = engines.describe(&identity).await.unwrap_or_default();
+    known.borrow_mut().insert(index, (identity, description));
 }
 
 fn sighting(container: &probe_common::Container) -> Sighting {

@@ -16,7 +16,7 @@ use super::{Description, EngineKind};
 use crate::recording::Container;
 
 /// How long an engine may take to answer.
-pub const PATIENCE: Duration = Duration::from_secs(2);
+pub const PATIENCE: Duration = Duration::from_secs(3);
 
 /// An engine that answers.
 #[derive(Clone)]
@@ -28,22 +28,23 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects, and agrees on a version of the API: older engines refuse a newer one.
+    /// Connects. Bollard 0.21 puts no version into the paths of its requests, so that each engine
+    /// speaks its own; there is nothing to negotiate, which podman takes a second for.
     pub async fn connect(socket: &Path) -> Result<Self, Error> {
         let path = socket.to_string_lossy();
         let docker = Docker::connect_with_unix(&path, PATIENCE.as_secs(), API_DEFAULT_VERSION)?;
-        let docker = limited(docker.negotiate_version()).await?;
         let version = limited(docker.version()).await?;
         let components = version.components.unwrap_or_default();
         let is_podman = components.iter().any(|part| part.name.starts_with("Podman"));
+        if is_podman {
+            // It takes seconds to tell about itself, and tells its runtime to conmon.
+            return Ok(Self { docker, kind: EngineKind::Podman, runtimes: HashMap::new() });
+        }
         // What it would tell can be done without.
         let info = limited(docker.info()).await.unwrap_or_default();
         let runtimes = info.runtimes.unwrap_or_default().into_iter();
-        Ok(Self {
-            docker,
-            kind: if is_podman { EngineKind::Podman } else { EngineKind::Docker },
-            runtimes: runtimes.filter_map(|(name, of)| Some((name, of.path?.into()))).collect(),
-        })
+        let runtimes = runtimes.filter_map(|(name, of)| Some((name, of.path?.into()))).collect();
+        Ok(Self { docker, kind: EngineKind::Docker, runtimes })
     }
 
     /// Which engine it is.
@@ -63,15 +64,21 @@ impl Client {
         if found.id.as_deref() != Some(id) {
             return Ok(None);
         }
-        let image_id = found.image.clone().unwrap_or_default();
-        // The image may have been removed since.
-        let image = limited(self.docker.inspect_image(&image_id)).await.unwrap_or_default();
+        let image = found.image.clone().unwrap_or_default();
         let mut description = describe(found, self.kind);
-        description.container.image_digest = digest(&image, &image_id);
+        description.container.image_digest = self.digest(&image).await;
         let runtime = &description.container.runtime;
         description.runtime_path = self.runtimes.get(runtime).cloned();
         description.container.runtime = runtime_name(runtime);
         Ok(Some(description))
+    }
+
+    /// Digest of an image, by name or id; empty if the engine has no such image any more.
+    pub async fn digest(&self, image: &str) -> String {
+        match limited(self.docker.inspect_image(image)).await {
+            Ok(found) => digest(&found),
+            Err(_) => String::new(),
+        }
     }
 
     /// What happens to containers, from `since` on, which is in seconds since 1970.
@@ -161,22 +168,24 @@ fn profile(options: &[String], privileged: bool) -> String {
 
 /// The digest in a registry, by which everyone can find the image; for one that was never in any, its
 /// id.
-fn digest(image: &ImageInspect, id: &str) -> String {
+fn digest(image: &ImageInspect) -> String {
     let digests = image.repo_digests.iter().flatten();
     let of_registry = digests.filter_map(|name| Some(name.split_once('@')?.1.to_owned())).next();
-    of_registry.unwrap_or_else(|| match id {
-        "" => String::new(),
-        id if id.contains(':') => id.to_owned(),
+    of_registry.unwrap_or_else(|| match image.id.as_deref() {
+        None | Some("") => String::new(),
+        Some(id) if id.contains(':') => id.to_owned(),
         // podman leaves out the algorithm.
-        id => format!("sha256:{id}"),
+        Some(id) => format!("sha256:{id}"),
     })
 }
 
-/// `runc` for containerd's `io.containerd.runc.v2` and for a path.
+/// `runc` for containerd's `io.containerd.runc.v2` and for a path; empty for podman's `oci`, which
+/// stands for whichever it is.
 pub fn runtime_name(name: &str) -> String {
     let name = Path::new(name).file_name().unwrap_or_default().to_string_lossy().into_owned();
     match name.strip_prefix("io.containerd.").and_then(|name| name.split_once('.')) {
         Some((shim, _)) => shim.to_owned(),
+        None if name == "oci" => String::new(),
         None => name,
     }
 }
@@ -272,14 +281,17 @@ mod tests {
 
     #[test]
     fn the_digest_is_that_of_the_registry_if_there_is_one() {
-        let image = ImageInspect {
-            repo_digests: Some(vec!["nginx@sha256:ab".into()]),
-            ..ImageInspect::default()
+        let of = |id: &str, digests: &[&str]| {
+            digest(&ImageInspect {
+                id: Some(id.to_owned()),
+                repo_digests: Some(digests.iter().map(|digest| (*digest).to_owned()).collect()),
+                ..ImageInspect::default()
+            })
         };
-        assert_eq!(digest(&image, "sha256:cd"), "sha256:ab");
-        assert_eq!(digest(&ImageInspect::default(), "sha256:cd"), "sha256:cd");
-        assert_eq!(digest(&ImageInspect::default(), "cd"), "sha256:cd");
-        assert_eq!(digest(&ImageInspect::default(), ""), "");
+        assert_eq!(of("sha256:cd", &["nginx@sha256:ab"]), "sha256:ab");
+        assert_eq!(of("sha256:cd", &[]), "sha256:cd");
+        assert_eq!(of("cd", &[]), "sha256:cd");
+        assert_eq!(digest(&ImageInspect::default()), "");
     }
 
     #[test]
@@ -287,6 +299,7 @@ mod tests {
         for name in ["runc", "/usr/sbin/runc", "io.containerd.runc.v2"] {
             assert_eq!(runtime_name(name), "runc");
         }
+        assert_eq!(runtime_name("oci"), "");
         assert_eq!(runtime_name(""), "");
     }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Description;
+use super::{Description, docker};
 use crate::recording::Container;
 
 /// Folders in which a container's bundle is named by its id. A `*` is any one folder.
@@ -109,7 +109,18 @@ fn of_state(path: PathBuf) -> Option<PathBuf> {
 struct Config {
     process: Process,
     annotations: std::collections::BTreeMap<String, String>,
+    mounts: Vec<Mount>,
     linux: Linux,
+}
+
+/// A mount of an OCI `config.json`.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Mount {
+    /// Path within the container.
+    pub destination: PathBuf,
+    /// Path on the host.
+    pub source: PathBuf,
 }
 
 #[derive(Deserialize, Default)]
@@ -128,7 +139,12 @@ struct Linux {
 fn read_bundle(folder: &Path, id: &str) -> Option<Description> {
     let path = folder.join("config.json");
     let config: Config = read_json(&path)?;
-    Some(describe_config(config, id, &path))
+    let of_docker = docker::describe(&config.mounts, id);
+    let mut description = describe_config(config, id, &path);
+    if let Some(of_docker) = of_docker {
+        description.fill(of_docker);
+    }
+    Some(description)
 }
 
 /// Annotations in which engines keep what is a label elsewhere, best first.
@@ -151,7 +167,7 @@ const LABELS: [(&str, &[&str]); 3] = [
 ];
 
 fn describe_config(config: Config, id: &str, path: &Path) -> Description {
-    let Config { process, annotations, linux } = config;
+    let Config { process, annotations, linux, mounts: _ } = config;
     let first = |keys: &[&str]| keys.iter().find_map(|key| annotations.get(*key)).cloned();
     let engine = match annotations.get("io.container.manager").map(String::as_str) {
         Some("libpod") => "podman",

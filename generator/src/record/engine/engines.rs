@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::api::{self, Client};
 use super::memory::Memory;
 use super::runtime::Versions;
+use super::watch::Shared;
 use super::{Description, EngineKind, Identity, bundle, lineage, storage, watch};
 use crate::recording::Container;
 
@@ -19,7 +20,7 @@ use crate::recording::Container;
 const LEAVE_ALONE: Duration = Duration::from_secs(30);
 
 /// How long to wait for an event about a container that its engine does not know any more.
-const HEARSAY: Duration = Duration::from_millis(200);
+const HEARSAY: Duration = Duration::from_millis(50);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The container engines of this machine. To be used within a tokio runtime.
@@ -37,7 +38,7 @@ struct Endpoint {
     socket: PathBuf,
     /// The variable that names it; it is an error then if nobody answers.
     variable: Option<&'static str>,
-    client: Option<Client>,
+    client: Shared,
     ask_again: Option<Instant>,
 }
 
@@ -61,7 +62,7 @@ impl Engines {
                         endpoints.push(Endpoint {
                             socket,
                             variable,
-                            client: None,
+                            client: Shared::default(),
                             ask_again: None,
                         });
                     }
@@ -86,47 +87,48 @@ impl Engines {
 
     /// Begins to listen to all engines, also those that are started later. To be called before
     /// anything starts containers; what engines say while nobody polls the runtime is not lost.
-    pub async fn watch(&mut self) {
+    pub fn watch(&mut self) {
         let since = Timestamp::now().as_second();
-        for endpoint in &mut self.endpoints {
-            let client = endpoint.client(&self.memory).await.cloned();
+        self.listeners.extend(self.endpoints.iter().map(|endpoint| {
             let socket = endpoint.socket.clone();
-            let listening = watch::listen(socket, client, since, self.memory.clone());
-            self.listeners.push(tokio::spawn(listening));
-        }
+            tokio::spawn(watch::listen(socket, endpoint.client.clone(), since, self.memory.clone()))
+        }));
+    }
+
+    /// Reads what will be gone with the container, for a later [`describe`](Self::describe): what its
+    /// monitor and the files of its runtime tell. To be called as soon as a container is seen; waits
+    /// for nobody.
+    pub fn glance(&self, identity: &Identity) {
+        self.memory.add(self.on_host(identity));
     }
 
     /// Finds out what can be found out about a container; `None` if nobody knows anything. May be
     /// called for a container that is gone.
     ///
-    /// Never takes longer than a few seconds, and that only once for an engine that does not answer.
+    /// Docker does not answer while it starts the container that it is asked for, so this may take as
+    /// long as that, but never more than a few seconds, and those only once for an engine that does not
+    /// answer.
     pub async fn describe(&mut self, identity: &Identity) -> Option<Description> {
         // What is gone first is read first.
-        let on_host = self.on_host(identity);
-        let told = self.told(identity).await;
-        let mut description = match told {
-            Some(mut told) => {
-                told.fill(on_host);
-                told
-            }
-            None => on_host,
-        };
+        self.glance(identity);
+        self.ask(identity).await;
+        let mut description = self.memory.recall(&identity.id)?;
+        if description.sources.is_empty() {
+            return None;
+        }
         let container = &mut description.container;
+        container.id.clone_from(&identity.id);
         if let Some(runtime) = identity.runtime {
             container.runtime = runtime.to_owned();
-        } else if let Some(path) =
-            description.runtime_path.as_ref().filter(|_| container.runtime.is_empty())
-        {
+        }
+        let path = description.runtime_path.clone();
+        let path = path.unwrap_or_else(|| PathBuf::from(&container.runtime));
+        if container.runtime.is_empty() {
             container.runtime = api::runtime_name(&path.to_string_lossy());
         }
         if container.engine.is_empty() {
             container.engine = identity.engine.map(EngineKind::name).unwrap_or_default().to_owned();
         }
-        if description.sources.is_empty() {
-            return None;
-        }
-        let path = description.runtime_path.clone();
-        let path = path.unwrap_or_else(|| PathBuf::from(&container.runtime));
         container.runtime_version = self.versions.of(&path).await;
         Some(description)
     }
@@ -151,46 +153,58 @@ impl Engines {
         description
     }
 
-    /// What engines tell or have told.
-    async fn told(&mut self, identity: &Identity) -> Option<Description> {
+    /// Asks the engines, unless they have told already, and remembers what they say.
+    async fn ask(&mut self, identity: &Identity) {
         use EngineKind::{Docker, Podman};
         let id = &identity.id;
-        let served = matches!(identity.engine, None | Some(Docker | Podman));
-        if !served || id.len() != 64 {
-            return None;
+        let is_served = matches!(identity.engine, None | Some(Docker | Podman)) && id.len() == 64;
+        if !is_served || self.is_told(id, &[Docker, Podman]) {
+            return;
         }
-        let asked = |known: &Description| {
-            known
-                .sources
-                .iter()
-                .any(|source| [Docker, Podman].map(EngineKind::name).contains(&&**source))
-        };
-        let known = self.memory.recall(id);
-        if known.as_ref().is_some_and(asked) {
-            return known;
-        }
-        let mut answered = false;
+        let mut is_gone = false;
         for endpoint in &mut self.endpoints {
             let Some(client) = endpoint.client(&self.memory).await else { continue };
             if identity.engine.is_some_and(|engine| engine != client.kind()) {
                 continue;
             }
             match client.inspect(id).await {
-                Ok(Some(found)) => {
-                    self.memory.remember(found);
-                    return self.memory.recall(id);
-                }
-                Ok(None) => answered = true,
+                Ok(Some(found)) => return self.memory.remember(found),
+                Ok(None) => is_gone = true,
                 Err(error) => endpoint.failed(&error, &self.memory),
             }
         }
-        if answered && !self.listeners.is_empty() && known.is_none() {
-            let deadline = Instant::now() + HEARSAY;
-            while self.memory.recall(id).is_none() && Instant::now() < deadline {
-                sleep(LOOK_AGAIN).await;
+        if is_gone {
+            self.hearsay(identity).await;
+        }
+    }
+
+    /// Whether one of these engines was asked for a container and knew it.
+    fn is_told(&self, id: &str, engines: &[EngineKind]) -> bool {
+        let known = self.memory.recall(id);
+        known.is_some_and(|known| engines.iter().any(|engine| known.is_from(*engine)))
+    }
+
+    /// For a container that is gone: waits until the events that its engine sent about it have been
+    /// read, and asks for the image that they name.
+    async fn hearsay(&mut self, Identity { id, engine, .. }: &Identity) {
+        let heard = |memory: &Memory| {
+            memory.recall(id).is_some_and(|known| !known.container.image.is_empty())
+        };
+        let deadline = Instant::now() + HEARSAY;
+        while !self.listeners.is_empty() && !heard(&self.memory) && Instant::now() < deadline {
+            sleep(LOOK_AGAIN).await;
+        }
+        let Some(mut known) = self.memory.recall(id) else { return };
+        if known.container.image.is_empty() || !known.container.image_digest.is_empty() {
+            return;
+        }
+        for endpoint in &mut self.endpoints {
+            let Some(client) = endpoint.client(&self.memory).await else { continue };
+            if engine.is_none_or(|engine| engine == client.kind()) {
+                known.container.image_digest = client.digest(&known.container.image).await;
+                return self.memory.add(known);
             }
         }
-        self.memory.recall(id)
     }
 }
 
@@ -202,23 +216,23 @@ impl Drop for Engines {
 
 impl Endpoint {
     /// Connects if that has not been done yet.
-    async fn client(&mut self, memory: &Memory) -> Option<&Client> {
+    async fn client(&mut self, memory: &Memory) -> Option<Client> {
         if self.ask_again.is_some_and(|time| Instant::now() < time) {
             return None;
         }
         self.ask_again = None;
-        if self.client.is_none() && (self.variable.is_some() || self.socket.exists()) {
+        if self.client.get().is_none() && (self.variable.is_some() || self.socket.exists()) {
             match Client::connect(&self.socket).await {
-                Ok(client) => self.client = Some(client),
+                Ok(client) => self.client.set(Some(client)),
                 Err(error) => self.failed(&error, memory),
             }
         }
-        self.client.as_ref()
+        self.client.get()
     }
 
     /// Notes why, and leaves an engine alone that would make everyone wait again.
     fn failed(&mut self, error: &bollard::errors::Error, memory: &Memory) {
-        self.client = None;
+        self.client.set(None);
         if api::is_slow(error) {
             self.ask_again = Some(Instant::now() + LEAVE_ALONE);
         }

@@ -30,13 +30,23 @@ impl Memory {
 
     /// Adds what has been learned; it goes before what was known already.
     pub fn remember(&self, mut description: Description) {
+        self.update(description.container.id.clone(), |known| {
+            description.fill(std::mem::take(known));
+            *known = description;
+        });
+    }
+
+    /// Adds what is worth less than what is known already.
+    pub fn add(&self, description: Description) {
+        self.update(description.container.id.clone(), |known| known.fill(description));
+    }
+
+    fn update(&self, id: String, change: impl FnOnce(&mut Description)) {
         let mut content = self.lock();
-        let id = description.container.id.clone();
-        match content.containers.remove(&id) {
-            Some(known) => description.fill(known),
-            None => content.oldest.push_back(id.clone()),
+        if !content.containers.contains_key(&id) {
+            content.oldest.push_back(id.clone());
         }
-        content.containers.insert(id, description);
+        change(content.containers.entry(id).or_default());
         while content.oldest.len() > CONTAINERS {
             if let Some(oldest) = content.oldest.pop_front() {
                 content.containers.remove(&oldest);
@@ -87,6 +97,8 @@ mod tests {
         memory.remember(description("a", "new", ""));
         let known = memory.recall("a").unwrap().container;
         assert_eq!((&*known.name, &*known.image), ("new", "nginx"));
+        memory.add(description("a", "worse", "worse"));
+        assert_eq!(memory.recall("a").unwrap().container, known);
         assert_eq!(memory.recall("b"), None);
     }
 

@@ -9,7 +9,7 @@
 //! - [`identify`], `cgroup`: is it a container, and which one?
 //! - `lineage`: what its monitor's command line tells
 //! - [`Engines`], `memory`, `watch`, `api`: asking the engines, and listening to them
-//! - `bundle`, `storage`: reading what runtimes and podman write to disk
+//! - `bundle`, `storage`, `docker`: reading what runtimes, podman and Docker write to disk
 //! - `runtime`: versions of runtimes
 //! - `naming`, `only`: what a container is called, and which are wanted
 //!
@@ -22,6 +22,7 @@
 mod api;
 mod bundle;
 mod cgroup;
+mod docker;
 mod engines;
 mod identify;
 mod lineage;
@@ -112,6 +113,11 @@ pub struct Description {
 }
 
 impl Description {
+    /// Whether this engine was asked for the container and knew it.
+    fn is_from(&self, engine: EngineKind) -> bool {
+        self.sources.iter().any(|source| source == engine.name())
+    }
+
     /// Takes from `other` what is unknown here.
     fn fill(&mut self, other: Self) {
         let Self { container: theirs, command, sources, runtime_path } = other;
