@@ -97,9 +97,10 @@ impl App for Redis {
         }
         // A stop would kill what still runs, and whether anything does depends on the machine.
         wait::until("redis has nothing left to do in the background", || {
-            ["rdb_bgsave_in_progress:0", "aof_rewrite_in_progress:0"]
-                .iter()
-                .all(|idle| ask_all(site, "INFO persistence").is_ok_and(|text| text.contains(idle)))
+            let state = ask_all(site, "INFO persistence").unwrap_or_default();
+            let jobs =
+                ["rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled"];
+            jobs.iter().all(|job| state.contains(&format!("{job}:0")))
         });
     }
 
