@@ -1,0 +1,81 @@
+//! What Strait has to show with containers, a file for each claim.
+
+mod applications;
+mod bad_input;
+mod lives;
+mod metadata;
+mod oracle;
+mod runtimes;
+mod twenty;
+
+use crate::apps::{Gunicorn, Nginx, Postgres, Redis};
+use crate::support::{Engine, Runtime};
+
+/// A test and its name.
+pub type Scenario = (&'static str, fn());
+
+/// All of them; the long ones first, so that the short ones fill the gaps.
+pub const ALL: &[Scenario] = &[
+    ("docker::postgres_runs_under_its_profile", || {
+        applications::runs_under_its_profile(&Engine::docker(), &Postgres);
+    }),
+    ("podman::postgres_runs_under_its_profile", || {
+        applications::runs_under_its_profile(&Engine::podman(), &Postgres);
+    }),
+    ("docker::nginx_runs_under_its_profile", || {
+        applications::runs_under_its_profile(&Engine::docker(), &Nginx);
+    }),
+    ("podman::nginx_runs_under_its_profile", || {
+        applications::runs_under_its_profile(&Engine::podman(), &Nginx);
+    }),
+    ("docker::redis_runs_under_its_profile", || {
+        applications::runs_under_its_profile(&Engine::docker(), &Redis);
+    }),
+    ("podman::redis_runs_under_its_profile", || {
+        applications::runs_under_its_profile(&Engine::podman(), &Redis);
+    }),
+    ("docker::python_runs_under_its_profile", || {
+        applications::runs_under_its_profile(&Engine::docker(), &Gunicorn);
+    }),
+    ("podman::python_runs_under_its_profile", || {
+        applications::runs_under_its_profile(&Engine::podman(), &Gunicorn);
+    }),
+    ("docker::recorded_under_runc_it_starts_under_crun", || {
+        runtimes::starts_under_the_other(&Engine::docker().with(Runtime::Runc));
+    }),
+    ("docker::recorded_under_crun_it_starts_under_runc", || {
+        runtimes::starts_under_the_other(&Engine::docker().with(Runtime::Crun));
+    }),
+    ("podman::recorded_under_runc_it_starts_under_crun", || {
+        runtimes::starts_under_the_other(&Engine::podman().with(Runtime::Runc));
+    }),
+    ("podman::recorded_under_crun_it_starts_under_runc", || {
+        runtimes::starts_under_the_other(&Engine::podman().with(Runtime::Crun));
+    }),
+    (
+        "for_one_runtime_and_no_new_privs_the_profile_is_narrower_and_enough",
+        runtimes::narrower_for_one_runtime_with_no_new_privs,
+    ),
+    ("docker::twenty_at_once_are_told_apart", || twenty::are_told_apart(&Engine::docker())),
+    ("podman::twenty_at_once_are_told_apart", || twenty::are_told_apart(&Engine::podman())),
+    ("docker::a_life_of_milliseconds_is_recorded", || lives::of_milliseconds(&Engine::docker())),
+    ("podman::a_life_of_milliseconds_is_recorded", || lives::of_milliseconds(&Engine::podman())),
+    ("docker::five_lives_are_five_recordings", lives::five_are_five_recordings),
+    ("docker::an_exec_is_in_the_recording", || lives::exec_is_recorded(&Engine::docker())),
+    ("podman::an_exec_is_in_the_recording", || lives::exec_is_recorded(&Engine::podman())),
+    ("docker::a_removed_container_is_recorded", lives::removed_at_once),
+    ("the_commands_exit_status_is_passed_through", lives::exit_status),
+    ("docker::the_recording_knows_its_container", || {
+        metadata::is_known(&Engine::docker());
+    }),
+    ("podman::the_recording_knows_its_container", || {
+        metadata::is_known(&Engine::podman());
+    }),
+    ("without_a_filter_the_recording_starts_at_the_first_exec", metadata::without_a_filter),
+    ("only_chosen_containers_are_recorded", metadata::only_chosen),
+    ("comparing_filters_finds_what_is_wider", oracle::finds_what_is_wider),
+    ("a_dead_engine_stops_no_recording", bad_input::dead_engine),
+    ("two_recorders_at_once_see_the_same", bad_input::two_recorders),
+    ("an_output_folder_that_cannot_be_written_is_an_error", bad_input::output_folder),
+    ("what_is_not_there_is_an_error", bad_input::not_there),
+];

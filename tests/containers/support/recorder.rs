@@ -1,0 +1,57 @@
+//! `strait record --containers` around what a test does.
+
+use std::ffi::OsString;
+
+use tempfile::TempDir;
+
+use super::{Recordings, engine, lab};
+use crate::common::run::Strait;
+use crate::common::spawned::Spawned;
+use crate::common::strait;
+
+/// `strait` with the engines of this test run in its environment.
+pub fn strait_with_engines() -> Strait {
+    engine::environment(lab().directory())
+        .into_iter()
+        .fold(strait(), |strait, (name, value)| strait.env(name, value))
+}
+
+/// A recorder that records every container which comes to life as long as it runs.
+#[derive(Debug)]
+pub struct Recorder {
+    spawned: Spawned,
+    directory: TempDir,
+}
+
+impl Recorder {
+    /// Starts to record all containers.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// As [`start`](Self::start), with more options.
+    pub fn start_with(options: &[&str]) -> Self {
+        Self::start_as(strait_with_engines(), options)
+    }
+
+    /// As [`start_with`](Self::start_with), in another environment.
+    pub fn start_as(strait: Strait, options: &[&str]) -> Self {
+        let directory = lab().scratch();
+        // The command is told to end by its input; what happens meanwhile is the test's.
+        let mut spawned = strait
+            .args(["record", "--containers", "-o"])
+            .arg(directory.path())
+            .args(options.iter().map(OsString::from))
+            .args(["--", "sh", "-c", "echo recording; cat"])
+            .spawn();
+        assert_eq!(spawned.line().trim(), "recording");
+        Self { spawned, directory }
+    }
+
+    /// Ends the recorder and reads what it wrote.
+    pub fn finish(self) -> Recordings {
+        let (status, stderr) = self.spawned.finish();
+        assert_eq!(status, 0, "strait record --containers:\n{stderr}");
+        Recordings::of(self.directory)
+    }
+}
