@@ -181,7 +181,8 @@ pub struct Losses {
     /// recording these calls are missing.
     pub calls: u64,
     /// Times that an executable was started for which there was no room: its calls are in the
-    /// recording, under the program `(other)`.
+    /// recording under the program `(other)`; in a container they are under another program, or
+    /// missing.
     pub programs: u64,
     /// Times that the kernel skipped the probe: what was called then is missing.
     pub missed: u64,
@@ -203,8 +204,8 @@ impl Losses {
             (calls, "a call whose number no kernel table knows had no room and is missing", ""),
             (
                 programs,
-                "an executable without counters of its own was started; its calls are there, but \
-                 under `(other)`",
+                "an executable without counters of its own was started; its calls are under \
+                 `(other)`, or in a container under another program or missing",
                 ". Raise --max-programs",
             ),
             (
