@@ -373,6 +373,12 @@ fn of_container(snapshot: &Snapshot, index: u32) -> Snapshot {
             .filter(|(key, _)| numbers.contains(&key.set))
             .copied()
             .collect(),
+        arguments: snapshot
+            .arguments
+            .iter()
+            .filter(|(key, _)| numbers.contains(&key.set))
+            .copied()
+            .collect(),
         ..Snapshot::default()
     }
 }
