@@ -172,6 +172,10 @@ pub fn nginx() -> Workload {
                     count_varies("rt_sigsuspend", "signals that arrive together wake nginx once"),
                     count_varies("rt_sigreturn", "signals that arrive together wake nginx once"),
                     count_varies("wait4", "children that end together are reaped in one round"),
+                    count_varies(
+                        "recvmsg",
+                        "messages of the master that arrive together are read in one round",
+                    ),
                 ]
             },
         )

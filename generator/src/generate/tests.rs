@@ -4,6 +4,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
+mod arguments;
 mod startup;
 
 use super::*;

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Deserializer};
 
 use super::data::{embedded, words};
-use super::{Clause, Predicate};
+use super::{Args, Clause, Predicate};
 
 static RULES: LazyLock<File> =
     LazyLock::new(|| embedded(include_str!("../../../profiles/argument-rules.json")));
@@ -33,6 +33,9 @@ pub struct ArgumentRule {
     /// having been seen.
     #[serde(default)]
     pub always: Vec<Vec<u64>>,
+    /// Combinations by which a summary shows what is refused, if they are.
+    #[serde(default)]
+    pub notable: Vec<Vec<u64>>,
     /// Why the arguments matter.
     pub reason: String,
 }
@@ -102,6 +105,22 @@ impl Kept {
 }
 
 impl ArgumentRule {
+    /// Arguments of a call of which these values are kept: zero for those that are not.
+    pub fn example(&self, values: &[u64]) -> Args {
+        let mut args = [0; 6];
+        for (kept, value) in self.keep.iter().zip(values) {
+            if let Some(slot) = args.get_mut(usize::from(kept.argument)) {
+                *slot = kept.example(*value);
+            }
+        }
+        args
+    }
+
+    /// The indexes of the arguments that are kept.
+    pub fn indexes(&self) -> impl Iterator<Item = u8> {
+        self.keep.iter().map(|kept| kept.argument)
+    }
+
     /// The rule for a call, if there is one.
     pub fn of(call: &str) -> Option<&'static Self> {
         RULES.rules.iter().find(|rule| rule.calls().any(|name| name == call))
@@ -182,7 +201,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::policy::{Args, Width};
+    use crate::policy::Width;
 
     fn holds(clauses: Option<&[Clause]>, args: &Args) -> bool {
         clauses.is_none_or(|clauses| clauses.iter().any(|one| one.holds(args, Width::Bits64)))
@@ -199,7 +218,12 @@ mod tests {
             assert!(!rule.keep.is_empty() && rule.keep.len() <= 3, "{}", rule.calls);
             assert!(rule.keep.is_sorted_by(|a, b| a.argument < b.argument), "{}", rule.calls);
             assert!(rule.keep.iter().all(|kept| kept.argument < 6 && kept.mask != 0));
-            assert!(rule.always.iter().all(|values| values.len() == rule.keep.len()));
+            assert!(
+                rule.always
+                    .iter()
+                    .chain(&rule.notable)
+                    .all(|values| values.len() == rule.keep.len())
+            );
             for call in rule.calls() {
                 let known =
                     crate::abi::Abi::ALL.into_iter().any(|abi| abi.syscall_number(call).is_some());
