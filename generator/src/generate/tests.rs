@@ -20,6 +20,7 @@ fn recording(calls: &[(Abi, u32)]) -> Recording {
             first_seen: Duration::from_millis(3),
             programs: BTreeMap::from([("/usr/bin/app".to_owned(), 2)]),
             phases: BTreeMap::new(),
+            arguments: None,
         };
         table.entry(*abi).or_default().insert(*number, call);
     }
