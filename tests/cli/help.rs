@@ -8,6 +8,7 @@ fn every_command_has_help_with_its_options() {
         ("record", &["--output", "--user", "--linger", "COMMAND"][..]),
         ("generate", &["--output", "--allow-incomplete", "RECORDING"]),
         ("verify", &["--output", "--format", "--user", "PROFILE"]),
+        ("check", &["--within", "--covers", "--caps", "--kernel", "PROFILE"]),
         ("completions", &["bash", "zsh", "fish"]),
     ] {
         let help = strait().args([command, "--help"]).run().stdout;
@@ -20,7 +21,7 @@ fn every_command_has_help_with_its_options() {
 #[test]
 fn the_help_names_every_command() {
     let help = strait().arg("--help").run().stdout;
-    for command in ["record", "generate", "verify", "completions", "man"] {
+    for command in ["record", "generate", "verify", "check", "completions", "man"] {
         assert!(help.contains(command), "{help}");
     }
 }
@@ -44,6 +45,9 @@ fn a_wrong_command_line_is_2() {
         &["verify"],
         &["verify", "p.json"],
         &["verify", "p.json", "--format", "poem", "--", "/bin/true"],
+        &["check"],
+        &["check", "p.json", "--caps", "CAP_EVERYTHING"],
+        &["check", "p.json", "--kernel", "new"],
         &["completions", "basic"],
     ] {
         let outcome = strait().args(arguments).expect_exit(2).run();

@@ -129,9 +129,11 @@ pub(super) fn select(
         selection.left_out.push(LeftOut { abi, number, count, reason });
     }
     let mut add = |name: &'static str| match everywhere(baseline, name) {
-        Some(treatment @ (Treatment::Allow | Treatment::AllowIf { .. })) => {
-            selection.allowed.insert(name, treatment).is_none()
-        }
+        Some(
+            treatment @ (Treatment::Allow
+            | Treatment::AllowIf { .. }
+            | Treatment::ByArguments { .. }),
+        ) => selection.allowed.insert(name, treatment).is_none(),
         Some(Treatment::Refuse(_)) | None => false,
     };
     if starts_a_task && add("clone") {
