@@ -3,6 +3,7 @@
 mod containers;
 mod duration;
 mod exit;
+mod export;
 mod generate;
 mod record;
 mod ui;
@@ -49,6 +50,7 @@ enum Command {
     Record(record::RecordArgs),
     Generate(generate::GenerateArgs),
     Verify(verify::VerifyArgs),
+    Export(export::ExportArgs),
     /// Print a completion script for your shell
     ///
     /// For example: strait completions bash > /etc/bash_completion.d/strait
@@ -84,6 +86,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Record(args) => record::main(args, &ui),
         Command::Generate(args) => generate::main(args, &ui),
         Command::Verify(args) => verify::main(args, &ui),
+        Command::Export(args) => export::main(args, &ui),
         Command::Completions { shell } => completions(*shell),
         Command::Man { subcommand } => man(subcommand.as_deref()),
     };
