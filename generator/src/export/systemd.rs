@@ -241,8 +241,13 @@ fn unit(settings: &Settings) -> String {
     let _ = writeln!(text, "SystemCallArchitectures={}", settings.architectures.join(" "));
     let _ = writeln!(text, "SystemCallErrorNumber={}", answer(settings.default));
     lines(&mut text, "SystemCallFilter", "", settings.allowed.iter().cloned());
-    let refused =
-        settings.refused.iter().map(|(name, action)| format!("{name}:{}", answer(*action)));
+    let default = answer(settings.default);
+    // With the error that all others get systemd would not start the service: libseccomp takes no rule
+    // that does what happens anyway. Without an error the call is merely taken off the list.
+    let refused = settings.refused.iter().map(|(name, action)| match answer(*action) {
+        answer if answer == default => name.clone(),
+        answer => format!("{name}:{answer}"),
+    });
     if settings.allowed.is_empty() {
         // The first list decides what all other calls get.
         text.push_str("SystemCallFilter=exit\n");
