@@ -5,6 +5,7 @@ mod duration;
 mod exit;
 mod export;
 mod generate;
+mod lint;
 mod record;
 mod ui;
 mod verify;
@@ -51,6 +52,7 @@ enum Command {
     Generate(generate::GenerateArgs),
     Verify(verify::VerifyArgs),
     Export(export::ExportArgs),
+    Lint(lint::LintArgs),
     /// Print a completion script for your shell
     ///
     /// For example: strait completions bash > /etc/bash_completion.d/strait
@@ -87,6 +89,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Generate(args) => generate::main(args, &ui),
         Command::Verify(args) => verify::main(args, &ui),
         Command::Export(args) => export::main(args, &ui),
+        Command::Lint(args) => lint::main(args, &ui),
         Command::Completions { shell } => completions(*shell),
         Command::Man { subcommand } => man(subcommand.as_deref()),
     };

@@ -18,6 +18,9 @@ pub mod spo;
 pub mod systemd;
 pub mod yaml;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 use crate::profile::{self, Profile};

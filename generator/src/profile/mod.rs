@@ -4,6 +4,7 @@
 //! profile that can be read, and [`Profile::policy`] is what it means.
 
 mod arch;
+pub mod consumers;
 mod finding;
 pub mod lint;
 mod print;
@@ -16,7 +17,7 @@ pub use arch::Architecture;
 pub use finding::{Finding, Findings, Severity};
 pub use lint::lint;
 pub use print::print;
-pub use read::{ParseError, parse};
+pub use read::{ParseError, json, parse};
 
 /// A seccomp profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
