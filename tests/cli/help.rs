@@ -8,6 +8,8 @@ fn every_command_has_help_with_its_options() {
         ("record", &["--output", "--user", "--linger", "COMMAND"][..]),
         ("generate", &["--output", "--allow-incomplete", "RECORDING"]),
         ("verify", &["--output", "--format", "--user", "PROFILE"]),
+        ("export", &["--to", "--output", "--name", "--release", "--image", "oci-artifact"]),
+        ("lint", &["--for", "--format", "kep-6061", "PROFILE"]),
         ("completions", &["bash", "zsh", "fish"]),
     ] {
         let help = strait().args([command, "--help"]).run().stdout;
@@ -20,7 +22,7 @@ fn every_command_has_help_with_its_options() {
 #[test]
 fn the_help_names_every_command() {
     let help = strait().arg("--help").run().stdout;
-    for command in ["record", "generate", "verify", "completions", "man"] {
+    for command in ["record", "generate", "verify", "export", "lint", "completions", "man"] {
         assert!(help.contains(command), "{help}");
     }
 }
@@ -44,6 +46,10 @@ fn a_wrong_command_line_is_2() {
         &["verify"],
         &["verify", "p.json"],
         &["verify", "p.json", "--format", "poem", "--", "/bin/true"],
+        &["export", "p.json"],
+        &["export", "p.json", "--to", "nowhere"],
+        &["lint"],
+        &["lint", "p.json", "--format", "poem"],
         &["completions", "basic"],
     ] {
         let outcome = strait().args(arguments).expect_exit(2).run();

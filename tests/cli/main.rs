@@ -9,6 +9,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod export;
 mod generate;
 mod help;
+mod lint;
 mod verify;
