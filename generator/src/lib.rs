@@ -9,6 +9,7 @@ pub mod check;
 pub mod cli;
 pub mod decode;
 pub mod enforce;
+pub mod export;
 pub mod generate;
 pub mod output;
 pub mod policy;

@@ -9,6 +9,8 @@ fn every_command_has_help_with_its_options() {
         ("generate", &["--output", "--allow-incomplete", "RECORDING"]),
         ("verify", &["--output", "--format", "--user", "PROFILE"]),
         ("check", &["--within", "--covers", "--caps", "--kernel", "PROFILE"]),
+        ("export", &["--to", "--output", "--name", "--release", "--image", "oci-artifact"]),
+        ("lint", &["--for", "--format", "kep-6061", "PROFILE"]),
         ("completions", &["bash", "zsh", "fish"]),
     ] {
         let help = strait().args([command, "--help"]).run().stdout;
@@ -21,7 +23,8 @@ fn every_command_has_help_with_its_options() {
 #[test]
 fn the_help_names_every_command() {
     let help = strait().arg("--help").run().stdout;
-    for command in ["record", "generate", "verify", "check", "completions", "man"] {
+    for command in ["record", "generate", "verify", "check", "export", "lint", "completions", "man"]
+    {
         assert!(help.contains(command), "{help}");
     }
 }
@@ -48,6 +51,10 @@ fn a_wrong_command_line_is_2() {
         &["check"],
         &["check", "p.json", "--caps", "CAP_EVERYTHING"],
         &["check", "p.json", "--kernel", "new"],
+        &["export", "p.json"],
+        &["export", "p.json", "--to", "nowhere"],
+        &["lint"],
+        &["lint", "p.json", "--format", "poem"],
         &["completions", "basic"],
     ] {
         let outcome = strait().args(arguments).expect_exit(2).run();

@@ -10,6 +10,8 @@
 mod support;
 
 mod check;
+mod export;
 mod generate;
 mod help;
+mod lint;
 mod verify;

@@ -4,7 +4,9 @@ mod check;
 mod containers;
 mod duration;
 mod exit;
+mod export;
 mod generate;
+mod lint;
 mod record;
 mod ui;
 mod verify;
@@ -51,6 +53,8 @@ enum Command {
     Generate(generate::GenerateArgs),
     Verify(verify::VerifyArgs),
     Check(check::CheckArgs),
+    Export(export::ExportArgs),
+    Lint(lint::LintArgs),
     /// Print a completion script for your shell
     ///
     /// For example: strait completions bash > /etc/bash_completion.d/strait
@@ -87,6 +91,8 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Generate(args) => generate::main(args, &ui),
         Command::Verify(args) => verify::main(args, &ui),
         Command::Check(args) => check::main(args, &ui),
+        Command::Export(args) => export::main(args, &ui),
+        Command::Lint(args) => lint::main(args, &ui),
         Command::Completions { shell } => completions(*shell),
         Command::Man { subcommand } => man(subcommand.as_deref()),
     };

@@ -5,6 +5,7 @@
 //! profile that can be read, and [`Profile::policy`] is what it means.
 
 mod arch;
+pub mod consumers;
 mod dialect;
 mod finding;
 pub mod lint;
@@ -19,7 +20,7 @@ pub use dialect::Context;
 pub use finding::{Finding, Findings, Severity};
 pub use lint::lint;
 pub use print::print;
-pub use read::{ParseError, parse, parse_for};
+pub use read::{ParseError, json, parse, parse_for};
 
 /// A seccomp profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
