@@ -47,7 +47,7 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
     };
     let ContainersOutcome { recordings, notes, status, still_running, .. } =
         run_containers(request, &notify, &flush).map_err(not_run)?;
-    folder.write(&recordings, ui)?;
+    folder.write(&recordings, ui).or_else(|failure| Err(rescued(failure, &recordings, ui)))?;
     for note in notes {
         ui.note(note);
     }
@@ -61,6 +61,21 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
         ui.warn("no container came to life");
     }
     Ok(status.map_or(ExitCode::SUCCESS, |status| ExitCode::from(status.code())))
+}
+
+/// The run may have taken hours; what it gave must not be lost with the folder.
+fn rescued(failure: Failure, recordings: &[ContainerRecording], ui: &Ui) -> Failure {
+    let rescue = tempfile::Builder::new().prefix("strait-recordings-").tempdir();
+    let saved = rescue.map_err(Failure::from).and_then(|rescue| {
+        let folder = Folder { path: rescue.path().to_owned(), written: RefCell::default() };
+        folder.write(recordings, ui)?;
+        Ok(rescue.keep())
+    });
+    let context = match saved {
+        Ok(folder) => format!("the recordings are in {} instead", folder.display()),
+        Err(_) => "the recordings are lost".to_owned(),
+    };
+    Failure { error: failure.error.context(context), code: failure.code }
 }
 
 /// Where recordings go.

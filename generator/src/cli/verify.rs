@@ -17,7 +17,7 @@ use crate::policy::Policy;
 use crate::profile::{self, Findings, Severity, lint};
 use crate::record::engine::EngineKind;
 use crate::record::{
-    ContainersRequest, Filter, Notice, may_filter_without_no_new_privs, run_containers,
+    ContainersRequest, Filter, Notice, Only, may_filter_without_no_new_privs, run_containers,
 };
 use crate::recording::{Recording, TargetKind};
 use crate::verify::{Report, json};
@@ -52,6 +52,9 @@ pub struct VerifyArgs {
     /// put under the profile
     #[arg(long, conflicts_with = "no_new_privs")]
     containers: bool,
+    /// Look only at these containers: NAME, image=IMAGE or label=KEY[=VALUE]
+    #[arg(long, value_name = "WHICH", requires = "containers")]
+    only: Vec<Only>,
     /// Give the profile to containers that have none of their own: to those that COMMAND has Docker or
     /// podman create, which it finds by DOCKER_HOST, CONTAINER_HOST and CONTAINERS_CONF
     #[arg(long, requires = "containers", conflicts_with = "user")]
@@ -136,7 +139,7 @@ fn watch_containers(
         linger: args.run.linger.map_or(Some(Duration::ZERO), |linger| linger.0),
         limit: None,
         max_programs: args.run.max_programs,
-        only: Vec::new(),
+        only: args.only.clone(),
         looked_at: looked_at(policy),
         inject,
         verbose: ui.is_verbose(),

@@ -104,9 +104,7 @@ fn without_runtime(
     let is_of_monitor = |id: &String| monitors.iter().any(|by| by.id.as_ref() == Some(id));
     let named = hierarchies.iter().filter_map(|names| by_hand(names, None));
     named
-        .filter(|(id, engine)| {
-            engine.is_some() || is_of_monitor(id) || bundle::has_state(root, id)
-        })
+        .filter(|(id, engine)| engine.is_some() || is_of_monitor(id) || bundle::has_state(root, id))
         .map(|(id, engine)| Identity { id, engine, runtime: None, pid: sighting.pid })
         .next()
 }
@@ -188,17 +186,15 @@ fn by_hand(names: &[String], runtime: Option<&str>) -> Option<(String, Option<En
         Some(unit) => runtimes
             .find_map(|runtime| unit.strip_prefix(runtime)?.strip_prefix('-'))
             .unwrap_or(unit),
-        None => runtimes
-            .find_map(|runtime| leaf.strip_prefix(&*format!(":{runtime}:")))
-            .unwrap_or(leaf),
+        None => {
+            runtimes.find_map(|runtime| leaf.strip_prefix(&*format!(":{runtime}:"))).unwrap_or(leaf)
+        }
     };
     let engine = match runtime {
         Some(_) => PARENTS.iter().find(|(of, _)| Some(*of) == parent).map(|(_, engine)| *engine),
         // Others may well call a cgroup so, but not right below the root.
         None if names.next().is_some() => None,
-        None => parent
-            .filter(|parent| NAMESPACES.contains(parent))
-            .map(|_| EngineKind::Containerd),
+        None => parent.filter(|parent| NAMESPACES.contains(parent)).map(|_| EngineKind::Containerd),
     };
     Some((id.to_owned(), engine))
 }

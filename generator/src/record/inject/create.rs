@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn what_is_something_else_is_left_to_the_engine() {
-        for body in [json!([]), json!({"HostConfig": 1}), json!({"HostConfig": {"SecurityOpt": 1}})] {
+        for body in [json!([]), json!({"HostConfig": 1}), json!({"HostConfig": {"SecurityOpt": 1}})]
+        {
             let (done, after) = given(body.clone(), Dialect::Docker);
             assert_eq!((done, after), (Done::NotUnderstood, body));
         }

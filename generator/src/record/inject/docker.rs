@@ -44,7 +44,8 @@ fn local(variable: String, value: &OsString) -> Result<PathBuf, InjectError> {
 fn by_context(get: &impl Fn(&str) -> Option<OsString>) -> Option<(String, OsString)> {
     let home = || get("HOME").map(|home| Path::new(&home).join(".docker"));
     let folder = get("DOCKER_CONFIG").map(PathBuf::from).or_else(home)?;
-    let read = |path: &Path| -> Option<Value> { serde_json::from_slice(&fs::read(path).ok()?).ok() };
+    let read =
+        |path: &Path| -> Option<Value> { serde_json::from_slice(&fs::read(path).ok()?).ok() };
     let chosen = get("DOCKER_CONTEXT").map(|name| name.to_string_lossy().into_owned());
     let configured = || {
         let settings = read(&folder.join("config.json"))?;

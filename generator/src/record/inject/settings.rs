@@ -19,10 +19,9 @@ pub fn with_profile(profile: &Path) -> Result<String, InjectError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(source) => return Err(InjectError::System { what: "read", path, source }),
         };
-        let more = text.parse::<Table>().map_err(|error| InjectError::Settings {
-            path,
-            reason: error.message().to_owned(),
-        })?;
+        let more = text
+            .parse::<Table>()
+            .map_err(|error| InjectError::Settings { path, reason: error.message().to_owned() })?;
         merge(&mut settings, more);
     }
     let path = profile.to_string_lossy().into_owned();
