@@ -3,8 +3,11 @@
 mod applications;
 mod attach;
 mod bad_input;
+mod compose;
+mod engineless;
 mod lives;
 mod metadata;
+mod namespaces;
 mod oracle;
 mod runtimes;
 mod twenty;
@@ -114,6 +117,27 @@ pub const ALL: &[Scenario] = &[
     ),
     ("verify_says_if_a_container_had_another_profile", verifying::under_another_profile),
     ("verify_without_a_container_is_an_error", verifying::without_a_container),
+    ("runc_by_itself_is_recorded", || engineless::plain(Runtime::Runc)),
+    ("crun_by_itself_is_recorded", || engineless::plain(Runtime::Crun)),
+    ("containerd_by_itself_is_recorded", engineless::of_containerd),
+    ("a_container_in_a_container_is_recorded_and_counts_for_both", engineless::nested),
+    ("compose_services_name_their_files", compose::files_are_named_after_services),
+    ("docker::who_shares_the_hosts_namespaces_is_recorded", || {
+        namespaces::of_the_host(&Engine::docker());
+    }),
+    ("podman::who_shares_the_hosts_namespaces_is_recorded", || {
+        namespaces::of_the_host(&Engine::podman());
+    }),
+    ("podman::who_has_users_of_its_own_is_recorded", namespaces::with_users_of_its_own),
+    ("docker::what_never_started_is_said_and_not_written", || {
+        lives::of_what_never_started(&Engine::docker());
+    }),
+    ("podman::what_never_started_is_said_and_not_written", || {
+        lives::of_what_never_started(&Engine::podman());
+    }),
+    ("what_there_is_is_written_on_demand", lives::so_far),
+    ("an_engine_that_cannot_be_used_stops_no_recording", bad_input::unusable_engine),
+    ("an_output_folder_that_goes_away_takes_nothing_with_it", bad_input::lost_folder),
     ("a_dead_engine_stops_no_recording", bad_input::dead_engine),
     ("two_recorders_at_once_see_the_same", bad_input::two_recorders),
     ("an_output_folder_that_cannot_be_written_is_an_error", bad_input::output_folder),

@@ -39,6 +39,11 @@ impl Recorder {
     /// As [`start_with`](Self::start_with), in another environment.
     pub fn start_as(strait: Strait, options: &[&str]) -> Self {
         let directory = lab().scratch();
+        Self::start_into(strait, directory, options)
+    }
+
+    /// As [`start_as`](Self::start_as), with recordings in this directory.
+    pub fn start_into(strait: Strait, directory: TempDir, options: &[&str]) -> Self {
         // The command is told to end by its input; what happens meanwhile is the test's.
         let mut spawned = strait
             .args(["record", "--containers", "-o"])
