@@ -47,7 +47,7 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
     };
     let ContainersOutcome { recordings, notes, status, still_running, .. } =
         run_containers(request, &notify, &flush).map_err(not_run)?;
-    folder.write(&recordings, ui).or_else(|failure| Err(rescued(failure, &recordings, ui)))?;
+    folder.write(&recordings, ui).map_err(|failure| rescued(failure, &recordings, ui))?;
     for note in notes {
         ui.note(note);
     }
