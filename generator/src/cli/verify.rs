@@ -140,7 +140,7 @@ fn watch_containers(
         limit: None,
         max_programs: args.run.max_programs,
         only: args.only.clone(),
-        looked_at: looked_at(policy),
+        refusals: Some(looked_at(policy)),
         inject,
         verbose: ui.is_verbose(),
     };

@@ -66,9 +66,10 @@ pub struct ContainersRequest {
     pub max_programs: Option<u16>,
     /// Which containers are wanted; all if it is empty.
     pub only: Vec<Only>,
-    /// By ABI and number of a call, a bit for each argument whose value tells one refusal from
-    /// another.
-    pub looked_at: Vec<(Abi, u32, u8)>,
+    /// Whether to notice what the containers' filters refuse: by ABI and number of a call, a bit for each
+    /// argument whose value tells one refusal from another. Every call of the machine then passes a
+    /// second tracepoint.
+    pub refusals: Option<Vec<(Abi, u32, u8)>>,
     /// A profile, as JSON, for containers that have none of their own.
     pub inject: Option<String>,
     /// Whether the probe is to say what it does, through [`log`].
@@ -120,7 +121,7 @@ pub fn run(
         limit,
         max_programs,
         only,
-        looked_at,
+        refusals: watched,
         inject,
         verbose,
     } = request;
@@ -130,7 +131,7 @@ pub fn run(
     let waits = WAITS.iter().filter_map(|name| Abi::NATIVE.syscall_number(name)).collect();
     let options = probe::Options {
         max_programs,
-        refusals: Some(watch_list(&looked_at)),
+        refusals: watched.as_deref().map(watch_list),
         verbose,
         containers: Some(probe::Containers { namespaces, waits }),
         adopts: false,
@@ -383,6 +384,12 @@ fn of_container(snapshot: &Snapshot, index: u32) -> Snapshot {
             .collect(),
         refusals: snapshot
             .refusals
+            .iter()
+            .filter(|(key, _)| numbers.contains(&key.set))
+            .copied()
+            .collect(),
+        arguments: snapshot
+            .arguments
             .iter()
             .filter(|(key, _)| numbers.contains(&key.set))
             .copied()

@@ -46,7 +46,7 @@ impl Recorder {
     pub fn start_into(strait: Strait, directory: TempDir, options: &[&str]) -> Self {
         // The command is told to end by its input; what happens meanwhile is the test's.
         let mut spawned = strait
-            .args(["record", "--containers", "-o"])
+            .args(["record", "--containers", "--refusals", "-o"])
             .arg(directory.path())
             .args(options.iter().map(OsString::from))
             .args(["--", "sh", "-c", "echo recording; cat"])
