@@ -8,6 +8,9 @@ fn every_command_has_help_with_its_options() {
         ("record", &["--output", "--user", "--linger", "COMMAND"][..]),
         ("generate", &["--output", "--allow-incomplete", "RECORDING"]),
         ("verify", &["--output", "--format", "--user", "PROFILE"]),
+        ("apply", &["--map", "--in-place", "--output", "--release", "--level", "PROFILE"]),
+        ("audit", &["--require", "--format", "--fix", "MANIFEST"]),
+        ("bundle", &["--prune", "--dry-run", "--manifests", "--release"]),
         ("completions", &["bash", "zsh", "fish"]),
     ] {
         let help = strait().args([command, "--help"]).run().stdout;
@@ -20,7 +23,9 @@ fn every_command_has_help_with_its_options() {
 #[test]
 fn the_help_names_every_command() {
     let help = strait().arg("--help").run().stdout;
-    for command in ["record", "generate", "verify", "completions", "man"] {
+    for command in
+        ["record", "generate", "verify", "apply", "audit", "bundle", "completions", "man"]
+    {
         assert!(help.contains(command), "{help}");
     }
 }
@@ -44,6 +49,13 @@ fn a_wrong_command_line_is_2() {
         &["verify"],
         &["verify", "p.json"],
         &["verify", "p.json", "--format", "poem", "--", "/bin/true"],
+        &["apply"],
+        &["apply", "p.json", "--level", "node"],
+        &["audit"],
+        &["audit", "m.yaml", "--require", "privileged"],
+        &["bundle"],
+        &["bundle", "dir", "p.json"],
+        &["bundle", "dir", "--prune"],
         &["completions", "basic"],
     ] {
         let outcome = strait().args(arguments).expect_exit(2).run();

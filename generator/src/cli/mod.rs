@@ -1,9 +1,14 @@
 //! The command line: arguments in, one call into the library, text and an exit status out.
 
+mod apply;
+mod audit;
+mod bundle;
 mod containers;
 mod duration;
 mod exit;
 mod generate;
+mod manifests;
+mod profiles;
 mod record;
 mod ui;
 mod verify;
@@ -49,6 +54,9 @@ enum Command {
     Record(record::RecordArgs),
     Generate(generate::GenerateArgs),
     Verify(verify::VerifyArgs),
+    Apply(apply::ApplyArgs),
+    Audit(audit::AuditArgs),
+    Bundle(bundle::BundleArgs),
     /// Print a completion script for your shell
     ///
     /// For example: strait completions bash > /etc/bash_completion.d/strait
@@ -84,6 +92,9 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Record(args) => record::main(args, &ui),
         Command::Generate(args) => generate::main(args, &ui),
         Command::Verify(args) => verify::main(args, &ui),
+        Command::Apply(args) => apply::main(args, &ui),
+        Command::Audit(args) => audit::main(args, &ui),
+        Command::Bundle(args) => bundle::main(args, &ui),
         Command::Completions { shell } => completions(*shell),
         Command::Man { subcommand } => man(subcommand.as_deref()),
     };
