@@ -14,6 +14,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arguments;
 mod completeness;
 mod no_loss;
 mod passing_through;

@@ -10,10 +10,12 @@ use clap::Args;
 use super::exit::{self, Failure, Outcome};
 use super::{Ui, record};
 use crate::generate::{
-    GenerateError, Generated, Options, RefuseWith, Runtime, Runtimes, Startup, check, generate,
+    ArgumentFilters, GenerateError, Generated, Options, RefuseWith, Runtime, Runtimes, Startup,
+    check, generate,
 };
 use crate::output::Output;
 use crate::policy::Capability;
+use crate::policy::argument::Level;
 use crate::profile;
 
 /// Make one profile from one or many recordings
@@ -57,6 +59,9 @@ pub struct GenerateArgs {
     /// Capabilities that it will not have; ALL drops Docker's default ones
     #[arg(long, value_name = "CAP", value_delimiter = ',')]
     cap_drop: Vec<String>,
+    /// How much of the profile looks at arguments
+    #[arg(long, value_name = "HOW", default_value = "standard")]
+    args: ArgsArg,
     /// Which container runtimes have to be able to start the workload
     #[arg(long, value_name = "RUNTIME", default_value = "any")]
     runtime: RuntimeArg,
@@ -68,6 +73,30 @@ pub struct GenerateArgs {
     /// An init process will run in front of it, as docker run --init puts there
     #[arg(long)]
     init: bool,
+}
+
+/// How much looks at arguments.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ArgsArg {
+    /// Nothing; wider than the Docker default for socket, clone and personality
+    None,
+    /// What the Docker default looks at, under its own conditions
+    Baseline,
+    /// Also what was recorded, where it protects the kernel or others and the call is not hot
+    Standard,
+    /// What was recorded, wherever it was
+    Strict,
+}
+
+impl From<ArgsArg> for ArgumentFilters {
+    fn from(arg: ArgsArg) -> Self {
+        match arg {
+            ArgsArg::None => Self::None,
+            ArgsArg::Baseline => Self::Baseline,
+            ArgsArg::Standard => Self::Seen(Level::Standard),
+            ArgsArg::Strict => Self::Seen(Level::Strict),
+        }
+    }
 }
 
 /// Container runtimes.
@@ -132,6 +161,7 @@ impl GenerateArgs {
                 no_new_privs: self.no_new_privs,
                 init: self.init,
             },
+            arguments: self.args.into(),
             ..Options::default()
         })
     }

@@ -12,7 +12,7 @@ use crate::recording::{Call, Phase, Recording, TargetKind};
 
 /// Calls that start a task. Whoever makes one makes another under the next C library or kernel,
 /// and `clone` is the only one that a filter can look into.
-const STARTS_A_TASK: [&str; 4] = ["fork", "vfork", "clone", "clone3"];
+pub(super) const STARTS_A_TASK: [&str; 4] = ["fork", "vfork", "clone", "clone3"];
 
 /// What was decided, by name: a profile's names go for all its architectures.
 pub(super) struct Selection {
@@ -30,6 +30,20 @@ pub(super) struct Selection {
     pub runtime_only: BTreeSet<String>,
     /// Seen, but not allowed.
     pub left_out: Vec<LeftOut>,
+    /// Calls whose conditions in the baseline were dropped.
+    pub without_conditions: BTreeSet<&'static str>,
+}
+
+impl Selection {
+    /// Allows with any arguments what the baseline allows with some.
+    pub fn forget_conditions(&mut self) {
+        for (name, treatment) in &mut self.allowed {
+            if *treatment != Treatment::Allow {
+                *treatment = Treatment::Allow;
+                self.without_conditions.insert(name);
+            }
+        }
+    }
 }
 
 /// What the baseline does with a call on all of the ABIs that have it: the strictest, since a name
@@ -88,6 +102,7 @@ pub(super) fn select(
         startup_refused: BTreeSet::new(),
         runtime_only: BTreeSet::new(),
         left_out: Vec::new(),
+        without_conditions: BTreeSet::new(),
     };
     let Tally { calls, runtime_only } = tally(recordings, startup);
     let mut starts_a_task = false;
