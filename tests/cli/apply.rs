@@ -233,3 +233,46 @@ fn colours_can_be_asked_for() {
     let coloured = apply(&dir, &["nginx.json", "pod.yaml", "--color", "always"]).run().stdout;
     assert!(!plain.contains('\u{1b}') && coloured.contains('\u{1b}'));
 }
+
+/// The file that the README's transcript begins with.
+const README_MANIFEST: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels: {app: web}
+    spec:
+      containers:
+      - name: web
+        image: registry.example.org/shop/web:1.27   # pinned by the bot
+        ports:
+        - containerPort: 8080
+
+      # exports metrics
+      - name: exporter
+        image: example.org/exporter:1
+";
+
+#[test]
+fn the_readme_shows_what_happens() {
+    let dir = with(&["web.json"], README_MANIFEST);
+    std::fs::create_dir(dir.path().join("deploy")).unwrap();
+    std::fs::rename(dir.path().join("pod.yaml"), dir.path().join("deploy/web.yaml")).unwrap();
+    let readme = include_str!("../../README.md");
+    let shown = readme.split("```diff\n").nth(1).unwrap().split("```").next().unwrap();
+    let line = |start: &str| {
+        let line = readme.lines().find(|line| line.starts_with(start)).unwrap();
+        line.split(" #").next().unwrap().split_whitespace().skip(1).map(str::to_owned)
+    };
+    let without_writing = line("strait apply web.json").filter(|word| word != "--in-place");
+    let outcome = strait().args(without_writing).in_dir(dir.path()).run();
+    assert_eq!(outcome.stdout, shown);
+    strait().args(line("strait bundle seccomp web.json")).in_dir(dir.path()).run();
+    let name = shown.split_once("localhostProfile: ").unwrap().1.lines().next().unwrap();
+    assert!(dir.path().join("seccomp").join(name).exists(), "{name}");
+}

@@ -36,9 +36,10 @@ fn validate(files: impl Iterator<Item = PathBuf>) -> String {
 
 /// The fixtures that become something, in this folder.
 fn fixtures(below: &Path) -> impl Iterator<Item = PathBuf> {
-    ["container", "pod", "escalation", "fix"].into_iter().flat_map(group).map(move |(path, _)| {
-        below.join(path.strip_prefix(folder()).unwrap())
-    })
+    ["container", "pod", "escalation", "fix"]
+        .into_iter()
+        .flat_map(group)
+        .map(move |(path, _)| below.join(path.strip_prefix(folder()).unwrap()))
 }
 
 #[test]

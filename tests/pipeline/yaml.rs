@@ -115,7 +115,8 @@ fn container() -> impl Strategy<Value = Container> {
     let entries = prop::sample::subsequence(ENTRIES.to_vec(), 0..=4).prop_shuffle();
     (select(vec!["web", "web", "other"]), entries, 0_usize..6, security()).prop_map(
         |(name, mut entries, place, security)| {
-            let key = |entry: &str| entry.trim_matches('"').split([':', '"']).next().map(str::to_owned);
+            let key =
+                |entry: &str| entry.trim_matches('"').split([':', '"']).next().map(str::to_owned);
             let mut seen = vec![Some("image".to_owned())];
             entries.retain(|entry| {
                 let new = !seen.contains(&key(entry));

@@ -160,12 +160,13 @@ fn sort(args: &ApplyArgs, ui: &Ui) -> Result<(Vec<ProfileFile>, Vec<Source>), Fa
 /// Names the profiles, and finds those of `--map`.
 fn profiles(args: &ApplyArgs, files: &mut Vec<ProfileFile>, ui: &Ui) -> Result<Profiles, Failure> {
     let mut profiles = Profiles::default();
+    let named = files.len();
     for mapping in &args.map {
         let mapping =
             parse_mapping(mapping, files, ui).map_err(|error| Failure::new(exit::USAGE, error))?;
         profiles.mappings.push(mapping);
     }
-    for file in files.iter() {
+    for (nth, file) in files.iter().enumerate() {
         let localhost = file.localhost(args.release.as_deref(), args.prefix.as_deref())?;
         let same_name = |other: &Candidate| other.localhost == localhost;
         if let Some(other) = profiles.candidates.iter().find(|other| same_name(other)) {
@@ -177,7 +178,10 @@ fn profiles(args: &ApplyArgs, files: &mut Vec<ProfileFile>, ui: &Ui) -> Result<P
             .into());
         }
         let mut names = vec![file.named.app.clone()];
-        if file.named.bundled.is_none() && file.named.stem != file.named.app {
+        if nth >= named {
+            // Only named in a mapping, and so only for what that says.
+            names.clear();
+        } else if file.named.bundled.is_none() && file.named.stem != file.named.app {
             names.push(file.named.stem.clone());
         }
         let file = file.path.display().to_string();
@@ -237,20 +241,21 @@ fn check_all_used(
     } else {
         format!("there are {}", names.join(", "))
     };
+    let mut windows: Vec<&str> =
+        applied.iter().flat_map(|one| &one.windows).map(String::as_str).collect();
+    windows.dedup();
+    let windows = if windows.is_empty() {
+        String::new()
+    } else {
+        format!(" (Windows pods must not have a profile: {})", windows.join(", "))
+    };
     for (index, mapping) in args.map.iter().enumerate() {
         if !used.mappings.contains(&index) {
-            bail!("--map {mapping}: there is no such container; {there}");
+            bail!("--map {mapping}: there is no such container{windows}; {there}");
         }
     }
     for (index, profile) in profiles.candidates.iter().enumerate() {
         if !used.profiles.contains(&index) {
-            let windows: Vec<&str> =
-                applied.iter().flat_map(|one| &one.windows).map(String::as_str).collect();
-            let windows = if windows.is_empty() {
-                String::new()
-            } else {
-                format!(" (Windows pods must not have a profile: {})", windows.join(", "))
-            };
             bail!(
                 "{} is for no container{windows}: none is called {}, nor its image; {there}. Say which one \
                  with --map CONTAINER={}",

@@ -3,7 +3,7 @@
 use super::assign::{Profiles, Used};
 use super::error::ManifestError;
 use super::plan::Plan;
-use super::pod::{Container, List, Pod, position};
+use super::pod::{Container, Pod};
 use super::tree::Tree;
 use super::value::Value;
 use super::{Edited, Manifest};
@@ -64,14 +64,14 @@ pub fn apply(
     options: Options,
     used: &mut Used,
 ) -> Result<Applied, ManifestError> {
-    let mut plan = Plan::new(manifest.text, &manifest.tree);
+    let mut plan = Plan::new(&manifest.tree);
     let (mut served, mut unserved, mut windows) = (Vec::new(), Vec::new(), Vec::new());
     for pod in &manifest.pods {
         let mut assigned = Vec::new();
         for container in &pod.containers {
             let mut ignored = Used::default();
             let used = if pod.windows { &mut ignored } else { &mut *used };
-            let profile = profiles.of(manifest.text, &manifest.tree, pod, container, used)?;
+            let profile = profiles.of(&manifest.tree, pod, container, used)?;
             assigned.push((container, profile));
         }
         if pod.windows {
@@ -171,7 +171,7 @@ impl Job<'_> {
     /// The profile of all containers.
     fn only_profile(&self) -> Result<usize, ManifestError> {
         let refuse = |reason: String| ManifestError::NotOneProfile {
-            at: position(self.manifest.text, &self.manifest.tree, self.pod.spec),
+            at: self.manifest.tree.position(self.pod.spec),
             pod: self.pod.owner.clone(),
             reason,
         };
@@ -206,8 +206,6 @@ pub fn effective<'t>(
 ) -> Option<(&'t str, Option<&'t str>)> {
     let profile = ["securityContext", "seccompProfile"];
     let own = tree.find(container.node, &profile);
-    // An ephemeral container has no place for more than what it says itself, but inherits as the others do.
-    debug_assert!(List::ALL.contains(&container.list));
     let node = own.or_else(|| tree.find(pod.spec, &profile))?;
     Some((tree.find_text(node, &["type"])?, tree.find_text(node, &["localhostProfile"])))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::error::ManifestError;
-use super::pod::{Container, Pod, position};
+use super::pod::{Container, Pod};
 use super::tree::Tree;
 
 /// A profile to put into manifests.
@@ -54,7 +54,6 @@ impl Profiles {
     /// [`ManifestError::Ambiguous`] if several claim it.
     pub fn of(
         &self,
-        text: &str,
         tree: &Tree,
         pod: &Pod,
         container: &Container,
@@ -86,7 +85,7 @@ impl Profiles {
                     .map(|candidate| candidate.file.as_str())
                     .collect();
                 Err(ManifestError::Ambiguous {
-                    at: position(text, tree, container.node),
+                    at: tree.position(container.node),
                     container: container.name.clone(),
                     profiles: files.join(", "),
                 })

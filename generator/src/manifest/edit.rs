@@ -8,7 +8,6 @@ use granit_parser::ScalarStyle;
 use super::error::ManifestError;
 use super::lines::Lines;
 use super::plan::Change;
-use super::pod::position;
 use super::render::{self, Flow};
 use super::tree::{Kind, NodeId, Tree};
 use super::value::{Entries, Value, is_plain, quoted};
@@ -22,18 +21,18 @@ pub struct Splice {
     pub text: String,
 }
 
-/// Replaces text from back to front, so that offsets stay true.
+/// Replaces text. What is put in at one place stays in the order of the list.
 pub fn apply(text: &str, splices: &[Splice]) -> String {
     let mut order: Vec<&Splice> = splices.iter().collect();
-    // Of several in one place, the first one is put in last, and so comes first.
     order.sort_by_key(|splice| splice.at.start);
-    let mut edited = text.to_owned();
-    for splice in order.into_iter().rev() {
-        if edited.is_char_boundary(splice.at.start) && edited.is_char_boundary(splice.at.end) {
-            edited.replace_range(splice.at.clone(), &splice.text);
-        }
+    let mut edited = String::with_capacity(text.len());
+    let mut done = 0;
+    for splice in order {
+        edited.push_str(text.get(done..splice.at.start).unwrap_or_default());
+        edited.push_str(&splice.text);
+        done = splice.at.end;
     }
-    edited
+    edited + text.get(done..).unwrap_or_default()
 }
 
 /// Turns changes into replacements of text.
@@ -76,7 +75,7 @@ impl<'a> Editor<'a> {
 
     fn unsafe_here(&self, at: NodeId, reason: &str) -> ManifestError {
         ManifestError::Unsafe {
-            at: position(self.text, self.tree, at),
+            at: self.tree.position(at),
             what: self.tree.path(at),
             reason: reason.to_owned(),
             way_out: "Write it on lines of its own",

@@ -92,7 +92,7 @@ fn remove(
 /// [`ManifestError`] if the file cannot be edited safely.
 pub fn fix(manifest: &Manifest<'_>) -> Result<Edited, ManifestError> {
     let tree = &manifest.tree;
-    let mut plan = Plan::new(manifest.text, tree);
+    let mut plan = Plan::new(tree);
     for pod in manifest.pods.iter().filter(|pod| !pod.windows) {
         let mut understood = deprecated(tree, pod);
         understood.retain(|annotation| annotation.field().is_some());

@@ -6,7 +6,6 @@ use granit_parser::ScalarStyle;
 
 use super::error::ManifestError;
 use super::plan::Change;
-use super::pod::position;
 use super::tree::{Kind, NodeId, Tree};
 use super::value::{Entries, Value, is_plain};
 
@@ -24,7 +23,7 @@ pub fn check(
     let mut law = Law::new(before, after, changes);
     let end = super::error::Position::of(edited, edited.len());
     let differs = |at: Option<NodeId>, difference: String| ManifestError::Unintended {
-        at: at.map_or(end, |id| position(edited, after, id)),
+        at: at.map_or(end, |id| after.position(id)),
         difference,
     };
     if before.documents.len() != after.documents.len() {

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use super::error::ManifestError;
-use super::pod::position;
 use super::tree::{Kind, NodeId, Tree};
 use super::value::{Entries, Value};
 
@@ -60,7 +59,6 @@ impl Change {
 /// Changes to one file.
 #[derive(Clone, Debug)]
 pub struct Plan<'a> {
-    text: &'a str,
     tree: &'a Tree,
     /// Each change with what asked for it: a shared node may be changed if all that share it agree.
     asked: BTreeMap<Change, Vec<String>>,
@@ -68,8 +66,8 @@ pub struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// No changes yet.
-    pub fn new(text: &'a str, tree: &'a Tree) -> Self {
-        Self { text, tree, asked: BTreeMap::new() }
+    pub fn new(tree: &'a Tree) -> Self {
+        Self { tree, asked: BTreeMap::new() }
     }
 
     /// Asks that a mapping has these entries; nested mappings may have others besides.
@@ -223,7 +221,7 @@ impl<'a> Plan<'a> {
         reason: String,
         way_out: &'static str,
     ) -> ManifestError {
-        let at = position(self.text, self.tree, at);
+        let at = self.tree.position(at);
         ManifestError::Unsafe { at, what: what.to_owned(), reason, way_out }
     }
 
@@ -254,7 +252,7 @@ impl<'a> Plan<'a> {
         };
         let (Some(anchor), true) = (shared.first(), asked.len() < uses) else { return Ok(()) };
         let other = self.tree.aliases_of(*anchor).first().copied().unwrap_or(*anchor);
-        let other = position(self.text, self.tree, other);
+        let other = self.tree.position(other);
         let what = asked.first().map_or("it", String::as_str);
         let reason =
             format!("it is shared through an anchor (&), with an alias in line {}", other.line);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::error::Position;
 use super::tree::{NodeId, Tree};
 use super::workloads;
 
@@ -135,9 +134,4 @@ impl Pod {
             pod_level: workload.pod_level,
         })
     }
-}
-
-/// Where a node begins.
-pub(super) fn position(text: &str, tree: &Tree, id: NodeId) -> Position {
-    Position::of(text, tree.node(id).start.start)
 }

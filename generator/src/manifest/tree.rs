@@ -51,7 +51,10 @@ pub struct Node {
     pub start: Range<usize>,
     /// Behind the last byte. For block collections and block scalars, where the next thing begins.
     pub end: usize,
-    /// Column of the first key or item, in characters, counted from 0.
+    /// The line of its first byte, counted from 1.
+    pub line: usize,
+    /// The column of its first byte, which for a block collection is its first key or dash: in characters,
+    /// counted from 0.
     pub column: usize,
     /// Whether a collection is written with brackets.
     pub flow: bool,
@@ -86,6 +89,12 @@ impl Tree {
     /// A node.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0]
+    }
+
+    /// Where a node begins, for people.
+    pub fn position(&self, id: NodeId) -> Position {
+        let node = self.node(id);
+        Position { line: node.line, column: node.column + 1 }
     }
 
     /// How many nodes there are.
@@ -351,9 +360,9 @@ impl<'a> Builder<'a> {
             }
         };
         let end = start.end;
-        let column = span.start.col();
+        let (line, column) = (span.start.line(), span.start.col());
         let flow = false;
-        self.tree.nodes.push(Node { kind, parent, anchor, tag, start, end, column, flow });
+        self.tree.nodes.push(Node { kind, parent, anchor, tag, start, end, line, column, flow });
         id
     }
 }

@@ -45,9 +45,8 @@ fn errors_have_a_place() {
     let position = |text: &str| Tree::parse(text).unwrap_err().position();
     assert_eq!(position("a: 1\nb: 'x"), Position { line: 2, column: 4 });
     assert_eq!(position("a: *nobody\n"), Position { line: 1, column: 4 });
-    let deep = "a:\n".to_owned() + &(1..150).fold(String::new(), |text, depth| {
-        text + &" ".repeat(depth) + "a:\n"
-    });
+    let deep = "a:\n".to_owned()
+        + &(1..150).fold(String::new(), |text, depth| text + &" ".repeat(depth) + "a:\n");
     assert!(matches!(Tree::parse(&deep), Err(ManifestError::TooDeep { .. })));
 }
 

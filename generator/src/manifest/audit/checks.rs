@@ -5,7 +5,7 @@ use crate::manifest::Manifest;
 use crate::manifest::apply::effective;
 use crate::manifest::fix::deprecated;
 use crate::manifest::name::check_place;
-use crate::manifest::pod::{Container, Pod, position};
+use crate::manifest::pod::{Container, Pod};
 use crate::manifest::tree::NodeId;
 
 /// What there is to say about a pod.
@@ -43,7 +43,7 @@ impl Checks<'_> {
     ) {
         self.found.push(Finding {
             rule,
-            at: position(self.manifest.text, &self.manifest.tree, at),
+            at: self.manifest.tree.position(at),
             path: self.manifest.tree.path(at),
             owner: self.pod.owner.clone(),
             container: container.map(|container| container.name.clone()),

@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 
 use super::Manifest;
 use super::error::Position;
-use super::pod::position;
 pub use rule::Rule;
 pub use standard::Level;
 pub use text::Shown;
@@ -115,7 +114,7 @@ fn levels(manifest: &Manifest<'_>) -> Vec<ContainerLevel> {
             let level = standard::level(&found);
             let blocking = |obstacle: standard::Obstacle| Blocking {
                 level: obstacle.from,
-                at: position(manifest.text, &manifest.tree, obstacle.node),
+                at: manifest.tree.position(obstacle.node),
                 field: obstacle.field,
                 asks: obstacle.asks,
             };
@@ -124,7 +123,7 @@ fn levels(manifest: &Manifest<'_>) -> Vec<ContainerLevel> {
             levels.push(ContainerLevel {
                 owner: pod.owner.clone(),
                 container: container.name.clone(),
-                at: position(manifest.text, &manifest.tree, container.node),
+                at: manifest.tree.position(container.node),
                 level,
                 after: None,
                 obstacles: obstacles

@@ -79,7 +79,11 @@ fn what_the_container_says_may_be_in_the_way_of_baseline() {
 fn what_is_allowed_is_not_in_the_way() {
     for (spec, security, container) in [
         ("hostNetwork: false,", "privileged: false,", "ports: [{containerPort: 1, hostPort: 0}],"),
-        ("volumes: [{name: v, emptyDir: {}}, {name: w, secret: {}}, {name: n, hostPath: ~}],", "", ""),
+        (
+            "volumes: [{name: v, emptyDir: {}}, {name: w, secret: {}}, {name: n, hostPath: ~}],",
+            "",
+            "",
+        ),
         ("securityContext: {seLinuxOptions: {type: container_t}},", "procMount: Default,", ""),
         (
             "securityContext: {sysctls: [{name: net.ipv4.tcp_syncookies, value: '1'}]},",
