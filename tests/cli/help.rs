@@ -11,6 +11,9 @@ fn every_command_has_help_with_its_options() {
         ("check", &["--within", "--covers", "--caps", "--kernel", "PROFILE"]),
         ("export", &["--to", "--output", "--name", "--release", "--image", "oci-artifact"]),
         ("lint", &["--for", "--format", "kep-6061", "PROFILE"]),
+        ("apply", &["--map", "--in-place", "--output", "--release", "--level", "PROFILE"]),
+        ("audit", &["--require", "--format", "--fix", "MANIFEST"]),
+        ("bundle", &["--prune", "--dry-run", "--manifests", "--release"]),
         ("completions", &["bash", "zsh", "fish"]),
     ] {
         let help = strait().args([command, "--help"]).run().stdout;
@@ -23,8 +26,19 @@ fn every_command_has_help_with_its_options() {
 #[test]
 fn the_help_names_every_command() {
     let help = strait().arg("--help").run().stdout;
-    for command in ["record", "generate", "verify", "check", "export", "lint", "completions", "man"]
-    {
+    for command in [
+        "record",
+        "generate",
+        "verify",
+        "check",
+        "export",
+        "lint",
+        "apply",
+        "audit",
+        "bundle",
+        "completions",
+        "man",
+    ] {
         assert!(help.contains(command), "{help}");
     }
 }
@@ -55,6 +69,13 @@ fn a_wrong_command_line_is_2() {
         &["export", "p.json", "--to", "nowhere"],
         &["lint"],
         &["lint", "p.json", "--format", "poem"],
+        &["apply"],
+        &["apply", "p.json", "--level", "node"],
+        &["audit"],
+        &["audit", "m.yaml", "--require", "privileged"],
+        &["bundle"],
+        &["bundle", "dir", "p.json"],
+        &["bundle", "dir", "--prune"],
         &["completions", "basic"],
     ] {
         let outcome = strait().args(arguments).expect_exit(2).run();

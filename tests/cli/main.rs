@@ -9,6 +9,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod apply;
+mod apply_bad_input;
+mod audit;
+mod bundle;
 mod check;
 mod export;
 mod generate;

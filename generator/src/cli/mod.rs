@@ -1,5 +1,8 @@
 //! The command line: arguments in, one call into the library, text and an exit status out.
 
+mod apply;
+mod audit;
+mod bundle;
 mod check;
 mod containers;
 mod duration;
@@ -7,6 +10,8 @@ mod exit;
 mod export;
 mod generate;
 mod lint;
+mod manifests;
+mod profiles;
 mod record;
 mod ui;
 mod verify;
@@ -55,6 +60,9 @@ enum Command {
     Check(check::CheckArgs),
     Export(export::ExportArgs),
     Lint(lint::LintArgs),
+    Apply(apply::ApplyArgs),
+    Audit(audit::AuditArgs),
+    Bundle(bundle::BundleArgs),
     /// Print a completion script for your shell
     ///
     /// For example: strait completions bash > /etc/bash_completion.d/strait
@@ -93,6 +101,9 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Check(args) => check::main(args, &ui),
         Command::Export(args) => export::main(args, &ui),
         Command::Lint(args) => lint::main(args, &ui),
+        Command::Apply(args) => apply::main(args, &ui),
+        Command::Audit(args) => audit::main(args, &ui),
+        Command::Bundle(args) => bundle::main(args, &ui),
         Command::Completions { shell } => completions(*shell),
         Command::Man { subcommand } => man(subcommand.as_deref()),
     };
