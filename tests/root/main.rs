@@ -15,11 +15,14 @@
 mod support;
 
 mod completeness;
+mod homes;
+mod lint;
 mod no_loss;
 mod passing_through;
 mod privilege;
 mod profiles;
 mod runtimes;
+mod service;
 mod survivors;
 mod verify;
 mod workloads;
