@@ -2,6 +2,7 @@
 
 mod applications;
 mod bad_input;
+mod homes;
 mod lives;
 mod metadata;
 mod oracle;
@@ -74,6 +75,13 @@ pub const ALL: &[Scenario] = &[
     ("without_a_filter_the_recording_starts_at_the_first_exec", metadata::without_a_filter),
     ("only_chosen_containers_are_recorded", metadata::only_chosen),
     ("comparing_filters_finds_what_is_wider", oracle::finds_what_is_wider),
+    ("docker::lint_says_what_it_refuses", || homes::lint_is_right(&Engine::docker())),
+    ("podman::lint_says_what_it_refuses", || homes::lint_is_right(&Engine::podman())),
+    ("podman::lint_says_what_crun_refuses", || {
+        homes::lint_is_right(&Engine::podman().with(Runtime::Crun));
+    }),
+    ("what_lint_calls_ignored_is_lost", homes::what_is_ignored_is_lost),
+    ("what_lint_finds_nothing_in_is_exported_and_runs", homes::exported_commands_run),
     ("a_dead_engine_stops_no_recording", bad_input::dead_engine),
     ("two_recorders_at_once_see_the_same", bad_input::two_recorders),
     ("an_output_folder_that_cannot_be_written_is_an_error", bad_input::output_folder),
