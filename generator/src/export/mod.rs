@@ -2,7 +2,7 @@
 //! in place of an OCI file, each the way its users write it.
 //!
 //! Pure. A home that cannot say all that the profile says gets what is narrower, and a
-//! [note](Exported::notes) says what was left out. The one exception is systemd, which cannot compare
+//! [warning](Exported::warnings) says what was left out. The one exception is systemd, which cannot compare
 //! arguments: see [`systemd`].
 
 mod compose;
@@ -136,7 +136,9 @@ impl File {
 pub struct Exported {
     /// The files, the most important one first.
     pub files: Vec<File>,
-    /// What differs from the profile, and what is left to do. In the order of importance.
+    /// Where it is not what the profile says.
+    pub warnings: Vec<String>,
+    /// What is left to do, and to know.
     pub notes: Vec<String>,
 }
 

@@ -146,7 +146,7 @@ pub(super) fn export(
         "metadata": {"name": name, "labels": {"app.kubernetes.io/name": options.name.as_str()}},
         "spec": spec,
     })];
-    let mut notes = notes(profile, &adapted);
+    let mut notes = Vec::new();
     match &options.image {
         Some(image) => {
             let mut metadata = json!({"name": name});
@@ -176,41 +176,45 @@ pub(super) fn export(
         "a recent operator keeps profiles outside of namespaces and installs this one as \
          operator/{name}.json; an older one as operator/NAMESPACE/{name}.json"
     ));
-    Ok(Exported { files: vec![File::text("seccompprofile.yaml", yaml::stream(&documents))], notes })
+    Ok(Exported {
+        files: vec![File::text("seccompprofile.yaml", yaml::stream(&documents))],
+        warnings: warnings(profile, &adapted),
+        notes,
+    })
 }
 
 fn listed(names: &BTreeSet<String>) -> String {
     names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn notes(profile: &Profile, adapted: &Adapted) -> Vec<String> {
-    let mut notes = Vec::new();
+fn warnings(profile: &Profile, adapted: &Adapted) -> Vec<String> {
+    let mut warnings = Vec::new();
     if let Action::Errno(errno) = profile.default
         && errno != Errno::EPERM
     {
-        notes.push(format!(
+        warnings.push(format!(
             "the operator knows no default errno: a call without a rule gets EPERM. So every call that the \
              profile answers with {errno} is named, as far as Strait knows it; newer ones get EPERM (runc \
              answers ENOSYS above the last number that is named)"
         ));
     }
     if !adapted.other_errno.is_empty() {
-        notes.push(format!(
+        warnings.push(format!(
             "refused with EPERM where no condition holds, not with the profile's default: {}",
             listed(&adapted.other_errno)
         ));
     }
     if !adapted.left_out.is_empty() {
-        notes.push(format!(
+        warnings.push(format!(
             "left out, since the operator holds no value above 2^63-1, so that less is allowed: rules of {}",
             listed(&adapted.left_out)
         ));
     }
     if !adapted.zero_errno.is_empty() {
-        notes.push(format!(
+        warnings.push(format!(
             "refused with EPERM, since the operator drops an error of 0: {}",
             listed(&adapted.zero_errno)
         ));
     }
-    notes
+    warnings
 }
