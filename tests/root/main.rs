@@ -16,11 +16,14 @@ mod support;
 
 mod arguments;
 mod completeness;
+mod homes;
+mod lint;
 mod no_loss;
 mod passing_through;
 mod privilege;
 mod profiles;
 mod runtimes;
+mod service;
 mod survivors;
 mod verify;
 mod workloads;

@@ -14,15 +14,15 @@ const ECHO: [&str; 3] = [BUSYBOX, "echo", "started"];
 const SLEEP: [&str; 3] = [BUSYBOX, "sleep", "600"];
 
 #[derive(Clone, Copy, Debug)]
-enum Runtime {
+pub enum Runtime {
     Runc,
     Crun,
 }
 
 impl Runtime {
-    const ALL: [Self; 2] = [Self::Runc, Self::Crun];
+    pub const ALL: [Self; 2] = [Self::Runc, Self::Crun];
 
-    const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Runc => "runc",
             Self::Crun => "crun",
@@ -60,7 +60,7 @@ impl Runtime {
 
 /// How a container is started.
 #[derive(Clone, Copy, Debug)]
-struct Way {
+pub struct Way {
     no_new_privs: bool,
     uid: u32,
 }
@@ -68,7 +68,7 @@ struct Way {
 impl Way {
     const NO_NEW_PRIVS: [Self; 2] =
         [Self { no_new_privs: true, uid: 0 }, Self { no_new_privs: true, uid: 1000 }];
-    const ALL: [Self; 4] = [
+    pub const ALL: [Self; 4] = [
         Self { no_new_privs: false, uid: 0 },
         Self { no_new_privs: false, uid: 1000 },
         Self::NO_NEW_PRIVS[0],
@@ -77,14 +77,14 @@ impl Way {
 }
 
 /// A bundle with busybox as its image. Whatever runs of it is removed with it.
-struct Bundle {
+pub struct Bundle {
     directory: TempDir,
     runtime: Runtime,
     way: Way,
 }
 
 impl Bundle {
-    fn new(runtime: Runtime, way: Way, profile: Option<&Value>, arguments: &[&str]) -> Self {
+    pub fn new(runtime: Runtime, way: Way, profile: Option<&Value>, arguments: &[&str]) -> Self {
         kernel::require_root();
         kernel::require(runtime.name(), runtime.name());
         kernel::require("runc", "runc");
@@ -117,7 +117,7 @@ impl Bundle {
     }
 
     /// Runs the container to its end.
-    fn run(&self) -> Output {
+    pub fn run(&self) -> Output {
         let mut command = self.runtime.command();
         command.arg("run").arg("--bundle").arg(self.directory.path()).arg(self.id());
         command.output().unwrap()
@@ -171,7 +171,7 @@ impl Drop for Bundle {
 }
 
 /// Says why, if a runtime starts no container at all on this machine.
-fn require_working(runtime: Runtime) {
+pub fn require_working(runtime: Runtime) {
     let bundle = Bundle::new(runtime, Way::ALL[0], None, &ECHO);
     bundle.assert_started("without any profile, a container", &bundle.run());
 }

@@ -164,6 +164,9 @@ pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
         Some(folder) => write_folder(folder, &exported, ui)?,
         None => Output::Stdout.write(stream(&exported, home).as_bytes())?,
     }
+    for warning in &exported.warnings {
+        ui.warn(warning);
+    }
     for note in &exported.notes {
         ui.say(note);
     }

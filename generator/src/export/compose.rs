@@ -17,6 +17,7 @@ pub(super) fn export(options: &Options, named: &Named) -> Exported {
     let text = yaml::document(&json!({ "services": services }));
     Exported {
         files: vec![File::text("compose.override.yaml", text), named.file()],
+        warnings: Vec::new(),
         notes: vec![format!(
             "the service has to be called `{service}` (--container NAME); compose reads the profile \
                  as {file}, from the folder where it is started: run it beside the override file"

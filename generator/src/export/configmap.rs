@@ -60,6 +60,7 @@ pub(super) fn export(options: &Options, named: &Named) -> Result<Exported, Expor
             File::text("configmap.yaml", yaml::document(&config)),
             File::text("daemonset.yaml", yaml::document(&daemon)),
         ],
+        warnings: Vec::new(),
         notes: vec![
             format!(
                 "`kubectl rollout status daemonset/{name}` ends when every node has the profile; then write \

@@ -42,6 +42,7 @@ pub(super) fn export(options: &Options, named: &Named) -> Result<Exported, Expor
             File::text("10-seccomp-annotation.conf", settings),
             named.file(),
         ],
+        warnings: Vec::new(),
         notes: vec![
             format!(
                 "push the artifact first: `--to oci-artifact -o DIR`, then \

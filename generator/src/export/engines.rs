@@ -20,6 +20,7 @@ fn relative(named: &Named) -> String {
 pub(super) fn docker(options: &Options, named: &Named) -> Exported {
     Exported {
         files: vec![File::text("docker-run.txt", command("docker", options, named)), named.file()],
+        warnings: Vec::new(),
         notes: vec![
             relative(named),
             "Docker before 23 ignores the default errno (moby pull request 42604): there a call that the \
@@ -50,5 +51,5 @@ pub(super) fn podman(options: &Options, named: &Named) -> Exported {
         None => notes.push("with --image there is a quadlet unit too".to_owned()),
     }
     files.push(named.file());
-    Exported { files, notes }
+    Exported { files, warnings: Vec::new(), notes }
 }

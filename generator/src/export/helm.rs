@@ -26,6 +26,7 @@ pub(super) fn export(options: &Options, named: &Named) -> Exported {
             File::text("templates/_seccomp.tpl", template),
             named.file(),
         ],
+        warnings: Vec::new(),
         notes: vec![
             format!(
                 "merge values.yaml into the chart's, and include \"{name}.seccompProfile\" where the \

@@ -56,6 +56,7 @@ pub(super) fn export(options: &Options, named: &Named) -> Exported {
             File::text("kustomization.yaml", yaml::document(&component)),
             named.file(),
         ],
+        warnings: Vec::new(),
         notes,
     }
 }

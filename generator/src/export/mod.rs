@@ -2,7 +2,7 @@
 //! in place of an OCI file, each the way its users write it.
 //!
 //! Pure. A home that cannot say all that the profile says gets what is narrower, and a
-//! [note](Exported::notes) says what was left out. The one exception is systemd, which cannot compare
+//! [warning](Exported::warnings) says what was left out. The one exception is systemd, which cannot compare
 //! arguments: see [`systemd`].
 
 mod compose;
@@ -23,6 +23,7 @@ mod tests;
 
 use std::path::PathBuf;
 
+use crate::manifest;
 use crate::profile::{self, Profile};
 
 pub use name::{InvalidName, Label, Reference, Release, WorkloadRef};
@@ -136,7 +137,9 @@ impl File {
 pub struct Exported {
     /// The files, the most important one first.
     pub files: Vec<File>,
-    /// What differs from the profile, and what is left to do. In the order of importance.
+    /// Where it is not what the profile says.
+    pub warnings: Vec<String>,
+    /// What is left to do, and to know.
     pub notes: Vec<String>,
 }
 
@@ -203,11 +206,10 @@ struct Named {
 impl Named {
     fn new(profile: &Profile, options: &Options) -> Result<Self, serde_json::Error> {
         let json = profile::print(profile)?;
-        let hash = name::digest(json.as_bytes());
-        let hash = &hash[..6];
+        let hash = manifest::name::hash(json.as_bytes());
         let version = match &options.release {
             Some(release) => format!("{release}-{hash}"),
-            None => hash.to_owned(),
+            None => hash,
         };
         Ok(Self { json, version, application: options.name.to_string() })
     }

@@ -14,6 +14,7 @@ pub(super) fn export(options: &Options, named: &Named) -> Exported {
     );
     Exported {
         files: vec![File::text("task.nomad.hcl", text), named.file()],
+        warnings: Vec::new(),
         notes: vec![format!(
             "Nomad's client reads the profile when the task starts: it has to be on every client as \
              {FOLDER}/{path}"

@@ -92,6 +92,7 @@ pub(super) fn export(
             config.file(),
             layer.file(),
         ],
+        warnings: Vec::new(),
         notes: vec![
             format!(
                 "push it with `oras cp --from-oci-layout DIR:{version} REGISTRY/NAME:TAG` or \

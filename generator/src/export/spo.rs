@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::{ExportError, Exported, File, Named, Options, yaml};
 use crate::abi::Abi;
-use crate::policy::{Action, Errno, Predicate};
+use crate::policy::{Action, Conflict, Errno, Predicate, multiplex};
+use crate::profile::lint::overlapping;
 use crate::profile::{self, Entry, Profile};
 
 const HOME: &str = "a SeccompProfile of the Security Profiles Operator";
@@ -28,7 +29,8 @@ const UNKNOWN_ARCHITECTURES: [&str; 4] =
 pub struct Adapted {
     /// A profile of which the default action, if it is an error, is EPERM.
     pub profile: Profile,
-    /// Entries that were left out, since a value is above 2⁶³−1; by call.
+    /// Calls of which a rule was left out: a value is above 2⁶³−1, or a refusal that stood in its way is
+    /// now the default.
     pub left_out: BTreeSet<String>,
     /// Calls with conditions, for which a refusal is EPERM and no longer the profile's default.
     pub other_errno: BTreeSet<String>,
@@ -39,7 +41,81 @@ pub struct Adapted {
 /// Changes a profile into one that needs no `defaultErrnoRet` and no value above 2⁶³−1.
 ///
 /// Nothing is allowed that was not allowed before.
-pub fn adapt(profile: &Profile) -> Adapted {
+///
+/// # Errors
+///
+/// [`Conflict`] if the profile contradicts itself.
+pub fn adapt(profile: &Profile) -> Result<Adapted, Conflict> {
+    let before = profile.policy(Abi::NATIVE)?;
+    let mut adapted = without_errno(profile);
+    let lost = lost_refusals(profile, &adapted.profile);
+    leave_out(&mut adapted, &lost);
+    // A refusal that is now the default no longer stands in the way of other rules for its call.
+    loop {
+        let after = adapted.profile.policy(Abi::NATIVE)?;
+        let mut wider = BTreeSet::new();
+        for abi in before.abis() {
+            for (number, name) in abi.syscalls() {
+                if after.may_allow(abi, number) && !before.may_allow(abi, number) {
+                    let through = abi.syscalls().map(|(_, other)| other).filter(|other| {
+                        multiplex::multiplexer(abi, other).is_some_and(|(call, _)| call == name)
+                    });
+                    wider.extend(through.chain([name]).map(str::to_owned));
+                }
+            }
+        }
+        if wider.is_empty() {
+            return Ok(adapted);
+        }
+        leave_out(&mut adapted, &wider);
+    }
+}
+
+/// Takes calls out of all rules that let them through.
+fn leave_out(adapted: &mut Adapted, names: &BTreeSet<String>) {
+    for entry in adapted.profile.entries.iter_mut().filter(|entry| entry.action.lets_through()) {
+        let (out, kept) =
+            std::mem::take(&mut entry.names).into_iter().partition(|name| names.contains(name));
+        entry.names = kept;
+        let out: Vec<String> = out;
+        adapted.left_out.extend(out);
+    }
+    adapted.profile.entries.retain(|entry| !entry.names.is_empty());
+}
+
+/// Calls of which a refusal under conditions is gone that overlaps with what lets them through.
+fn lost_refusals(profile: &Profile, adapted: &Profile) -> BTreeSet<String> {
+    let mut lost = BTreeSet::new();
+    // On i386 a rule for `socket` is one for `socketcall` too, which a refusal of that may overlap.
+    for refusal in profile.entries.iter().filter(|entry| !entry.action.lets_through()) {
+        if !adapted.entries.contains(refusal) && profile.abis(Abi::NATIVE).contains(&Abi::X86) {
+            let through = |name: &&String| {
+                let call = multiplex::multiplexer(Abi::X86, name).map(|(call, _)| call);
+                call.is_some_and(|call| refusal.names.iter().any(|refused| refused == call))
+            };
+            let allowed = adapted.entries.iter().filter(|entry| entry.action.lets_through());
+            lost.extend(allowed.flat_map(|entry| &entry.names).filter(through).cloned());
+        }
+    }
+    let gone = |entry: &&Entry| {
+        !entry.action.lets_through() && !entry.args.is_empty() && !adapted.entries.contains(entry)
+    };
+    for refusal in profile.entries.iter().filter(gone) {
+        for entry in adapted.entries.iter().filter(|entry| entry.action.lets_through()) {
+            let overlaps = refusal.clauses().iter().any(|refused| {
+                entry
+                    .clauses()
+                    .iter()
+                    .any(|allowed| !allowed.is_unconditional() && overlapping(refused, allowed))
+            });
+            let names = entry.names.iter().filter(|name| overlaps && refusal.names.contains(name));
+            lost.extend(names.cloned());
+        }
+    }
+    lost
+}
+
+fn without_errno(profile: &Profile) -> Adapted {
     let eperm = Action::Errno(Errno::EPERM);
     let default = match profile.default {
         Action::Errno(_) => eperm,
@@ -87,6 +163,9 @@ pub fn adapt(profile: &Profile) -> Adapted {
             .map(|(_, name)| name)
             .filter(|name| !named.contains_key(name))
             .collect();
+        let (entangled, rest): (BTreeSet<&str>, BTreeSet<&str>) =
+            rest.into_iter().partition(|name| is_entangled(profile, name, &named));
+        adapted.other_errno.extend(entangled.into_iter().map(str::to_owned));
         let mut names: BTreeSet<String> = rest.into_iter().map(str::to_owned).collect();
         let repeated = profile
             .entries
@@ -103,6 +182,17 @@ pub fn adapt(profile: &Profile) -> Adapted {
         }
     }
     adapted
+}
+
+/// Whether a rule for this call would be in the way of others, through i386's `socketcall` or `ipc`:
+/// libseccomp makes two of each.
+fn is_entangled(profile: &Profile, name: &str, named: &BTreeMap<&str, bool>) -> bool {
+    if !profile.abis(Abi::NATIVE).contains(&Abi::X86) {
+        return false;
+    }
+    let multiplexer = |name: &str| multiplex::multiplexer(Abi::X86, name).map(|(call, _)| call);
+    multiplexer(name).is_some_and(|call| named.get(call) == Some(&false))
+        || named.keys().any(|other| multiplexer(other) == Some(name))
 }
 
 /// The schema says `format: int64`.
@@ -133,7 +223,7 @@ pub(super) fn export(
             ),
         });
     }
-    let adapted = adapt(profile);
+    let adapted = adapt(profile)?;
     // Its own types leave zeros out (`omitempty`), which means the same.
     let mut spec: Value = serde_json::from_str(&profile::print(&adapted.profile)?)?;
     if let Some(fields) = spec.as_object_mut() {
@@ -146,7 +236,7 @@ pub(super) fn export(
         "metadata": {"name": name, "labels": {"app.kubernetes.io/name": options.name.as_str()}},
         "spec": spec,
     })];
-    let mut notes = notes(profile, &adapted);
+    let mut notes = Vec::new();
     match &options.image {
         Some(image) => {
             let mut metadata = json!({"name": name});
@@ -176,41 +266,46 @@ pub(super) fn export(
         "a recent operator keeps profiles outside of namespaces and installs this one as \
          operator/{name}.json; an older one as operator/NAMESPACE/{name}.json"
     ));
-    Ok(Exported { files: vec![File::text("seccompprofile.yaml", yaml::stream(&documents))], notes })
+    Ok(Exported {
+        files: vec![File::text("seccompprofile.yaml", yaml::stream(&documents))],
+        warnings: warnings(profile, &adapted),
+        notes,
+    })
 }
 
 fn listed(names: &BTreeSet<String>) -> String {
     names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn notes(profile: &Profile, adapted: &Adapted) -> Vec<String> {
-    let mut notes = Vec::new();
+fn warnings(profile: &Profile, adapted: &Adapted) -> Vec<String> {
+    let mut warnings = Vec::new();
     if let Action::Errno(errno) = profile.default
         && errno != Errno::EPERM
     {
-        notes.push(format!(
+        warnings.push(format!(
             "the operator knows no default errno: a call without a rule gets EPERM. So every call that the \
              profile answers with {errno} is named, as far as Strait knows it; newer ones get EPERM (runc \
              answers ENOSYS above the last number that is named)"
         ));
     }
     if !adapted.other_errno.is_empty() {
-        notes.push(format!(
+        warnings.push(format!(
             "refused with EPERM where no condition holds, not with the profile's default: {}",
             listed(&adapted.other_errno)
         ));
     }
     if !adapted.left_out.is_empty() {
-        notes.push(format!(
-            "left out, since the operator holds no value above 2^63-1, so that less is allowed: rules of {}",
+        warnings.push(format!(
+            "left out, so that less is allowed, since the operator holds no value above 2^63-1, and no refusal \
+             with EPERM beside a rule that overlaps: rules of {}",
             listed(&adapted.left_out)
         ));
     }
     if !adapted.zero_errno.is_empty() {
-        notes.push(format!(
+        warnings.push(format!(
             "refused with EPERM, since the operator drops an error of 0: {}",
             listed(&adapted.zero_errno)
         ));
     }
-    notes
+    warnings
 }

@@ -2,7 +2,7 @@
 //!
 //! `SystemCallFilter=` filters by name alone: of a call that the profile allows under conditions, only
 //! the conditions that another setting can express are kept (`RestrictAddressFamilies=`,
-//! `RestrictNamespaces=`), and the notes name the calls that are allowed further than in the profile.
+//! `RestrictNamespaces=`), and the warnings name the calls that are allowed further than in the profile.
 //! In all else the service may do what the profile allows: what systemd allows of its own accord is taken
 //! out again.
 //!
@@ -266,9 +266,9 @@ fn unit(settings: &Settings) -> String {
 pub(super) fn export(profile: &Profile, options: &Options) -> Result<Exported, ExportError> {
     let settings = settings(profile)?;
     let name = &options.name;
-    let mut notes = Vec::new();
+    let (mut warnings, mut notes) = (Vec::new(), Vec::new());
     if !settings.wider.is_empty() {
-        notes.push(format!(
+        warnings.push(format!(
             "systemd cannot compare arguments: allowed whatever their arguments are, though the profile has \
              conditions: {}",
             settings.wider.iter().cloned().collect::<Vec<_>>().join(", ")
@@ -284,7 +284,7 @@ pub(super) fn export(profile: &Profile, options: &Options) -> Result<Exported, E
         notes.push("a namespace that is refused gets EPERM".to_owned());
     }
     if !settings.unknown_architectures.is_empty() {
-        notes.push(format!(
+        warnings.push(format!(
             "left out, since systemd has no name for them: {}",
             settings.unknown_architectures.join(", ")
         ));
@@ -295,7 +295,7 @@ pub(super) fn export(profile: &Profile, options: &Options) -> Result<Exported, E
          are skipped with a warning in the journal"
     ));
     let path = format!("{name}.service.d/50-seccomp.conf");
-    Ok(Exported { files: vec![File::text(path, unit(&settings))], notes })
+    Ok(Exported { files: vec![File::text(path, unit(&settings))], warnings, notes })
 }
 
 #[cfg(test)]

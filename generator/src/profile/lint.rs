@@ -240,7 +240,8 @@ fn pair(name: &str, earlier: &Statement, later: &Statement) -> Option<Finding> {
     Some(Finding::warning(&later.path, message))
 }
 
-fn overlapping(one: &Clause, other: &Clause) -> bool {
+/// Whether there are arguments for which both hold.
+pub(crate) fn overlapping(one: &Clause, other: &Clause) -> bool {
     one.predicates().all(|(index, left)| {
         other.predicates().filter(|(at, _)| *at == index).all(|(_, right)| overlap(left, right))
     })

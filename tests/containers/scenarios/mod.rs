@@ -5,6 +5,7 @@ mod attach;
 mod bad_input;
 mod compose;
 mod engineless;
+mod homes;
 mod lives;
 mod metadata;
 mod namespaces;
@@ -138,6 +139,13 @@ pub const ALL: &[Scenario] = &[
     ("what_there_is_is_written_on_demand", lives::so_far),
     ("an_engine_that_cannot_be_used_stops_no_recording", bad_input::unusable_engine),
     ("an_output_folder_that_goes_away_takes_nothing_with_it", bad_input::lost_folder),
+    ("docker::lint_says_what_it_refuses", || homes::lint_is_right(&Engine::docker())),
+    ("podman::lint_says_what_it_refuses", || homes::lint_is_right(&Engine::podman())),
+    ("podman::lint_says_what_crun_refuses", || {
+        homes::lint_is_right(&Engine::podman().with(Runtime::Crun));
+    }),
+    ("what_lint_calls_ignored_is_lost", homes::what_is_ignored_is_lost),
+    ("what_lint_finds_nothing_in_is_exported_and_runs", homes::exported_commands_run),
     ("a_dead_engine_stops_no_recording", bad_input::dead_engine),
     ("two_recorders_at_once_see_the_same", bad_input::two_recorders),
     ("an_output_folder_that_cannot_be_written_is_an_error", bad_input::output_folder),

@@ -172,6 +172,16 @@ pub fn remarks(profile: &Value, size: usize, consumers: &[Consumer]) -> Vec<Rema
         .collect()
 }
 
+/// What a runtime does with a profile that it is handed as it is: `runc` or `crun`. Empty for any other.
+pub fn of_runtime(profile: &Value, name: &str) -> Vec<(Trait, Effect)> {
+    let facts = BOOKS.runtimes.get(name).map_or(&[][..], |book| &book.facts);
+    let effect = |found: &Found| {
+        let fact = facts.iter().find(|fact| fact.about == found.about)?;
+        Some((found.about, fact.effect))
+    };
+    find(profile, 0).iter().filter_map(effect).collect()
+}
+
 /// What a consumer, or else the runtimes that it uses, does with one part.
 fn of(consumer: Consumer, found: &Found) -> Vec<Remark> {
     let remark = |book: &'static Book| {

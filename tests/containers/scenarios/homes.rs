@@ -1,0 +1,153 @@
+//! Engines do with a profile what `strait lint` says, and start what `strait export` writes for them.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use strait::abi::Abi;
+use strait::profile::consumers::{Consumer, Effect, remarks};
+
+use crate::common::strait;
+use crate::support::{Engine, Runtime, image, lab, output};
+
+/// Allows everything but some calls, of which the profiles below say something strange.
+fn base() -> Value {
+    let strange = ["mknod", "getpgid", "sethostname"];
+    let all = Abi::X86_64.syscalls().map(|(_, name)| name).filter(|name| !strange.contains(name));
+    json!({
+        "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
+        "architectures": ["SCMP_ARCH_X86_64"],
+        "syscalls": [{"names": all.collect::<Vec<_>>(), "action": "SCMP_ACT_ALLOW"}],
+    })
+}
+
+fn with_field(name: &str, value: Value) -> Value {
+    let mut profile = base();
+    profile[name] = value;
+    profile
+}
+
+fn with_rule(rule: Value) -> Value {
+    let mut profile = base();
+    profile["syscalls"].as_array_mut().expect("a list").push(rule);
+    profile
+}
+
+fn consumer(engine: &Engine) -> Consumer {
+    if engine.name() == "docker" { Consumer::Docker } else { Consumer::Podman }
+}
+
+fn write(profile: &Value, directory: &Path) -> std::path::PathBuf {
+    let file = directory.join("p.json");
+    std::fs::write(&file, profile.to_string()).expect("the directory is ours");
+    file
+}
+
+/// Whether an engine starts containers under strange profiles.
+pub fn lint_is_right(engine: &Engine) {
+    let arch_map = json!([{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": []}]);
+    let allow = "SCMP_ACT_ALLOW";
+    let profiles = [
+        base(),
+        json!({}),
+        with_field("archMap", arch_map),
+        with_field("flags", json!(["SECCOMP_FILTER_FLAG_LOG"])),
+        with_field("weather", json!("fine")),
+        with_field("architectures", json!(["SCMP_ARCH_NATIVE"])),
+        with_field("defaultAction", json!("SCMP_ACT_KILL")),
+        with_rule(json!({"name": "mknod", "action": allow})),
+        with_rule(json!({"name": "mknod", "names": ["mknod"], "action": allow})),
+        with_rule(json!({"names": [""], "action": allow})),
+        with_rule(json!({"names": ["mknod"], "action": allow, "errnoRet": 1})),
+        with_rule(json!({"names": ["mknod"], "action": "SCMP_ACT_NOTIFY"})),
+        with_rule(json!({"names": ["mknod"], "action": allow, "includes": {"caps": ["CAP_BPF"]}})),
+        with_rule(
+            json!({"names": ["mknod"], "action": allow, "args": [{"index": 0, "value": -1}]}),
+        ),
+    ];
+    let directory = lab().scratch();
+    let mut refused = 0;
+    for (nth, profile) in profiles.iter().enumerate() {
+        let runtime = engine.runtime().name();
+        let said: Vec<_> = remarks(profile, 0, &[consumer(engine)])
+            .into_iter()
+            .filter(|remark| remark.by == runtime || !["runc", "crun"].contains(&remark.by))
+            .collect();
+        let refuses = said.iter().any(|remark| remark.effect == Effect::Refused);
+        let name = format!("lint-{}-{runtime}-{nth}", engine.name());
+        let options =
+            engine.container(&name).option(&["--rm"]).profile(&write(profile, directory.path()));
+        let ran = options.command(image::SMALL, &["/bin/static"]).output().expect("a client");
+        let errors = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(!ran.status.success(), refuses, "{name}: {said:?}\n{errors}\n{profile:.1500}");
+        refused += usize::from(refuses);
+        if !ran.status.success() {
+            let _ = engine.command().args(["rm", "--force", &name]).output();
+        }
+    }
+    assert!(refused >= 4, "{refused}");
+}
+
+/// Prints the errors of a call without a rule and of one under a condition of Docker's dialect.
+const PROBE: &str = "
+import ctypes, errno
+libc = ctypes.CDLL(None, use_errno=True)
+for number in (121, 170):
+    done = libc.syscall(number, 0, 0) >= 0
+    print('done' if done else errno.errorcode[ctypes.get_errno()])
+mode = [line.split()[1] for line in open('/proc/self/status') if line.startswith('Seccomp:')]
+print(mode[0])
+";
+
+fn probe(engine: &Engine, name: &str, profile: &Value) -> Vec<String> {
+    let directory = lab().scratch();
+    let options =
+        engine.container(name).option(&["--rm"]).profile(&write(profile, directory.path()));
+    let printed = output(&mut options.command(image::DEBIAN, &["python3", "-c", PROBE]));
+    printed.lines().map(str::to_owned).collect()
+}
+
+/// What is ignored or misread leads to another filter, which the container itself can see.
+pub fn what_is_ignored_is_lost() {
+    let conditional = with_rule(json!({
+        "names": ["sethostname"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_ADMIN"]},
+    }));
+    let docker = Engine::docker();
+    let version = output(docker.command().args(["version", "--format", "{{.Server.Version}}"]));
+    let major: u32 = version.split('.').next().and_then(|n| n.parse().ok()).expect("a version");
+    let default = if major < 23 { "EPERM" } else { "ENOSYS" };
+    assert_eq!(probe(&docker, "ignored-docker", &conditional), [default, default, "2"]);
+    let podman = Engine::podman();
+    assert_eq!(probe(&podman, "ignored-podman", &conditional), ["ENOSYS", "ENOSYS", "2"]);
+    for (engine, name) in [(docker, "unconfined-docker"), (podman, "unconfined-podman")] {
+        assert_eq!(probe(&engine, name, &json!({}))[2], "0", "{name}");
+    }
+}
+
+/// The exported command line runs, and the container is under the profile.
+pub fn exported_commands_run() {
+    for engine in [Engine::docker(), Engine::podman(), Engine::podman().with(Runtime::Crun)] {
+        let directory = lab().scratch();
+        write(&base(), directory.path());
+        strait()
+            .args(["export", "p.json", "--name", "probe", "--image", image::DEBIAN, "-o", "out"])
+            .args(["--to", engine.name()])
+            .in_dir(directory.path())
+            .run();
+        let folder = directory.path().join("out");
+        let file = folder.join(format!("{}-run.txt", engine.name()));
+        let line = std::fs::read_to_string(file).expect("a command line");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[..2], [engine.name(), "run"]);
+        let (image, options) = words[2..].split_last().expect("an image");
+        let name = format!("exported-{}-{}", engine.name(), engine.runtime().name());
+        let mut run: Command = engine
+            .container(&name)
+            .option(&["--rm"])
+            .option(options)
+            .command(image, &["python3", "-c", PROBE]);
+        let printed = output(run.current_dir(&folder));
+        assert_eq!(printed.lines().last(), Some("2"), "{name}: {printed}");
+        assert_ne!(printed.lines().next(), Some("done"), "{name}: {printed}");
+    }
+}
