@@ -5,6 +5,7 @@
 //! [`record`] → [`recording`] → [`policy`] → [`profile`] → [`verify`].
 
 pub mod abi;
+pub mod bpf;
 pub mod check;
 pub mod cli;
 pub mod decode;
