@@ -11,6 +11,7 @@ pub mod cli;
 pub mod decode;
 pub mod enforce;
 pub mod generate;
+pub mod inspect;
 pub mod output;
 pub mod policy;
 pub mod profile;

@@ -5,6 +5,7 @@ mod containers;
 mod duration;
 mod exit;
 mod generate;
+mod inspect;
 mod record;
 mod ui;
 mod verify;
@@ -51,6 +52,7 @@ enum Command {
     Generate(generate::GenerateArgs),
     Verify(verify::VerifyArgs),
     Check(check::CheckArgs),
+    Inspect(inspect::InspectArgs),
     /// Print a completion script for your shell
     ///
     /// For example: strait completions bash > /etc/bash_completion.d/strait
@@ -87,6 +89,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Generate(args) => generate::main(args, &ui),
         Command::Verify(args) => verify::main(args, &ui),
         Command::Check(args) => check::main(args, &ui),
+        Command::Inspect(args) => inspect::main(args, &ui),
         Command::Completions { shell } => completions(*shell),
         Command::Man { subcommand } => man(subcommand.as_deref()),
     };

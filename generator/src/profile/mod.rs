@@ -8,6 +8,7 @@ mod arch;
 mod dialect;
 mod finding;
 pub mod lint;
+mod of_meaning;
 mod print;
 mod read;
 
@@ -18,6 +19,7 @@ pub use arch::Architecture;
 pub use dialect::Context;
 pub use finding::{Finding, Findings, Severity};
 pub use lint::lint;
+pub use of_meaning::{NoProfile, of_meaning};
 pub use print::print;
 pub use read::{ParseError, parse, parse_for};
 
