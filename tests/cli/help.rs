@@ -9,6 +9,7 @@ fn every_command_has_help_with_its_options() {
         ("generate", &["--output", "--allow-incomplete", "RECORDING"]),
         ("verify", &["--output", "--format", "--user", "PROFILE"]),
         ("check", &["--within", "--covers", "--caps", "--kernel", "PROFILE"]),
+        ("inspect", &["--format", "--output", "PID"]),
         ("completions", &["bash", "zsh", "fish"]),
     ] {
         let help = strait().args([command, "--help"]).run().stdout;
@@ -21,7 +22,7 @@ fn every_command_has_help_with_its_options() {
 #[test]
 fn the_help_names_every_command() {
     let help = strait().arg("--help").run().stdout;
-    for command in ["record", "generate", "verify", "check", "completions", "man"] {
+    for command in ["record", "generate", "verify", "check", "inspect", "completions", "man"] {
         assert!(help.contains(command), "{help}");
     }
 }
@@ -45,6 +46,9 @@ fn a_wrong_command_line_is_2() {
         &["verify"],
         &["verify", "p.json"],
         &["verify", "p.json", "--format", "poem", "--", "/bin/true"],
+        &["inspect"],
+        &["inspect", "0"],
+        &["inspect", "init"],
         &["check"],
         &["check", "p.json", "--caps", "CAP_EVERYTHING"],
         &["check", "p.json", "--kernel", "new"],

@@ -175,7 +175,8 @@ fn decide(filter: &Filter, abi: Abi, class: Class) -> Result<Decision, Stuck> {
         }
         match follow(filter, abi, class, state)? {
             End::Verdict(action) => verdicts.push((action, arguments)),
-            End::Fork { holds, then, otherwise } => {
+            End::Fork(fork) => {
+                let Fork { holds, then, otherwise } = *fork;
                 for (state, taken) in
                     [(then, arguments.and(&holds)), (otherwise, arguments.minus(&holds))]
                 {
@@ -190,10 +191,17 @@ fn decide(filter: &Filter, abi: Abi, class: Class) -> Result<Decision, Stuck> {
     Ok(Decision::new(verdicts))
 }
 
+/// A comparison that comes out otherwise for some arguments.
+struct Fork {
+    holds: Set,
+    then: State,
+    otherwise: State,
+}
+
 /// Where a way ends.
 enum End {
     Verdict(Action),
-    Fork { holds: Set, then: State, otherwise: State },
+    Fork(Box<Fork>),
 }
 
 /// Follows a way until it ends or forks.
@@ -250,11 +258,8 @@ fn follow(filter: &Filter, abi: Abi, class: Class, mut state: State) -> Result<E
                     Answer::Known(holds) => state.at = if holds { then } else { otherwise },
                     Answer::For(holds) => {
                         let then = State { at: then, ..state.clone() };
-                        return Ok(End::Fork {
-                            holds,
-                            then,
-                            otherwise: State { at: otherwise, ..state },
-                        });
+                        let otherwise = State { at: otherwise, ..state };
+                        return Ok(End::Fork(Box::new(Fork { holds, then, otherwise })));
                     }
                 }
             }
@@ -271,8 +276,8 @@ fn follow(filter: &Filter, abi: Abi, class: Class, mut state: State) -> Result<E
     }
 }
 
-/// `SECCOMP_RET_*`, `include/uapi/linux/seccomp.h`; `None` for a listener.
-pub(super) fn action(verdict: u32) -> Option<Action> {
+/// The action of a verdict (`SECCOMP_RET_*`, `include/uapi/linux/seccomp.h`); `None` for a listener's.
+pub fn action(verdict: u32) -> Option<Action> {
     #[expect(clippy::cast_possible_truncation, reason = "the lower half is the data")]
     let data = verdict as u16;
     Some(match verdict & 0xffff_0000 {

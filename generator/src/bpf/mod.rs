@@ -13,7 +13,7 @@ mod run;
 mod tests;
 
 pub use instruction::{FilterError, Instruction};
-pub use meaning::{Unclear, meaning, stacked};
+pub use meaning::{Unclear, action, meaning, stacked};
 pub use run::Call;
 
 use instruction::Op;

@@ -1,6 +1,5 @@
 use proptest::prelude::*;
 
-use super::meaning::action;
 use super::*;
 use crate::abi::Abi;
 use crate::policy::Action;

@@ -371,7 +371,7 @@ mod tests {
                 prop_assert!(set.contains(&first));
             }
             if let Some(cubes) = set.cubes(80) {
-                let parts = cubes.iter().map(|cube| Set::cube(cube));
+                let parts = cubes.iter().map(Set::cube);
                 prop_assert!(Set::union(parts.collect()).equals(&set));
             }
         }
