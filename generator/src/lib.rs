@@ -5,12 +5,14 @@
 //! [`record`] → [`recording`] → [`policy`] → [`profile`] → [`verify`].
 
 pub mod abi;
+pub mod bpf;
 pub mod check;
 pub mod cli;
 pub mod decode;
 pub mod enforce;
 pub mod export;
 pub mod generate;
+pub mod inspect;
 pub mod manifest;
 pub mod output;
 pub mod policy;

@@ -14,6 +14,7 @@ fn every_command_has_help_with_its_options() {
         ("apply", &["--map", "--in-place", "--output", "--release", "--level", "PROFILE"]),
         ("audit", &["--require", "--format", "--fix", "MANIFEST"]),
         ("bundle", &["--prune", "--dry-run", "--manifests", "--release"]),
+        ("inspect", &["--format", "--output", "PID"]),
         ("completions", &["bash", "zsh", "fish"]),
     ] {
         let help = strait().args([command, "--help"]).run().stdout;
@@ -31,6 +32,7 @@ fn the_help_names_every_command() {
         "generate",
         "verify",
         "check",
+        "inspect",
         "export",
         "lint",
         "apply",
@@ -62,6 +64,9 @@ fn a_wrong_command_line_is_2() {
         &["verify"],
         &["verify", "p.json"],
         &["verify", "p.json", "--format", "poem", "--", "/bin/true"],
+        &["inspect"],
+        &["inspect", "0"],
+        &["inspect", "init"],
         &["check"],
         &["check", "p.json", "--caps", "CAP_EVERYTHING"],
         &["check", "p.json", "--kernel", "new"],

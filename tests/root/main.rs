@@ -17,6 +17,7 @@ mod support;
 mod arguments;
 mod completeness;
 mod homes;
+mod inspect;
 mod lint;
 mod no_loss;
 mod passing_through;

@@ -11,6 +11,7 @@ use super::exit::{self, Failure, Outcome};
 use super::{Ui, read_text, record, shown};
 use crate::abi::Abi;
 use crate::check::{self, Assumed, Report, json};
+use crate::inspect::file;
 use crate::output::Output;
 use crate::policy::Capability;
 use crate::policy::baseline::{Baseline, Context, version};
@@ -168,6 +169,10 @@ enum Role {
 fn read(path: &Path, assumed: &Assumed, role: Role, ui: &Ui) -> Result<Meaning, Failure> {
     let cannot_use = || format!("cannot use {}", shown(path));
     let text = read_text(path)?;
+    if file::is_one(&text) {
+        let inspected = file::parse(&text).with_context(cannot_use)?;
+        return inspected.meaning().with_context(cannot_use).map_err(Into::into);
+    }
     let context = profile::Context {
         native: Abi::NATIVE,
         capabilities: assumed.capabilities.clone(),

@@ -9,6 +9,7 @@ mod duration;
 mod exit;
 mod export;
 mod generate;
+mod inspect;
 mod lint;
 mod manifests;
 mod profiles;
@@ -63,6 +64,7 @@ enum Command {
     Apply(apply::ApplyArgs),
     Audit(audit::AuditArgs),
     Bundle(bundle::BundleArgs),
+    Inspect(inspect::InspectArgs),
     /// Print a completion script for your shell
     ///
     /// For example: strait completions bash > /etc/bash_completion.d/strait
@@ -104,6 +106,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Apply(args) => apply::main(args, &ui),
         Command::Audit(args) => audit::main(args, &ui),
         Command::Bundle(args) => bundle::main(args, &ui),
+        Command::Inspect(args) => inspect::main(args, &ui),
         Command::Completions { shell } => completions(*shell),
         Command::Man { subcommand } => man(subcommand.as_deref()),
     };

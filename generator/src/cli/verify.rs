@@ -205,6 +205,7 @@ fn compile(args: &VerifyArgs, name: &str, ui: &Ui) -> Result<Compiled, Failure> 
     }
     let policy = profile.policy(Abi::NATIVE).with_context(cannot_use)?;
     let compiled = enforce::compile(&profile).with_context(cannot_use)?;
+    enforce::faithful(&compiled, &policy).with_context(cannot_use)?;
     if !compiled.unknown.is_empty() {
         // Runtimes leave them out without a word too: they get what the profile does not name.
         log::info!("this libseccomp does not know {}", compiled.unknown.join(" "));

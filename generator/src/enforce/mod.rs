@@ -10,13 +10,13 @@
 //! - Where an entry compares an argument twice, every comparison is a rule of its own.
 
 mod compile;
+mod faithful;
 mod install;
-#[cfg(test)]
-mod interpreter;
 #[cfg(test)]
 mod tests;
 
 pub use compile::{CompileError, Compiled, compile};
+pub use faithful::{Unfaithful, faithful};
 pub use install::{NoNewPrivs, Program, install};
 
 use crate::abi::Abi;

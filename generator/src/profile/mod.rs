@@ -9,6 +9,7 @@ pub mod consumers;
 mod dialect;
 mod finding;
 pub mod lint;
+mod of_meaning;
 mod print;
 mod read;
 
@@ -19,6 +20,7 @@ pub use arch::Architecture;
 pub use dialect::Context;
 pub use finding::{Finding, Findings, Severity};
 pub use lint::lint;
+pub use of_meaning::{NoProfile, of_meaning};
 pub use print::print;
 pub use read::{ParseError, json, parse, parse_for};
 

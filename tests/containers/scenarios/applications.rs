@@ -2,7 +2,7 @@
 
 use crate::apps::{self, App, Site};
 use crate::support::container::Options;
-use crate::support::filter::{self, Filter};
+use crate::support::filter;
 use crate::support::within::beyond;
 use crate::support::{Container, Engine, Recorder, at_once, profile};
 
@@ -81,7 +81,7 @@ pub fn runs_under_its_profile(engine: &Engine, app: &dyn App) {
 
 /// That the filter which the container is really under allows nothing that Docker's own refuses.
 fn assert_within_docker_default(container: &Container) {
-    if let Some(call) = beyond(&Filter::of(container.pid()), filter::docker_default()) {
+    if let Some(call) = beyond(&filter::of(container.pid()), filter::docker_default()) {
         panic!("{}'s profile allows {call:x?}, which Docker's default refuses", container.name);
     }
 }

@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::filter::{self, Filter};
+use strait::policy::decide::Meaning;
+
+use crate::support::filter;
 use crate::support::within::beyond;
 use crate::support::{Engine, image, lab};
 
 /// The filter of a container that may do what [`image::SMALL`]'s `pause` and runc need, and `more`.
-fn with(name: &str, more: &Value) -> Filter {
+fn with(name: &str, more: &Value) -> Meaning {
     let needed = [
         "capget",
         "capset",
@@ -46,7 +48,7 @@ fn with(name: &str, more: &Value) -> Filter {
     std::fs::write(&file, profile.to_string()).expect("the directory is ours");
     let container =
         Engine::docker().container(name).profile(&file).start(image::SMALL, &["/bin/pause"]);
-    Filter::of(container.pid())
+    filter::of(container.pid())
 }
 
 fn rule(call: &str, args: &Value) -> Value {
@@ -55,7 +57,7 @@ fn rule(call: &str, args: &Value) -> Value {
 
 pub fn finds_what_is_wider() {
     let docker = filter::docker_default();
-    let witness = |filter: &Filter| beyond(filter, docker).map(|call| (call.number, call.args[0]));
+    let witness = |filter: &Meaning| beyond(filter, docker).map(|call| (call.number, call.args[0]));
     let number = |call: libc::c_long| u32::try_from(call).expect("a number of a call");
 
     assert_eq!(beyond(docker, docker), None);

@@ -12,6 +12,8 @@ use crate::policy::{Action, Clause, Policy, Predicate, Rule, UNLISTED_ABI, Width
 const MOST_CLAUSES: usize = 1024;
 /// Most ranges of an argument that are written as comparisons.
 const MOST_RANGES: usize = 64;
+/// Most clauses that are shown of a rule.
+const MOST_SHOWN: usize = 64;
 /// Most numbers without a name that get a rule each.
 const MOST_UNNAMED: u32 = 1024;
 
@@ -214,4 +216,39 @@ fn comparisons(set: &Set, width: Width) -> Option<Vec<Clause>> {
             Clause::on(argument, predicate)
         })
         .collect()
+}
+
+impl Meaning {
+    /// A policy that does this: rules of equalities and, where libseccomp compiles them to what they say,
+    /// of comparisons.
+    ///
+    /// # Errors
+    ///
+    /// [`Inexpressible`] if no policy does.
+    pub fn to_policy(&self) -> Result<Policy, Inexpressible> {
+        policy(self, &[])
+    }
+
+    /// For a call, the actions other than refusing what is not let through, and when.
+    pub fn conditions(&self, abi: Abi, number: u32) -> Option<Vec<(Action, String)>> {
+        let decision = self.decision(abi, number);
+        let default = decision
+            .parts()
+            .into_iter()
+            .map(|(action, _)| action)
+            .filter(|action| !action.lets_through())
+            .min_by_key(|action| matches!(action, Action::Trace(_)))?;
+        let rules = rules(decision, default, width(abi), &[])?;
+        Some(
+            rules
+                .into_iter()
+                .filter(|rule| rule.clauses.len() <= MOST_SHOWN)
+                .map(|rule| {
+                    let clauses: Vec<String> =
+                        rule.clauses.iter().map(ToString::to_string).collect();
+                    (rule.action, clauses.join(", or "))
+                })
+                .collect(),
+        )
+    }
 }

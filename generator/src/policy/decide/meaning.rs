@@ -171,7 +171,6 @@ impl FromIterator<Meaning> for Meaning {
 impl Meaning {
     /// From what is done with the numbers of each ABI, from each key on; 0 has to be among the keys.
     /// Calls of ABIs that are not named kill the thread.
-    #[expect(dead_code, reason = "for filters read back from the kernel")]
     pub(crate) fn from_pieces(tables: BTreeMap<Abi, BTreeMap<u32, Decision>>) -> Self {
         Self { tables }
     }
@@ -199,6 +198,17 @@ impl Meaning {
         match self.decision(abi, number) {
             Decision::Uniform(action) => action.lets_through(),
             Decision::ByArguments(cases) => cases.iter().any(|(action, _)| action.lets_through()),
+        }
+    }
+
+    /// What is done with a call.
+    pub fn evaluate(&self, abi: Abi, number: u32, args: &Args) -> Action {
+        match self.decision(abi, number) {
+            Decision::Uniform(action) => *action,
+            Decision::ByArguments(cases) => cases
+                .iter()
+                .find(|(_, set)| set.contains(args))
+                .map_or(UNLISTED_ABI, |(action, _)| *action),
         }
     }
 

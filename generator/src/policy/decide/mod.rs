@@ -30,7 +30,7 @@ use std::fmt;
 use super::{Action, Args, Policy};
 use crate::abi::Abi;
 use crate::decode;
-use meaning::Decision;
+pub(crate) use meaning::Decision;
 
 pub use combine::{intersection, union};
 pub use express::Inexpressible;

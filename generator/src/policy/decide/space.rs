@@ -84,7 +84,6 @@ impl Set {
     }
 
     /// Those that have a bit of an argument set.
-    #[expect(dead_code, reason = "for filters read back from the kernel")]
     pub fn bit(argument: usize, bit: usize) -> Self {
         Self(SPACE.mk_var(variable(argument, bit)))
     }
@@ -150,7 +149,6 @@ impl Set {
         self.0.is_false()
     }
 
-    #[expect(dead_code, reason = "for filters read back from the kernel")]
     pub fn is_all(&self) -> bool {
         self.0.is_true()
     }
@@ -171,7 +169,6 @@ impl Set {
     }
 
     /// Whether these arguments are in it.
-    #[cfg(test)]
     pub fn contains(&self, args: &Args) -> bool {
         let cube = Cube { mask: [u64::MAX; ARGUMENTS], value: *args };
         self.holds_all_of(&cube)
@@ -374,7 +371,7 @@ mod tests {
                 prop_assert!(set.contains(&first));
             }
             if let Some(cubes) = set.cubes(80) {
-                let parts = cubes.iter().map(|cube| Set::cube(cube));
+                let parts = cubes.iter().map(Set::cube);
                 prop_assert!(Set::union(parts.collect()).equals(&set));
             }
         }

@@ -1,0 +1,500 @@
+//! A filter as a function from calls to actions.
+//!
+//! The program is followed for all arguments at once. Bits of arguments are unknowns, and each way
+//! through the program has the set of arguments that takes it. Ways that meet at a place with the same
+//! registers are one again, and places are visited in their order, so the work does not grow with the
+//! number of ways. All numbers of calls are followed as one class, which is cut in two where a comparison
+//! comes out otherwise for some of them.
+
+use std::collections::BTreeMap;
+
+use super::Filter;
+use super::instruction::{Arithmetic, Comparison, Op, Operand, Register};
+use super::run::{X32, audit_arch};
+use crate::abi::Abi;
+use crate::policy::decide::space::{Cube, Set};
+use crate::policy::decide::{Decision, LAST_NUMBER, Meaning};
+use crate::policy::{Action, Errno, UNLISTED_ABI};
+
+/// Most classes that the numbers of calls are cut into, for one ABI.
+const MOST_CLASSES: usize = 20_000;
+/// Most places that are visited for one class; a place counts once for each state of the registers.
+const MOST_STATES: usize = 50_000;
+
+/// Why a filter is not turned into a policy. Nothing is guessed instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("instruction {at} {why}, which no policy can say")]
+pub struct Unclear {
+    /// Place of the instruction, from 0.
+    pub at: usize,
+    /// What it does.
+    pub why: &'static str,
+}
+
+/// A bit of a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Bit {
+    Known(bool),
+    Argument(u8, u8),
+}
+
+/// What a register has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Word {
+    Known(u32),
+    Bits([Bit; 32]),
+    /// Any number of the class.
+    Number,
+    /// A half of the address of the instruction.
+    Address,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct State {
+    at: usize,
+    accumulator: Word,
+    index: Word,
+    memory: BTreeMap<usize, Word>,
+}
+
+/// Numbers from the first to the last.
+#[derive(Clone, Copy, Debug)]
+struct Class {
+    first: u32,
+    last: u32,
+}
+
+/// Why a class could not be decided about.
+enum Stuck {
+    Unclear(Unclear),
+    /// Has to be cut: this number belongs to the second part.
+    Cut(usize, u32),
+}
+
+impl From<Unclear> for Stuck {
+    fn from(unclear: Unclear) -> Self {
+        Self::Unclear(unclear)
+    }
+}
+
+/// What a filter does with every call.
+///
+/// # Errors
+///
+/// [`Unclear`] if it decides by something that a policy does not have, such as the address of the call,
+/// or calculates with arguments in a way that is not followed.
+pub fn meaning(filter: &Filter) -> Result<Meaning, Unclear> {
+    let mut tables = BTreeMap::new();
+    for abi in Abi::ALL {
+        let pieces = pieces(filter, abi)?;
+        if pieces.values().any(|decision| decision.uniform() != Some(UNLISTED_ABI)) {
+            tables.insert(abi, pieces);
+        }
+    }
+    Ok(Meaning::from_pieces(tables))
+}
+
+/// What several filters of a task do together, the oldest first: the strictest action is taken, and of
+/// equal ones that of the newest filter (`seccomp_run_filters` in `kernel/seccomp.c`).
+///
+/// # Errors
+///
+/// As for [`meaning()`]; the number is that of the filter, from 0.
+pub fn stacked(filters: &[Filter]) -> Result<Option<Meaning>, (usize, Unclear)> {
+    let mut all: Option<Meaning> = None;
+    for (nth, filter) in filters.iter().enumerate() {
+        let newer = meaning(filter).map_err(|unclear| (nth, unclear))?;
+        all = Some(match all {
+            None => newer,
+            Some(older) => {
+                newer.combine(
+                    &older,
+                    |newer, older| {
+                        if rank(older) < rank(newer) { older } else { newer }
+                    },
+                )
+            }
+        });
+    }
+    Ok(all)
+}
+
+/// The kernel's order of verdicts: the smallest wins.
+fn rank(action: Action) -> u8 {
+    match action {
+        Action::KillProcess => 0,
+        Action::KillThread => 1,
+        Action::Trap => 2,
+        Action::Errno(_) => 3,
+        Action::Trace(_) => 4,
+        Action::Log => 5,
+        Action::Allow => 6,
+    }
+}
+
+/// Decisions about the numbers of an ABI, from each key on.
+fn pieces(filter: &Filter, abi: Abi) -> Result<BTreeMap<u32, Decision>, Unclear> {
+    let offset = if abi == Abi::X32 { X32 } else { 0 };
+    let mut classes = vec![Class { first: offset, last: offset | LAST_NUMBER }];
+    let mut pieces = BTreeMap::new();
+    let mut count = 0;
+    while let Some(class) = classes.pop() {
+        count += 1;
+        match decide(filter, abi, class) {
+            Ok(decision) => {
+                pieces.insert(class.first - offset, decision);
+            }
+            Err(Stuck::Cut(at, _)) if count > MOST_CLASSES => {
+                return Err(Unclear {
+                    at,
+                    why: "tells calls apart by too many bits of their number",
+                });
+            }
+            Err(Stuck::Cut(_, cut)) => {
+                classes.push(Class { first: cut, last: class.last });
+                classes.push(Class { first: class.first, last: cut - 1 });
+            }
+            Err(Stuck::Unclear(unclear)) => return Err(unclear),
+        }
+    }
+    Ok(pieces)
+}
+
+fn decide(filter: &Filter, abi: Abi, class: Class) -> Result<Decision, Stuck> {
+    let zero = Word::Known(0);
+    let start = State { at: 0, accumulator: zero, index: zero, memory: BTreeMap::new() };
+    // By place: jumps lead forwards, so when a place is the first of these, all ways to it are known.
+    let mut ways = BTreeMap::from([(start, Set::all())]);
+    let mut verdicts: Vec<(Action, Set)> = Vec::new();
+    let mut visited = 0;
+    while let Some((state, arguments)) = ways.pop_first() {
+        visited += 1;
+        if visited > MOST_STATES {
+            let why = "is reached in too many ways";
+            return Err(Unclear { at: state.at, why }.into());
+        }
+        match follow(filter, abi, class, state)? {
+            End::Verdict(action) => verdicts.push((action, arguments)),
+            End::Fork(fork) => {
+                let Fork { holds, then, otherwise } = *fork;
+                for (state, taken) in
+                    [(then, arguments.and(&holds)), (otherwise, arguments.minus(&holds))]
+                {
+                    if !taken.is_empty() {
+                        let known = ways.entry(state).or_insert_with(Set::none);
+                        *known = known.or(&taken);
+                    }
+                }
+            }
+        }
+    }
+    Ok(Decision::new(verdicts))
+}
+
+/// A comparison that comes out otherwise for some arguments.
+struct Fork {
+    holds: Set,
+    then: State,
+    otherwise: State,
+}
+
+/// Where a way ends.
+enum End {
+    Verdict(Action),
+    Fork(Box<Fork>),
+}
+
+/// Follows a way until it ends or forks.
+fn follow(filter: &Filter, abi: Abi, class: Class, mut state: State) -> Result<End, Stuck> {
+    loop {
+        let at = state.at;
+        let unclear = |why| Stuck::from(Unclear { at, why });
+        let Some(op) = filter.ops.get(at) else {
+            return Err(unclear("is behind the end of the filter"));
+        };
+        state.at += 1;
+        let operand = |operand: Operand, state: &State| match operand {
+            Operand::Constant(constant) => Word::Known(constant),
+            Operand::Index => state.index,
+        };
+        match *op {
+            Op::Load(offset) => state.accumulator = load(abi, class, offset),
+            Op::Immediate(Register::Accumulator, constant) => {
+                state.accumulator = Word::Known(constant);
+            }
+            Op::Immediate(Register::Index, constant) => state.index = Word::Known(constant),
+            Op::FromMemory(register, place) => {
+                let word = state.memory.get(&place).copied().unwrap_or(Word::Known(0));
+                match register {
+                    Register::Accumulator => state.accumulator = word,
+                    Register::Index => state.index = word,
+                }
+            }
+            Op::ToMemory(Register::Accumulator, place) => {
+                state.memory.insert(place, state.accumulator);
+            }
+            Op::ToMemory(Register::Index, place) => {
+                state.memory.insert(place, state.index);
+            }
+            Op::AccumulatorToIndex => state.index = state.accumulator,
+            Op::IndexToAccumulator => state.accumulator = state.index,
+            Op::Jump(target) => state.at = target,
+            Op::Negate => match state.accumulator {
+                Word::Known(value) => state.accumulator = Word::Known(value.wrapping_neg()),
+                _ => return Err(unclear("calculates with what the call has")),
+            },
+            Op::Arithmetic(arithmetic, right) => {
+                let right = operand(right, &state);
+                match calculate(arithmetic, state.accumulator, right, class, at)? {
+                    Some(word) => state.accumulator = word,
+                    // The kernel ends a filter that divides by zero, with a verdict of 0.
+                    None => return Ok(End::Verdict(Action::KillThread)),
+                }
+            }
+            Op::Branch { then, otherwise, .. } if then == otherwise => state.at = then,
+            Op::Branch { comparison, operand: right, then, otherwise } => {
+                let right = operand(right, &state);
+                match compare(comparison, state.accumulator, right, class, at)? {
+                    Answer::Known(holds) => state.at = if holds { then } else { otherwise },
+                    Answer::For(holds) => {
+                        let then = State { at: then, ..state.clone() };
+                        let otherwise = State { at: otherwise, ..state };
+                        return Ok(End::Fork(Box::new(Fork { holds, then, otherwise })));
+                    }
+                }
+            }
+            Op::Return(verdict) => {
+                let verdict = match (verdict, state.accumulator) {
+                    (Some(verdict), _) | (None, Word::Known(verdict)) => verdict,
+                    _ => return Err(unclear("returns what the call has as its verdict")),
+                };
+                return action(verdict).map(End::Verdict).ok_or_else(|| {
+                    unclear("leaves the call to a listener (SECCOMP_RET_USER_NOTIF)")
+                });
+            }
+        }
+    }
+}
+
+/// The action of a verdict (`SECCOMP_RET_*`, `include/uapi/linux/seccomp.h`); `None` for a listener's.
+pub fn action(verdict: u32) -> Option<Action> {
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is the data")]
+    let data = verdict as u16;
+    Some(match verdict & 0xffff_0000 {
+        0x0000_0000 => Action::KillThread,
+        0x0003_0000 => Action::Trap,
+        0x0005_0000 => {
+            let capped = data.min(Errno::MAX);
+            Errno::new(capped).map(Action::Errno)?
+        }
+        0x7fc0_0000 => return None,
+        0x7ff0_0000 => Action::Trace(data),
+        0x7ffc_0000 => Action::Log,
+        0x7fff_0000 => Action::Allow,
+        // 0x80000000, and what the kernel does not know.
+        _ => Action::KillProcess,
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "6 arguments of 64 bits")]
+fn load(abi: Abi, class: Class, offset: u32) -> Word {
+    match offset {
+        0 if class.first == class.last => Word::Known(class.first),
+        0 => Word::Number,
+        4 => Word::Known(audit_arch(abi)),
+        8 | 12 => Word::Address,
+        // A 32-bit program has no upper halves.
+        _ if abi == Abi::X86 && !offset.is_multiple_of(8) => Word::Known(0),
+        _ => {
+            let argument = ((offset - 16) / 8) as u8;
+            let lowest = if offset.is_multiple_of(8) { 0 } else { 32 };
+            Word::Bits(std::array::from_fn(|bit| Bit::Argument(argument, lowest + bit as u8)))
+        }
+    }
+}
+
+fn bits(word: Word) -> Option<[Bit; 32]> {
+    match word {
+        Word::Known(value) => Some(std::array::from_fn(|bit| Bit::Known(value >> bit & 1 == 1))),
+        Word::Bits(bits) => Some(bits),
+        Word::Number | Word::Address => None,
+    }
+}
+
+fn word(bits: [Bit; 32]) -> Word {
+    let mut value = 0;
+    for (place, bit) in bits.iter().enumerate() {
+        match bit {
+            Bit::Known(set) => value |= u32::from(*set) << place,
+            Bit::Argument(..) => return Word::Bits(bits),
+        }
+    }
+    Word::Known(value)
+}
+
+/// Cuts a class where the bits from the lowest of `mask` on change; fine if they are all the same.
+fn same_bits(class: Class, mask: u32, at: usize) -> Result<u32, Stuck> {
+    let low = (mask & mask.wrapping_neg()).wrapping_sub(1);
+    let end = class.first | low;
+    if end < class.last { Err(Stuck::Cut(at, end + 1)) } else { Ok(class.first & !low & mask) }
+}
+
+/// The result; `None` for a division by zero.
+fn calculate(
+    arithmetic: Arithmetic,
+    left: Word,
+    right: Word,
+    class: Class,
+    at: usize,
+) -> Result<Option<Word>, Stuck> {
+    let unclear = |why| Stuck::from(Unclear { at, why });
+    if let (Word::Known(left), Word::Known(right)) = (left, right) {
+        return Ok(arithmetic.apply(left, right).map(Word::Known));
+    }
+    let masked = match (left, right) {
+        (Word::Number, Word::Known(mask)) | (Word::Known(mask), Word::Number) => Some(mask),
+        _ => None,
+    };
+    match (arithmetic, masked) {
+        (Arithmetic::And, Some(0)) => return Ok(Some(Word::Known(0))),
+        (Arithmetic::And, Some(mask)) => {
+            return Ok(Some(Word::Known(same_bits(class, mask, at)?)));
+        }
+        _ => {}
+    }
+    let (Some(left), Some(by)) = (bits(left), bits(right)) else {
+        return Err(unclear("calculates with the number or the address of the call"));
+    };
+    let zero = Bit::Known(false);
+    let result: Option<Vec<Bit>> = match (arithmetic, right) {
+        (Arithmetic::And, _) => pairwise(left, by, |known, other| if known { other } else { zero }),
+        (Arithmetic::Or, _) => {
+            pairwise(left, by, |known, other| if known { Bit::Known(true) } else { other })
+        }
+        (Arithmetic::Left, Word::Known(places)) => {
+            let places = (places % 32) as usize;
+            Some((0..32).map(|bit| if bit < places { zero } else { left[bit - places] }).collect())
+        }
+        (Arithmetic::Right, Word::Known(places)) => {
+            let places = (places % 32) as usize;
+            Some((0..32).map(|bit| left.get(bit + places).copied().unwrap_or(zero)).collect())
+        }
+        _ => None,
+    };
+    let bits = result.and_then(|bits| <[Bit; 32]>::try_from(bits).ok());
+    bits.map(|bits| Some(word(bits))).ok_or_else(|| unclear("calculates with an argument"))
+}
+
+/// Joins words bit by bit; `None` if two unknown bits meet.
+fn pairwise(
+    left: [Bit; 32],
+    right: [Bit; 32],
+    join: impl Fn(bool, Bit) -> Bit,
+) -> Option<Vec<Bit>> {
+    left.into_iter()
+        .zip(right)
+        .map(|pair| match pair {
+            (Bit::Known(known), other) | (other, Bit::Known(known)) => Some(join(known, other)),
+            (one, other) => (one == other).then_some(one),
+        })
+        .collect()
+}
+
+/// Whether a comparison holds.
+enum Answer {
+    Known(bool),
+    /// For these arguments.
+    For(Set),
+}
+
+fn compare(
+    comparison: Comparison,
+    left: Word,
+    right: Word,
+    class: Class,
+    at: usize,
+) -> Result<Answer, Stuck> {
+    let unclear = |why| Stuck::from(Unclear { at, why });
+    let right = match (left, right) {
+        (Word::Known(left), Word::Known(right)) => {
+            return Ok(Answer::Known(comparison.holds(left, right)));
+        }
+        (_, Word::Known(right)) => right,
+        _ => return Err(unclear("compares two things that the call has")),
+    };
+    let bits = match left {
+        Word::Address => return Err(unclear("decides by the address of the call")),
+        Word::Number => return number(comparison, class, right, at).map(Answer::Known),
+        Word::Known(left) => return Ok(Answer::Known(comparison.holds(left, right))),
+        Word::Bits(bits) => bits,
+    };
+    let set = match comparison {
+        Comparison::Equal => equal(&bits, right),
+        Comparison::AnyBit => {
+            let asked = bits.iter().enumerate().filter(|(place, _)| right >> place & 1 == 1);
+            Set::union(asked.map(|(_, bit)| set(*bit)).collect())
+        }
+        Comparison::Greater => above(&bits, right, Set::none()),
+        Comparison::GreaterOrEqual => above(&bits, right, Set::all()),
+    };
+    Ok(match () {
+        () if set.is_empty() => Answer::Known(false),
+        () if set.is_all() => Answer::Known(true),
+        () => Answer::For(set),
+    })
+}
+
+fn set(bit: Bit) -> Set {
+    match bit {
+        Bit::Known(true) => Set::all(),
+        Bit::Known(false) => Set::none(),
+        Bit::Argument(argument, bit) => Set::bit(argument.into(), bit.into()),
+    }
+}
+
+fn equal(bits: &[Bit; 32], constant: u32) -> Set {
+    let mut cube = Cube::default();
+    for (place, bit) in bits.iter().enumerate() {
+        let wanted = constant >> place & 1 == 1;
+        match bit {
+            Bit::Known(known) if *known == wanted => {}
+            Bit::Known(_) => return Set::none(),
+            Bit::Argument(argument, bit) => {
+                let argument = usize::from(*argument);
+                let known = cube.mask[argument] >> bit & 1 == 1;
+                if known && (cube.value[argument] >> bit & 1 == 1) != wanted {
+                    return Set::none();
+                }
+                cube.mask[argument] |= 1 << bit;
+                cube.value[argument] |= u64::from(wanted) << bit;
+            }
+        }
+    }
+    Set::cube(&cube)
+}
+
+/// Values above a constant, from the lowest bit upwards; `equal` says whether the constant itself counts.
+fn above(bits: &[Bit; 32], constant: u32, equal: Set) -> Set {
+    bits.iter().enumerate().fold(equal, |above, (place, bit)| {
+        let bit = set(*bit);
+        if constant >> place & 1 == 1 { bit.and(&above) } else { bit.or(&above) }
+    })
+}
+
+/// A comparison of the number; a class for which it may come out either way is cut.
+fn number(comparison: Comparison, class: Class, right: u32, at: usize) -> Result<bool, Stuck> {
+    let Class { first, last } = class;
+    // Numbers from here on may get another answer.
+    let mut edges = match comparison {
+        Comparison::AnyBit => return Ok(right != 0 && same_bits(class, right, at)? != 0),
+        Comparison::Equal => [Some(right), right.checked_add(1)],
+        Comparison::Greater => [right.checked_add(1), None],
+        Comparison::GreaterOrEqual => [Some(right), None],
+    }
+    .into_iter()
+    .flatten();
+    match edges.find(|edge| (first + 1..=last).contains(edge)) {
+        Some(edge) => Err(Stuck::Cut(at, edge)),
+        None => Ok(comparison.holds(first, right)),
+    }
+}

@@ -1,0 +1,77 @@
+//! `strait inspect`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::Ui;
+use super::exit::Outcome;
+use crate::abi::Abi;
+use crate::inspect::{self, file};
+use crate::output::Output;
+use crate::profile;
+
+/// Show the policy that a running process is really under
+///
+/// Reads all seccomp filters of the process from the kernel and works out what they do together, for
+/// every call and all arguments. The process is stopped for less than a millisecond and goes on as before.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  sudo strait inspect $(docker inspect -f '{{.State.Pid}}' web)
+  sudo strait inspect 1234 --format json -o live.json && strait check app.json --within live.json
+  sudo strait inspect 1234 --format profile -o as-it-is.json
+
+Needs CAP_SYS_ADMIN, and must not be under a filter itself: that is the kernel's rule.")]
+pub struct InspectArgs {
+    /// The process
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pid: i32,
+    /// What to write
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    /// Where it goes; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// strait.filter/v1: the filters themselves, as `check --within` takes them
+    Json,
+    /// A profile in plain OCI that lets the same through
+    Profile,
+}
+
+/// Runs `strait inspect`.
+pub fn main(args: &InspectArgs, ui: &Ui) -> Outcome {
+    let output = Output::from(args.output.clone());
+    output.check()?;
+    let inspected = inspect::read(args.pid)?;
+    let text = match args.format {
+        Format::Text => inspected.summary(&inspected.meaning()?).to_string(),
+        Format::Json => file::print(&inspected)?,
+        Format::Profile => {
+            let meaning = inspected.meaning()?;
+            let (profile, refusals) = profile::of_meaning(&meaning, Abi::NATIVE).context(
+                "no profile does what these filters do; --format json keeps them as they are",
+            )?;
+            if let Some(witness) = refusals.first().and_then(|change| change.witness()) {
+                ui.warn(format_args!(
+                    "the profile lets the same through, but answers otherwise to {} refused calls, \
+                     such as {witness}: {}, and from the process's filters: {}",
+                    refusals.len(),
+                    witness.after,
+                    witness.before
+                ));
+            }
+            profile::print(&profile).context("cannot write the profile as JSON")?
+        }
+    };
+    output.write(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}

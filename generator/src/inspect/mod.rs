@@ -1,0 +1,155 @@
+//! The filters that a running process is under, read back from the kernel.
+//!
+//! [`read`] stops the process for a moment; [`Inspected`] is what was found, [`file`](mod@file) its file format.
+
+pub mod file;
+mod trace;
+
+use std::fmt;
+use std::io;
+
+use crate::bpf::{self, Filter, FilterError, Unclear};
+use crate::check::count;
+use crate::policy::decide::Meaning;
+
+pub use trace::read;
+
+/// Why the filters of a process could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// There is no such process, or not any more.
+    #[error("there is no process {0}: it is gone, or is in another PID namespace")]
+    Gone(i32),
+    /// It has no filter.
+    #[error("process {0} is under no seccomp filter: nothing confines it")]
+    NoFilter(i32),
+    /// Its calls are not decided by a filter.
+    #[error(
+        "process {0} is in seccomp's strict mode, which has no filter: only read, write, exit and rt_sigreturn"
+    )]
+    Strict(i32),
+    /// Not allowed.
+    #[error(
+        "may not look at process {pid} ({source}): a filter is shown to CAP_SYS_ADMIN only, \
+         and not to who is under a filter. Run `sudo strait inspect {pid}`"
+    )]
+    Forbidden {
+        /// The process.
+        pid: i32,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Somebody else traces it.
+    #[error("process {0} is traced by another one already (a debugger, strace): end that first")]
+    Traced(i32),
+    /// The kernel failed otherwise.
+    #[error("cannot read the filters of process {pid}: {doing} failed: {source}")]
+    Kernel {
+        /// The process.
+        pid: i32,
+        /// What was tried.
+        doing: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// What the kernel gave is no filter.
+    #[error("filter {nth} of process {pid} makes no sense: {source}")]
+    Filter {
+        /// The process.
+        pid: i32,
+        /// Its place, the oldest is 0.
+        nth: usize,
+        /// What is wrong.
+        source: FilterError,
+    },
+}
+
+/// The filters of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// The process.
+    pub pid: i32,
+    /// Its name as the kernel has it, up to 15 bytes; empty if it is not known.
+    pub name: String,
+    /// Its filters, the oldest first. Never empty.
+    pub filters: Vec<Filter>,
+}
+
+/// A filter that does what no policy can say.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("filter {filter} cannot be turned into a policy: {source}")]
+pub struct Inexact {
+    /// Its place, the oldest is 0.
+    pub filter: usize,
+    /// Which instruction, and why.
+    pub source: Unclear,
+}
+
+impl Inspected {
+    /// What the filters do together.
+    ///
+    /// # Errors
+    ///
+    /// [`Inexact`] names the instruction that no policy can say.
+    pub fn meaning(&self) -> Result<Meaning, Inexact> {
+        let meaning = bpf::stacked(&self.filters);
+        let meaning = meaning.map_err(|(filter, source)| Inexact { filter, source })?;
+        Ok(meaning.unwrap_or_else(|| Meaning::from_iter([])))
+    }
+
+    /// What people read about it.
+    pub fn summary<'a>(&'a self, meaning: &'a Meaning) -> impl fmt::Display + 'a {
+        Summary { inspected: self, meaning }
+    }
+}
+
+struct Summary<'a> {
+    inspected: &'a Inspected,
+    meaning: &'a Meaning,
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inspected { pid, name, filters } = self.inspected;
+        let sizes: Vec<String> =
+            filters.iter().map(|filter| filter.instructions().len().to_string()).collect();
+        let name = if name.is_empty() { String::new() } else { format!(" ({name})") };
+        let plural = if filters.len() == 1 { "filter" } else { "filters" };
+        writeln!(
+            f,
+            "process {pid}{name} is under {} {plural}: {} instructions",
+            filters.len(),
+            sizes.join(" + ")
+        )?;
+        for abi in self.meaning.abis() {
+            let counted = count(self.meaning, abi);
+            writeln!(
+                f,
+                "  {abi}: {} calls allowed, {} of them by argument",
+                counted.calls, counted.by_argument
+            )?;
+            let by_argument = abi
+                .syscalls()
+                .filter(|(number, _)| self.meaning.depends_on_arguments(abi, *number));
+            for (number, name) in by_argument {
+                match self.meaning.conditions(abi, number) {
+                    Some(conditions) => {
+                        for (action, clauses) in conditions {
+                            writeln!(f, "    {name}: {action} if {clauses}")?;
+                        }
+                    }
+                    None => writeln!(f, "    {name}: by more conditions than fit on a page")?,
+                }
+            }
+            let refused: Vec<&str> = abi
+                .syscalls()
+                .filter(|(number, _)| !self.meaning.may_allow(abi, *number))
+                .map(|(_, name)| name)
+                .collect();
+            if !refused.is_empty() {
+                writeln!(f, "    refused: {}", refused.join(" "))?;
+            }
+        }
+        Ok(())
+    }
+}
