@@ -5,9 +5,11 @@
 //! [`record`] → [`recording`] → [`policy`] → [`profile`] → [`verify`].
 
 pub mod abi;
+pub mod check;
 pub mod cli;
 pub mod decode;
 pub mod enforce;
+pub mod export;
 pub mod generate;
 pub mod manifest;
 pub mod output;

@@ -8,6 +8,9 @@ fn every_command_has_help_with_its_options() {
         ("record", &["--output", "--user", "--linger", "COMMAND"][..]),
         ("generate", &["--output", "--allow-incomplete", "RECORDING"]),
         ("verify", &["--output", "--format", "--user", "PROFILE"]),
+        ("check", &["--within", "--covers", "--caps", "--kernel", "PROFILE"]),
+        ("export", &["--to", "--output", "--name", "--release", "--image", "oci-artifact"]),
+        ("lint", &["--for", "--format", "kep-6061", "PROFILE"]),
         ("apply", &["--map", "--in-place", "--output", "--release", "--level", "PROFILE"]),
         ("audit", &["--require", "--format", "--fix", "MANIFEST"]),
         ("bundle", &["--prune", "--dry-run", "--manifests", "--release"]),
@@ -23,9 +26,19 @@ fn every_command_has_help_with_its_options() {
 #[test]
 fn the_help_names_every_command() {
     let help = strait().arg("--help").run().stdout;
-    for command in
-        ["record", "generate", "verify", "apply", "audit", "bundle", "completions", "man"]
-    {
+    for command in [
+        "record",
+        "generate",
+        "verify",
+        "check",
+        "export",
+        "lint",
+        "apply",
+        "audit",
+        "bundle",
+        "completions",
+        "man",
+    ] {
         assert!(help.contains(command), "{help}");
     }
 }
@@ -49,6 +62,13 @@ fn a_wrong_command_line_is_2() {
         &["verify"],
         &["verify", "p.json"],
         &["verify", "p.json", "--format", "poem", "--", "/bin/true"],
+        &["check"],
+        &["check", "p.json", "--caps", "CAP_EVERYTHING"],
+        &["check", "p.json", "--kernel", "new"],
+        &["export", "p.json"],
+        &["export", "p.json", "--to", "nowhere"],
+        &["lint"],
+        &["lint", "p.json", "--format", "poem"],
         &["apply"],
         &["apply", "p.json", "--level", "node"],
         &["audit"],

@@ -127,5 +127,5 @@ fn judge(required: Option<Required>, audits: &[Audit], ui: &Ui) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     ui.warn(format_args!("below {required}: {}", below.join(", ")));
-    ExitCode::from(exit::TOO_WIDE)
+    ExitCode::from(exit::WIDER)
 }

@@ -12,8 +12,8 @@ pub const USAGE: u8 = 2;
 pub const EMPTY: u8 = 3;
 /// The recording is incomplete.
 pub const INCOMPLETE: u8 = 4;
-/// Something allows more than was asked for.
-pub const TOO_WIDE: u8 = 10;
+/// Something is wider than it may be, or is not read as it is written.
+pub const WIDER: u8 = 10;
 /// A call was refused.
 pub const REFUSED: u8 = 12;
 /// Strait failed before it could run the command.

@@ -3,10 +3,13 @@
 mod apply;
 mod audit;
 mod bundle;
+mod check;
 mod containers;
 mod duration;
 mod exit;
+mod export;
 mod generate;
+mod lint;
 mod manifests;
 mod profiles;
 mod record;
@@ -54,6 +57,9 @@ enum Command {
     Record(record::RecordArgs),
     Generate(generate::GenerateArgs),
     Verify(verify::VerifyArgs),
+    Check(check::CheckArgs),
+    Export(export::ExportArgs),
+    Lint(lint::LintArgs),
     Apply(apply::ApplyArgs),
     Audit(audit::AuditArgs),
     Bundle(bundle::BundleArgs),
@@ -92,6 +98,9 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Record(args) => record::main(args, &ui),
         Command::Generate(args) => generate::main(args, &ui),
         Command::Verify(args) => verify::main(args, &ui),
+        Command::Check(args) => check::main(args, &ui),
+        Command::Export(args) => export::main(args, &ui),
+        Command::Lint(args) => lint::main(args, &ui),
         Command::Apply(args) => apply::main(args, &ui),
         Command::Audit(args) => audit::main(args, &ui),
         Command::Bundle(args) => bundle::main(args, &ui),

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::always::always;
 use super::runtime::Startup;
 use super::select::{STARTS_A_TASK, Selection};
 use crate::policy::argument::{ArgumentRule, Level};
@@ -132,9 +131,11 @@ fn values(
             None => values.extend(rule.always.iter().cloned()),
         }
     }
-    let needed_by_all = always().any(|call| call == name);
+    if let Some(needed) = selection.needed.arguments(rule, name) {
+        values.extend(needed);
+    }
     let stands_in = STARTS_A_TASK.contains(&name) && starts_otherwise(recordings, name);
-    if needed_by_all || stands_in || selection.stands_in.contains(name) {
+    if stands_in || selection.stands_in.contains(name) {
         values.extend(rule.always.iter().cloned());
     }
     Ok(values)

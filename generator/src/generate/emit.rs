@@ -95,7 +95,9 @@ fn refusals(
             Some(Treatment::Allow) if is_default(Errno::ENOSYS) => Errno::ENOSYS,
             Some(Treatment::Allow) => continue,
             Some(Treatment::Refuse(errno)) => errno,
-            Some(Treatment::AllowIf { .. }) | None => baseline.refusal(abi, number),
+            Some(Treatment::AllowIf { .. } | Treatment::ByArguments { .. }) | None => {
+                baseline.refusal(abi, number)
+            }
         };
         if errno == Errno::ENOSYS && is_default(errno) && fallbacks(name).next().is_none() {
             continue;

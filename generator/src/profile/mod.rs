@@ -1,9 +1,12 @@
 //! Seccomp profiles as container runtimes read them: plain OCI JSON.
 //!
-//! [`parse`] and [`print`](print()) are the file's way in and out, [`lint`](lint()) says what is wrong with a
+//! [`parse`] and [`print`](print()) are the file's way in and out ([`parse_for`] also takes the dialects of
+//! Docker and containers/common, resolved for a machine), [`lint`](lint()) says what is wrong with a
 //! profile that can be read, and [`Profile::policy`] is what it means.
 
 mod arch;
+pub mod consumers;
+mod dialect;
 mod finding;
 pub mod lint;
 mod print;
@@ -13,10 +16,11 @@ use crate::abi::Abi;
 use crate::policy::{Action, Clause, Conflict, Policy, Predicate};
 
 pub use arch::Architecture;
+pub use dialect::Context;
 pub use finding::{Finding, Findings, Severity};
 pub use lint::lint;
 pub use print::print;
-pub use read::{ParseError, parse};
+pub use read::{ParseError, json, parse, parse_for};
 
 /// A seccomp profile.
 #[derive(Clone, Debug, PartialEq, Eq)]

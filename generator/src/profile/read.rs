@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use super::dialect::{self, Context};
 use super::{Architecture, Arg, Entry, Finding, Findings, Profile};
 use crate::policy::{Action, Errno, Predicate};
 
@@ -17,6 +18,12 @@ const UNNAMED_ERRNO: Errno = Errno::EPERM;
 /// Why a text is not a profile.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
+    /// Nothing at all.
+    #[error(
+        "this file is empty: was the path right, and did whatever wrote it succeed? \
+         `strait generate RECORDING -o PROFILE` makes a profile"
+    )]
+    Empty,
     /// Not JSON, or cut off.
     #[error("this is not a whole JSON file: {0}. If it was cut off, generate it again")]
     Malformed(#[source] serde_json::Error),
@@ -31,26 +38,54 @@ pub enum ParseError {
     Invalid(Findings),
 }
 
+/// Reads JSON that may or may not be a profile.
+///
+/// # Errors
+///
+/// [`ParseError::Empty`] and [`ParseError::Malformed`].
+pub fn json(text: &str) -> Result<Value, ParseError> {
+    // Some editors put a byte order mark in front, and an empty file may hold a newline.
+    if text.trim_start_matches('\u{feff}').trim().is_empty() {
+        return Err(ParseError::Empty);
+    }
+    serde_json::from_str(text).map_err(ParseError::Malformed)
+}
+
 /// Reads a profile.
 ///
 /// # Errors
 ///
 /// [`ParseError`] names every place that is wrong.
 pub fn parse(text: &str) -> Result<Profile, ParseError> {
-    let value: Value = serde_json::from_str(text).map_err(ParseError::Malformed)?;
+    read(text, None)
+}
+
+/// Reads a profile that may be written in the dialect of Docker or containers/common, and resolves it
+/// as dockerd or podman would for a container with these capabilities on this machine and kernel.
+///
+/// # Errors
+///
+/// [`ParseError`] names every place that is wrong.
+pub fn parse_for(text: &str, context: &Context) -> Result<Profile, ParseError> {
+    read(text, Some(context))
+}
+
+fn read(text: &str, context: Option<&Context>) -> Result<Profile, ParseError> {
+    let value = json(text)?;
     if let Some(schema) = value.get("schema").and_then(Value::as_str) {
         return Err(ParseError::OtherSchema(schema.to_owned()));
     }
-    let mut reader = Reader::default();
+    let mut reader = Reader { findings: Vec::new(), context };
     match reader.profile(&value) {
         Some(profile) if reader.findings.is_empty() => Ok(profile),
         _ => Err(ParseError::Invalid(Findings(reader.findings))),
     }
 }
 
-#[derive(Default)]
-struct Reader {
+struct Reader<'a> {
     findings: Vec<Finding>,
+    /// What to resolve a dialect for; without, it is refused.
+    context: Option<&'a Context>,
 }
 
 /// Whether a field says nothing, as Docker writes those that do not apply.
@@ -68,7 +103,7 @@ fn child(path: &str, field: &str) -> String {
     if path == "$" { field.to_owned() } else { format!("{path}.{field}") }
 }
 
-impl Reader {
+impl Reader<'_> {
     /// Notes that something is wrong. `None`, for what could not be read.
     fn wrong<T>(&mut self, path: &str, message: impl Into<String>) -> Option<T> {
         self.note(path, message);
@@ -84,6 +119,7 @@ impl Reader {
         path: &str,
         value: &'a Value,
         known: &[&str],
+        resolved: &[&str],
     ) -> Option<&'a Map<String, Value>> {
         let Some(fields) = value.as_object() else {
             return self.wrong(path, "expected an object");
@@ -92,8 +128,11 @@ impl Reader {
             if known.contains(&field.as_str()) || field == "comment" || is_void(value) {
                 continue;
             }
+            if self.context.is_some() && resolved.contains(&field.as_str()) {
+                continue;
+            }
             let message = if DIALECT.contains(&field.as_str()) {
-                "Docker's dialect, which containerd and CRI-O drop without a word: \
+                "Docker's dialect, which containerd drops without a word: \
                  resolve it to plain OCI first (`architectures`, `names`, no conditions on capabilities)"
             } else if field == "flags" {
                 "runc before 1.2 fails on any flag: remove it"
@@ -120,7 +159,7 @@ impl Reader {
 
     fn profile(&mut self, value: &Value) -> Option<Profile> {
         let known = ["defaultAction", "defaultErrnoRet", "architectures", "syscalls"];
-        let fields = self.object("$", value, &known)?;
+        let fields = self.object("$", value, &known, &["archMap", "defaultErrno"])?;
         let default = match fields.get("defaultAction") {
             None | Some(Value::Null) => self.wrong(
                 "defaultAction",
@@ -139,6 +178,7 @@ impl Reader {
                 None => self.note(&path, "expected the name of an architecture"),
             }
         }
+        self.arch_map(fields, &mut architectures);
         let listed = self.list("syscalls", fields.get("syscalls"));
         let entries = listed
             .iter()
@@ -148,10 +188,96 @@ impl Reader {
         Some(Profile { default: default?, architectures, entries })
     }
 
+    /// Whether the conditions of an entry hold, in a dialect.
+    fn applies(&mut self, path: &str, fields: &Map<String, Value>) -> bool {
+        let Some(context) = self.context else { return true };
+        let mut read = |field: &str| match fields.get(field) {
+            None | Some(Value::Null) => dialect::Condition::default(),
+            Some(Value::Object(parts)) => dialect::condition(parts, |below, message| {
+                self.note(&format!("{path}.{field}.{below}"), message);
+            }),
+            Some(_) => {
+                self.note(&child(path, field), "expected an object");
+                dialect::Condition::default()
+            }
+        };
+        let (includes, excludes) = (read("includes"), read("excludes"));
+        includes.holds(context) && !excludes.holds_in_part(context)
+    }
+
+    /// The architectures that a dialect lists for this machine.
+    fn arch_map(&mut self, fields: &Map<String, Value>, architectures: &mut Vec<Architecture>) {
+        let Some(context) = self.context else { return };
+        let listed = self.list("archMap", fields.get("archMap"));
+        if !listed.is_empty() && !architectures.is_empty() {
+            self.note(
+                "archMap",
+                "`architectures` is there too, and dockerd refuses both: remove one",
+            );
+        }
+        for (nth, item) in listed.iter().enumerate() {
+            let path = format!("archMap[{nth}]");
+            let known = ["architecture", "subArchitectures"];
+            let Some(item) = self.object(&path, item, &known, &[]) else { continue };
+            let main = self.architecture(&child(&path, "architecture"), item.get("architecture"));
+            let at = child(&path, "subArchitectures");
+            let listed = self.list(&at, item.get("subArchitectures"));
+            let others: Vec<Architecture> = listed
+                .iter()
+                .enumerate()
+                .filter_map(|(nth, name)| self.architecture(&format!("{at}[{nth}]"), Some(name)))
+                .collect();
+            if main.and_then(Architecture::abi) == Some(context.native) {
+                architectures.extend(main);
+                architectures.extend(others);
+            }
+        }
+    }
+
+    fn architecture(&mut self, path: &str, value: Option<&Value>) -> Option<Architecture> {
+        match value.and_then(Value::as_str).map(str::parse::<Architecture>) {
+            Some(Ok(architecture)) => Some(architecture),
+            Some(Err(error)) => self.wrong(path, error.to_string()),
+            None => self.wrong(path, "expected the name of an architecture"),
+        }
+    }
+
+    /// An error that a dialect gives by name. It counts before the number.
+    fn named_errno(&mut self, path: &str, fields: &Map<String, Value>) -> Option<Option<Errno>> {
+        let field = if path == "$" { "defaultErrno" } else { "errno" };
+        let value = fields.get(field).filter(|value| self.context.is_some() && !is_void(value));
+        let Some(value) = value else { return Some(None) };
+        match value.as_str().map(str::parse::<Errno>) {
+            Some(Ok(errno)) => Some(Some(errno)),
+            _ => self.wrong(
+                &child(path, field),
+                format!("{value} is no error: write a name such as \"ENOSYS\""),
+            ),
+        }
+    }
+
     fn entry(&mut self, path: &str, value: &Value) -> Option<Entry> {
-        let fields = self.object(path, value, &["names", "action", "errnoRet", "args"])?;
+        let fields = self.object(
+            path,
+            value,
+            &["names", "action", "errnoRet", "args"],
+            &["includes", "excludes", "name", "errno"],
+        )?;
+        if !self.applies(path, fields) {
+            return None;
+        }
         let at = child(path, "names");
         let listed = self.list(&at, fields.get("names"));
+        let single = fields.get("name").filter(|name| self.context.is_some() && !is_void(name));
+        if let Some(_) = single
+            && !listed.is_empty()
+        {
+            self.note(
+                &child(path, "name"),
+                "`name` and `names` together, which dockerd refuses: use `names`",
+            );
+        }
+        let listed: Vec<&Value> = listed.iter().chain(single).collect();
         if listed.is_empty() {
             self.note(&at, "names no call: name at least one, or remove the entry");
         }
@@ -198,6 +324,9 @@ impl Reader {
         };
         let plain = match name {
             "SCMP_ACT_ERRNO" => {
+                if let Some(errno) = self.named_errno(parent, fields)? {
+                    return Some(Action::Errno(errno));
+                }
                 let Some((path, number)) = number else {
                     return Some(Action::Errno(UNNAMED_ERRNO));
                 };
@@ -249,7 +378,7 @@ impl Reader {
     }
 
     fn arg(&mut self, path: &str, value: &Value) -> Option<Arg> {
-        let fields = self.object(path, value, &["index", "value", "valueTwo", "op"])?;
+        let fields = self.object(path, value, &["index", "value", "valueTwo", "op"], &[])?;
         let index = fields
             .get("index")
             .and_then(Value::as_u64)
@@ -330,7 +459,7 @@ mod tests {
             {"names": ["read"], "action": "SCMP_ACT_ALLOW", "errnoRet": 1,
              "args": [{"index": 6, "value": -1, "op": "=="}]}]}"#;
         insta::assert_snapshot!(complaint(text), @r"
-        this is no profile that can be used: archMap: Docker's dialect, which containerd and CRI-O drop without a word: resolve it to plain OCI first (`architectures`, `names`, no conditions on capabilities)
+        this is no profile that can be used: archMap: Docker's dialect, which containerd drops without a word: resolve it to plain OCI first (`architectures`, `names`, no conditions on capabilities)
         syscalls[0].names[0]: expected the name of a call; runc fails on this
         syscalls[0].action: `SCMP_ACT_DENY` is no action: write a name such as SCMP_ACT_ALLOW or SCMP_ACT_ERRNO
         syscalls[1].errnoRet: SCMP_ACT_ALLOW returns no error, and crun fails on this: remove the number
@@ -338,6 +467,13 @@ mod tests {
         syscalls[1].args[0].value: expected a whole number from 0 to 18446744073709551615
         syscalls[1].args[0].op: `==` is no comparison: write SCMP_CMP_EQ, NE, LT, LE, GE, GT or MASKED_EQ
         ");
+    }
+
+    #[test]
+    fn an_empty_file_is_called_empty() {
+        for text in ["", "\n", "\u{feff}"] {
+            assert!(complaint(text).starts_with("this file is empty"), "{}", complaint(text));
+        }
     }
 
     #[test]

@@ -99,6 +99,15 @@ impl Launch {
         })
     }
 
+    /// Gives the command other values of these variables than the caller has.
+    pub fn set_environment(&mut self, variables: &[(&str, OsString)]) {
+        for (name, value) in variables {
+            let start = [name.as_bytes(), b"="].concat();
+            self.environment.retain(|variable| !variable.as_bytes().starts_with(&start));
+            self.environment.extend(CString::new([&start, value.as_bytes()].concat()));
+        }
+    }
+
     /// The executable file, as it will be given to `execve`.
     pub fn program(&self) -> &Path {
         Path::new(OsStr::from_bytes(self.program.as_bytes()))

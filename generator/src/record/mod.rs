@@ -6,6 +6,7 @@
 //! - `launch`, `user`, `mailbox`: the command
 //! - `signals`, `session`: waiting for all that can happen
 //! - `command`, `containers`, `attach`: what is recorded, and how
+//! - `inject`: a profile for containers that have none
 //! - `names`, `assemble`: from counters to a recording
 //! - [`engine`]: what a container is
 //!
@@ -29,6 +30,7 @@ mod attach;
 mod command;
 mod containers;
 mod control;
+mod inject;
 mod kernel;
 mod launch;
 mod mailbox;
@@ -56,6 +58,7 @@ pub use containers::{
     ContainerRecording, ContainersOutcome, ContainersRequest, run as run_containers,
 };
 pub use engine::{Only, OnlyError};
+pub use inject::InjectError;
 pub use kernel::KernelError;
 pub use launch::{Filter, LaunchError};
 pub use privilege::{PrivilegeError, may_filter_without_no_new_privs};
@@ -200,6 +203,9 @@ pub enum RecordError {
     /// There is nothing to attach to.
     #[error(transparent)]
     Attach(#[from] AttachError),
+    /// No profile can be given to containers.
+    #[error(transparent)]
+    Inject(#[from] InjectError),
     /// The kernel cannot be traced.
     #[error(transparent)]
     Kernel(#[from] KernelError),
