@@ -100,9 +100,59 @@ fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if is_special(path) {
         return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
+    let staged = stage(path, bytes)?;
+    staged.sync()?;
+    staged.put()
+}
+
+/// Writes files, all of them or, if one cannot be written, none.
+///
+/// They are all written before the first one is waited for: the file system then brings most of them to the
+/// disk together, which is many times faster than one after the other.
+///
+/// # Errors
+///
+/// [`OutputError::Unwritable`] for the first that cannot be written.
+pub fn write_all<'a>(
+    files: impl IntoIterator<Item = (&'a Path, &'a [u8])>,
+) -> Result<(), OutputError> {
+    let mut staged = Vec::new();
+    for (path, bytes) in files {
+        if is_special(path) {
+            return Err(unwritable(path, io::ErrorKind::InvalidInput.into()));
+        }
+        staged.push((path, stage(path, bytes).map_err(|source| unwritable(path, source))?));
+    }
+    for (path, one) in &staged {
+        one.sync().map_err(|source| unwritable(path, source))?;
+    }
+    staged
+        .into_iter()
+        .try_for_each(|(path, one)| one.put().map_err(|source| unwritable(path, source)))
+}
+
+/// A file under a temporary name, not kept open, since there may be thousands.
+struct Staged {
+    file: tempfile::TempPath,
+    path: PathBuf,
+}
+
+impl Staged {
+    /// Waits until it is on the disk.
+    fn sync(&self) -> io::Result<()> {
+        std::fs::File::open(&self.file)?.sync_all()
+    }
+
+    /// Gives it its name.
+    fn put(self) -> io::Result<()> {
+        self.file.persist(&self.path).map_err(|error| error.error)
+    }
+}
+
+fn stage(path: &Path, bytes: &[u8]) -> io::Result<Staged> {
     // A link stays a link: what it points to is replaced.
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mut file = temporary(path).map_err(|error| match error {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut file = temporary(&path).map_err(|error| match error {
         OutputError::Unwritable { source, .. } | OutputError::Stdout(source) => source,
     })?;
     file.write_all(bytes)?;
@@ -112,9 +162,7 @@ fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some((uid, gid)) = invoking_user() {
         chown(file.path(), Some(uid), Some(gid))?;
     }
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    Ok(Staged { file: file.into_temp_path(), path })
 }
 
 /// Who called `sudo`, if it was that.
@@ -149,6 +197,21 @@ mod tests {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
         Output::from(file.clone()).write(b"new").unwrap();
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, 0o640);
+    }
+
+    #[test]
+    fn of_many_files_all_are_written_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+        std::fs::write(&one, "old").unwrap();
+        let nowhere = folder.path().join("no/such");
+        write_all([(one.as_path(), &b"new"[..]), (nowhere.as_path(), b"x")]).unwrap_err();
+        assert_eq!(std::fs::read(&one).unwrap(), b"old");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+        write_all([(one.as_path(), &b"new"[..]), (two.as_path(), b"too")]).unwrap();
+        assert_eq!(std::fs::read(&one).unwrap(), b"new");
+        assert_eq!(std::fs::read(&two).unwrap(), b"too");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 2);
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn set(value: &mut Value) {
     match value {
         Value::Mapping(mapping) => {
             let is_container = mapping.contains_key("name") && mapping.contains_key("image");
-            if is_container && mapping["name"] == Value::from("web") {
+            if is_container && mapping["name"] == "web" {
                 let context = mapping
                     .entry("securityContext".into())
                     .or_insert_with(|| Value::Mapping(Mapping::new()));

@@ -9,7 +9,7 @@ use similar::TextDiff;
 use super::exit::Failure;
 use super::{Ui, shown};
 use crate::manifest::ManifestError;
-use crate::output::Output;
+use crate::output;
 
 /// Files that are larger are no manifests: the API server takes 3 MiB for an object.
 const MAX_BYTES: u64 = 16 << 20;
@@ -153,7 +153,7 @@ pub fn read_file(path: &Path) -> anyhow::Result<String> {
     })
 }
 
-/// Writes edits back to their files. All of them are looked at before the first one is written.
+/// Writes edits back to their files, all of them or none.
 pub fn write_in_place(edits: &[Edit<'_>], ui: &Ui) -> anyhow::Result<()> {
     for edit in edits {
         let path = &edit.source.path;
@@ -164,10 +164,9 @@ pub fn write_in_place(edits: &[Edit<'_>], ui: &Ui) -> anyhow::Result<()> {
             "{} is read-only: nothing was written. Make it writable, or use --output DIR",
             path.display()
         );
-        Output::File(path.clone()).check()?;
     }
+    output::write_all(edits.iter().map(|edit| (edit.source.path.as_path(), edit.text.as_bytes())))?;
     for edit in edits {
-        Output::File(edit.source.path.clone()).write(edit.text.as_bytes())?;
         ui.say(format_args!("edited {}", edit.source.shown()));
     }
     Ok(())
@@ -204,10 +203,9 @@ pub fn write_below(
         let parent = place.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent)
             .with_context(|| format!("cannot create the folder {}", parent.display()))?;
-        Output::File(place.clone()).check()?;
     }
-    for (place, text) in &places {
-        Output::File(place.clone()).write(text.as_bytes())?;
+    output::write_all(places.iter().map(|(place, text)| (place.as_path(), text.as_bytes())))?;
+    for (place, _) in &places {
         ui.say(format_args!("wrote {}", place.display()));
     }
     Ok(())

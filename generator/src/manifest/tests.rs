@@ -21,7 +21,7 @@ fn a_tree_that_differs_otherwise_is_refused_by_the_law() {
     let after = |change: &str, to: &str| {
         let text = text.replace(change, to);
         let tree = Tree::parse(&text).unwrap();
-        law::check((&manifest.tree, &manifest.text), (&tree, &text), &[])
+        law::check((&manifest.tree, manifest.text), (&tree, &text), &[])
     };
     after("", "").unwrap();
     for (change, to) in [
