@@ -304,6 +304,12 @@ impl Assembly {
             if !self.only.is_empty()
                 && !self.only.iter().any(|only| only.matches(&described, &name))
             {
+                if described.name.is_empty() && described.image.is_empty() {
+                    log::warn!(
+                        "nobody knows the name and the image of container {name}, so that it is not one \
+                         of those that --only chooses"
+                    );
+                }
                 continue;
             }
             let own = of_container(snapshot, *index);
