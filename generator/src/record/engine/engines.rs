@@ -178,9 +178,13 @@ impl Engines {
             match client.inspect(id).await {
                 Ok(Some(found)) => return self.memory.remember(found),
                 Ok(None) => is_gone = true,
-                Err(error) => endpoint.failed(&error, &self.memory),
+                Err(error) => {
+                    endpoint.failed(&error, &self.memory);
+                    is_gone = true;
+                }
             }
         }
+        // It may still have told about it, or tell when it is less busy.
         if is_gone {
             self.hearsay(identity).await;
         }
