@@ -153,7 +153,13 @@ pub fn run(
         injection.map(Injection::serve).transpose()
     })?;
     let clock = Clock { started: Timestamp::now(), start: super::monotonic() };
-    let assembly = Assembly { host: host()?, native: config.native_abi, clock, only };
+    let assembly = Assembly {
+        host: host()?,
+        native: config.native_abi,
+        clock,
+        only,
+        unnamed: RefCell::default(),
+    };
     let running = held.map(super::launch::Held::release).transpose()?;
     let names = Names::default();
     let mut session =
@@ -189,6 +195,7 @@ pub fn run(
     drop(session.probe);
     let recordings = assembly.recordings(&snapshot, &mut session.names, &known.borrow());
     let mut notes = engines.notes();
+    notes.extend(assembly.notes());
     notes.extend(injected.iter().flat_map(|(tally, _)| tally.notes()));
     Ok(ContainersOutcome {
         recordings,
@@ -280,9 +287,23 @@ struct Assembly {
     native: u32,
     clock: Clock,
     only: Vec<Only>,
+    /// Containers that were not chosen, and of which nobody knew name or image.
+    unnamed: RefCell<BTreeSet<String>>,
 }
 
 impl Assembly {
+    /// What people should know about the choice.
+    fn notes(&self) -> Vec<String> {
+        let unnamed = self.unnamed.borrow();
+        let note = |name: &String| {
+            format!(
+                "nobody knows name or image of the container {name}, so that --only NAME and \
+                 image=IMAGE cannot choose it"
+            )
+        };
+        unnamed.iter().map(note).collect()
+    }
+
     fn recordings(
         &self,
         snapshot: &Snapshot,
@@ -304,6 +325,9 @@ impl Assembly {
             if !self.only.is_empty()
                 && !self.only.iter().any(|only| only.matches(&described, &name))
             {
+                if described.name.is_empty() && described.image.is_empty() {
+                    self.unnamed.borrow_mut().insert(name);
+                }
                 continue;
             }
             let own = of_container(snapshot, *index);

@@ -32,6 +32,8 @@ http {{
         root /srv;
         error_page 404 /404.html;
         location /edition {{ return 200 '{edition}'; }}
+        # More than fits into one buffer of the proxy, and less than fits into all.
+        location /copy {{ proxy_pass http://127.0.0.1:{port}/medium.bin; }}
         location /old {{ proxy_pass http://127.0.0.1:{port}/edition; }}
     }}
 }}
@@ -56,6 +58,7 @@ impl App for Nginx {
         site.write("nginx.conf", configuration(site, 1));
         site.write("index.html", "<h1>It works</h1>".repeat(100));
         site.write("404.html", "not here");
+        site.write("medium.bin", vec![b'x'; 20 << 10]);
         site.write("large.bin", vec![b'x'; 4 << 20]);
     }
 
@@ -75,6 +78,7 @@ impl App for Nginx {
         let port = site.port;
         assert!(http::get(port, "/index.html").contains("It works"));
         assert_eq!(http::get(port, "/large.bin").len(), 4 << 20);
+        assert_eq!(http::get(port, "/copy").len(), 20 << 10);
         http::get(port, "/old");
         assert!(http::expect(port, "GET /missing", "", 404).body.contains("not here"));
         http::expect(port, "POST /index.html", &"much ".repeat(20_000), 405);

@@ -55,11 +55,10 @@ pub fn plain(runtime: Runtime) {
             assert!(!recording.calls().contains_key(early), "{early}");
         }
     }
-    for purpose in ["filtered", "unfiltered", "elsewhere"] {
-        let known = named(&recordings, &id(purpose)).of_container();
-        assert_eq!(known["runtime"], runtime.name(), "{purpose}");
-        assert_ne!(known["runtime_version"], "", "{purpose}");
-    }
+    // Without a filter a container is first seen when its runtime may be gone.
+    let known = named(&recordings, &id("filtered")).of_container();
+    assert_eq!(known["runtime"], runtime.name());
+    assert_ne!(known["runtime_version"], "");
 }
 
 /// What runs in the inner container is in its own recording, and in that of the outer one.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::common::run::Strait;
 use crate::support::engine;
 use crate::support::recorder::strait_with_engines;
-use crate::support::{Engine, Recorder, image, lab, profile};
+use crate::support::{Engine, Recorder, image, lab, output, profile};
 
 /// Allowed by the profile, and not.
 const SEEN: libc::c_long = libc::SYS_getpgid;
@@ -87,8 +87,14 @@ pub fn refused(engine: &Engine) {
     let name = |purpose: &str| format!("{}-verify-{purpose}", engine.name());
     let profile = profile_of(engine, &name("recorded"), directory.path());
     let run = |purpose: &str, number, count| {
-        let options = engine.container(&name(purpose)).option(&["--rm"]).profile(&profile);
+        let options = engine.container(&name(purpose)).profile(&profile);
         options.command(image::SMALL, &marker(number, count))
+    };
+    // podman's service may take its time to tell the name of a container that is there no more.
+    let remove = |purpose: &str| {
+        let mut command = engine.command();
+        command.args(["rm", "--force", &name(purpose)]);
+        command
     };
     let command = || then_exit(&[run("good", SEEN, 3), run("bad", UNSEEN, 4)]);
     let both = [name("good"), name("bad")];
@@ -97,6 +103,9 @@ pub fn refused(engine: &Engine) {
         format!("socket(AF_UNSPEC, 0, 0) = EPERM  by /bin/marker in {}, 4 times", name("bad"));
     let outcome = verify(&profile, &both, &[]).args(command()).expect_exit(12).run();
     let outcome = outcome.says(&["refused", &line, "exited with 7", "1 call was refused"]);
+    for purpose in ["good", "bad"] {
+        output(&mut remove(purpose));
+    }
     let of_good = format!(" in {}", name("good"));
     assert!(!outcome.stderr.contains(&of_good), "{}", outcome.stderr);
 
@@ -105,6 +114,9 @@ pub fn refused(engine: &Engine) {
         .args(command())
         .expect_exit(12)
         .run();
+    for purpose in ["good", "bad"] {
+        output(&mut remove(purpose));
+    }
     let report: Value =
         serde_json::from_str(&std::fs::read_to_string(&report).expect("a report")).expect("JSON");
     assert_eq!(report["schema"], "strait.verify/v1");

@@ -19,8 +19,10 @@ use crate::recording::Container;
 /// How long not to ask an engine that did not answer.
 const LEAVE_ALONE: Duration = Duration::from_secs(30);
 
-/// How long to wait for an event about a container that its engine does not know any more.
-const HEARSAY: Duration = Duration::from_millis(50);
+/// How long to wait, for all containers together, for events about those that their engine does not know
+/// any more, and how long at least for each.
+const HEARSAY: Duration = Duration::from_secs(3);
+const HEARSAY_EACH: Duration = Duration::from_millis(50);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The container engines of this machine. To be used within a tokio runtime.
@@ -29,6 +31,8 @@ pub struct Engines {
     memory: Memory,
     versions: Versions,
     listeners: Vec<JoinHandle<()>>,
+    /// What is left of [`HEARSAY`].
+    hearsay: Duration,
     /// `/`, but for tests.
     root: PathBuf,
 }
@@ -75,6 +79,7 @@ impl Engines {
             memory,
             versions: Versions::default(),
             listeners: Vec::new(),
+            hearsay: HEARSAY,
             root: "/".into(),
         }
     }
@@ -135,7 +140,10 @@ impl Engines {
 
     /// What the container's monitor and files tell.
     fn on_host(&self, Identity { id, pid, .. }: &Identity) -> Description {
-        let monitors = lineage::of(*pid);
+        let mut monitors = lineage::of(*pid);
+        if monitors.is_empty() {
+            monitors.extend(lineage::watching(id));
+        }
         let bundle = monitors.iter().find_map(|monitor| monitor.bundle_of(id));
         let bundle = bundle.as_deref();
         let mut description = Description {
@@ -170,9 +178,13 @@ impl Engines {
             match client.inspect(id).await {
                 Ok(Some(found)) => return self.memory.remember(found),
                 Ok(None) => is_gone = true,
-                Err(error) => endpoint.failed(&error, &self.memory),
+                Err(error) => {
+                    endpoint.failed(&error, &self.memory);
+                    is_gone = true;
+                }
             }
         }
+        // It may still have told about it, or tell when it is less busy.
         if is_gone {
             self.hearsay(identity).await;
         }
@@ -190,10 +202,12 @@ impl Engines {
         let heard = |memory: &Memory| {
             memory.recall(id).is_some_and(|known| !known.container.image.is_empty())
         };
-        let deadline = Instant::now() + HEARSAY;
+        let started = Instant::now();
+        let deadline = started + self.hearsay.max(HEARSAY_EACH);
         while !self.listeners.is_empty() && !heard(&self.memory) && Instant::now() < deadline {
             sleep(LOOK_AGAIN).await;
         }
+        self.hearsay = self.hearsay.saturating_sub(started.elapsed());
         let Some(mut known) = self.memory.recall(id) else { return };
         if known.container.image.is_empty() || !known.container.image_digest.is_empty() {
             return;

@@ -22,6 +22,7 @@ fn engines(root: &Path, sockets: &[&Path]) -> Engines {
         endpoints: sockets.iter().map(endpoint).collect(),
         memory: Memory::default(),
         versions: Versions::default(),
+        hearsay: HEARSAY,
         listeners: Vec::new(),
         root: root.to_owned(),
     }

@@ -87,26 +87,46 @@ pub fn identify(sighting: &Sighting) -> Option<Identity> {
                 let id = id.unwrap_or_else(|| format!("pid-{}", sighting.pid));
                 Some(Identity { id, engine: None, runtime: Some(runtime), pid: sighting.pid })
             }
-            None => without_runtime(sighting, &hierarchies, &monitors, Path::new("/")),
+            None => {
+                let own = cgroup::of_process(std::process::id());
+                without_runtime(sighting, &hierarchies, &monitors, &own, Path::new("/"))
+            }
         }
     })
 }
 
 /// A container that was started by hand, and that has become its program already, as one without a
 /// filter has when it is first seen: its monitor has the id by which the cgroup is named, or a runtime
-/// keeps the state of such a container.
+/// keeps the state of such a container. Both may be gone after some milliseconds; then the cgroup tells
+/// by being where runtimes make theirs, right below the root, unless it is that of the recorder, `own`.
 fn without_runtime(
     sighting: &Sighting,
     hierarchies: &[Vec<String>],
     monitors: &[Monitor],
+    own: &[Vec<String>],
     root: &Path,
 ) -> Option<Identity> {
     let is_of_monitor = |id: &String| monitors.iter().any(|by| by.id.as_ref() == Some(id));
-    let named = hierarchies.iter().filter_map(|names| by_hand(names, None));
-    named
-        .filter(|(id, engine)| engine.is_some() || is_of_monitor(id) || bundle::has_state(root, id))
-        .map(|(id, engine)| Identity { id, engine, runtime: None, pid: sighting.pid })
-        .next()
+    let is_own = |names: &[String]| own.iter().any(|own| own == names);
+    hierarchies.iter().find_map(|names| {
+        let (id, engine) = by_hand(names, None)?;
+        let is_known = engine.is_some()
+            || is_of_monitor(&id)
+            || bundle::has_state(root, &id)
+            || (is_below_root(names) && !is_own(names));
+        is_known.then_some(Identity { id, engine, runtime: None, pid: sighting.pid })
+    })
+}
+
+/// Whether it is `/ID` or crun's `/ID/container`. systemd, which has units there, has none but slices and
+/// `init.scope`.
+fn is_below_root(names: &[String]) -> bool {
+    let leaf = match names {
+        [leaf] => leaf,
+        [container, leaf] if container == "container" => leaf,
+        _ => return false,
+    };
+    !leaf.ends_with(".scope")
 }
 
 /// The same, from names alone.
@@ -323,20 +343,32 @@ mod tests {
         let found = |path: &str, monitors: &[Monitor]| {
             let sighting = Sighting { pid: u32::MAX, comm: "redis".into(), cgroups: Vec::new() };
             let names = path.rsplit('/').filter(|n| !n.is_empty()).map(str::to_owned).collect();
-            without_runtime(&sighting, &[names], monitors, root.path())
+            let own = [vec!["mine".to_owned()]];
+            without_runtime(&sighting, &[names], monitors, &own, root.path())
                 .map(|found| (found.id, found.engine))
         };
         let known = |id: &str| Some((id.to_owned(), None));
         let monitor = [Monitor { id: Some("plain1".into()), ..Monitor::default() }];
-        assert_eq!(found("/plain1", &monitor), known("plain1"));
+        assert_eq!(found("/a/plain1", &monitor), known("plain1"));
         assert_eq!(found("/user.slice/runc-plain1.scope", &monitor), known("plain1"));
         assert_eq!(found("/:youki:plain1", &monitor), known("plain1"));
-        for path in ["/plain1", "/plain2", "/", "/system.slice/nginx.service"] {
+        assert_eq!(found("/plain1", &[]), known("plain1"));
+        assert_eq!(found("/plain1/container", &[]), known("plain1"));
+        for path in [
+            "/a/plain1",
+            "/a/plain2",
+            "/mine",
+            "/",
+            "/init.scope",
+            "/x.scope",
+            "/user.slice",
+            "/system.slice/nginx.service",
+        ] {
             assert_eq!(found(path, &[]), None, "{path}");
         }
         std::fs::create_dir_all(root.path().join("run/runc/plain2")).unwrap();
         std::fs::write(root.path().join("run/runc/plain2/state.json"), "{}").unwrap();
-        assert_eq!(found("/plain2", &[]), known("plain2"));
+        assert_eq!(found("/a/plain2", &[]), known("plain2"));
         let of_containerd = Some(("redis".to_owned(), Some(EngineKind::Containerd)));
         assert_eq!(found("/default/redis", &[]), of_containerd);
         assert_eq!(found("/a.slice/default/redis", &[]), None);

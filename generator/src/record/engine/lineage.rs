@@ -65,12 +65,10 @@ pub fn of(pid: u32) -> Vec<Monitor> {
     let mut pid = pid;
     for _ in 0..GENERATIONS {
         let process = PathBuf::from(format!("/proc/{pid}"));
-        let Ok(cmdline) = fs::read(process.join("cmdline")) else { break };
-        let args: Vec<_> = cmdline
-            .split(|byte| *byte == 0)
-            .map(|arg| String::from_utf8_lossy(arg).into_owned())
-            .collect();
-        monitors.extend(parse(&args, || process.join("cwd").read_link().ok()));
+        if !process.exists() {
+            break;
+        }
+        monitors.extend(read(&process));
         let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
         match parent(&stat) {
             Some(parent) if parent > 1 => pid = parent,
@@ -78,6 +76,23 @@ pub fn of(pid: u32) -> Vec<Monitor> {
         }
     }
     monitors
+}
+
+/// The monitor of the container `id`, which may be there when all that was in the container is gone.
+pub fn watching(id: &str) -> Option<Monitor> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    let mut monitors = processes.filter_map(|process| read(&process.path()));
+    monitors.find(|monitor| monitor.id.as_deref() == Some(id))
+}
+
+/// What a process says, if it is a monitor.
+fn read(process: &Path) -> Option<Monitor> {
+    let cmdline = fs::read(process.join("cmdline")).ok()?;
+    let args: Vec<_> = cmdline
+        .split(|byte| *byte == 0)
+        .map(|arg| String::from_utf8_lossy(arg).into_owned())
+        .collect();
+    parse(&args, || process.join("cwd").read_link().ok())
 }
 
 /// The parent's id from `/proc/PID/stat`, where it is the second field after the name, which is in

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use hyper::client::conn::http1::SendRequest;
+use hyper::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, client, server};
 use hyper_util::rt::TokioIo;
@@ -15,7 +16,6 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::create::{self, Dialect, Done};
 use super::{Profile, Tally};
-use crate::record::engine::{EngineKind, kind_at};
 
 /// The largest body of a request that creates a container.
 const MAX_BODY: usize = 64 << 20;
@@ -82,12 +82,7 @@ impl Proxy {
     }
 
     async fn pass_on(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Error> {
-        let engine = UnixStream::connect(&self.engine).await?;
-        let (mut sender, connection) = client::conn::http1::Builder::new()
-            .preserve_header_case(true)
-            .handshake(TokioIo::new(engine))
-            .await?;
-        tokio::spawn(connection.with_upgrades());
+        let mut sender = self.connect().await?;
         let of_client = hyper::upgrade::on(&mut request);
         let request = match create::is_create(request.uri().path()) {
             Some(is_libpod) if request.method() == Method::POST => {
@@ -110,15 +105,36 @@ impl Proxy {
         Ok(response.map(Either::Left))
     }
 
+    async fn connect(&self) -> Result<SendRequest<Body>, Error> {
+        let engine = UnixStream::connect(&self.engine).await?;
+        let (sender, connection) = client::conn::http1::Builder::new()
+            .preserve_header_case(true)
+            .handshake(TokioIo::new(engine))
+            .await?;
+        tokio::spawn(connection.with_upgrades());
+        Ok(sender)
+    }
+
+    /// Whether it is podman that answers: its every answer has a header of its own (podman
+    /// `pkg/api/server/handler_api.go`). However long it takes: who creates a container waits for it too.
+    async fn is_podman(&self) -> Result<bool, Error> {
+        let ping = Request::get("/_ping").header(HOST, "localhost");
+        let ping = ping.body(Either::Right(Full::default()))?;
+        let answer = self.connect().await?.send_request(ping).await?;
+        Ok(answer.headers().contains_key("libpod-api-version"))
+    }
+
     async fn with_profile(
         &self,
         request: Request<Incoming>,
         is_libpod: bool,
     ) -> Result<Request<Body>, Error> {
-        let dialect = match kind_at(&self.engine).await? {
-            _ if is_libpod => Dialect::Libpod,
-            EngineKind::Podman => Dialect::Compatible,
-            _ => Dialect::Docker,
+        let dialect = if is_libpod {
+            Dialect::Libpod
+        } else if self.is_podman().await? {
+            Dialect::Compatible
+        } else {
+            Dialect::Docker
         };
         let (mut head, body) = request.into_parts();
         let bytes = Limited::new(body, MAX_BODY).collect().await?.to_bytes();
