@@ -11,4 +11,5 @@ mod support;
 
 mod generate;
 mod help;
+mod merge;
 mod verify;

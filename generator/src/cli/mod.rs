@@ -4,6 +4,7 @@ mod containers;
 mod duration;
 mod exit;
 mod generate;
+mod merge;
 mod record;
 mod ui;
 mod verify;
@@ -49,6 +50,7 @@ enum Command {
     Record(record::RecordArgs),
     Generate(generate::GenerateArgs),
     Verify(verify::VerifyArgs),
+    Merge(merge::MergeArgs),
     /// Print a completion script for your shell
     ///
     /// For example: strait completions bash > /etc/bash_completion.d/strait
@@ -84,6 +86,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Record(args) => record::main(args, &ui),
         Command::Generate(args) => generate::main(args, &ui),
         Command::Verify(args) => verify::main(args, &ui),
+        Command::Merge(args) => merge::main(args, &ui),
         Command::Completions { shell } => completions(*shell),
         Command::Man { subcommand } => man(subcommand.as_deref()),
     };

@@ -13,7 +13,9 @@ use crate::policy::baseline::{Baseline, Context};
 use crate::policy::exact::is_exact;
 use crate::policy::{Action, Args, Capability, Clause, Errno, Policy, Predicate};
 use crate::profile::{Arg, Entry, Profile};
-use crate::recording::{Call, Completeness, Host, Recording, Start, Target, TargetKind, Tool};
+use crate::recording::{
+    Call, Completeness, Host, Origin, Recording, Start, Target, TargetKind, Tool,
+};
 
 const X86_ABIS: [Abi; 3] = [Abi::X86_64, Abi::X86, Abi::X32];
 
@@ -294,6 +296,8 @@ fn generated(abis: &[Abi], refuse_with: RefuseWith) -> Profile {
         (*abi, numbers.map(|number| (number, Call::default())).collect())
     });
     let recording = Recording {
+        origin: Origin::default(),
+        samples: Vec::new(),
         tool: Tool { name: "strait".to_owned(), version: "0.1.0".to_owned() },
         host: Host { kernel: "6.12.0".to_owned(), arch: "x86_64".to_owned() },
         target: Target {

@@ -10,7 +10,7 @@ use super::probe::{self, Probe};
 use super::session::Session;
 use super::signals::Signals;
 use super::{Notice, Outcome, RecordError, Request, Status, host, privilege};
-use crate::recording::{Recording, Start, Target, TargetKind, Tool};
+use crate::recording::{Origin, Recording, Start, Target, TargetKind, Tool};
 use jiff::Timestamp;
 
 /// Runs and records a command.
@@ -55,6 +55,8 @@ pub fn run(request: Request, notify: &dyn Fn(&Notice)) -> Result<Outcome, Record
         refusals: refusals(&snapshot, &mut names),
         refusals_lost: snapshot.refusals_lost,
         recording: Recording {
+            origin: Origin::default(),
+            samples: Vec::new(),
             tool: Tool::this(),
             host: host()?,
             target: Target {

@@ -23,7 +23,7 @@ use super::session::{Happened, Session};
 use super::signals::Signals;
 use super::{Notice, RecordError, Refusal, Status, User, host, privilege};
 use crate::abi::Abi;
-use crate::recording::{Container, Host, Recording, Start, Target, TargetKind, Tool};
+use crate::recording::{Container, Host, Origin, Recording, Start, Target, TargetKind, Tool};
 
 /// How long no container has to come to life before engines are asked: a busy engine takes its time to
 /// answer.
@@ -287,6 +287,8 @@ impl Assembly {
             let file = files.next(&name);
             let refusals = refusals(&own, names);
             let recording = Recording {
+                origin: Origin::default(),
+                samples: Vec::new(),
                 tool: Tool::this(),
                 host: self.host.clone(),
                 target: Target {
