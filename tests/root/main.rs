@@ -15,6 +15,7 @@
 mod support;
 
 mod completeness;
+mod marks;
 mod no_loss;
 mod passing_through;
 mod privilege;

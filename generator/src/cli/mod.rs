@@ -4,6 +4,7 @@ mod containers;
 mod duration;
 mod exit;
 mod generate;
+mod mark;
 mod merge;
 mod record;
 mod ui;
@@ -51,6 +52,7 @@ enum Command {
     Generate(generate::GenerateArgs),
     Verify(verify::VerifyArgs),
     Merge(merge::MergeArgs),
+    Mark(mark::MarkArgs),
     /// Print a completion script for your shell
     ///
     /// For example: strait completions bash > /etc/bash_completion.d/strait
@@ -87,6 +89,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Generate(args) => generate::main(args, &ui),
         Command::Verify(args) => verify::main(args, &ui),
         Command::Merge(args) => merge::main(args, &ui),
+        Command::Mark(args) => mark::main(args),
         Command::Completions { shell } => completions(*shell),
         Command::Man { subcommand } => man(subcommand.as_deref()),
     };

@@ -117,6 +117,7 @@ pub fn run(request: AttachRequest, notify: &dyn Fn(&Notice)) -> Result<Recording
         notify,
         linger: None,
         limit,
+        listener: None,
     };
     runtime.block_on(session.wait(signals, &mut |_, _, _| Ok(())))?;
     let snapshot = session.probe.snapshot()?;

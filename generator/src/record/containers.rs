@@ -17,6 +17,7 @@ use super::engine::{
 };
 use super::kernel::{self, Kernel};
 use super::launch::Launch;
+use super::marks::Marks;
 use super::names::Names;
 use super::probe::{self, Probe, Snapshot};
 use super::session::{Happened, Session};
@@ -110,7 +111,8 @@ pub fn run(
 ) -> Result<ContainersOutcome, RecordError> {
     let ContainersRequest { command, user, linger, limit, max_programs, only, looked_at, verbose } =
         request;
-    let launch = command.map(|command| Launch::new(&command, user, None)).transpose()?;
+    let mut launch =
+        command.map(|command| Launch::new(&command, user.clone(), None)).transpose()?;
     privilege::check()?;
     let Kernel { config, namespaces } = kernel::read()?;
     let waits = WAITS.iter().filter_map(|name| Abi::NATIVE.syscall_number(name)).collect();
@@ -124,6 +126,7 @@ pub fn run(
     let probe = Probe::load(config, &options)?;
     let signals = Signals::new(true)
         .map_err(|source| RecordError::System { what: "block signals", source })?;
+    let listener = launch.as_mut().and_then(|launch| super::listen(launch, user.as_ref(), notify));
     let held = launch.map(|launch| launch.fork(signals.blocked())).transpose()?;
     privilege::drop_unneeded()?;
 
@@ -135,7 +138,8 @@ pub fn run(
     let running = held.map(super::launch::Held::release).transpose()?;
     let names = Names::default();
     let mut session =
-        Session { probe, running, names, notify, linger, until_all_end: false, limit };
+        Session { probe, running, names, notify, linger, until_all_end: false, limit, listener };
+    let mut marks = Marks::default();
     let known = RefCell::new(BTreeMap::new());
     let (sightings, seen) = mpsc::unbounded_channel();
     let status = runtime.block_on(async {
@@ -148,7 +152,11 @@ pub fn run(
                         let _ = sightings.send((index, sighting));
                     }
                     Happened::Flush => {
-                        flush(assembly.recordings(&probe.snapshot()?, names, &known.borrow()));
+                        let snapshot = probe.snapshot()?;
+                        flush(assembly.recordings(&snapshot, names, &known.borrow(), &marks));
+                    }
+                    Happened::Mark(name) => {
+                        marks.take(name, super::monotonic(), &probe.snapshot()?);
                     }
                 }
                 Ok(())
@@ -165,7 +173,7 @@ pub fn run(
     let still_running = session.probe.live()?;
     let snapshot = session.probe.snapshot()?;
     drop(session.probe);
-    let recordings = assembly.recordings(&snapshot, &mut session.names, &known.borrow());
+    let recordings = assembly.recordings(&snapshot, &mut session.names, &known.borrow(), &marks);
     Ok(ContainersOutcome {
         recordings,
         refusals_lost: snapshot.refusals_lost,
@@ -264,6 +272,7 @@ impl Assembly {
         snapshot: &Snapshot,
         names: &mut Names,
         known: &Known,
+        marks: &Marks,
     ) -> Vec<ContainerRecording> {
         let finished = Timestamp::now();
         let mut containers: Vec<_> = snapshot.containers.iter().collect();
@@ -288,7 +297,7 @@ impl Assembly {
             let refusals = refusals(&own, names);
             let recording = Recording {
                 origin: Origin::default(),
-                samples: Vec::new(),
+                samples: marks.samples(&own, self.native, container.began),
                 tool: Tool::this(),
                 host: self.host.clone(),
                 target: Target {

@@ -4,6 +4,7 @@
 //! - [`btf`], `kernel`: what the probe has to know about this kernel
 //! - `probe`: the probe itself
 //! - `launch`, `user`, `mailbox`: the command
+//! - `marks`: samples of a run
 //! - `signals`, `session`: waiting for all that can happen
 //! - `command`, `containers`, `attach`: what is recorded, and how
 //! - `names`, `assemble`: from counters to a recording
@@ -31,6 +32,7 @@ mod control;
 mod kernel;
 mod launch;
 mod mailbox;
+mod marks;
 mod names;
 mod privilege;
 mod probe;
@@ -57,6 +59,7 @@ pub use containers::{
 pub use engine::{Only, OnlyError};
 pub use kernel::KernelError;
 pub use launch::{Filter, LaunchError};
+pub use marks::{MarkError, mark};
 pub use privilege::{PrivilegeError, may_filter_without_no_new_privs};
 pub use probe::ProbeError;
 pub use user::{User, UserError};
@@ -157,6 +160,8 @@ pub enum Notice {
     },
     /// This many tasks that ran already are recorded from now on.
     Attached(usize),
+    /// `strait mark` will not be heard, for this reason.
+    NoMarks(String),
     /// A second signal: the command is killed, since the first one did not end it.
     Killing,
 }
@@ -175,6 +180,7 @@ impl fmt::Display for Notice {
             Self::Attached(tasks) => {
                 write!(f, "attached to {tasks} tasks; recording until they end, Ctrl-C stops")
             }
+            Self::NoMarks(why) => write!(f, "marks cannot be taken: {why}"),
             Self::Killing => f.write_str("the command did not end at the first signal; killing it"),
         }
     }
@@ -213,6 +219,26 @@ pub enum RecordError {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+/// Listens for marks, and tells the command where. That fails only where no socket can be made, which is
+/// no reason not to record.
+fn listen(
+    launch: &mut launch::Launch,
+    user: Option<&User>,
+    notify: &dyn Fn(&Notice),
+) -> Option<marks::Listener> {
+    match marks::Listener::new(user) {
+        Ok(listener) => {
+            let (name, value) = listener.variable();
+            launch.tell(name, &value);
+            Some(listener)
+        }
+        Err(error) => {
+            notify(&Notice::NoMarks(error.to_string()));
+            None
+        }
+    }
 }
 
 fn host() -> Result<Host, RecordError> {
