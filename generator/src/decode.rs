@@ -1,11 +1,15 @@
 //! System calls as people write them: `socket(AF_ALG, SOCK_SEQPACKET, 0)`.
 
+mod parse;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
 use crate::abi::Abi;
+
+pub use parse::{ParseError, Pattern, call_name, pattern};
 
 #[derive(Deserialize)]
 struct Table {
