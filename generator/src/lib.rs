@@ -8,6 +8,7 @@ pub mod abi;
 pub mod cli;
 pub mod decode;
 pub mod enforce;
+pub mod evidence;
 pub mod generate;
 pub mod output;
 pub mod policy;

@@ -9,7 +9,9 @@ use crate::abi::Abi;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ParseError {
     /// Something like `socket(1`.
-    #[error("`{0}` is no call: write a name, or a name with arguments, as `socket(AF_INET, SOCK_STREAM, 0)`")]
+    #[error(
+        "`{0}` is no call: write a name, or a name with arguments, as `socket(AF_INET, SOCK_STREAM, 0)`"
+    )]
     Syntax(String),
     /// No such call.
     #[error("{abi} has no system call `{name}`{hint}")]
@@ -84,9 +86,9 @@ pub fn pattern(abi: Abi, text: &str) -> Result<Pattern, ParseError> {
     let rest = text.strip_prefix(name).map(str::trim).ok_or_else(syntax)?;
     let arguments = match rest {
         "" => None,
-        rest => {
-            Some(rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).ok_or_else(syntax)?)
-        }
+        rest => Some(
+            rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).ok_or_else(syntax)?,
+        ),
     };
     if name.is_empty() || name.contains(char::is_whitespace) {
         return Err(syntax());

@@ -62,18 +62,24 @@ impl Recording {
         }]
     }
 
-    /// The sample in which a call was first made, if it was made in one.
-    pub fn first_sample(&self, abi: Abi, number: u32) -> Option<&Sample> {
+    /// The samples in the order in which they ended, over all recordings that were merged.
+    pub fn samples_in_order(&self) -> Vec<&Sample> {
         let started: BTreeMap<&str, Timestamp> =
             self.origin.sources.iter().map(|source| (source.id.as_str(), source.started)).collect();
         let ended = |sample: &Sample| {
             let started = started.get(sample.recording.as_str()).unwrap_or(&self.started);
-            (started.as_nanosecond(), sample.finished)
+            let finished = i128::try_from(sample.finished.as_nanos()).unwrap_or(i128::MAX);
+            started.as_nanosecond().saturating_add(finished)
         };
-        self.samples
-            .iter()
-            .filter(|sample| sample.has(abi, number))
-            .min_by(|one, other| (ended(one), one).cmp(&(ended(other), other)))
+        let mut samples: Vec<_> =
+            self.samples.iter().map(|sample| (ended(sample), sample)).collect();
+        samples.sort();
+        samples.into_iter().map(|(_, sample)| sample).collect()
+    }
+
+    /// The sample in which a call was first made, if it was made in one.
+    pub fn first_sample(&self, abi: Abi, number: u32) -> Option<&Sample> {
+        self.samples_in_order().into_iter().find(|sample| sample.has(abi, number))
     }
 }
 
