@@ -17,6 +17,7 @@ mod capability;
 mod clause;
 pub mod complement;
 pub(crate) mod data;
+pub mod decide;
 mod errno;
 pub mod exact;
 pub mod fallback;
@@ -141,6 +142,23 @@ impl Policy {
     /// The rules of a call; none if the call gets the default action, or the ABI is not listed.
     pub fn rules(&self, abi: Abi, number: u32) -> &[Rule] {
         self.tables.get(&abi).and_then(|table| table.get(&number)).map_or(&[], |rules| &rules.0)
+    }
+
+    /// The calls of an ABI that have rules, by number.
+    fn table(&self, abi: Abi) -> impl Iterator<Item = (u32, &[Rule])> {
+        let table = self.tables.get(&abi).into_iter().flatten();
+        table.map(|(number, rules)| (*number, rules.0.as_slice()))
+    }
+
+    /// A policy of rules that are as libseccomp's union would leave them.
+    fn from_tables(default: Action, tables: BTreeMap<Abi, BTreeMap<u32, Vec<Rule>>>) -> Self {
+        let table = |table: BTreeMap<u32, Vec<Rule>>| {
+            table.into_iter().map(|(number, rules)| (number, Rules(rules))).collect()
+        };
+        Self {
+            default,
+            tables: tables.into_iter().map(|(abi, rules)| (abi, table(rules))).collect(),
+        }
     }
 
     /// What is done with a call. `number` is without the x32 bit.

@@ -1,0 +1,218 @@
+//! Exact answers about policies: is one within another, are they equal, and which call tells them apart.
+//!
+//! Policies are compared as functions from calls, with all values of all six arguments, to actions. Nothing
+//! is sampled: the arguments of a call are a decision diagram over 6 × 64 bits, and a difference of two
+//! diagrams is empty or has a member, the [`Witness`]. Calls without conditions need no diagram.
+//!
+//! - What a policy does not list is compared too: other ABIs are killed ([`UNLISTED_ABI`](super::UNLISTED_ABI)),
+//!   and the numbers that no rule names, of calls that are still to be invented, are one class.
+//! - For 32-bit ABIs only the lower halves of arguments are compared, as libseccomp does.
+//! - Where clauses with different actions overlap, the rule that was added first counts, as in
+//!   [`Policy::evaluate`].
+//!
+//! # Terminology
+//!
+//! A policy is *within* another if it lets no call through that the other one does not
+//! ([`Action::lets_through`]). What happens to a call that is refused by both is no matter of being within,
+//! but of being equal.
+//!
+//! [`compare`] and [`within`] answer about two policies, [`union`] and [`intersection`] make a new one. The
+//! same questions can be asked about anything that has a [`Meaning`], such as a filter read back from the kernel.
+
+mod combine;
+mod express;
+mod meaning;
+pub(crate) mod space;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::{Action, Args, Policy};
+use crate::abi::Abi;
+use crate::decode;
+use meaning::Decision;
+
+pub use combine::{intersection, union};
+pub use express::Inexpressible;
+pub use meaning::{LAST_NUMBER, Meaning};
+
+/// A call that two policies treat differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// Its ABI.
+    pub abi: Abi,
+    /// Its number, without the x32 bit.
+    pub number: u32,
+    /// Arguments for which the difference shows: small ones, and 0 for those that do not matter.
+    pub args: Args,
+    /// What the first policy does with it.
+    pub before: Action,
+    /// What the second policy does with it.
+    pub after: Action,
+}
+
+impl fmt::Display for Witness {
+    /// The call as people write it: `socket(AF_ALG, 0, 0)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&decode::call(self.abi, self.number, &self.args))
+    }
+}
+
+/// In which direction a call changes from the first policy to the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChangeKind {
+    /// Some of its arguments are let through only by the second policy.
+    Widened,
+    /// Some are let through only by the first one.
+    Narrowed,
+    /// Both: some arguments are let through only by the first policy, others only by the second.
+    Mixed,
+    /// Both policies let the same through, and refuse (or log) otherwise.
+    Refusal,
+}
+
+/// A call that two policies treat differently, with a witness for each direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its ABI.
+    pub abi: Abi,
+    /// Its number. For numbers without a name, the smallest of all those that change in the same way.
+    pub number: u32,
+    /// How many more numbers without a name change in the same way; 0 if this one has a name.
+    pub more: u32,
+    /// Its direction.
+    pub kind: ChangeKind,
+    /// A call that only the second policy lets through.
+    pub widened: Option<Witness>,
+    /// A call that only the first policy lets through.
+    pub narrowed: Option<Witness>,
+    /// A call that both refuse, or let through, but not in the same way.
+    pub refusal: Option<Witness>,
+}
+
+impl Change {
+    fn of(abi: Abi, number: u32, before: &Decision, after: &Decision) -> Option<Self> {
+        let find = |interesting: fn(Action, Action) -> bool| {
+            before.first_difference(after, interesting).map(|(args, before, after)| Witness {
+                abi,
+                number,
+                args,
+                before,
+                after,
+            })
+        };
+        let widened = find(|before, after| !before.lets_through() && after.lets_through());
+        let narrowed = find(|before, after| before.lets_through() && !after.lets_through());
+        let refusal =
+            find(|before, after| before != after && before.lets_through() == after.lets_through());
+        let kind = match (widened, narrowed, refusal) {
+            (None, None, None) => return None,
+            (None, None, Some(_)) => ChangeKind::Refusal,
+            (Some(_), None, _) => ChangeKind::Widened,
+            (None, Some(_), _) => ChangeKind::Narrowed,
+            (Some(_), Some(_), _) => ChangeKind::Mixed,
+        };
+        Some(Self { abi, number, more: 0, kind, widened, narrowed, refusal })
+    }
+
+    /// Name of the call; `None` if this release knows none.
+    pub fn name(&self) -> Option<&'static str> {
+        self.abi.syscall_name(self.number)
+    }
+
+    /// The witness that shows best what changed: that of being wider, then narrower, then otherwise refused.
+    pub fn witness(&self) -> Option<&Witness> {
+        self.widened.as_ref().or(self.narrowed.as_ref()).or(self.refusal.as_ref())
+    }
+}
+
+/// How two policies differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    changes: Vec<Change>,
+    abis: Vec<Abi>,
+}
+
+impl Comparison {
+    /// Compares two functions call by call.
+    pub fn of(before: &Meaning, after: &Meaning) -> Self {
+        let abis: BTreeSet<Abi> = before.abis().chain(after.abis()).collect();
+        let changes =
+            abis.iter().flat_map(|abi| changes_of(*abi, before, after)).collect::<Vec<_>>();
+        Self { changes, abis: abis.into_iter().collect() }
+    }
+
+    /// The ABIs that at least one of the two lists. Both kill the calls of all others.
+    pub fn abis(&self) -> &[Abi] {
+        &self.abis
+    }
+
+    /// The calls that change, by ABI and number. Calls that both treat alike are left out.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter()
+    }
+
+    /// Whether the first policy lets nothing through that the second does not.
+    pub fn is_within(&self) -> bool {
+        self.changes.iter().all(|change| change.narrowed.is_none())
+    }
+
+    /// Whether both do the same with every call.
+    pub fn is_equal(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// A call that only the first policy lets through; one that has a name, if there is any.
+    pub fn escape(&self) -> Option<&Witness> {
+        let escapes = || self.changes.iter().filter(|change| change.narrowed.is_some());
+        let named = escapes().find(|change| change.name().is_some());
+        named.or_else(|| escapes().next()).and_then(|change| change.narrowed.as_ref())
+    }
+}
+
+/// The changes of one ABI: one for each name, and one for all numbers without a name that change alike.
+fn changes_of(abi: Abi, before: &Meaning, after: &Meaning) -> Vec<Change> {
+    let named: BTreeSet<u32> = abi.syscalls().map(|(number, _)| number).collect();
+    let mut starts: BTreeSet<u32> = before.starts(abi).chain(after.starts(abi)).collect();
+    starts.extend(named.iter().flat_map(|number| [*number, number + 1]));
+    starts.insert(0);
+    let starts: Vec<u32> = starts.into_iter().filter(|start| *start <= LAST_NUMBER).collect();
+    let ends = starts.iter().skip(1).copied().chain([LAST_NUMBER + 1]);
+    let mut changes: Vec<Change> = Vec::new();
+    let mut unnamed: BTreeMap<(Action, Action), usize> = BTreeMap::new();
+    for (start, end) in starts.iter().copied().zip(ends) {
+        let (one, other) = (before.decision(abi, start), after.decision(abi, start));
+        let actions = one.uniform().zip(other.uniform()).filter(|_| !named.contains(&start));
+        if let Some(nth) = actions.and_then(|actions| unnamed.get(&actions)) {
+            if let Some(change) = changes.get_mut(*nth) {
+                change.more += end - start;
+            }
+            continue;
+        }
+        if let Some(mut change) = Change::of(abi, start, one, other) {
+            change.more = end - start - 1;
+            if let Some(actions) = actions {
+                unnamed.insert(actions, changes.len());
+            }
+            changes.push(change);
+        }
+    }
+    changes
+}
+
+/// How two policies differ, from `before` to `after`.
+pub fn compare(before: &Policy, after: &Policy) -> Comparison {
+    Comparison::of(&before.into(), &after.into())
+}
+
+/// Whether `policy` lets nothing through that `limit` does not.
+///
+/// # Errors
+///
+/// A call that `policy` lets through (`before`) and `limit` does not (`after`).
+pub fn within(policy: &Policy, limit: &Policy) -> Result<(), Witness> {
+    compare(policy, limit).escape().map_or(Ok(()), |witness| Err(*witness))
+}
+
+#[cfg(test)]
+mod tests;

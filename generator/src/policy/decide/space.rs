@@ -1,0 +1,391 @@
+//! Sets of arguments as decision diagrams.
+//!
+//! A set of arguments is a function of 6 × 64 bits, the first argument's highest bit first. In this
+//! order a comparison with a constant has one node for each bit, and the first member of a set, bit by
+//! bit, is the one with the smallest first argument, then the smallest second one, and so on.
+
+use std::sync::LazyLock;
+
+use biodivine_lib_bdd::{
+    Bdd, BddNode, BddPartialValuation, BddPointer, BddVariable, BddVariableSet,
+};
+
+use crate::policy::{Args, Clause, Predicate, Width};
+
+const BITS: usize = 64;
+const ARGUMENTS: usize = 6;
+#[expect(clippy::cast_possible_truncation, reason = "384")]
+const VARIABLES: u16 = (ARGUMENTS * BITS) as u16;
+
+static SPACE: LazyLock<BddVariableSet> = LazyLock::new(|| BddVariableSet::new_anonymous(VARIABLES));
+
+/// Some of all possible arguments of a call.
+#[derive(Clone, Debug)]
+pub(crate) struct Set(Bdd);
+
+/// The variable of a bit of an argument; bit 0 is the lowest.
+fn variable(argument: usize, bit: usize) -> BddVariable {
+    BddVariable::from_index(argument * BITS + (BITS - 1 - bit))
+}
+
+/// The bit of the argument that a variable stands for.
+fn bit_of(variable: BddVariable) -> (usize, usize) {
+    (variable.to_index() / BITS, BITS - 1 - variable.to_index() % BITS)
+}
+
+/// For each argument, some bits and what they have to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Cube {
+    /// The bits that are fixed.
+    pub mask: Args,
+    /// What they are; 0 outside of the mask.
+    pub value: Args,
+}
+
+impl Cube {
+    /// Whether all of `other` is in here.
+    pub fn contains(&self, other: &Self) -> bool {
+        (0..ARGUMENTS).all(|index| {
+            self.mask[index] & other.mask[index] == self.mask[index]
+                && other.value[index] & self.mask[index] == self.value[index]
+        })
+    }
+
+    fn valuation(&self) -> BddPartialValuation {
+        let mut valuation = BddPartialValuation::empty();
+        for (argument, (mask, value)) in self.mask.iter().zip(self.value).enumerate() {
+            for bit in (0..BITS).filter(|bit| mask >> bit & 1 == 1) {
+                valuation.set_value(variable(argument, bit), value >> bit & 1 == 1);
+            }
+        }
+        valuation
+    }
+
+    fn of(valuation: &BddPartialValuation) -> Self {
+        let mut cube = Self::default();
+        for (variable, value) in valuation.to_values() {
+            let (argument, bit) = bit_of(variable);
+            cube.mask[argument] |= 1 << bit;
+            cube.value[argument] |= u64::from(value) << bit;
+        }
+        cube
+    }
+}
+
+impl Set {
+    /// All arguments.
+    pub fn all() -> Self {
+        Self(SPACE.mk_true())
+    }
+
+    /// None at all.
+    pub fn none() -> Self {
+        Self(SPACE.mk_false())
+    }
+
+    /// Those that have a bit of an argument set.
+    #[expect(dead_code, reason = "for filters read back from the kernel")]
+    pub fn bit(argument: usize, bit: usize) -> Self {
+        Self(SPACE.mk_var(variable(argument, bit)))
+    }
+
+    /// Those for which the clause holds.
+    pub fn of(clause: &Clause, width: Width) -> Self {
+        let mut fixed = Cube::default();
+        let mut rest = Vec::new();
+        for (index, predicate) in clause.predicates() {
+            match predicate {
+                Predicate::Equal(value) => {
+                    fixed.mask[index] = width.mask();
+                    fixed.value[index] = value & width.mask();
+                }
+                Predicate::MaskedEqual { mask, value } => {
+                    fixed.mask[index] = mask & width.mask();
+                    fixed.value[index] = value & mask & width.mask();
+                }
+                other => rest.push(comparison(index, other, width)),
+            }
+        }
+        let fixed = Self(SPACE.mk_conjunctive_clause(&fixed.valuation()));
+        rest.into_iter().fold(fixed, |set, comparison| set.and(&comparison))
+    }
+
+    /// Those for which any of the clauses holds.
+    pub fn any<'a>(clauses: impl IntoIterator<Item = &'a Clause>, width: Width) -> Self {
+        Self::union(clauses.into_iter().map(|clause| Self::of(clause, width)).collect())
+    }
+
+    /// All members of all sets, united in a balanced tree: one by one the work would be squared.
+    pub fn union(mut sets: Vec<Self>) -> Self {
+        while sets.len() > 1 {
+            sets = sets
+                .chunks(2)
+                .map(|pair| match pair {
+                    [one, other] => one.or(other),
+                    rest => rest.first().cloned().unwrap_or_else(Self::none),
+                })
+                .collect();
+        }
+        sets.pop().unwrap_or_else(Self::none)
+    }
+
+    pub fn and(&self, other: &Self) -> Self {
+        Self(self.0.and(&other.0))
+    }
+
+    pub fn or(&self, other: &Self) -> Self {
+        Self(self.0.or(&other.0))
+    }
+
+    pub fn minus(&self, other: &Self) -> Self {
+        Self(self.0.and_not(&other.0))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_false()
+    }
+
+    #[expect(dead_code, reason = "for filters read back from the kernel")]
+    pub fn is_all(&self) -> bool {
+        self.0.is_true()
+    }
+
+    pub fn equals(&self, other: &Self) -> bool {
+        self.0 == other.0 || self.0.xor(&other.0).is_false()
+    }
+
+    /// Its smallest member: the smallest first argument, with that the smallest second one, …
+    pub fn first(&self) -> Option<Args> {
+        let valuation = self.0.first_valuation()?;
+        let mut args = [0; ARGUMENTS];
+        for (index, value) in valuation.into_vector().into_iter().enumerate() {
+            let (argument, bit) = bit_of(BddVariable::from_index(index));
+            args[argument] |= u64::from(value) << bit;
+        }
+        Some(args)
+    }
+
+    /// Whether these arguments are in it.
+    #[cfg(test)]
+    pub fn contains(&self, args: &Args) -> bool {
+        let cube = Cube { mask: [u64::MAX; ARGUMENTS], value: *args };
+        self.holds_all_of(&cube)
+    }
+
+    /// Parts that make up the set, each as large as can be; they may overlap. `None` if there are more
+    /// than `most` paths to go.
+    pub fn cubes(&self, most: usize) -> Option<Vec<Cube>> {
+        // Counted first: there can be very many, and to widen one takes its time.
+        if self.0.sat_clauses().take(most + 1).count() > most {
+            return None;
+        }
+        let mut kept: Vec<Cube> = Vec::new();
+        for path in self.0.sat_clauses() {
+            let path = Cube::of(&path);
+            if kept.iter().any(|cube| cube.contains(&path)) {
+                continue;
+            }
+            let wider = self.widened(path);
+            kept.retain(|cube| !wider.contains(cube));
+            kept.push(wider);
+        }
+        kept.sort_unstable();
+        Some(kept)
+    }
+
+    /// The largest cube around this one that is still in the set; high bits are given up first.
+    fn widened(&self, mut cube: Cube) -> Cube {
+        for argument in 0..ARGUMENTS {
+            for bit in (0..BITS).rev().map(|bit| 1u64 << bit) {
+                if cube.mask[argument] & bit == 0 {
+                    continue;
+                }
+                let mut wider = cube;
+                wider.mask[argument] &= !bit;
+                wider.value[argument] &= !bit;
+                if self.holds_all_of(&wider) {
+                    cube = wider;
+                }
+            }
+        }
+        cube
+    }
+
+    /// Follows only the ways that the cube leaves open.
+    fn holds_all_of(&self, cube: &Cube) -> bool {
+        let mut seen = std::collections::HashSet::new();
+        let mut todo = vec![self.0.root_pointer()];
+        while let Some(at) = todo.pop() {
+            if at.is_zero() {
+                return false;
+            }
+            if at.is_one() || !seen.insert(at.to_index()) {
+                continue;
+            }
+            let (argument, bit) = bit_of(self.0.var_of(at));
+            let fixed = cube.mask[argument] >> bit & 1 == 1;
+            let value = cube.value[argument] >> bit & 1 == 1;
+            if !fixed || value {
+                todo.push(self.0.high_link_of(at));
+            }
+            if !fixed || !value {
+                todo.push(self.0.low_link_of(at));
+            }
+        }
+        true
+    }
+
+    /// The only argument that matters and the ranges of its values, first and last, if the set is made
+    /// of at most `most` ranges of one argument.
+    pub fn ranges(&self, most: usize, width: Width) -> Option<(usize, Vec<(u64, u64)>)> {
+        let mut argument = None;
+        let mut ranges = Vec::new();
+        for path in self.0.sat_clauses() {
+            let cube = Cube::of(&path);
+            let mut used = (0..ARGUMENTS).filter(|index| cube.mask[*index] != 0);
+            let (index, None) = (used.next()?, used.next()) else { return None };
+            if *argument.get_or_insert(index) != index || ranges.len() > most * BITS {
+                return None;
+            }
+            let free = width.mask() & !cube.mask[index];
+            // Free bits below all fixed ones are a range; else there are many of them.
+            if free & free.wrapping_add(1) != 0 {
+                return None;
+            }
+            ranges.push((cube.value[index], cube.value[index] | free));
+        }
+        ranges.sort_unstable();
+        let mut merged: Vec<(u64, u64)> = Vec::new();
+        for (first, last) in ranges {
+            match merged.last_mut() {
+                Some((_, end)) if end.checked_add(1) == Some(first) => *end = last,
+                _ => merged.push((first, last)),
+            }
+        }
+        (merged.len() <= most).then_some((argument?, merged))
+    }
+}
+
+/// The set of a predicate that is not a plain equality.
+fn comparison(argument: usize, predicate: Predicate, width: Width) -> Set {
+    match predicate {
+        Predicate::Less(value) => below(argument, value & width.mask(), false, width),
+        Predicate::LessOrEqual(value) => below(argument, value & width.mask(), true, width),
+        Predicate::Greater(value) => {
+            Set(below(argument, value & width.mask(), true, width).0.not())
+        }
+        Predicate::GreaterOrEqual(value) => {
+            Set(below(argument, value & width.mask(), false, width).0.not())
+        }
+        Predicate::NotEqual(value) => {
+            let equal = Clause::on(argument, Predicate::Equal(value)).unwrap_or(Clause::ALWAYS);
+            Set(Set::of(&equal, width).0.not())
+        }
+        Predicate::Equal(_) | Predicate::MaskedEqual { .. } => {
+            Set::of(&Clause::on(argument, predicate).unwrap_or(Clause::ALWAYS), width)
+        }
+    }
+}
+
+/// Values below a constant, or up to it: a node for each bit, made from the lowest one upwards.
+fn below(argument: usize, constant: u64, or_equal: bool, width: Width) -> Set {
+    let mut nodes = vec![BddNode::mk_zero(VARIABLES), BddNode::mk_one(VARIABLES)];
+    let mut rest = BddPointer::from_bool(or_equal);
+    for bit in (0..BITS).filter(|bit| width.mask() >> bit & 1 == 1) {
+        let (low, high) = if constant >> bit & 1 == 1 {
+            (BddPointer::one(), rest)
+        } else {
+            (rest, BddPointer::zero())
+        };
+        if low != high {
+            nodes.push(BddNode::mk_node(variable(argument, bit), low, high));
+            rest = BddPointer::from_index(nodes.len() - 1);
+        }
+    }
+    match rest.as_bool() {
+        Some(true) => Set::all(),
+        Some(false) => Set::none(),
+        None => Bdd::from_nodes(&nodes).map_or_else(|error| unreachable!("{error}"), Set),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn predicate() -> impl Strategy<Value = Predicate> {
+        let value = || {
+            prop_oneof![
+                0..6u64,
+                Just(0xffff_ffff),
+                Just(0x1_0000_0000),
+                Just(0xffff_ffff_8000_0000),
+                Just(u64::MAX),
+                any::<u64>()
+            ]
+        };
+        (0..7, value(), value()).prop_map(|(op, value, mask)| match op {
+            0 => Predicate::NotEqual(value),
+            1 => Predicate::Less(value),
+            2 => Predicate::LessOrEqual(value),
+            3 => Predicate::Equal(value),
+            4 => Predicate::GreaterOrEqual(value),
+            5 => Predicate::Greater(value),
+            _ => Predicate::MaskedEqual { mask, value },
+        })
+    }
+
+    fn clause() -> impl Strategy<Value = Clause> {
+        prop::collection::btree_map(0..6usize, predicate(), 0..3).prop_map(|predicates| {
+            let mut slots = [None; 6];
+            for (index, predicate) in predicates {
+                slots[index] = Some(predicate);
+            }
+            Clause::new(slots)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn a_set_holds_what_its_clause_holds_for(
+            clauses in prop::collection::vec(clause(), 0..4),
+            wide: bool,
+            noise in any::<u64>(),
+            picks in prop::collection::vec(prop::array::uniform6(0..997usize), 16),
+        ) {
+            let width = if wide { Width::Bits64 } else { Width::Bits32 };
+            let set = Set::any(&clauses, width);
+            let mut values = vec![0, 1, u64::MAX, noise];
+            values.extend(clauses.iter().flat_map(Clause::predicates).flat_map(|(_, p)| p.edges()));
+            for pick in picks {
+                let args = pick.map(|index| values[index % values.len()]);
+                let holds = clauses.iter().any(|clause| clause.holds(&args, width));
+                prop_assert_eq!(set.contains(&args), holds, "{:x?}", args);
+            }
+            if let Some(first) = set.first() {
+                prop_assert!(set.contains(&first));
+            }
+            if let Some(cubes) = set.cubes(80) {
+                let parts = cubes.iter().map(|cube| Set(SPACE.mk_conjunctive_clause(&cube.valuation())));
+                prop_assert!(Set::union(parts.collect()).equals(&set));
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_are_told_from_masks() {
+        let on = |predicate| Clause::on(2, predicate).unwrap();
+        let socket = [Predicate::Less(38), Predicate::Equal(39), Predicate::Greater(40)].map(on);
+        let set = Set::any(&socket, Width::Bits64);
+        assert_eq!(
+            set.ranges(8, Width::Bits64),
+            Some((2, vec![(0, 37), (39, 39), (41, u64::MAX)]))
+        );
+        let masked = on(Predicate::MaskedEqual { mask: 0x7e02_0000, value: 0 });
+        assert_eq!(Set::of(&masked, Width::Bits64).ranges(8, Width::Bits64), None);
+        assert_eq!(Set::of(&masked, Width::Bits64).cubes(8).unwrap().len(), 1);
+    }
+}
