@@ -7,12 +7,15 @@
 pub mod abi;
 pub mod cli;
 pub mod decode;
+pub mod diff;
 pub mod enforce;
 pub mod evidence;
+pub mod explain;
 pub mod generate;
 pub mod output;
 pub mod policy;
 pub mod profile;
 pub mod record;
 pub mod recording;
+pub mod report;
 pub mod verify;

@@ -120,3 +120,36 @@ fn half_a_file_and_other_files_are_named() {
         assert!(!dir.path().join("m.json").exists());
     }
 }
+
+fn profile(family: u64, architecture: &str) -> Value {
+    json!({
+        "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38, "architectures": [architecture],
+        "syscalls": [
+            {"names": ["read"], "action": "SCMP_ACT_ALLOW"},
+            {"names": ["socket"], "action": "SCMP_ACT_ALLOW",
+             "args": [{"index": 0, "value": family, "op": "SCMP_CMP_EQ"}]},
+        ],
+    })
+}
+
+#[test]
+fn profiles_are_united_or_intersected_by_meaning() {
+    let dir = scratch();
+    put(dir.path(), "inet.json", &profile(2, "SCMP_ARCH_X86_64"));
+    put(dir.path(), "unix.json", &profile(1, "SCMP_ARCH_X86_64"));
+    let outcome = merge(dir.path(), &["inet.json", "unix.json"]).run();
+    insta::assert_snapshot!("profiles", outcome.stdout);
+    outcome.says(&["inet.json: the result allows 1 call more, 0 calls less"]);
+    let outcome = merge(dir.path(), &["inet.json", "unix.json", "--intersect"]).run();
+    assert!(!outcome.stdout.contains("socket"), "{}", outcome.stdout);
+    put(dir.path(), "arm.json", &profile(2, "SCMP_ARCH_AARCH64"));
+    let both = merge(dir.path(), &["inet.json", "arm.json"]).run().says(&["AARCH64"]).json();
+    assert_eq!(both["architectures"].as_array().unwrap().len(), 2);
+    merge(dir.path(), &["inet.json", "arm.json", "--intersect"])
+        .expect_exit(1)
+        .run()
+        .says(&["no architecture in common"]);
+    shards(dir.path());
+    merge(dir.path(), &["inet.json", "a.json"]).expect_exit(1).run().says(&["a.json"]);
+    merge(dir.path(), &["a.json", "inet.json"]).expect_exit(1).run().says(&["inet.json"]);
+}

@@ -4,34 +4,42 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Args;
 
 use super::exit::{Failure, Outcome};
 use super::record::{self, plural};
-use super::{Ui, shown};
+use super::{Ui, read_text, shown};
 use crate::abi::Abi;
+use crate::diff::native;
 use crate::output::Output;
+use crate::policy::decide::compare;
+use crate::profile::combine::{Combined, How};
+use crate::profile::{self, Profile, combine};
 use crate::recording::merge::{Added, MergeError, Merger};
 use crate::recording::{Completeness, Recording, v1};
 
 /// How many inputs are spoken of one by one.
 const SHOWN: usize = 20;
 
-/// Put many recordings into one
+/// Put many recordings into one, or many profiles
 ///
-/// For the shards of a test suite, replicas, restarts, architectures and days. Counts are added,
+/// Recordings: the shards of a test suite, replicas, restarts, architectures, days. Counts are added,
 /// samples kept apart. Only which recordings go in matters, not their order nor how often one is
 /// given: each has an id, and what is there already is passed over.
+///
+/// Profiles: what any of them allows, argument by argument; with --intersect what all of them allow.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   strait merge shard-*.recording.json -o app.recording.json
   strait merge amd64.recording.json arm64.recording.json -o app.recording.json
   strait merge --allow-mixed web.recording.json cron.recording.json -o pod.recording.json
+  strait merge --intersect app.json node.json -o both.json
 
 Exit status: 1 if the inputs do not go together; then nothing is written.")]
 pub struct MergeArgs {
-    /// Recordings; - is standard input
+    /// Recordings, or profiles; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Where the result goes; - is standard output
@@ -40,18 +48,62 @@ pub struct MergeArgs {
     /// Merge recordings of different targets too
     #[arg(long)]
     allow_mixed: bool,
+    /// Of profiles, keep only what all of them allow
+    #[arg(long)]
+    intersect: bool,
 }
 
 /// Runs `strait merge`.
 pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
     let output = Output::from(args.output.clone());
     output.check()?;
-    let text = recordings(args, ui)?;
+    let text = if args.intersect || is_profile(args)? {
+        profiles(args, ui)?
+    } else {
+        recordings(args, ui)?
+    };
     output.write(text.as_bytes())?;
     if let Output::File(path) = &output {
         ui.say(format_args!("wrote {}", path.display()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the first file is a profile. Standard input can be read only once, and is taken for what the
+/// files are; alone it is a recording.
+fn is_profile(args: &MergeArgs) -> Result<bool, Failure> {
+    let Some(first) = args.files.iter().find(|path| path.as_os_str() != "-") else {
+        return Ok(false);
+    };
+    let value: Option<serde_json::Value> = serde_json::from_str(&read_text(first)?).ok();
+    Ok(value.is_some_and(|value| value.get("defaultAction").is_some()))
+}
+
+fn profiles(args: &MergeArgs, ui: &Ui) -> Result<String, Failure> {
+    let read = |path: &PathBuf| {
+        profile::parse(&read_text(path)?).with_context(|| cannot_use(path)).map_err(Failure::from)
+    };
+    let profiles: Vec<_> = args.files.iter().map(read).collect::<Result<_, _>>()?;
+    let how = if args.intersect { How::Intersection } else { How::Union };
+    let native = native(&profiles.iter().collect::<Vec<_>>());
+    let Combined { profile, notes } = combine(&profiles, how, native)?;
+    for note in notes {
+        ui.warn(note);
+    }
+    let before = |given: &Profile| given.policy(native);
+    let merged = profile.policy(native)?;
+    for (path, given) in args.files.iter().zip(&profiles) {
+        let comparison = compare(&before(given)?, &merged);
+        let wider = comparison.changes().filter(|change| change.widened.is_some()).count();
+        let narrower = comparison.changes().filter(|change| change.narrowed.is_some()).count();
+        ui.say(format_args!(
+            "{}: the result allows {} more, {} less",
+            shown(path),
+            plural(wider, "call"),
+            plural(narrower, "call")
+        ));
+    }
+    Ok(profile::print(&profile)?)
 }
 
 /// Merges recordings, of which only one is in memory at a time.

@@ -1,9 +1,12 @@
 //! The command line: arguments in, one call into the library, text and an exit status out.
 
 mod containers;
+mod diff;
 mod duration;
 mod exit;
+mod explain;
 mod generate;
+mod input;
 mod mark;
 mod merge;
 mod record;
@@ -51,6 +54,8 @@ enum Command {
     Record(record::RecordArgs),
     Generate(generate::GenerateArgs),
     Verify(verify::VerifyArgs),
+    Diff(diff::DiffArgs),
+    Explain(explain::ExplainArgs),
     Merge(merge::MergeArgs),
     Mark(mark::MarkArgs),
     /// Print a completion script for your shell
@@ -88,6 +93,8 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Record(args) => record::main(args, &ui),
         Command::Generate(args) => generate::main(args, &ui),
         Command::Verify(args) => verify::main(args, &ui),
+        Command::Diff(args) => diff::main(args, &ui),
+        Command::Explain(args) => explain::main(args, &ui),
         Command::Merge(args) => merge::main(args, &ui),
         Command::Mark(args) => mark::main(args),
         Command::Completions { shell } => completions(*shell),

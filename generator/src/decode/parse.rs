@@ -128,9 +128,7 @@ fn value(call: &str, index: usize, text: &str) -> Result<u64, ParseError> {
             }
         })?;
     }
-    let kind = TABLE.calls.get(call).and_then(|kinds| kinds.get(index));
-    let is_32_bit = kind.is_some_and(|kind| kind.ends_with(" int") || kind.ends_with(" uint"));
-    Ok(if is_32_bit { value & 0xffff_ffff } else { value })
+    Ok(if super::is_32_bit(call, index) { value & 0xffff_ffff } else { value })
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -156,7 +154,7 @@ fn names(call: &str, index: usize) -> impl Iterator<Item = String> {
     sets.flat_map(|set| set.names.values().cloned())
 }
 
-fn constant(call: &str, index: usize, text: &str) -> Option<u64> {
+pub(super) fn constant(call: &str, index: usize, text: &str) -> Option<u64> {
     let sets = sets(call, index).iter().filter_map(|set| TABLE.values.get(set));
     let mut entries = sets.flat_map(|set| &set.names);
     entries.find(|(_, name)| *name == text).map(|(value, _)| value.cast_unsigned())

@@ -4,6 +4,7 @@
 //! profile that can be read, and [`Profile::policy`] is what it means.
 
 mod arch;
+pub mod combine;
 mod finding;
 pub mod lint;
 mod print;
@@ -13,6 +14,7 @@ use crate::abi::Abi;
 use crate::policy::{Action, Clause, Conflict, Policy, Predicate};
 
 pub use arch::Architecture;
+pub use combine::combine;
 pub use finding::{Finding, Findings, Severity};
 pub use lint::lint;
 pub use print::print;

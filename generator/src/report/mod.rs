@@ -1,0 +1,3 @@
+//! Reports in formats that others have defined.
+
+pub mod sarif;
