@@ -14,6 +14,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod ci;
 mod completeness;
 mod marks;
 mod no_loss;
