@@ -16,6 +16,7 @@ mod support;
 
 mod ci;
 mod completeness;
+mod glue;
 mod marks;
 mod no_loss;
 mod passing_through;
