@@ -6,6 +6,7 @@ use crate::abi::Abi;
 use crate::decode::{self, Pattern};
 use crate::diff::{Risk, describe_arguments, past, risk_of};
 use crate::evidence::{Evidence, Seen};
+use crate::policy::argument::ArgumentRule;
 use crate::policy::decide::Meaning;
 use crate::policy::decide::space::Set;
 use crate::policy::{Action, Clause, Conflict, Predicate, width};
@@ -171,6 +172,44 @@ fn times(count: u64) -> String {
     if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
+/// The values of arguments that were seen, of those that are asked about.
+fn arguments(text: &mut String, recording: &Recording, pattern: &Pattern) -> fmt::Result {
+    const LISTED: usize = 20;
+    let Pattern { abi, number, .. } = *pattern;
+    let call = recording.calls.get(&abi).and_then(|calls| calls.get(&number));
+    let rule = abi.syscall_name(number).and_then(ArgumentRule::of);
+    let (Some(rule), Some(kept)) = (rule, call.and_then(|call| call.arguments.as_ref())) else {
+        return match pattern.args.iter().any(Option::is_some) {
+            true => writeln!(text, "  with which arguments is not in this recording"),
+            false => Ok(()),
+        };
+    };
+    let asked = |values: &[u64]| {
+        rule.keep.iter().zip(values).all(|(kept, value)| {
+            let given = pattern.args.get(usize::from(kept.argument)).copied().flatten();
+            given.is_none_or(|given| kept.reduce(given) == *value)
+        })
+    };
+    let mut values: Vec<_> = kept.values.iter().filter(|(values, _)| asked(values)).collect();
+    values.sort_by_key(|(values, used)| (std::cmp::Reverse(used.count), *values));
+    if values.is_empty() && kept.overflow == 0 {
+        writeln!(text, "  but never with these arguments")?;
+    }
+    for (values, used) in values.iter().take(LISTED) {
+        let programs: Vec<_> = used.programs.keys().map(String::as_str).collect();
+        let example = decode::call(abi, number, &rule.example(values));
+        writeln!(text, "    as {example}, {}, by {}", times(used.count), programs.join(", "))?;
+    }
+    if values.len() > LISTED {
+        writeln!(text, "    and in {} other ways", values.len() - LISTED)?;
+    }
+    if kept.overflow > 0 {
+        let times = times(kept.overflow);
+        writeln!(text, "    and {times} with arguments for which there was no room")?;
+    }
+    Ok(())
+}
+
 /// What a recording says about a call.
 pub fn recording(recording: &Recording, pattern: &Pattern) -> String {
     let (abi, number) = (pattern.abi, pattern.number);
@@ -191,10 +230,7 @@ pub fn recording(recording: &Recording, pattern: &Pattern) -> String {
             {
                 let _ = writeln!(text, "    last in sample {}", last.name);
             }
-            if pattern.args.iter().any(Option::is_some) {
-                let _ = writeln!(text, "  with which arguments is not in this recording");
-            }
-            Ok(())
+            arguments(&mut text, recording, pattern)
         }
     };
     for ((_, _, errno), count) in

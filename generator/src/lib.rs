@@ -5,6 +5,7 @@
 //! [`record`] → [`recording`] → [`policy`] → [`profile`] → [`verify`].
 
 pub mod abi;
+pub mod check;
 pub mod cli;
 pub mod decode;
 pub mod diff;

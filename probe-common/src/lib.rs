@@ -345,6 +345,48 @@ pub struct Refusal {
     pub args: [u64; 6],
 }
 
+/// Arguments of one call that can be kept.
+pub const KEPT_ARGUMENTS: usize = 3;
+
+/// Different values of one call's arguments that are kept for one set; more are an overflow.
+pub const VALUES_PER_CALL: u32 = 128;
+
+/// How an argument is kept.
+pub mod kept {
+    /// Not at all.
+    pub const NOT: u8 = 0;
+    /// Its bits under the mask.
+    pub const BITS: u8 = 1;
+    /// 1 if any bit under the mask is set, else 0.
+    pub const ANY: u8 = 2;
+    /// 1 if all bits under the mask are set, else 0.
+    pub const ALL: u8 = 3;
+}
+
+/// Which arguments of a call are kept, and how.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ArgumentRule {
+    /// Bits that count, of each of the arguments.
+    pub masks: [u64; KEPT_ARGUMENTS],
+    /// One of [`kept`] for each of them; the first is [`kept::NOT`] for a call without a rule.
+    pub kinds: [u8; 4],
+    /// Their indexes, 0 to 5.
+    pub indexes: [u8; 4],
+}
+
+/// A call with arguments that are kept, as they are kept; zero for those that are not.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ArgumentsKey {
+    /// Set of the task that made it.
+    pub set: u32,
+    /// Its number, without [`X32_BIT`] for x32.
+    pub number: u32,
+    /// Of each argument that the call's [`ArgumentRule`] names.
+    pub values: [u64; KEPT_ARGUMENTS],
+}
+
 /// A rare fact, announced through the ring buffer. Each can be recovered from a map.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -378,6 +420,8 @@ mod pod {
         crate::Seen,
         crate::RefusalKey,
         crate::Refusal,
+        crate::ArgumentRule,
+        crate::ArgumentsKey,
         crate::Event
     );
 }

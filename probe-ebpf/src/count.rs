@@ -4,8 +4,11 @@
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
+use aya_ebpf::programs::RawTracePointContext;
 use probe_common::{Counters, NUMBERS, Seen, UnknownKey, loss};
 
+use crate::arguments;
+use crate::kernel::Call;
 use crate::scope::{add as add_shared, lose};
 
 /// By set. The loader sets the size of this and the next one.
@@ -22,10 +25,10 @@ static UNKNOWN: HashMap<UnknownKey, Seen> = HashMap::with_max_entries(1024, 0);
 
 /// Counts a call of a set.
 #[inline(always)]
-pub fn add(set: u32, number: u32) {
-    let index = number as usize;
+pub fn add(ctx: &RawTracePointContext, set: u32, call: &Call) {
+    let index = call.number as usize;
     if index >= NUMBERS {
-        unknown(set, number);
+        unknown(set, call.number);
         return;
     }
     let Some(counters) = COUNTERS.get_ptr_mut(set) else {
@@ -36,10 +39,14 @@ pub fn add(set: u32, number: u32) {
     unsafe {
         let counter = counters.cast::<u64>().add(index);
         let before = *counter;
-        *counter = before + 1;
         if before == 0 {
+            // The first one; or one of those that are counted by their arguments.
+            if arguments::add(ctx, set, call) {
+                return;
+            }
             first(set, index);
         }
+        *counter = before + 1;
     }
 }
 

@@ -238,6 +238,33 @@ impl Call {
         }
     }
 
+    /// One of its arguments, from the registers that a tracepoint gave: a 32-bit word through the
+    /// 32-bit entry.
+    #[inline(always)]
+    pub fn argument(&self, regs: *const u8, index: u8) -> u64 {
+        if self.abi == abi::X86 {
+            let offset = match index {
+                0 => config!(regs_compat_args[0]),
+                1 => config!(regs_compat_args[1]),
+                2 => config!(regs_compat_args[2]),
+                3 => config!(regs_compat_args[3]),
+                4 => config!(regs_compat_args[4]),
+                _ => config!(regs_compat_args[5]),
+            };
+            u64::from(read::<u32>(regs, offset).unwrap_or(0))
+        } else {
+            let offset = match index {
+                0 => config!(regs_args[0]),
+                1 => config!(regs_args[1]),
+                2 => config!(regs_args[2]),
+                3 => config!(regs_args[3]),
+                4 => config!(regs_args[4]),
+                _ => config!(regs_args[5]),
+            };
+            read(regs, offset).unwrap_or(0)
+        }
+    }
+
     #[inline(always)]
     pub fn is_native(&self) -> bool {
         self.abi == config!(native_abi)

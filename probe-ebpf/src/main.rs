@@ -9,6 +9,7 @@
 //! - [`containers`]: which of them are containers, and when these begin
 //! - [`programs`]: which executable a task runs: one set of counters for each
 //! - [`count`]: the counters
+//! - [`arguments`]: the values of arguments, for calls where a filter may look at them
 //! - [`refusals`]: calls that a seccomp filter refused
 //! - [`kernel`]: how kernel memory is read
 //!
@@ -18,6 +19,7 @@
 // Inline assembly for BPF is not stable; `cargo xtask build-ebpf` builds with a compiler that allows it.
 #![feature(asm_experimental_arch)]
 
+mod arguments;
 mod containers;
 mod count;
 mod kernel;
@@ -58,7 +60,7 @@ pub fn sys_enter(ctx: RawTracePointContext) -> i32 {
     }
     let set =
         if call.is_native() { u32::from(set) } else { programs::set_of_abi(&ctx, set, call.abi) };
-    count::add(set, call.number);
+    count::add(&ctx, set, &call);
     0
 }
 

@@ -6,7 +6,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap};
 use aya_ebpf::programs::RawTracePointContext;
 use probe_common::{
-    ABIS, IN_CALL, KILLED, NUMBERS, Refusal, RefusalKey, SET_MASK, Seen, abi, loss,
+    ABIS, IN_CALL, KILLED, NUMBERS, Refusal, RefusalKey, SET_MASK, Seen, loss,
 };
 
 use crate::kernel::{Call, Task, config, read};
@@ -33,7 +33,7 @@ pub fn add(ctx: &RawTracePointContext, task: &Task, set: u16) -> bool {
     let mut key = RefusalKey { set, abi: call.abi, number: call.number, errno, args: [0; 6] };
     let looked_at = looked_at(&call);
     for index in 0..6 {
-        let value = argument(&call, regs, index);
+        let value = call.argument(regs, index as u8);
         refusal.args[index] = value;
         if looked_at & (1 << index) != 0 {
             key.args[index] = value;
@@ -74,15 +74,6 @@ fn looked_at(call: &Call) -> u64 {
         return 0;
     }
     LOOKED_AT.get(call.abi * NUMBERS as u32 + call.number).copied().unwrap_or(0)
-}
-
-#[inline(always)]
-fn argument(call: &Call, regs: *const u8, index: usize) -> u64 {
-    if call.abi == abi::X86 {
-        u64::from(read::<u32>(regs, config!(regs_compat_args[index])).unwrap_or(0))
-    } else {
-        read(regs, config!(regs_args[index])).unwrap_or(0)
-    }
 }
 
 #[inline(always)]

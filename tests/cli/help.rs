@@ -8,6 +8,11 @@ fn every_command_has_help_with_its_options() {
         ("record", &["--output", "--user", "--linger", "COMMAND"][..]),
         ("generate", &["--output", "--allow-incomplete", "RECORDING"]),
         ("verify", &["--output", "--format", "--user", "PROFILE"]),
+        ("check", &["--within", "--covers", "--caps", "--kernel", "PROFILE"]),
+        ("diff", &["--fail-on", "--allow-file", "--format", "OLD", "NEW"]),
+        ("explain", &["FILE", "CALL", "socket(AF_NETLINK"]),
+        ("merge", &["--allow-mixed", "--intersect", "--output"]),
+        ("mark", &["NAME", "--if-recording", "STRAIT_MARK"]),
         ("completions", &["bash", "zsh", "fish"]),
     ] {
         let help = strait().args([command, "--help"]).run().stdout;
@@ -20,7 +25,7 @@ fn every_command_has_help_with_its_options() {
 #[test]
 fn the_help_names_every_command() {
     let help = strait().arg("--help").run().stdout;
-    for command in ["record", "generate", "verify", "completions", "man"] {
+    for command in ["record", "generate", "verify", "check", "completions", "man"] {
         assert!(help.contains(command), "{help}");
     }
 }
@@ -44,6 +49,15 @@ fn a_wrong_command_line_is_2() {
         &["verify"],
         &["verify", "p.json"],
         &["verify", "p.json", "--format", "poem", "--", "/bin/true"],
+        &["check"],
+        &["check", "p.json", "--caps", "CAP_EVERYTHING"],
+        &["check", "p.json", "--kernel", "new"],
+        &["diff"],
+        &["diff", "old.json"],
+        &["diff", "old.json", "new.json", "--fail-on", "monday"],
+        &["explain", "p.json"],
+        &["merge"],
+        &["mark"],
         &["completions", "basic"],
     ] {
         let outcome = strait().args(arguments).expect_exit(2).run();

@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod check;
 mod diff;
 mod generate;
 mod help;

@@ -6,7 +6,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use strait::abi::Abi;
 use strait::recording::merge::merge;
-use strait::recording::{Call, Container, Losses, Phase, Recording, Sample, Start, TargetKind, v1};
+use strait::recording::{
+    ArgumentUse, Arguments, Call, Container, Losses, Phase, Recording, Sample, Start, TargetKind,
+    v1,
+};
 
 use crate::support::recording;
 
@@ -21,11 +24,32 @@ fn validator() -> jsonschema::Validator {
 fn call() -> impl Strategy<Value = Call> {
     let phases =
         prop::collection::btree_map(prop::sample::select(Phase::ALL.to_vec()), 1..9u64, 0..4);
-    (any::<u64>(), 0..u64::from(u32::MAX), phases).prop_map(|(count, ms, phases)| Call {
+    let arguments = prop::option::of(arguments());
+    let fields = (any::<u64>(), 0..u64::from(u32::MAX), phases, arguments);
+    fields.prop_map(|(count, ms, phases, arguments)| Call {
         count,
         first_seen: Duration::from_millis(ms),
         programs: BTreeMap::from([("/usr/bin/app".to_owned(), count)]),
         phases,
+        arguments,
+    })
+}
+
+fn arguments() -> impl Strategy<Value = Arguments> {
+    let combination = (any::<[u64; 2]>(), 1..9u64, 0..9u64).prop_map(|(values, count, ms)| {
+        let seen = ArgumentUse {
+            count,
+            first_seen: Duration::from_millis(ms),
+            programs: BTreeMap::from([("/usr/bin/app".to_owned(), count)]),
+            phases: BTreeMap::from([(Phase::Running, count)]),
+        };
+        (values.to_vec(), seen)
+    });
+    let values = prop::collection::vec(combination, 0..4);
+    (values, any::<u64>()).prop_map(|(values, overflow)| Arguments {
+        indexes: vec![1, 4],
+        values: values.into_iter().collect(),
+        overflow,
     })
 }
 

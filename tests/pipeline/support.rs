@@ -16,6 +16,7 @@ pub fn recording(calls: &[(Abi, &str)]) -> Recording {
             first_seen: Duration::from_millis(1),
             programs: BTreeMap::from([("/usr/bin/app".to_owned(), 1)]),
             phases: BTreeMap::new(),
+            arguments: None,
         };
         table.entry(*abi).or_default().insert(number, call);
     }

@@ -14,6 +14,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arguments;
 mod ci;
 mod completeness;
 mod glue;

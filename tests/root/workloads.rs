@@ -149,6 +149,21 @@ pub fn id_of_nobody() -> Workload {
     Workload { user: Some("nobody"), ..workload(["/usr/bin/id".into(), "-u".into()], &[]) }
 }
 
+/// curl: a page, a missing one, an upload.
+pub fn curl() -> Workload {
+    kernel::require("curl", "curl");
+    let command = [PYTHON[0].into(), PYTHON[1].into(), text(&source("curl.py"))];
+    workload(command, const { &[every_count_varies("a server and its client take turns")] })
+}
+
+/// sshd and ssh: a command, a file, a wrong key.
+pub fn ssh() -> Workload {
+    kernel::require("sshd", "openssh-server");
+    let port = wait::free_port().to_string();
+    let command = [PYTHON[0].into(), PYTHON[1].into(), text(&source("ssh.py")), port];
+    workload(command, const { &[every_count_varies("a server and its client take turns")] })
+}
+
 /// nginx: start, requests, reload, requests, quit.
 pub fn nginx() -> Workload {
     const READS: &str = "the driver gets nginx's log lines together or one by one";
@@ -172,6 +187,10 @@ pub fn nginx() -> Workload {
                     count_varies("rt_sigsuspend", "signals that arrive together wake nginx once"),
                     count_varies("rt_sigreturn", "signals that arrive together wake nginx once"),
                     count_varies("wait4", "children that end together are reaped in one round"),
+                    count_varies(
+                        "recvmsg",
+                        "messages of the master that arrive together are read in one round",
+                    ),
                 ]
             },
         )

@@ -32,7 +32,7 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
         limit: args.limit.and_then(|limit| limit.0),
         max_programs: args.run.max_programs,
         only: args.only.clone(),
-        looked_at: Vec::new(),
+        refusals: args.refusals.then(Vec::new),
         verbose: ui.is_verbose(),
     };
     let notify = |notice: &Notice| ui.note(notice);

@@ -11,10 +11,12 @@ use super::exit::{self, Failure, Outcome};
 use super::{Ui, record};
 use crate::evidence::{self, Evidence};
 use crate::generate::{
-    GenerateError, Generated, Options, RefuseWith, Runtime, Runtimes, Startup, check, generate,
+    ArgumentFilters, GenerateError, Generated, Options, RefuseWith, Runtime, Runtimes, Startup,
+    check, generate,
 };
 use crate::output::Output;
 use crate::policy::Capability;
+use crate::policy::argument::Level;
 use crate::profile::{self, Profile};
 use crate::recording::Recording;
 use crate::recording::merge::merge;
@@ -60,6 +62,9 @@ pub struct GenerateArgs {
     /// Capabilities that it will not have; ALL drops Docker's default ones
     #[arg(long, value_name = "CAP", value_delimiter = ',')]
     cap_drop: Vec<String>,
+    /// How much of the profile looks at arguments
+    #[arg(long, value_name = "HOW", default_value = "standard")]
+    args: ArgsArg,
     /// Which container runtimes have to be able to start the workload
     #[arg(long, value_name = "RUNTIME", default_value = "any")]
     runtime: RuntimeArg,
@@ -76,6 +81,30 @@ pub struct GenerateArgs {
     /// That file is FILE.evidence.json for FILE.json; `strait diff` and `strait explain` read it.
     #[arg(long)]
     no_evidence: bool,
+}
+
+/// How much looks at arguments.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ArgsArg {
+    /// Nothing; wider than the Docker default for socket, clone and personality
+    None,
+    /// What the Docker default looks at, under its own conditions
+    Baseline,
+    /// Also what was recorded, where it protects the kernel or others and the call is not hot
+    Standard,
+    /// What was recorded, wherever it was
+    Strict,
+}
+
+impl From<ArgsArg> for ArgumentFilters {
+    fn from(arg: ArgsArg) -> Self {
+        match arg {
+            ArgsArg::None => Self::None,
+            ArgsArg::Baseline => Self::Baseline,
+            ArgsArg::Standard => Self::Seen(Level::Standard),
+            ArgsArg::Strict => Self::Seen(Level::Strict),
+        }
+    }
 }
 
 /// Container runtimes.
@@ -140,6 +169,7 @@ impl GenerateArgs {
                 no_new_privs: self.no_new_privs,
                 init: self.init,
             },
+            arguments: self.args.into(),
             ..Options::default()
         })
     }

@@ -1,5 +1,6 @@
 //! The command line: arguments in, one call into the library, text and an exit status out.
 
+mod check;
 mod containers;
 mod diff;
 mod duration;
@@ -58,6 +59,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Merge(merge::MergeArgs),
     Mark(mark::MarkArgs),
+    Check(check::CheckArgs),
     /// Print a completion script for your shell
     ///
     /// For example: strait completions bash > /etc/bash_completion.d/strait
@@ -97,6 +99,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Explain(args) => explain::main(args, &ui),
         Command::Merge(args) => merge::main(args, &ui),
         Command::Mark(args) => mark::main(args),
+        Command::Check(args) => check::main(args, &ui),
         Command::Completions { shell } => completions(*shell),
         Command::Man { subcommand } => man(subcommand.as_deref()),
     };

@@ -51,6 +51,10 @@ pub struct RecordArgs {
     /// Only these containers: NAME, image=IMAGE or label=KEY[=VALUE]
     #[arg(long, value_name = "WHICH", requires = "containers")]
     pub only: Vec<Only>,
+    /// Also record which calls the containers' filters refuse, and with what errno; every call of the
+    /// machine then costs about half as much again as recording does
+    #[arg(long, requires = "containers")]
+    pub refusals: bool,
     /// End after this time in any case
     #[arg(long = "for", value_name = "DURATION", requires = "scope", value_parser = duration::parse)]
     pub limit: Option<duration::Limit>,

@@ -129,7 +129,7 @@ fn watch_containers(
         limit: None,
         max_programs: args.run.max_programs,
         only: Vec::new(),
-        looked_at: looked_at(policy),
+        refusals: Some(looked_at(policy)),
         verbose: ui.is_verbose(),
     };
     let notify = |notice: &Notice| ui.note(notice);

@@ -23,7 +23,7 @@ use crate::evidence::{Evidence, Seen};
 use crate::policy::decide::space::Set;
 use crate::policy::decide::{self, ChangeKind, Comparison, Meaning, Witness};
 use crate::policy::fallback::fallbacks;
-use crate::policy::{Action, Errno};
+use crate::policy::{Action, Args, Clause, Errno, Predicate, width};
 
 pub use allow::{Exception, Exceptions};
 pub(crate) use risk::of as risk_of;
@@ -318,6 +318,11 @@ impl Pair {
         let covering = if widens { covering(&gained, abi, number, exceptions) } else { Vec::new() };
         used.extend(&covering);
         let subject = if widens { &gained } else { &lost };
+        let seen = side.evidence.as_ref().and_then(|evidence| evidence.seen(abi, number)).cloned();
+        let is_meant = |args: &Args| {
+            let clause = Clause::new(args.map(|value| Some(Predicate::Equal(value))));
+            !Set::of(&clause, width(abi)).and(subject).is_empty()
+        };
         Some(Change {
             abi,
             number,
@@ -329,7 +334,7 @@ impl Pair {
             lost: part(&lost),
             witness,
             risk: risk::of(abi, number, if subject.is_empty() { &has } else { subject }),
-            seen: side.evidence.as_ref().and_then(|evidence| evidence.seen(abi, number)).cloned(),
+            seen: if whole { seen } else { seen.and_then(|seen| seen.only(is_meant)) },
             instead: instead(&witness, direction, after),
             excepted: covering
                 .iter()

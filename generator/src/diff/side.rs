@@ -1,13 +1,14 @@
 //! What is compared: a profile, or what was recorded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Evidence;
 use crate::abi::Abi;
+use crate::policy::argument::ArgumentRule;
 use crate::policy::decide::Meaning;
 use crate::policy::{Action, Clause, Conflict, Errno, Policy, Rule};
 use crate::profile::Profile;
-use crate::recording::Recording;
+use crate::recording::{Call, Recording};
 
 /// What a side is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,13 +79,30 @@ impl Side {
 
 /// The policy that allows what was called, and nothing else.
 pub fn called(recording: &Recording) -> Policy {
-    let allow = |_: &u32| vec![Rule { action: Action::Allow, clauses: vec![Clause::ALWAYS] }];
+    let allow = |abi: Abi, number: u32, call: &Call| {
+        let clauses = clauses(abi, number, call).unwrap_or_else(|| vec![Clause::ALWAYS]);
+        vec![Rule { action: Action::Allow, clauses }]
+    };
     let tables: BTreeMap<Abi, BTreeMap<u32, Vec<Rule>>> = recording
         .calls
         .iter()
-        .map(|(abi, calls)| (*abi, calls.keys().map(|number| (*number, allow(number))).collect()))
+        .map(|(abi, calls)| {
+            let rules = calls.iter();
+            (*abi, rules.map(|(number, call)| (*number, allow(*abi, *number, call))).collect())
+        })
         .collect();
     Policy::from_tables(Action::Errno(Errno::ENOSYS), tables)
+}
+
+/// The condition for the arguments that were seen; `None` if they are not all known.
+fn clauses(abi: Abi, number: u32, call: &Call) -> Option<Vec<Clause>> {
+    let arguments = call.arguments.as_ref().filter(|arguments| arguments.overflow == 0)?;
+    let rule = ArgumentRule::of(abi.syscall_name(number)?)?;
+    if !rule.indexes().eq(arguments.indexes.iter().copied()) {
+        return None;
+    }
+    let seen: BTreeSet<Vec<u64>> = arguments.values.keys().cloned().collect();
+    rule.condition(&seen)
 }
 
 /// The ABI that stands for the machine's own, the same on every machine: what the profiles list, if that

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::abi::Abi;
+use crate::policy::Args;
+use crate::policy::argument::ArgumentRule;
 use crate::profile::Profile;
-use crate::recording::{Phase, Recording, Source};
+use crate::recording::{ArgumentUse, Phase, Recording, Sample, Source};
 
 pub use v1::ReadError;
 
@@ -46,6 +48,21 @@ pub struct Seen {
     pub samples: BTreeSet<String>,
     /// How many more there are.
     pub more_samples: u64,
+    /// The values of its arguments, where they were kept.
+    pub values: Vec<Value>,
+}
+
+/// A combination of values of a call's arguments, and who made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// Arguments that stand for it; 0 for those that were not kept.
+    pub args: Args,
+    /// How often.
+    pub count: u64,
+    /// How often by each program, by path.
+    pub programs: BTreeMap<String, u64>,
+    /// The sample in which it was seen first: the one that was going on then.
+    pub first: Option<First>,
 }
 
 /// The sample in which a call was made first.
@@ -101,6 +118,15 @@ impl Evidence {
                 }
             }
         }
+        for (abi, number, call) in recording.iter() {
+            let seen = calls.get_mut(&abi).and_then(|of_abi| of_abi.get_mut(&number));
+            if let (Some(seen), Some(arguments)) = (seen, &call.arguments) {
+                let values = arguments.values.iter();
+                seen.values = values
+                    .filter_map(|(values, used)| value(recording, abi, number, values, used))
+                    .collect();
+            }
+        }
         Self { profile: None, recordings: recording.sources(), calls }
     }
 
@@ -126,7 +152,79 @@ impl Evidence {
     }
 }
 
+fn value(
+    recording: &Recording,
+    abi: Abi,
+    number: u32,
+    values: &[u64],
+    used: &ArgumentUse,
+) -> Option<Value> {
+    let rule = ArgumentRule::of(abi.syscall_name(number)?)?;
+    Some(Value {
+        args: rule.example(values),
+        count: used.count,
+        programs: used.programs.clone(),
+        first: first_of_value(recording, abi, number, values),
+    })
+}
+
+/// Samples do not know arguments, but when these values were first seen is known, and so which sample was
+/// going on then.
+fn first_of_value(recording: &Recording, abi: Abi, number: u32, values: &[u64]) -> Option<First> {
+    let parts = match recording.origin.parts.as_slice() {
+        [] if recording.origin.sources.is_empty() => std::slice::from_ref(recording),
+        parts => parts,
+    };
+    let seen = |part: &Recording| {
+        let call = part.calls.get(&abi)?.get(&number)?;
+        Some(call.arguments.as_ref()?.values.get(values)?.first_seen)
+    };
+    let first = parts.iter().filter_map(|part| Some((part, seen(part)?)));
+    let nanoseconds = |part: &Recording, seen: Duration| {
+        part.started.as_nanosecond() + i128::try_from(seen.as_nanos()).unwrap_or(i128::MAX / 2)
+    };
+    let (part, seen) = first.min_by_key(|(part, seen)| nanoseconds(part, *seen))?;
+    let of_part = |sample: &&Sample| {
+        sample.recording == part.origin.id
+            || (sample.recording.is_empty() && std::ptr::eq(part, recording))
+    };
+    let samples = recording.samples.iter().filter(of_part);
+    let going_on = samples.filter(|sample| sample.finished >= seen && sample.has(abi, number));
+    let sample = going_on.min_by_key(|sample| (sample.finished, &sample.name))?;
+    Some(First {
+        sample: sample.name.clone(),
+        recording: part.origin.id.clone(),
+        finished: sample.finished,
+    })
+}
+
 impl Seen {
+    /// The same, of only those calls whose values are wanted; `None` if values were kept and none is.
+    pub fn only(&self, wanted: impl Fn(&Args) -> bool) -> Option<Self> {
+        if self.values.is_empty() {
+            return Some(self.clone());
+        }
+        let values: Vec<Value> =
+            self.values.iter().filter(|value| wanted(&value.args)).cloned().collect();
+        let mut programs: BTreeMap<String, u64> = BTreeMap::new();
+        for (program, count) in values.iter().flat_map(|value| &value.programs) {
+            let sum = programs.entry(program.clone()).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+        let firsts = values.iter().filter_map(|value| value.first.clone());
+        Some(Self {
+            count: values.iter().fold(0, |sum, value| sum.saturating_add(value.count)),
+            first_seen: self.first_seen,
+            programs,
+            phases: BTreeMap::new(),
+            first: firsts.min_by_key(|first| (first.finished, first.sample.clone())),
+            samples: BTreeSet::new(),
+            more_samples: 0,
+            values,
+        })
+        .filter(|seen| seen.count > 0)
+    }
+
     /// Whether it was made in so many tests that none of them is of note.
     pub fn is_everywhere(&self) -> bool {
         self.more_samples > 0

@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
-use crate::recording::{Call, Completeness, Host, Origin, Sample, Start, Target, TargetKind, Tool};
+use crate::recording::{
+    Arguments, Call, Completeness, Host, Origin, Sample, Start, Target, TargetKind, Tool,
+};
 
 const ABI: Abi = Abi::X86_64;
 
@@ -21,6 +23,7 @@ fn recording(samples: Vec<Sample>) -> Recording {
         first_seen: Duration::from_millis(3),
         programs: BTreeMap::from([(program.to_owned(), count)]),
         phases: BTreeMap::from([(Phase::Running, count)]),
+        arguments: None,
     };
     Recording {
         origin: Origin { id: "r1".to_owned(), ..Origin::default() },
@@ -58,6 +61,33 @@ fn the_first_test_to_make_a_call_is_known() {
     assert_eq!(socket.samples, BTreeSet::from(["late".to_owned(), "middle".to_owned()]));
     assert_eq!(socket.foremost(), Some(("/bin/app", 0)));
     assert_eq!(evidence.recording("r1").unwrap().name, "app");
+}
+
+#[test]
+fn values_of_arguments_have_the_test_that_was_going_on() {
+    let mut made = recording(vec![sample("first", 10, &[0, 41]), sample("second", 90, &[41])]);
+    let used = |first_seen| ArgumentUse {
+        count: 1,
+        first_seen: Duration::from_millis(first_seen),
+        programs: BTreeMap::from([("/bin/app".to_owned(), 1)]),
+        phases: BTreeMap::new(),
+    };
+    let indexes: Vec<u8> = ArgumentRule::of("socket").unwrap().indexes().collect();
+    let values = |family: u64| {
+        indexes.iter().map(|index| if *index == 0 { family } else { 0 }).collect::<Vec<_>>()
+    };
+    made.calls.get_mut(&ABI).unwrap().get_mut(&41).unwrap().arguments = Some(Arguments {
+        indexes: indexes.clone(),
+        values: BTreeMap::from([(values(1), used(4)), (values(16), used(60))]),
+        overflow: 0,
+    });
+    let evidence = Evidence::of(&made);
+    let socket = evidence.seen(ABI, 41).unwrap();
+    let netlink = socket.only(|args| args[0] == 16).unwrap();
+    assert_eq!((netlink.count, netlink.first.unwrap().sample.as_str()), (1, "second"));
+    assert_eq!(socket.only(|_| true).unwrap().first.unwrap().sample, "first");
+    assert_eq!(socket.only(|args| args[0] == 17), None);
+    assert_eq!(v1::parse(&v1::print(&evidence).unwrap()).unwrap(), evidence);
 }
 
 #[test]

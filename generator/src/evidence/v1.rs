@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{Evidence, First, Seen};
+use super::{Evidence, First, Seen, Value};
 use crate::abi::Abi;
+use crate::decode;
 use crate::profile::{self, Profile};
 use crate::recording::{Phase, Source, Tool};
 
@@ -75,6 +76,21 @@ struct SeenJson {
     samples: Vec<String>,
     #[serde(default, skip_serializing_if = "is_zero")]
     more_samples: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    values: Vec<ValueJson>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ValueJson {
+    /// For people.
+    #[serde(default)]
+    call: String,
+    /// Hexadecimal text: JSON readers lose digits of large numbers.
+    args: Vec<String>,
+    count: u64,
+    programs: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first: Option<FirstJson>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,6 +116,53 @@ pub(super) fn fingerprint(profile: &Profile) -> Option<String> {
     Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+impl From<&First> for FirstJson {
+    fn from(first: &First) -> Self {
+        Self {
+            sample: first.sample.clone(),
+            recording: first.recording.clone(),
+            finished_ms: milliseconds(first.finished),
+        }
+    }
+}
+
+impl From<FirstJson> for First {
+    fn from(first: FirstJson) -> Self {
+        Self {
+            sample: first.sample,
+            recording: first.recording,
+            finished: Duration::from_millis(first.finished_ms),
+        }
+    }
+}
+
+impl From<&Value> for ValueJson {
+    fn from(value: &Value) -> Self {
+        Self {
+            call: String::new(),
+            args: value.args.iter().map(|arg| format!("{arg:#x}")).collect(),
+            count: value.count,
+            programs: value.programs.clone(),
+            first: value.first.as_ref().map(FirstJson::from),
+        }
+    }
+}
+
+impl From<ValueJson> for Value {
+    fn from(json: ValueJson) -> Self {
+        let mut args = [0; 6];
+        for (slot, text) in args.iter_mut().zip(&json.args) {
+            *slot = u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or_default();
+        }
+        Self {
+            args,
+            count: json.count,
+            programs: json.programs,
+            first: json.first.map(First::from),
+        }
+    }
+}
+
 impl From<&Seen> for SeenJson {
     fn from(seen: &Seen) -> Self {
         Self {
@@ -112,13 +175,10 @@ impl From<&Seen> for SeenJson {
                 .iter()
                 .map(|(phase, count)| (phase.name().into(), *count))
                 .collect(),
-            first: seen.first.as_ref().map(|first| FirstJson {
-                sample: first.sample.clone(),
-                recording: first.recording.clone(),
-                finished_ms: milliseconds(first.finished),
-            }),
+            first: seen.first.as_ref().map(FirstJson::from),
             samples: seen.samples.iter().cloned().collect(),
             more_samples: seen.more_samples,
+            values: seen.values.iter().map(ValueJson::from).collect(),
         }
     }
 }
@@ -135,13 +195,10 @@ impl From<SeenJson> for Seen {
                 .iter()
                 .filter_map(|(name, count)| Some((phase(name)?, *count)))
                 .collect(),
-            first: json.first.map(|first| First {
-                sample: first.sample,
-                recording: first.recording,
-                finished: Duration::from_millis(first.finished_ms),
-            }),
+            first: json.first.map(First::from),
             samples: json.samples.into_iter().collect(),
             more_samples: json.more_samples,
+            values: json.values.into_iter().map(Value::from).collect(),
         }
     }
 }
@@ -156,7 +213,11 @@ pub fn print(evidence: &Evidence) -> Result<String, serde_json::Error> {
     let table = |abi: Abi, calls: &BTreeMap<u32, Seen>| {
         let entries = calls.iter().map(|(number, seen)| {
             let name = abi.syscall_name(*number).map_or_else(|| number.to_string(), str::to_owned);
-            (name, SeenJson { number: *number, ..SeenJson::from(seen) })
+            let mut json = SeenJson { number: *number, ..SeenJson::from(seen) };
+            for (json, value) in json.values.iter_mut().zip(&seen.values) {
+                json.call = decode::call(abi, *number, &value.args);
+            }
+            (name, json)
         });
         Table { syscalls: entries.collect() }
     };

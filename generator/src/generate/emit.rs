@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::RefuseWith;
+use super::arguments::Filters;
 use super::select::{Selection, everywhere};
 use crate::policy::baseline::{Resolved, Treatment};
 use crate::policy::fallback::fallbacks;
@@ -12,31 +13,38 @@ use crate::profile::{Architecture, Arg, Entry, Profile};
 
 pub(super) fn profile(
     selection: &Selection,
+    filters: &Filters,
     baseline: &Resolved<'_>,
     refuse_with: RefuseWith,
 ) -> Profile {
     let abis = &baseline.context().abis;
     let default = refuse_with.action();
     let otherwise = Action::Errno(baseline.baseline().refuse_with());
-    let unconditional = selection
-        .allowed
-        .iter()
-        .filter(|(_, treatment)| **treatment == Treatment::Allow)
-        .map(|(name, _)| (*name).to_owned());
-    let mut entries =
-        vec![Entry { names: unconditional.collect(), action: Action::Allow, args: Vec::new() }];
+    // Calls under the same conditions share their entries.
+    let mut allowed: BTreeMap<Vec<Clause>, Vec<String>> = BTreeMap::new();
+    for (name, treatment) in &selection.allowed {
+        let filter = filters.filtered.get(name);
+        let clauses = filter.map_or_else(|| treatment.allowed(), |filter| filter.clauses.clone());
+        allowed.entry(clauses).or_default().push((*name).to_owned());
+    }
+    let unconditional = allowed.remove(&vec![Clause::ALWAYS]).unwrap_or_default();
+    let mut entries = vec![Entry { names: unconditional, action: Action::Allow, args: Vec::new() }];
+    let mut conditional: Vec<_> = allowed.into_iter().collect();
+    conditional.sort_by(|(_, one), (_, other)| one.cmp(other));
+    for (clauses, names) in conditional {
+        entries.extend(clauses.iter().map(|clause| entry(&names, Action::Allow, clause)));
+    }
     for (name, treatment) in &selection.allowed {
         if *treatment == Treatment::Allow {
             continue;
         }
-        let allowed = treatment.allowed();
-        entries.extend(allowed.iter().map(|clause| entry(name, Action::Allow, clause)));
         // Through i386's multiplexer the two halves of the condition look the same, and libseccomp
         // refuses a filter with two actions under one condition.
         let told_apart = abis.iter().all(|abi| multiplexer(*abi, name).is_none());
         if told_apart {
             let refused = treatment.refused();
-            entries.extend(refused.iter().map(|clause| entry(name, otherwise, clause)));
+            let names = [(*name).to_owned()];
+            entries.extend(refused.iter().map(|clause| entry(&names, otherwise, clause)));
         }
     }
     for (errno, names) in refusals(selection, baseline, default) {
@@ -60,9 +68,9 @@ pub(super) fn profile(
     }
 }
 
-fn entry(name: &str, action: Action, clause: &Clause) -> Entry {
+fn entry(names: &[String], action: Action, clause: &Clause) -> Entry {
     Entry {
-        names: vec![name.to_owned()],
+        names: names.to_vec(),
         action,
         args: clause.predicates().map(|(index, predicate)| Arg { index, predicate }).collect(),
     }
@@ -87,7 +95,9 @@ fn refusals(
             Some(Treatment::Allow) if is_default(Errno::ENOSYS) => Errno::ENOSYS,
             Some(Treatment::Allow) => continue,
             Some(Treatment::Refuse(errno)) => errno,
-            Some(Treatment::AllowIf { .. }) | None => baseline.refusal(abi, number),
+            Some(Treatment::AllowIf { .. } | Treatment::ByArguments { .. }) | None => {
+                baseline.refusal(abi, number)
+            }
         };
         if errno == Errno::ENOSYS && is_default(errno) && fallbacks(name).next().is_none() {
             continue;

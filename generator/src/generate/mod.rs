@@ -4,7 +4,7 @@
 //!
 //! | The call | gets |
 //! |---|---|
-//! | was seen, or is always needed, and the baseline allows it | ALLOW, under the baseline's own conditions |
+//! | was seen, or is always needed, and the baseline allows it | ALLOW, under the baseline's own conditions; where values of arguments were kept, with those that were seen |
 //! | is needed by a runtime that will start the workload, and the baseline allows it | the same |
 //! | was made by nobody but the recorded container's runtime, and no other needs it | as if it had not been seen |
 //! | is refused by the baseline with an error of its own (clone3) | that error |
@@ -16,6 +16,7 @@
 //! refused gets the one on which software falls back to an older call.
 
 mod always;
+mod arguments;
 mod emit;
 mod error;
 mod runtime;
@@ -24,15 +25,19 @@ mod summary;
 
 use std::collections::BTreeSet;
 
+use arguments::Filters;
+
 use crate::abi::Abi;
+use crate::policy::argument::Level;
 use crate::policy::baseline::{Baseline, Context, KernelVersion};
 use crate::policy::{Action, Capability, Errno};
 use crate::profile::Profile;
 use crate::recording::{Completeness, Recording, TargetKind};
 
+pub use arguments::{ArgumentFilters, RefusedValues, Unfiltered};
 pub use error::GenerateError;
 pub use runtime::{Runtime, Runtimes, Startup};
-pub use summary::{AbiCounts, LeftOut, Reason, Refused, Summary};
+pub use summary::{AbiCounts, FilteredCall, LeftOut, Reason, Refused, Summary};
 
 /// What a call gets that the profile does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +78,13 @@ pub struct Options {
     pub kernel: Option<KernelVersion>,
     /// How the workload will be started.
     pub startup: Startup,
+    /// How much of it looks at arguments.
+    pub arguments: ArgumentFilters,
 }
 
 impl Default for Options {
-    /// A complete recording, ENOSYS, the capabilities of the recordings, and any runtime.
+    /// A complete recording, ENOSYS, the capabilities of the recordings, any runtime, and the arguments that
+    /// were seen where they matter.
     fn default() -> Self {
         Self {
             allow_incomplete: false,
@@ -84,6 +92,7 @@ impl Default for Options {
             capabilities: None,
             kernel: None,
             startup: Startup::default(),
+            arguments: ArgumentFilters::Seen(Level::Standard),
         }
     }
 }
@@ -114,10 +123,20 @@ pub fn generate(recordings: &[Recording], options: &Options) -> Result<Generated
         capabilities: options.capabilities.clone().unwrap_or_else(|| bounding_sets(recordings)),
         kernel: options.kernel,
     });
-    let selection = select::select(recordings, &baseline, &options.startup);
-    let profile = emit::profile(&selection, &baseline, options.refuse_with);
-    let summary =
-        summary::summarise(recordings, &selection, &baseline, &options.startup, &profile)?;
+    let mut selection = select::select(recordings, &baseline, &options.startup);
+    let filters = match options.arguments {
+        ArgumentFilters::Seen(level) => {
+            arguments::filters(recordings, &selection, &options.startup, level)
+        }
+        ArgumentFilters::Baseline => Filters::default(),
+        ArgumentFilters::None => {
+            selection.forget_conditions();
+            Filters::default()
+        }
+    };
+    let profile = emit::profile(&selection, &filters, &baseline, options.refuse_with);
+    let decided = summary::Decided { selection: &selection, filters: &filters };
+    let summary = summary::summarise(recordings, decided, &baseline, &options.startup, &profile)?;
     Ok(Generated { profile, summary })
 }
 

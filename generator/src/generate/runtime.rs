@@ -4,7 +4,7 @@
 //! to allow these calls too, and they differ from runtime to runtime, so that a profile made under
 //! one does not start under another. The sets are data in `profiles/runtimes/`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -30,6 +30,9 @@ struct File {
 struct Set {
     calls: String,
     needed: Needed,
+    /// Values that are kept of their arguments, as in an `ArgumentRule`.
+    #[serde(default)]
+    arguments: BTreeMap<String, Vec<Vec<u64>>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -43,10 +46,23 @@ impl File {
     /// All versions together, for `run` and `exec`: who starts a container may be updated, and
     /// whoever can start one will look into it.
     fn calls(&self, no_new_privs: bool) -> impl Iterator<Item = &str> {
-        self.sets
-            .iter()
-            .filter(move |set| !no_new_privs || set.needed == Needed::Always)
-            .flat_map(|set| words(&set.calls))
+        self.needed(no_new_privs).flat_map(|set| words(&set.calls))
+    }
+
+    fn needed(&self, no_new_privs: bool) -> impl Iterator<Item = &Set> {
+        self.sets.iter().filter(move |set| !no_new_privs || set.needed == Needed::Always)
+    }
+
+    /// Values of a call's arguments; nothing if this file does not have the call. `None` if it has the
+    /// call and does not know them.
+    fn arguments(&self, name: &str, no_new_privs: bool) -> Option<BTreeSet<Vec<u64>>> {
+        let mut values = BTreeSet::new();
+        for set in
+            self.needed(no_new_privs).filter(|set| words(&set.calls).any(|call| call == name))
+        {
+            values.extend(set.arguments.get(name)?.iter().cloned());
+        }
+        Some(values)
     }
 }
 
@@ -74,13 +90,16 @@ impl Runtime {
         }
     }
 
-    fn calls(self, no_new_privs: bool) -> impl Iterator<Item = &'static str> {
-        let file: &'static File = match self {
+    fn file(self) -> &'static File {
+        match self {
             Self::Runc => &RUNC,
             Self::Crun => &CRUN,
             Self::Youki => &YOUKI,
-        };
-        file.calls(no_new_privs)
+        }
+    }
+
+    fn calls(self, no_new_privs: bool) -> impl Iterator<Item = &'static str> {
+        self.file().calls(no_new_privs)
     }
 }
 
@@ -145,6 +164,15 @@ impl Startup {
             calls.extend(INIT.calls(self.no_new_privs));
         }
         calls
+    }
+
+    /// The values that are kept of the arguments of a call with which a workload is started; nothing if it
+    /// is not one. `None` if not all of them are known.
+    pub(super) fn arguments(&self, name: &str) -> Option<BTreeSet<Vec<u64>>> {
+        let runtimes = self.runtimes.known().iter().map(|runtime| runtime.file());
+        let init: Option<&'static File> = self.init.then_some(&INIT);
+        let of_each = runtimes.chain(init).map(|file| file.arguments(name, self.no_new_privs));
+        of_each.collect::<Option<Vec<_>>>().map(|sets| sets.into_iter().flatten().collect())
     }
 
     /// Whether a call stays that nobody but the runtime made when this container was recorded.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::always::always;
+use super::always::Needed;
 use super::runtime::Startup;
 use super::summary::{LeftOut, Reason};
 use crate::abi::Abi;
@@ -12,13 +12,15 @@ use crate::recording::{Call, Phase, Recording, TargetKind};
 
 /// Calls that start a task. Whoever makes one makes another under the next C library or kernel,
 /// and `clone` is the only one that a filter can look into.
-const STARTS_A_TASK: [&str; 4] = ["fork", "vfork", "clone", "clone3"];
+pub(super) const STARTS_A_TASK: [&str; 4] = ["fork", "vfork", "clone", "clone3"];
 
 /// What was decided, by name: a profile's names go for all its architectures.
 pub(super) struct Selection {
     /// Allowed, with what the baseline does with them.
     pub allowed: BTreeMap<&'static str, Treatment>,
-    /// Allowed though never seen, because every workload needs them.
+    /// What is needed whether or not it was seen.
+    pub needed: Needed,
+    /// Allowed though never seen, because they are needed.
     pub always: BTreeSet<&'static str>,
     /// `clone`, if it is allowed only because another call that starts a task was seen.
     pub stands_in: BTreeSet<&'static str>,
@@ -30,6 +32,20 @@ pub(super) struct Selection {
     pub runtime_only: BTreeSet<String>,
     /// Seen, but not allowed.
     pub left_out: Vec<LeftOut>,
+    /// Calls whose conditions in the baseline were dropped.
+    pub without_conditions: BTreeSet<&'static str>,
+}
+
+impl Selection {
+    /// Allows with any arguments what the baseline allows with some.
+    pub fn forget_conditions(&mut self) {
+        for (name, treatment) in &mut self.allowed {
+            if *treatment != Treatment::Allow {
+                *treatment = Treatment::Allow;
+                self.without_conditions.insert(name);
+            }
+        }
+    }
 }
 
 /// What the baseline does with a call on all of the ABIs that have it: the strictest, since a name
@@ -80,16 +96,20 @@ pub(super) fn select(
     baseline: &Resolved<'_>,
     startup: &Startup,
 ) -> Selection {
+    let Tally { calls, runtime_only } = tally(recordings, startup);
     let mut selection = Selection {
         allowed: BTreeMap::new(),
+        needed: Needed::by(|name| {
+            calls.keys().any(|(abi, number)| abi.syscall_name(*number) == Some(name))
+        }),
         always: BTreeSet::new(),
         stands_in: BTreeSet::new(),
         startup: BTreeSet::new(),
         startup_refused: BTreeSet::new(),
         runtime_only: BTreeSet::new(),
         left_out: Vec::new(),
+        without_conditions: BTreeSet::new(),
     };
-    let Tally { calls, runtime_only } = tally(recordings, startup);
     let mut starts_a_task = false;
     for ((abi, number), count) in calls {
         let name = abi.syscall_name(number);
@@ -109,15 +129,17 @@ pub(super) fn select(
         selection.left_out.push(LeftOut { abi, number, count, reason });
     }
     let mut add = |name: &'static str| match everywhere(baseline, name) {
-        Some(treatment @ (Treatment::Allow | Treatment::AllowIf { .. })) => {
-            selection.allowed.insert(name, treatment).is_none()
-        }
+        Some(
+            treatment @ (Treatment::Allow
+            | Treatment::AllowIf { .. }
+            | Treatment::ByArguments { .. }),
+        ) => selection.allowed.insert(name, treatment).is_none(),
         Some(Treatment::Refuse(_)) | None => false,
     };
     if starts_a_task && add("clone") {
         selection.stands_in.insert("clone");
     }
-    selection.always = always().filter(|name| add(name)).collect();
+    selection.always = selection.needed.calls().filter(|name| add(name)).collect();
     let needed = startup.calls();
     selection.startup = needed.iter().copied().filter(|name| add(name)).collect();
     selection.startup_refused = needed

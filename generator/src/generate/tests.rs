@@ -4,6 +4,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
+mod arguments;
 mod startup;
 
 use super::*;
@@ -20,6 +21,7 @@ fn recording(calls: &[(Abi, u32)]) -> Recording {
             first_seen: Duration::from_millis(3),
             programs: BTreeMap::from([("/usr/bin/app".to_owned(), 2)]),
             phases: BTreeMap::new(),
+            arguments: None,
         };
         table.entry(*abi).or_default().insert(*number, call);
     }

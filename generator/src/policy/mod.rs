@@ -12,6 +12,7 @@
 //! points such rules out, and what Strait generates has none.
 
 mod action;
+pub mod argument;
 pub mod baseline;
 mod capability;
 mod clause;

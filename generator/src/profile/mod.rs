@@ -1,10 +1,12 @@
 //! Seccomp profiles as container runtimes read them: plain OCI JSON.
 //!
-//! [`parse`] and [`print`](print()) are the file's way in and out, [`lint`](lint()) says what is wrong with a
+//! [`parse`] and [`print`](print()) are the file's way in and out ([`parse_for`] also takes the dialects of
+//! Docker and containers/common, resolved for a machine), [`lint`](lint()) says what is wrong with a
 //! profile that can be read, and [`Profile::policy`] is what it means.
 
 mod arch;
 pub mod combine;
+mod dialect;
 mod finding;
 pub mod lint;
 mod print;
@@ -15,10 +17,11 @@ use crate::policy::{Action, Clause, Conflict, Policy, Predicate};
 
 pub use arch::Architecture;
 pub use combine::combine;
+pub use dialect::Context;
 pub use finding::{Finding, Findings, Severity};
 pub use lint::lint;
 pub use print::print;
-pub use read::{ParseError, parse};
+pub use read::{ParseError, parse, parse_for};
 
 /// A seccomp profile.
 #[derive(Clone, Debug, PartialEq, Eq)]

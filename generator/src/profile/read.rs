@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use super::dialect::{self, Context};
 use super::{Architecture, Arg, Entry, Finding, Findings, Profile};
 use crate::policy::{Action, Errno, Predicate};
 
@@ -37,20 +38,35 @@ pub enum ParseError {
 ///
 /// [`ParseError`] names every place that is wrong.
 pub fn parse(text: &str) -> Result<Profile, ParseError> {
+    read(text, None)
+}
+
+/// Reads a profile that may be written in the dialect of Docker or containers/common, and resolves it
+/// as dockerd or podman would for a container with these capabilities on this machine and kernel.
+///
+/// # Errors
+///
+/// [`ParseError`] names every place that is wrong.
+pub fn parse_for(text: &str, context: &Context) -> Result<Profile, ParseError> {
+    read(text, Some(context))
+}
+
+fn read(text: &str, context: Option<&Context>) -> Result<Profile, ParseError> {
     let value: Value = serde_json::from_str(text).map_err(ParseError::Malformed)?;
     if let Some(schema) = value.get("schema").and_then(Value::as_str) {
         return Err(ParseError::OtherSchema(schema.to_owned()));
     }
-    let mut reader = Reader::default();
+    let mut reader = Reader { findings: Vec::new(), context };
     match reader.profile(&value) {
         Some(profile) if reader.findings.is_empty() => Ok(profile),
         _ => Err(ParseError::Invalid(Findings(reader.findings))),
     }
 }
 
-#[derive(Default)]
-struct Reader {
+struct Reader<'a> {
     findings: Vec<Finding>,
+    /// What to resolve a dialect for; without, it is refused.
+    context: Option<&'a Context>,
 }
 
 /// Whether a field says nothing, as Docker writes those that do not apply.
@@ -68,7 +84,7 @@ fn child(path: &str, field: &str) -> String {
     if path == "$" { field.to_owned() } else { format!("{path}.{field}") }
 }
 
-impl Reader {
+impl Reader<'_> {
     /// Notes that something is wrong. `None`, for what could not be read.
     fn wrong<T>(&mut self, path: &str, message: impl Into<String>) -> Option<T> {
         self.note(path, message);
@@ -84,12 +100,16 @@ impl Reader {
         path: &str,
         value: &'a Value,
         known: &[&str],
+        resolved: &[&str],
     ) -> Option<&'a Map<String, Value>> {
         let Some(fields) = value.as_object() else {
             return self.wrong(path, "expected an object");
         };
         for (field, value) in fields {
             if known.contains(&field.as_str()) || field == "comment" || is_void(value) {
+                continue;
+            }
+            if self.context.is_some() && resolved.contains(&field.as_str()) {
                 continue;
             }
             let message = if DIALECT.contains(&field.as_str()) {
@@ -120,7 +140,7 @@ impl Reader {
 
     fn profile(&mut self, value: &Value) -> Option<Profile> {
         let known = ["defaultAction", "defaultErrnoRet", "architectures", "syscalls"];
-        let fields = self.object("$", value, &known)?;
+        let fields = self.object("$", value, &known, &["archMap", "defaultErrno"])?;
         let default = match fields.get("defaultAction") {
             None | Some(Value::Null) => self.wrong(
                 "defaultAction",
@@ -139,6 +159,7 @@ impl Reader {
                 None => self.note(&path, "expected the name of an architecture"),
             }
         }
+        self.arch_map(fields, &mut architectures);
         let listed = self.list("syscalls", fields.get("syscalls"));
         let entries = listed
             .iter()
@@ -148,10 +169,96 @@ impl Reader {
         Some(Profile { default: default?, architectures, entries })
     }
 
+    /// Whether the conditions of an entry hold, in a dialect.
+    fn applies(&mut self, path: &str, fields: &Map<String, Value>) -> bool {
+        let Some(context) = self.context else { return true };
+        let mut read = |field: &str| match fields.get(field) {
+            None | Some(Value::Null) => dialect::Condition::default(),
+            Some(Value::Object(parts)) => dialect::condition(parts, |below, message| {
+                self.note(&format!("{path}.{field}.{below}"), message);
+            }),
+            Some(_) => {
+                self.note(&child(path, field), "expected an object");
+                dialect::Condition::default()
+            }
+        };
+        let (includes, excludes) = (read("includes"), read("excludes"));
+        includes.holds(context) && !excludes.holds_in_part(context)
+    }
+
+    /// The architectures that a dialect lists for this machine.
+    fn arch_map(&mut self, fields: &Map<String, Value>, architectures: &mut Vec<Architecture>) {
+        let Some(context) = self.context else { return };
+        let listed = self.list("archMap", fields.get("archMap"));
+        if !listed.is_empty() && !architectures.is_empty() {
+            self.note(
+                "archMap",
+                "`architectures` is there too, and dockerd refuses both: remove one",
+            );
+        }
+        for (nth, item) in listed.iter().enumerate() {
+            let path = format!("archMap[{nth}]");
+            let known = ["architecture", "subArchitectures"];
+            let Some(item) = self.object(&path, item, &known, &[]) else { continue };
+            let main = self.architecture(&child(&path, "architecture"), item.get("architecture"));
+            let at = child(&path, "subArchitectures");
+            let listed = self.list(&at, item.get("subArchitectures"));
+            let others: Vec<Architecture> = listed
+                .iter()
+                .enumerate()
+                .filter_map(|(nth, name)| self.architecture(&format!("{at}[{nth}]"), Some(name)))
+                .collect();
+            if main.and_then(Architecture::abi) == Some(context.native) {
+                architectures.extend(main);
+                architectures.extend(others);
+            }
+        }
+    }
+
+    fn architecture(&mut self, path: &str, value: Option<&Value>) -> Option<Architecture> {
+        match value.and_then(Value::as_str).map(str::parse::<Architecture>) {
+            Some(Ok(architecture)) => Some(architecture),
+            Some(Err(error)) => self.wrong(path, error.to_string()),
+            None => self.wrong(path, "expected the name of an architecture"),
+        }
+    }
+
+    /// An error that a dialect gives by name. It counts before the number.
+    fn named_errno(&mut self, path: &str, fields: &Map<String, Value>) -> Option<Option<Errno>> {
+        let field = if path == "$" { "defaultErrno" } else { "errno" };
+        let value = fields.get(field).filter(|value| self.context.is_some() && !is_void(value));
+        let Some(value) = value else { return Some(None) };
+        match value.as_str().map(str::parse::<Errno>) {
+            Some(Ok(errno)) => Some(Some(errno)),
+            _ => self.wrong(
+                &child(path, field),
+                format!("{value} is no error: write a name such as \"ENOSYS\""),
+            ),
+        }
+    }
+
     fn entry(&mut self, path: &str, value: &Value) -> Option<Entry> {
-        let fields = self.object(path, value, &["names", "action", "errnoRet", "args"])?;
+        let fields = self.object(
+            path,
+            value,
+            &["names", "action", "errnoRet", "args"],
+            &["includes", "excludes", "name", "errno"],
+        )?;
+        if !self.applies(path, fields) {
+            return None;
+        }
         let at = child(path, "names");
         let listed = self.list(&at, fields.get("names"));
+        let single = fields.get("name").filter(|name| self.context.is_some() && !is_void(name));
+        if let Some(_) = single
+            && !listed.is_empty()
+        {
+            self.note(
+                &child(path, "name"),
+                "`name` and `names` together, which dockerd refuses: use `names`",
+            );
+        }
+        let listed: Vec<&Value> = listed.iter().chain(single).collect();
         if listed.is_empty() {
             self.note(&at, "names no call: name at least one, or remove the entry");
         }
@@ -198,6 +305,9 @@ impl Reader {
         };
         let plain = match name {
             "SCMP_ACT_ERRNO" => {
+                if let Some(errno) = self.named_errno(parent, fields)? {
+                    return Some(Action::Errno(errno));
+                }
                 let Some((path, number)) = number else {
                     return Some(Action::Errno(UNNAMED_ERRNO));
                 };
@@ -249,7 +359,7 @@ impl Reader {
     }
 
     fn arg(&mut self, path: &str, value: &Value) -> Option<Arg> {
-        let fields = self.object(path, value, &["index", "value", "valueTwo", "op"])?;
+        let fields = self.object(path, value, &["index", "value", "valueTwo", "op"], &[])?;
         let index = fields
             .get("index")
             .and_then(Value::as_u64)

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use probe_common::{KILLED, SET_FIRST, SET_LAUNCH, SET_OTHER, Seen, abi, phase};
 
-use super::Refusal;
 use super::names::Names;
 use super::probe::Snapshot;
+use super::{Refusal, arguments};
 use crate::abi::Abi;
+use crate::policy::argument::ArgumentRule;
 use crate::recording::{Call, Phase, Program};
 
 /// Programs and calls, as [`Recording`](crate::recording::Recording) has them.
@@ -101,6 +102,26 @@ pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64)
     for (key, seen) in &snapshot.unknown {
         if let Some((program, abi, phase)) = of_set.get(&key.set) {
             add(program, *abi, *phase, key.number, *seen);
+        }
+    }
+    for (key, seen) in &snapshot.arguments {
+        if let Some((program, abi, phase)) = of_set.get(&key.set) {
+            add(program, *abi, *phase, key.number, *seen);
+        }
+    }
+    for (key, seen) in &snapshot.arguments {
+        if let Some((program, abi, phase)) = of_set.get(&key.set)
+            && let Some(rule) = abi.syscall_name(key.number).and_then(ArgumentRule::of)
+        {
+            let first = Duration::from_nanos(seen.first.saturating_sub(start));
+            if let Some(call) = calls.entry(*abi).or_default().get_mut(&key.number) {
+                arguments::add(call, rule, key, *seen, (program, *phase), first);
+            }
+        }
+    }
+    for (abi, calls) in &mut calls {
+        for (number, call) in calls {
+            arguments::mark_overflow(*abi, *number, call);
         }
     }
     Assembled { programs: programs.into_values().collect(), calls }

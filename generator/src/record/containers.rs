@@ -66,9 +66,10 @@ pub struct ContainersRequest {
     pub max_programs: Option<u16>,
     /// Which containers are wanted; all if it is empty.
     pub only: Vec<Only>,
-    /// By ABI and number of a call, a bit for each argument whose value tells one refusal from
-    /// another.
-    pub looked_at: Vec<(Abi, u32, u8)>,
+    /// Whether to notice what the containers' filters refuse: by ABI and number of a call, a bit for each
+    /// argument whose value tells one refusal from another. Every call of the machine then passes a
+    /// second tracepoint.
+    pub refusals: Option<Vec<(Abi, u32, u8)>>,
     /// Whether the probe is to say what it does, through [`log`].
     pub verbose: bool,
 }
@@ -109,8 +110,16 @@ pub fn run(
     notify: &dyn Fn(&Notice),
     flush: &dyn Fn(Vec<ContainerRecording>),
 ) -> Result<ContainersOutcome, RecordError> {
-    let ContainersRequest { command, user, linger, limit, max_programs, only, looked_at, verbose } =
-        request;
+    let ContainersRequest {
+        command,
+        user,
+        linger,
+        limit,
+        max_programs,
+        only,
+        refusals: watched,
+        verbose,
+    } = request;
     let mut launch =
         command.map(|command| Launch::new(&command, user.clone(), None)).transpose()?;
     privilege::check()?;
@@ -118,7 +127,7 @@ pub fn run(
     let waits = WAITS.iter().filter_map(|name| Abi::NATIVE.syscall_number(name)).collect();
     let options = probe::Options {
         max_programs,
-        refusals: Some(watch_list(&looked_at)),
+        refusals: watched.as_deref().map(watch_list),
         verbose,
         containers: Some(probe::Containers { namespaces, waits }),
         adopts: false,
@@ -371,6 +380,12 @@ fn of_container(snapshot: &Snapshot, index: u32) -> Snapshot {
             .collect(),
         refusals: snapshot
             .refusals
+            .iter()
+            .filter(|(key, _)| numbers.contains(&key.set))
+            .copied()
+            .collect(),
+        arguments: snapshot
+            .arguments
             .iter()
             .filter(|(key, _)| numbers.contains(&key.set))
             .copied()

@@ -297,6 +297,7 @@ impl Marks {
         });
         snapshot.unknown.retain(|(key, _)| !gone.contains(&key.set));
         snapshot.refusals.retain(|(key, _)| !gone.contains(&key.set));
+        snapshot.arguments.retain(|(key, _)| !gone.contains(&key.set));
         snapshot
     }
 }
@@ -310,8 +311,8 @@ fn is_strait(program: &probe_common::Program) -> bool {
     std::env::current_exe().is_ok_and(|own| own.file_name() == name)
 }
 
-/// All counters by set and number.
-fn counts(snapshot: &Snapshot) -> impl Iterator<Item = ((u16, u32), u64)> {
+/// All counters by set and number. Calls whose arguments are kept are counted with these.
+fn counts(snapshot: &Snapshot) -> HashMap<(u16, u32), u64> {
     let known = snapshot.sets.iter().flat_map(|counts| {
         counts.calls.iter().map(|(number, seen)| ((counts.set, *number), seen.count))
     });
@@ -319,7 +320,15 @@ fn counts(snapshot: &Snapshot) -> impl Iterator<Item = ((u16, u32), u64)> {
         .unknown
         .iter()
         .filter_map(|(key, seen)| Some(((u16::try_from(key.set).ok()?, key.number), seen.count)));
-    known.chain(unknown)
+    let by_arguments = snapshot
+        .arguments
+        .iter()
+        .filter_map(|(key, seen)| Some(((u16::try_from(key.set).ok()?, key.number), seen.count)));
+    let mut counts = HashMap::new();
+    for (key, count) in known.chain(unknown).chain(by_arguments) {
+        *counts.entry(key).or_default() += count;
+    }
+    counts
 }
 
 #[cfg(test)]

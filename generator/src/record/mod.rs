@@ -24,6 +24,7 @@
 pub mod btf;
 pub mod engine;
 
+mod arguments;
 mod assemble;
 mod attach;
 mod command;

@@ -11,13 +11,13 @@ use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use probe_common::control::{ADOPT, MEASURE_STACK};
 use probe_common::{
-    CONTAINERS, Config, Container, Counters, Event, FILTER_ENTRIES, NUMBERS, Program, Refusal,
-    RefusalKey, SET_FIRST, SET_MASK, STACK_BITS, Seen, UnknownKey, loss,
+    ArgumentRule, ArgumentsKey, CONTAINERS, Config, Container, Counters, Event, FILTER_ENTRIES,
+    NUMBERS, Program, Refusal, RefusalKey, SET_FIRST, SET_MASK, STACK_BITS, Seen, UnknownKey, loss,
 };
 use thiserror::Error;
 
-use super::control;
 use super::kernel::Namespaces;
+use super::{arguments, control};
 use crate::recording::Losses;
 
 /// The object built by `cargo xtask build-ebpf`.
@@ -133,6 +133,9 @@ pub struct Snapshot {
     pub refusals: Vec<(RefusalKey, Refusal)>,
     /// Refusals that could not be stored.
     pub refusals_lost: u64,
+    /// How often each combination of values was seen, for calls that have a rule; these are not in the
+    /// sets.
+    pub arguments: Vec<(ArgumentsKey, Seen)>,
     /// What could not be stored.
     pub losses: Losses,
     /// Containers that have begun, by their index.
@@ -158,6 +161,10 @@ macro_rules! map {
             .map_err(|source| ProbeError::Map { map: stringify!($name), source })?
     }};
 }
+
+/// Combinations of values of arguments that there is room for, over all calls and executables. A
+/// hundred bytes each.
+const ARGUMENT_VALUES: u32 = 16384;
 
 /// Every program with the tracepoint that it is for; the last only where refusals are watched.
 const PROGRAMS: [(&str, &str); 5] = [
@@ -189,6 +196,7 @@ impl Probe {
             .map_max_entries("PROGRAMS", config.sets)
             .map_max_entries("SETS", config.sets)
             .map_max_entries("FREE", config.sets)
+            .map_max_entries("ARGUMENTS", ARGUMENT_VALUES)
             .load(&object()?)?;
         let logger = if options.verbose { Some(EbpfLogger::init(&mut ebpf)?) } else { None };
         let events = ebpf.take_map("EVENTS").ok_or(ProbeError::Missing("map EVENTS"))?;
@@ -205,6 +213,7 @@ impl Probe {
             log::debug!("kernel stacks do not lie as expected; each call is looked at");
             probe.look_at_each_call()?;
         }
+        probe.keep_arguments()?;
         probe.look_at(options.refusals.as_deref().unwrap_or_default())?;
         probe.attach(options.refusals.is_some())?;
         Ok(probe)
@@ -292,6 +301,17 @@ impl Probe {
         let index = |abi, number| abi * NUMBERS as u32 + number;
         let words = arguments.iter().map(|(abi, number, bits)| (index(abi, number), *bits));
         self.set_words("LOOKED_AT", words.map(|(index, bits)| (index, u64::from(bits))))
+    }
+
+    /// Hands out the rules by which values of arguments are kept.
+    fn keep_arguments(&mut self) -> Result<(), ProbeError> {
+        let error = |source| ProbeError::Map { map: "RULES", source };
+        let map = self.ebpf.map_mut("RULES").ok_or(ProbeError::Missing("RULES"))?;
+        let mut rules: Array<_, ArgumentRule> = Array::try_from(map).map_err(error)?;
+        for (abi, number, rule) in arguments::rules() {
+            rules.set(abi * NUMBERS as u32 + number, rule, 0).map_err(error)?;
+        }
+        Ok(())
     }
 
     fn set_words(
@@ -395,6 +415,11 @@ impl Probe {
             .iter()
             .collect::<Result<_, _>>()
             .map_err(|source| ProbeError::Map { map: "UNKNOWN", source })?;
+        let arguments = map!(self.ARGUMENTS as HashMap<_, ArgumentsKey, Seen>);
+        snapshot.arguments = arguments
+            .iter()
+            .collect::<Result<_, _>>()
+            .map_err(|source| ProbeError::Map { map: "ARGUMENTS", source })?;
         let refusals = map!(self.REFUSALS as HashMap<_, RefusalKey, Refusal>);
         snapshot.refusals = refusals
             .iter()

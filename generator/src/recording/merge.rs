@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::{
-    Call, Completeness, Container, Losses, Origin, Program, Recording, Source, Start, Target,
-    TargetKind, Tool,
+    ArgumentUse, Arguments, Call, Completeness, Container, Losses, Origin, Phase, Program,
+    Recording, Source, Start, Target, TargetKind, Tool,
 };
 use crate::abi::Abi;
 
@@ -368,6 +368,78 @@ fn add_count(sum: &mut u64, more: u64) {
 
 /// Adds a call to one that was made before, or to one that was never made.
 fn add_call(sum: &mut Call, more: Call) {
+    let known = std::mem::take(&mut sum.arguments);
+    sum.arguments = if sum.count == 0 {
+        more.arguments
+    } else {
+        united_arguments((known, sum.count), (more.arguments, more.count))
+    };
+    sum.first_seen =
+        if sum.count == 0 { more.first_seen } else { sum.first_seen.min(more.first_seen) };
+    add_count(&mut sum.count, more.count);
+    for (program, count) in more.programs {
+        add_count(sum.programs.entry(program).or_default(), count);
+    }
+    for (phase, count) in more.phases {
+        add_count(sum.phases.entry(phase).or_default(), count);
+    }
+}
+
+/// The values of both, as alternatives. Calls of which the values are not known are calls whose values had
+/// no room, so that nobody takes the others for all that there are.
+fn united_arguments(
+    (one, one_count): (Option<Arguments>, u64),
+    (other, other_count): (Option<Arguments>, u64),
+) -> Option<Arguments> {
+    let (mut sum, more) = match (one, other) {
+        (None, None) => return None,
+        (Some(mut known), None) => {
+            add_count(&mut known.overflow, other_count);
+            return Some(known);
+        }
+        (None, Some(mut known)) => {
+            add_count(&mut known.overflow, one_count);
+            return Some(known);
+        }
+        (Some(one), Some(other)) => (one, other),
+    };
+    // Another release may keep other arguments: what both keep can be told apart.
+    let common: Vec<u8> =
+        sum.indexes.iter().filter(|index| more.indexes.contains(index)).copied().collect();
+    sum = reduced(sum, &common);
+    let more = reduced(more, &common);
+    add_count(&mut sum.overflow, more.overflow);
+    for (values, used) in more.values {
+        add_use(sum.values.entry(values).or_default(), used);
+    }
+    Some(sum)
+}
+
+/// Without the arguments that are not among these.
+fn reduced(arguments: Arguments, to: &[u8]) -> Arguments {
+    if arguments.indexes == to {
+        return arguments;
+    }
+    let mut reduced =
+        Arguments { indexes: to.to_vec(), overflow: arguments.overflow, ..Arguments::default() };
+    for (values, used) in arguments.values {
+        let kept: Vec<u64> = arguments
+            .indexes
+            .iter()
+            .zip(values)
+            .filter(|(index, _)| to.contains(index))
+            .map(|(_, value)| value)
+            .collect();
+        if kept.is_empty() {
+            add_count(&mut reduced.overflow, used.count);
+        } else {
+            add_use(reduced.values.entry(kept).or_default(), used);
+        }
+    }
+    reduced
+}
+
+fn add_use(sum: &mut ArgumentUse, more: ArgumentUse) {
     sum.first_seen =
         if sum.count == 0 { more.first_seen } else { sum.first_seen.min(more.first_seen) };
     add_count(&mut sum.count, more.count);
@@ -382,9 +454,15 @@ fn add_call(sum: &mut Call, more: Call) {
 /// A command has no phases. A call that was made by a command and by a container's runtime is not the
 /// runtime's alone, which is what phases of a part of the calls would say.
 fn settle_phases(call: &mut Call) {
-    let known = call.phases.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
-    if known < call.count {
-        call.phases.clear();
+    fn settle(phases: &mut BTreeMap<Phase, u64>, count: u64) {
+        let known = phases.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
+        if known < count {
+            phases.clear();
+        }
+    }
+    settle(&mut call.phases, call.count);
+    for used in call.arguments.iter_mut().flat_map(|arguments| arguments.values.values_mut()) {
+        settle(&mut used.phases, used.count);
     }
 }
 

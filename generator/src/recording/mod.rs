@@ -269,6 +269,33 @@ pub struct Call {
     pub programs: BTreeMap<String, u64>,
     /// How often in each phase of a container's life; empty for a command.
     pub phases: BTreeMap<Phase, u64>,
+    /// The values of its arguments, for a call for which there is a rule
+    /// ([`ArgumentRule`](crate::policy::argument::ArgumentRule)); `None` if they were not kept.
+    pub arguments: Option<Arguments>,
+}
+
+/// The values of some arguments of a call, reduced to what a filter may have to tell apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// Indexes of the arguments that are kept, ascending, 0 to 5.
+    pub indexes: Vec<u8>,
+    /// Every combination of values that was seen, in the order of [`indexes`](Self::indexes).
+    pub values: BTreeMap<Vec<u64>, ArgumentUse>,
+    /// How many calls there were whose values had no room.
+    pub overflow: u64,
+}
+
+/// How often a combination of values was seen. Counts have the meaning they have in [`Call`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ArgumentUse {
+    /// How often.
+    pub count: u64,
+    /// Time from [`Recording::started`] to the first time.
+    pub first_seen: Duration,
+    /// How often by each program.
+    pub programs: BTreeMap<String, u64>,
+    /// How often in each phase.
+    pub phases: BTreeMap<Phase, u64>,
 }
 
 impl Recording {

@@ -39,7 +39,7 @@ impl Recorder {
         let directory = lab().scratch();
         // The command is told to end by its input; what happens meanwhile is the test's.
         let mut spawned = strait
-            .args(["record", "--containers", "-o"])
+            .args(["record", "--containers", "--refusals", "-o"])
             .arg(directory.path())
             .args(options.iter().map(OsString::from))
             .args(["--", "sh", "-c", "echo recording; cat"])

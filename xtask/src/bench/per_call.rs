@@ -71,8 +71,17 @@ impl Tracer {
     }
 }
 
-/// A tracer's figure of every round, or why there is none.
-type Outcome = std::result::Result<Vec<f64>, String>;
+/// What one round says of a tracer, in nanoseconds.
+#[derive(Clone, Copy)]
+struct Figure {
+    /// Of a call without any tracer, just before. It is also what gives the kernel the time to take the
+    /// tracer before out: one that follows at once costs a quarter more, whatever it does.
+    untraced: f64,
+    traced: f64,
+}
+
+/// A tracer's figures of all rounds, or why there are none.
+type Outcome = std::result::Result<Vec<Figure>, String>;
 
 /// Measures every tracer in turn, round by round.
 pub fn measure(lab: &Lab, rounds: u32) -> Result<Vec<Line>> {
@@ -90,8 +99,9 @@ pub fn measure(lab: &Lab, rounds: u32) -> Result<Vec<Line>> {
         ui::step(format_args!("cost per call: round {round} of {rounds}"));
         for (tracer, outcome) in &mut outcomes {
             let Ok(figures) = outcome else { continue };
+            let untraced = once(lab, Tracer::Untraced, &mut floor)?;
             match once(lab, *tracer, &mut floor) {
-                Ok(figure) => figures.push(figure),
+                Ok(traced) => figures.push(Figure { untraced, traced }),
                 // Somebody else's tracer may not work on this kernel: that is no failure of ours.
                 Err(error) if tracer.needs().is_some() => {
                     run::check_interrupt()?;
@@ -129,7 +139,7 @@ fn once(lab: &Lab, tracer: Tracer, floor: &mut Floor) -> Result<f64> {
         }
         Tracer::InContainer => {
             let held = Held::start(fifty_containers(lab))?;
-            let figure = under(Tool::new("unshare").arg("--mount"), FAST);
+            let figure = under(Tool::new("unshare").args(["--mount", "--fork"]), FAST);
             held.end()?;
             figure
         }
@@ -149,10 +159,10 @@ fn once(lab: &Lab, tracer: Tracer, floor: &mut Floor) -> Result<f64> {
     }
 }
 
-/// Records fifty containers that do nothing, as far as the probe knows: mount namespaces in which
-/// something was executed.
+/// Records fifty containers that do nothing, as far as the probe knows: new mount namespaces in which
+/// something is executed.
 fn fifty_containers(lab: &Lab) -> Tool {
-    let idle = "unshare --mount tail --pid=$$ -f /dev/null";
+    let idle = "unshare --mount --fork tail --pid=$$ -f /dev/null";
     let script =
         format!("for i in $(seq 50); do {idle} & done; exec {} __hold", lab.xtask.display());
     Tool::new(&lab.strait)
@@ -173,13 +183,13 @@ fn lines(outcomes: &[(Tracer, Outcome)]) -> Vec<Line> {
             .find(|(tracer, _)| *tracer == wanted)
             .and_then(|(_, outcome)| outcome.as_deref().ok())
     };
-    // Neighbours of one round share its noise, so the difference is taken round by round.
+    // Neighbours share their noise, so the difference is taken of each pair.
     let added = |tracer: Tracer| {
-        let (with, without) = (figures(tracer)?, figures(Tracer::Untraced)?);
-        Some(Spread::of_pairs(with, without, |with, without| with - without).median)
+        let added: Vec<f64> =
+            figures(tracer)?.iter().map(|one| one.traced - one.untraced).collect();
+        Some(Spread::of(&added).median)
     };
     let floor = added(Tracer::Floor).unwrap_or(f64::NAN);
-    let untraced = figures(Tracer::Untraced).map_or(f64::NAN, |f| Spread::of(f).median);
     let bpftrace = added(Tracer::Bpftrace);
 
     let mut lines = Vec::new();
@@ -195,9 +205,11 @@ fn lines(outcomes: &[(Tracer, Outcome)]) -> Vec<Line> {
         match outcome {
             Err(why) => line.remark.clone_from(why),
             Ok(figures) => {
-                let spread = Spread::of(figures);
-                line.figure = Some(spread);
-                line.ratio = Some(spread.median / untraced);
+                let traced: Vec<f64> = figures.iter().map(|one| one.traced).collect();
+                let ratios: Vec<f64> =
+                    figures.iter().map(|one| one.traced / one.untraced).collect();
+                line.figure = Some(Spread::of(&traced));
+                line.ratio = Some(Spread::of(&ratios).median);
             }
         }
         let extra = added(*tracer).unwrap_or(f64::NAN);
@@ -267,8 +279,8 @@ impl Held {
 mod tests {
     use super::*;
 
-    fn outcome(tracer: Tracer, figure: f64) -> (Tracer, Outcome) {
-        (tracer, Ok(vec![figure; 3]))
+    fn outcome(tracer: Tracer, traced: f64) -> (Tracer, Outcome) {
+        (tracer, Ok(vec![Figure { untraced: 80.0, traced }; 3]))
     }
 
     fn bound(lines: &[Line], tracer: Tracer) -> f64 {

@@ -19,12 +19,6 @@ impl Spread {
             max: figures.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         }
     }
-
-    /// Of what each round makes of its two figures.
-    pub fn of_pairs(one: &[f64], other: &[f64], combine: impl Fn(f64, f64) -> f64) -> Self {
-        let combined: Vec<f64> = one.iter().zip(other).map(|(a, b)| combine(*a, *b)).collect();
-        Self::of(&combined)
-    }
 }
 
 /// The middle figure, or the mean of the two middle ones; NaN of none.
@@ -53,11 +47,5 @@ mod tests {
     #[test]
     fn a_spread_reaches_from_the_least_to_the_greatest() {
         assert_eq!(Spread::of(&[3.0, 1.0, 2.0]), Spread { median: 2.0, min: 1.0, max: 3.0 });
-    }
-
-    #[test]
-    fn pairs_are_combined_round_by_round() {
-        let added = Spread::of_pairs(&[11.0, 22.0, 33.0], &[10.0, 20.0, 30.0], |a, b| a - b);
-        assert_eq!(added, Spread { median: 2.0, min: 1.0, max: 3.0 });
     }
 }

@@ -35,10 +35,9 @@ pub fn measure(lab: &Lab, rounds: u32) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-/// How a workload is run.
+/// How a workload is traced.
 #[derive(Clone, Copy)]
 enum Way {
-    Untraced,
     /// With an empty tracepoint attached: what no tracer can be cheaper than.
     Floor,
     Recorded,
@@ -52,21 +51,31 @@ fn compare(
     workload: fn(Tool) -> Result<f64>,
     rounds: u32,
 ) -> Result<Line> {
-    let (mut untraced, mut empty, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
-    let mut ways = [Way::Untraced, Way::Floor, Way::Recorded];
+    let (mut untraced, mut recorded) = (Vec::new(), Vec::new());
+    let (mut kept, mut kept_by_empty) = (Vec::new(), Vec::new());
+    let mut last = workload(Tool::new("env"))?;
     for _ in 0..rounds {
-        for way in ways {
+        for way in [Way::Floor, Way::Recorded] {
+            let traced = match way {
+                Way::Floor => floor.attached(|| workload(Tool::new("env")))?,
+                Way::Recorded => workload(lab.recorder())?,
+            };
+            // Between two untraced ones, so that a drift of the machine's speed cancels out, and the
+            // kernel has time to take the last tracer out.
+            let next = workload(Tool::new("env"))?;
+            let share = traced / f64::midpoint(last, next);
             match way {
-                Way::Untraced => untraced.push(workload(Tool::new("env"))?),
-                Way::Floor => empty.push(floor.attached(|| workload(Tool::new("env")))?),
-                Way::Recorded => recorded.push(workload(lab.recorder())?),
+                Way::Floor => kept_by_empty.push(share),
+                Way::Recorded => {
+                    recorded.push(traced);
+                    kept.push(share);
+                }
             }
+            untraced.push(next);
+            last = next;
         }
-        // Who goes first takes turns too.
-        ways.rotate_left(1);
     }
-    let kept = Spread::of_pairs(&recorded, &untraced, |with, without| with / without);
-    let kept_by_empty = Spread::of_pairs(&empty, &untraced, |with, without| with / without);
+    let (kept, kept_by_empty) = (Spread::of(&kept), Spread::of(&kept_by_empty));
     Ok(Line {
         name: format!("{name}, recorded"),
         unit,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::super::arguments::Unfiltered;
 use super::{LeftOut, Refused, Summary};
 
 /// Columns of a line.
@@ -55,6 +56,47 @@ impl Summary {
     }
 }
 
+impl Summary {
+    fn show_arguments(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.filtered.is_empty() {
+            let heading = format!("Filtered by argument, narrower than {}:", self.baseline);
+            write!(f, "\n{heading}")?;
+        }
+        for call in &self.filtered {
+            let mut text = call.allowed.join(", ");
+            if !call.refused.is_empty() {
+                text += &format!("; refuses {}", call.refused.join(", "));
+            }
+            paragraph(f, &format!("  {:<12}", call.call), &text)?;
+        }
+        for why in [Unfiltered::NotRecorded, Unfiltered::Overflow, Unfiltered::Startup] {
+            let of_this = self.unfiltered.iter().filter(|(_, reason)| *reason == why);
+            let calls: Vec<&str> = of_this.map(|(call, _)| call.as_str()).collect();
+            if !calls.is_empty() {
+                let heading = format!("Not filtered by argument, since {why}:");
+                paragraph(f, &heading, &calls.join(", "))?;
+            }
+        }
+        if !self.refused_values.is_empty() {
+            let shown = self.refused_values.iter().map(|refused| {
+                let abi = self.abis.first().map(|counts| counts.abi);
+                let number = abi.and_then(|abi| Some((abi, abi.syscall_number(&refused.call)?)));
+                number.map_or_else(
+                    || refused.call.clone(),
+                    |(abi, number)| crate::decode::call(abi, number, &refused.args),
+                )
+            });
+            let heading = format!("Left out, though seen, since {} refuses it:", self.baseline);
+            paragraph(f, &heading, &shown.collect::<Vec<_>>().join(", "))?;
+        }
+        if !self.without_conditions.is_empty() {
+            let heading = format!("Wider than {}, which looks at arguments:", self.baseline);
+            paragraph(f, &heading, &self.without_conditions.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let recordings = u64::try_from(self.recordings).unwrap_or(u64::MAX);
@@ -81,6 +123,7 @@ impl fmt::Display for Summary {
             let heading = format!("Allowed by argument, as {} does:", self.baseline);
             paragraph(f, &heading, &self.by_argument.join(", "))?;
         }
+        self.show_arguments(f)?;
         if !self.stands_in.is_empty() {
             paragraph(
                 f,

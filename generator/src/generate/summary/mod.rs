@@ -1,11 +1,13 @@
 //! What a generated profile allows and what it does not, on one screen.
 
 mod advice;
+mod arguments;
 mod display;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Startup;
+use super::arguments::{Filters, RefusedValues, Unfiltered};
 use super::select::Selection;
 use crate::abi::Abi;
 use crate::policy::baseline::{KernelVersion, Requirement, Resolved, Treatment};
@@ -30,6 +32,14 @@ pub struct Summary {
     pub abis: Vec<AbiCounts>,
     /// Allowed by their arguments only, under the baseline's conditions.
     pub by_argument: Vec<String>,
+    /// Allowed with the values of arguments only that were seen, or are always needed.
+    pub filtered: Vec<FilteredCall>,
+    /// Not filtered by the arguments that were seen, although there is a rule, and why.
+    pub unfiltered: Vec<(String, Unfiltered)>,
+    /// Arguments that were seen and are not allowed, since the baseline refuses them.
+    pub refused_values: Vec<RefusedValues>,
+    /// Allowed with any arguments, although the baseline looks at them.
+    pub without_conditions: Vec<String>,
     /// Allowed though never seen, because every workload needs them.
     pub always: Vec<String>,
     /// Allowed though never seen, because they stand in for a call that was.
@@ -106,6 +116,8 @@ fn call(abi: Abi, number: u32) -> String {
     abi.syscall_name(number).map_or_else(|| format!("number {number}"), str::to_owned)
 }
 
+pub use arguments::FilteredCall;
+
 /// Why a call that was seen is not allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -156,9 +168,16 @@ impl LeftOut {
     }
 }
 
+/// What a profile was made of.
+#[derive(Clone, Copy)]
+pub(super) struct Decided<'a> {
+    pub selection: &'a Selection,
+    pub filters: &'a Filters,
+}
+
 pub(super) fn summarise(
     recordings: &[Recording],
-    selection: &Selection,
+    Decided { selection, filters }: Decided<'_>,
     baseline: &Resolved<'_>,
     startup: &Startup,
     profile: &Profile,
@@ -196,9 +215,19 @@ pub(super) fn summarise(
         by_argument: selection
             .allowed
             .iter()
-            .filter(|(_, treatment)| **treatment != Treatment::Allow)
+            .filter(|(name, treatment)| {
+                **treatment != Treatment::Allow && !filters.filtered.contains_key(*name)
+            })
             .map(|(name, _)| (*name).to_owned())
             .collect(),
+        filtered: arguments::filtered(selection, filters, baseline),
+        unfiltered: filters
+            .unfiltered
+            .iter()
+            .map(|(name, reason)| ((*name).to_owned(), *reason))
+            .collect(),
+        refused_values: filters.refused.clone(),
+        without_conditions: owned(&selection.without_conditions),
         always: owned(&selection.always),
         stands_in: owned(&selection.stands_in),
         startup: owned(&selection.startup),

@@ -23,6 +23,14 @@ static DOCKER_DEFAULT: LazyLock<Baseline> = LazyLock::new(|| {
     Baseline(embedded(include_str!("../../../../profiles/baselines/docker-default.json")))
 });
 
+static PODMAN_DEFAULT: LazyLock<Baseline> = LazyLock::new(|| {
+    Baseline(embedded(include_str!("../../../../profiles/baselines/podman-default.json")))
+});
+
+static CONTAINERD_DEFAULT: LazyLock<Baseline> = LazyLock::new(|| {
+    Baseline(embedded(include_str!("../../../../profiles/baselines/containerd-default.json")))
+});
+
 /// A processor family, by the name that Go and so Docker has for it. A baseline's facts are about
 /// the machine: on an x86-64 one, all three ABIs get the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -84,6 +92,14 @@ pub enum Treatment {
         /// Any of these.
         any: Vec<Predicate>,
     },
+    /// By several arguments: any of the first clauses allows it, those of the others refuse it with an
+    /// error of their own, and in between it is refused as any other call.
+    ByArguments {
+        /// Any of these.
+        allow: Vec<Clause>,
+        /// Errors and when they are the answer.
+        refuse: Vec<(Errno, Clause)>,
+    },
     /// Refused, by name, with an error of its own.
     Refuse(Errno),
 }
@@ -103,7 +119,8 @@ pub enum Requirement {
 #[derive(Debug)]
 pub struct Baseline(Table);
 
-fn version(text: &str) -> Option<KernelVersion> {
+/// Reads `4.8`.
+pub(crate) fn version(text: &str) -> Option<KernelVersion> {
     let (major, minor) = text.split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
@@ -112,6 +129,26 @@ impl Baseline {
     /// The default profile of Docker and containerd (moby/profiles).
     pub fn docker_default() -> &'static Self {
         &DOCKER_DEFAULT
+    }
+
+    /// The default profile of podman, buildah and CRI-O (containers/common).
+    pub fn podman_default() -> &'static Self {
+        &PODMAN_DEFAULT
+    }
+
+    /// The default profile that containerd itself has, for Kubernetes' `RuntimeDefault`.
+    pub fn containerd_default() -> &'static Self {
+        &CONTAINERD_DEFAULT
+    }
+
+    /// Every baseline that comes with Strait.
+    pub fn all() -> [&'static Self; 3] {
+        [Self::docker_default(), Self::podman_default(), Self::containerd_default()]
+    }
+
+    /// Its name on the command line.
+    pub fn name(&self) -> &str {
+        &self.0.name
     }
 
     /// What it is called in a sentence, with an article.
@@ -147,10 +184,23 @@ impl Baseline {
             };
             table.insert(rule.call.as_str(), treatment);
         }
-        for rule in &self.0.refuse_by_name {
+        let errno = |name: &str| name.parse().unwrap_or_else(|_| self.refuse_with());
+        for rule in &self.0.by_arguments {
             if !has(&rule.unless_capability) {
-                let errno = rule.with.parse().unwrap_or_else(|_| self.refuse_with());
-                table.insert(rule.call.as_str(), Treatment::Refuse(errno));
+                let refuse = rule.refuse.iter();
+                let treatment = Treatment::ByArguments {
+                    allow: rule.allow.iter().map(table::clause).collect(),
+                    refuse: refuse
+                        .map(|refuse| (errno(&refuse.with), table::clause(&refuse.when)))
+                        .collect(),
+                };
+                table.insert(rule.call.as_str(), treatment);
+            }
+        }
+        for rule in &self.0.refuse_by_name {
+            if !rule.unless_capability.as_deref().is_some_and(has) {
+                let refuse = Treatment::Refuse(errno(&rule.with));
+                table.extend(words(&rule.call).map(|name| (name, refuse.clone())));
             }
         }
         let always = self.0.always.iter();
@@ -212,6 +262,7 @@ impl Treatment {
         match self {
             Self::Allow => vec![Clause::ALWAYS],
             Self::AllowIf { argument, any } => clauses(*argument, any).collect(),
+            Self::ByArguments { allow, .. } => allow.clone(),
             Self::Refuse(_) => Vec::new(),
         }
     }
@@ -223,6 +274,7 @@ impl Treatment {
                 let others = complement(any).unwrap_or_default();
                 clauses(*argument, &others).collect()
             }
+            Self::ByArguments { refuse, .. } => refuse.iter().map(|(_, clause)| *clause).collect(),
             Self::Allow | Self::Refuse(_) => Vec::new(),
         }
     }
@@ -256,17 +308,26 @@ mod tests {
 
     #[test]
     fn every_name_of_the_table_can_be_read() {
-        let table = &Baseline::docker_default().0;
-        assert!(table.refuse_with.parse::<Errno>().is_ok());
-        for name in table.with_capability.keys() {
-            assert!(name.parse::<Capability>().is_ok(), "{name}");
-        }
-        for since in table.since_kernel.keys() {
-            assert!(version(since).is_some(), "{since}");
-        }
-        for rule in &table.refuse_by_name {
-            assert!(rule.with.parse::<Errno>().is_ok(), "{}", rule.call);
-            assert!(rule.unless_capability.parse::<Capability>().is_ok());
+        for Baseline(table) in Baseline::all() {
+            assert!(table.refuse_with.parse::<Errno>().is_ok());
+            for name in table.with_capability.keys() {
+                assert!(name.parse::<Capability>().is_ok(), "{name}");
+            }
+            for since in table.since_kernel.keys() {
+                assert!(version(since).is_some(), "{since}");
+            }
+            for rule in &table.refuse_by_name {
+                assert!(rule.with.parse::<Errno>().is_ok(), "{}", rule.call);
+                let capability = rule.unless_capability.as_deref();
+                assert!(capability.is_none_or(|name| name.parse::<Capability>().is_ok()));
+            }
+            for rule in &table.by_arguments {
+                assert!(rule.unless_capability.parse::<Capability>().is_ok());
+                let indexes =
+                    rule.allow.iter().chain(rule.refuse.iter().map(|refuse| &refuse.when));
+                assert!(indexes.flat_map(BTreeMap::keys).all(|index| *index < 6), "{}", rule.call);
+                assert!(rule.refuse.iter().all(|refuse| refuse.with.parse::<Errno>().is_ok()));
+            }
         }
     }
 
@@ -281,10 +342,18 @@ mod tests {
 
     #[test]
     fn every_abi_has_a_policy() {
-        for capabilities in [BTreeSet::new(), Capability::all()] {
-            let resolved = resolve(capabilities);
-            for abi in Abi::ALL {
-                resolved.policy(abi).unwrap();
+        for capabilities in [BTreeSet::new(), Capability::docker_default(), Capability::all()] {
+            for baseline in Baseline::all() {
+                let context = Context {
+                    abis: Abi::ALL.into(),
+                    capabilities: capabilities.clone(),
+                    kernel: None,
+                };
+                let resolved = baseline.resolve(&context);
+                for abi in Abi::ALL {
+                    resolved.policy(abi).unwrap();
+                }
+                assert_eq!(resolved.meaning().unwrap().abis().count(), 4);
             }
         }
     }

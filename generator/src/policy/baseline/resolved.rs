@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Baseline, Context, Machine, Treatment, clauses};
 use crate::abi::Abi;
+use crate::policy::decide::Meaning;
 use crate::policy::{Action, Clause, Conflict, Errno, Policy};
 
 /// Numbers that x32 has for itself. Calls newer than Linux 3.4 have none of these, so a number in
@@ -58,7 +59,7 @@ impl<'a> Resolved<'a> {
         abi.syscalls()
             .filter(|(_, name)| {
                 let treatment = self.treatment(abi, name);
-                matches!(treatment, Some(Treatment::Allow | Treatment::AllowIf { .. }))
+                treatment.is_some_and(|treatment| !matches!(treatment, Treatment::Refuse(_)))
             })
             .count()
     }
@@ -89,6 +90,14 @@ impl<'a> Resolved<'a> {
                 Treatment::Refuse(errno) => {
                     policy.add(name, Action::Errno(*errno), Clause::ALWAYS)?;
                 }
+                Treatment::ByArguments { allow, refuse } => {
+                    for clause in allow {
+                        policy.add(name, Action::Allow, *clause)?;
+                    }
+                    for (errno, clause) in refuse {
+                        policy.add(name, Action::Errno(*errno), *clause)?;
+                    }
+                }
                 Treatment::AllowIf { argument, any } => {
                     for clause in clauses(*argument, any) {
                         policy.add(name, Action::Allow, clause)?;
@@ -103,5 +112,15 @@ impl<'a> Resolved<'a> {
             }
         }
         Ok(policy)
+    }
+
+    /// What the baseline does with the calls of all ABIs that it was resolved for.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`] if the table contradicts itself.
+    pub fn meaning(&self) -> Result<Meaning, Conflict> {
+        let abis = self.context.abis.iter();
+        abis.map(|abi| Ok(Meaning::from(&self.policy(*abi)?))).collect()
     }
 }

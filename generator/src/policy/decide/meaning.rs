@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::space::Set;
+use super::space::{Cube, Set};
 use crate::abi::Abi;
 use crate::policy::{Action, Args, Policy, Rule, UNLISTED_ABI, Width, width};
 
@@ -127,6 +127,15 @@ impl Decision {
     }
 }
 
+/// Whether a call is let through of which not all arguments are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// Whatever the others are.
+    Always,
+    /// For some values of the others.
+    Sometimes,
+}
+
 /// What a filter does with every call: see [`super`].
 #[derive(Clone, Debug)]
 pub struct Meaning {
@@ -149,6 +158,13 @@ impl From<&Policy> for Meaning {
             tables.insert(abi, pieces);
         }
         Self { tables }
+    }
+}
+
+impl FromIterator<Meaning> for Meaning {
+    /// What each of these does with the ABIs that it lists; none may be listed twice.
+    fn from_iter<T: IntoIterator<Item = Self>>(parts: T) -> Self {
+        Self { tables: parts.into_iter().flat_map(|part| part.tables).collect() }
     }
 }
 
@@ -183,6 +199,42 @@ impl Meaning {
         match self.decision(abi, number) {
             Decision::Uniform(action) => action.lets_through(),
             Decision::ByArguments(cases) => cases.iter().any(|(action, _)| action.lets_through()),
+        }
+    }
+
+    /// Whether a call is let through of which only some arguments are known, by index.
+    ///
+    /// # Errors
+    ///
+    /// What is done with such a call if it is never let through.
+    pub fn lets_through(
+        &self,
+        abi: Abi,
+        number: u32,
+        known: &[(usize, u64)],
+    ) -> Result<Certainty, Action> {
+        let cases = match self.decision(abi, number) {
+            Decision::Uniform(action) if action.lets_through() => return Ok(Certainty::Always),
+            Decision::Uniform(action) => return Err(*action),
+            Decision::ByArguments(cases) => cases,
+        };
+        let mut cube = Cube::default();
+        for (index, value) in known {
+            if let (Some(mask), Some(slot)) =
+                (cube.mask.get_mut(*index), cube.value.get_mut(*index))
+            {
+                *mask = u64::MAX;
+                *slot = *value;
+            }
+        }
+        let such = Set::cube(&cube);
+        let meets = |set: &Set| !set.and(&such).is_empty();
+        let through = cases.iter().any(|(action, set)| action.lets_through() && meets(set));
+        let refused = cases.iter().find(|(action, set)| !action.lets_through() && meets(set));
+        match refused {
+            None => Ok(Certainty::Always),
+            Some(_) if through => Ok(Certainty::Sometimes),
+            Some((action, _)) => Err(*action),
         }
     }
 

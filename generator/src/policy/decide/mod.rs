@@ -34,7 +34,7 @@ use meaning::Decision;
 
 pub use combine::{intersection, union};
 pub use express::Inexpressible;
-pub use meaning::{LAST_NUMBER, Meaning};
+pub use meaning::{Certainty, LAST_NUMBER, Meaning};
 
 /// A call that two policies treat differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -89,6 +89,11 @@ impl Set {
         Self(SPACE.mk_var(variable(argument, bit)))
     }
 
+    /// Those whose bits are what the cube says.
+    pub fn cube(cube: &Cube) -> Self {
+        Self(SPACE.mk_conjunctive_clause(&cube.valuation()))
+    }
+
     /// Those for which the clause holds.
     pub fn of(clause: &Clause, width: Width) -> Self {
         let mut fixed = Cube::default();
@@ -106,7 +111,7 @@ impl Set {
                 other => rest.push(comparison(index, other, width)),
             }
         }
-        let fixed = Self(SPACE.mk_conjunctive_clause(&fixed.valuation()));
+        let fixed = Self::cube(&fixed);
         rest.into_iter().fold(fixed, |set, comparison| set.and(&comparison))
     }
 
@@ -369,7 +374,7 @@ mod tests {
                 prop_assert!(set.contains(&first));
             }
             if let Some(cubes) = set.cubes(80) {
-                let parts = cubes.iter().map(|cube| Set(SPACE.mk_conjunctive_clause(&cube.valuation())));
+                let parts = cubes.iter().map(|cube| Set::cube(cube));
                 prop_assert!(Set::union(parts.collect()).equals(&set));
             }
         }

@@ -20,6 +20,7 @@ fn recording(number: u64) -> Recording {
                 (format!("/bin/{number}"), 1),
             ]),
             phases: BTreeMap::from([(Phase::Running, count + 1)]),
+            arguments: arguments(number, at),
         };
         calls.entry(abi).or_default().insert(u32::try_from(syscall).unwrap(), call);
     }
@@ -65,6 +66,24 @@ fn recording(number: u64) -> Recording {
     made = v1::parse(&v1::print(&made).unwrap()).unwrap();
     assert_eq!(made.origin.id.len(), 64);
     made
+}
+
+/// Of some recordings none, of others of an older release only the first of two.
+fn arguments(number: u64, at: usize) -> Option<Arguments> {
+    let indexes: Vec<u8> = match (number + at as u64) % 4 {
+        0 => return None,
+        1 => vec![0],
+        _ => vec![0, 2],
+    };
+    let used = ArgumentUse {
+        count: number + 1,
+        first_seen: Duration::from_millis(number),
+        programs: BTreeMap::from([("/bin/app".to_owned(), number + 1)]),
+        phases: BTreeMap::new(),
+    };
+    let values = [[number % 3, 1], [2, number % 2]].map(|values| values[..indexes.len()].to_vec());
+    let values = values.into_iter().map(|values| (values, used.clone())).collect();
+    Some(Arguments { indexes, values, overflow: number % 2 })
 }
 
 fn of(numbers: &[u64]) -> Recording {
@@ -125,6 +144,29 @@ proptest! {
             prop_assert_eq!(call.programs.values().sum::<u64>(), call.count);
         }
     }
+}
+
+#[test]
+fn values_of_arguments_are_alternatives_and_unknown_ones_are_not_forgotten() {
+    let call = |values: Option<&[u64]>| Call {
+        count: 5,
+        arguments: values.map(|values| Arguments {
+            indexes: vec![0],
+            values: BTreeMap::from([(
+                values.to_vec(),
+                ArgumentUse { count: 5, ..ArgumentUse::default() },
+            )]),
+            overflow: 0,
+        }),
+        ..Call::default()
+    };
+    let mut sum = call(Some(&[1]));
+    add_call(&mut sum, call(Some(&[2])));
+    let united = sum.arguments.clone().unwrap();
+    assert_eq!(united.values.keys().collect::<Vec<_>>(), [&[1], &[2]]);
+    assert_eq!(united.overflow, 0);
+    add_call(&mut sum, call(None));
+    assert_eq!(sum.arguments.unwrap().overflow, 5, "what is not known may be anything");
 }
 
 #[test]

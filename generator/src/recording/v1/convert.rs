@@ -9,8 +9,8 @@ use super::file::{self, File};
 use super::{SCHEMA, digits};
 use crate::abi::Abi;
 use crate::recording::{
-    Call, Completeness, Container, Host, Losses, Origin, Phase, Program, ReadError, Recording,
-    Sample, Source, Start, Target, TargetKind, Tool,
+    ArgumentUse, Arguments, Call, Completeness, Container, Host, Losses, Origin, Phase, Program,
+    ReadError, Recording, Sample, Source, Start, Target, TargetKind, Tool,
 };
 
 /// The key under which a call stands in the file: its name, or its number if it has none.
@@ -95,6 +95,13 @@ impl File {
                 if let Some(path) = call.programs.keys().find(|path| !known(path)) {
                     return Err(ReadError::Inconsistent(format!(
                         "`{place}.programs` names `{path}`, which `programs` does not list"
+                    )));
+                }
+                let arguments = call.arguments.as_ref();
+                if arguments.is_some_and(|arguments| !arguments.fit_together()) {
+                    return Err(ReadError::Inconsistent(format!(
+                        "`{place}.arguments` does not have as many values as `indexes`, or an index \
+                         above 5"
                     )));
                 }
                 of_abi.insert(number, call.into_model());
@@ -297,9 +304,10 @@ impl file::Call {
         Self {
             number,
             count: call.count,
-            first_seen_ms: u64::try_from(call.first_seen.as_millis()).unwrap_or(u64::MAX),
+            first_seen_ms: milliseconds(call.first_seen),
             programs: call.programs.clone(),
-            phases: call.phases.iter().map(|(phase, count)| ((*phase).into(), *count)).collect(),
+            phases: phases_from_model(&call.phases),
+            arguments: call.arguments.as_ref().map(file::Arguments::from_model),
         }
     }
 
@@ -308,7 +316,55 @@ impl file::Call {
             count: self.count,
             first_seen: Duration::from_millis(self.first_seen_ms),
             programs: self.programs,
-            phases: self.phases.into_iter().map(|(phase, count)| (phase.into(), count)).collect(),
+            phases: phases_into_model(self.phases),
+            arguments: self.arguments.map(file::Arguments::into_model),
         }
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn phases_from_model(phases: &BTreeMap<Phase, u64>) -> BTreeMap<file::Phase, u64> {
+    phases.iter().map(|(phase, count)| ((*phase).into(), *count)).collect()
+}
+
+fn phases_into_model(phases: BTreeMap<file::Phase, u64>) -> BTreeMap<Phase, u64> {
+    phases.into_iter().map(|(phase, count)| (phase.into(), count)).collect()
+}
+
+impl file::Arguments {
+    fn from_model(arguments: &Arguments) -> Self {
+        let values = arguments.values.iter().map(|(values, seen)| file::ArgumentUse {
+            values: values.clone(),
+            count: seen.count,
+            first_seen_ms: milliseconds(seen.first_seen),
+            programs: seen.programs.clone(),
+            phases: phases_from_model(&seen.phases),
+        });
+        Self {
+            indexes: arguments.indexes.clone(),
+            values: values.collect(),
+            overflow: arguments.overflow,
+        }
+    }
+
+    fn fit_together(&self) -> bool {
+        self.indexes.iter().all(|index| *index < 6)
+            && self.values.iter().all(|one| one.values.len() == self.indexes.len())
+    }
+
+    fn into_model(self) -> Arguments {
+        let values = self.values.into_iter().map(|one| {
+            let seen = ArgumentUse {
+                count: one.count,
+                first_seen: Duration::from_millis(one.first_seen_ms),
+                programs: one.programs,
+                phases: phases_into_model(one.phases),
+            };
+            (one.values, seen)
+        });
+        Arguments { indexes: self.indexes, values: values.collect(), overflow: self.overflow }
     }
 }

@@ -137,6 +137,25 @@ pub(super) struct Call {
     pub programs: BTreeMap<String, u64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub phases: BTreeMap<Phase, u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Arguments>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Arguments {
+    pub indexes: Vec<u8>,
+    pub values: Vec<ArgumentUse>,
+    pub overflow: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ArgumentUse {
+    pub values: Vec<u64>,
+    pub count: u64,
+    pub first_seen_ms: u64,
+    pub programs: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub phases: BTreeMap<Phase, u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,0 +1,174 @@
+//! A report as people read it.
+
+use std::fmt;
+
+use super::{Count, Coverage, Missing, Report, Within};
+use crate::abi::Abi;
+use crate::decode;
+use crate::policy::Capability;
+use crate::policy::decide::ChangeKind;
+
+/// Most calls that a line names.
+const MOST_NAMES: usize = 12;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(within) = &self.within {
+            self.verdict(f, within)?;
+        }
+        writeln!(f, "  ABIs          {}", counts(&self.allowed))?;
+        if let Some(within) = &self.within {
+            writeln!(f, "  baseline      {}", counts(&within.allowed))?;
+        }
+        let unlisted: Vec<&str> = Abi::ALL
+            .into_iter()
+            .filter(|abi| self.allowed.iter().all(|count| count.abi != *abi))
+            .map(Abi::name)
+            .collect();
+        if !unlisted.is_empty() {
+            writeln!(f, "  not listed    {}: every call is killed", unlisted.join(", "))?;
+        }
+        writeln!(f, "  capabilities  {}", self.capabilities())?;
+        match self.assumed.kernel {
+            Some((major, minor)) => writeln!(f, "  kernel        {major}.{minor}")?,
+            None => writeln!(f, "  kernel        any that is new enough for all rules")?,
+        }
+        for coverage in &self.covers {
+            write!(f, "{coverage}")?;
+        }
+        Ok(())
+    }
+}
+
+fn counts(counts: &[Count]) -> String {
+    let parts: Vec<String> = counts
+        .iter()
+        .map(|Count { abi, calls, by_argument }| match by_argument {
+            0 => format!("{abi}: {calls} calls allowed"),
+            _ => format!("{abi}: {calls} calls allowed, {by_argument} of them by argument"),
+        })
+        .collect();
+    if parts.is_empty() { "none".to_owned() } else { parts.join("; ") }
+}
+
+/// A line for each call, and the ABIs for which it is true.
+fn escapes(within: &Within) -> Vec<(String, Vec<Abi>)> {
+    let mut lines: Vec<(String, Vec<Abi>)> = Vec::new();
+    for witness in within.escapes() {
+        let text = format!("{witness}: {}, there: {}", witness.before, witness.after);
+        match lines.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, abis)) => abis.push(witness.abi),
+            None => lines.push((text, vec![witness.abi])),
+        }
+    }
+    lines
+}
+
+impl Report {
+    fn verdict(&self, f: &mut fmt::Formatter<'_>, within: &Within) -> fmt::Result {
+        let Within { baseline, comparison, .. } = within;
+        let profile = &self.profile;
+        if comparison.is_equal() {
+            writeln!(f, "{profile} does the same as {baseline} with every call and all arguments")?;
+        } else if comparison.is_within() {
+            writeln!(f, "{profile} is within {baseline}: proved for every call and all arguments")?;
+            let listed = |abi| self.allowed.iter().any(|count| count.abi == abi);
+            let kinds = |kind| {
+                let changes = comparison.changes().filter(|change| listed(change.abi));
+                changes.filter(move |change| change.kind == kind)
+            };
+            let (narrower, refused) =
+                (kinds(ChangeKind::Widened).count(), kinds(ChangeKind::Refusal).count());
+            writeln!(f, "  narrower for  {narrower} calls; {refused} more get another answer")?;
+        } else {
+            let lines = escapes(within);
+            let (calls, ways) = (lines.len(), within.escapes().count());
+            let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
+            let over = if ways > lines.len() { " over several ABIs" } else { "" };
+            writeln!(f, "{profile} is wider than {baseline}: {calls}{over}")?;
+            for (text, abis) in lines {
+                let abis = if abis == [Abi::NATIVE] {
+                    String::new()
+                } else {
+                    format!(
+                        " ({})",
+                        abis.iter().map(|abi| abi.name()).collect::<Vec<_>>().join(", ")
+                    )
+                };
+                writeln!(f, "  wider         {text}{abis}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn capabilities(&self) -> String {
+        let capabilities = &self.assumed.capabilities;
+        if *capabilities == Capability::docker_default() {
+            return "the 14 that Docker gives by default".to_owned();
+        }
+        if capabilities.is_empty() {
+            return "none".to_owned();
+        }
+        if *capabilities == Capability::all() {
+            return "all".to_owned();
+        }
+        capabilities.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.args, self.abi.syscall_name(self.number)) {
+            (Some(args), _) => f.write_str(&decode::call(self.abi, self.number, args))?,
+            (None, Some(name)) => f.write_str(name)?,
+            (None, None) => write!(f, "{}", self.number)?,
+        }
+        if self.abi != Abi::NATIVE {
+            write!(f, " ({})", self.abi)?;
+        }
+        if self.count > 1 {
+            write!(f, ", {} times", self.count)?;
+        }
+        write!(f, ": {}", self.action)
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { recording, calls, missing, fallbacks, uncertain, is_complete } = self;
+        match missing.len() {
+            0 => writeln!(f, "covers {recording}: all {calls} recorded calls")?,
+            count => writeln!(f, "does not cover {recording}: {count} of {calls} recorded calls")?,
+        }
+        for missing in missing {
+            writeln!(f, "  refused       {missing}")?;
+        }
+        for fallback in fallbacks {
+            writeln!(
+                f,
+                "  fallback      {fallback}; {} is allowed",
+                fallback.falls_back_to.join(", ")
+            )?;
+        }
+        if !uncertain.is_empty() {
+            let names: Vec<String> = uncertain
+                .iter()
+                .take(MOST_NAMES)
+                .map(|(abi, number)| {
+                    abi.syscall_name(*number).map_or_else(|| number.to_string(), str::to_owned)
+                })
+                .collect();
+            let more = uncertain.len() - names.len();
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            writeln!(
+                f,
+                "  not certain   {}{more}: allowed for some arguments, and not all were recorded",
+                names.join(", ")
+            )?;
+        }
+        if !is_complete {
+            writeln!(f, "  incomplete    the recording lacks calls that were made")?;
+        }
+        Ok(())
+    }
+}

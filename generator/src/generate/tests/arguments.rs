@@ -1,0 +1,191 @@
+//! Values of arguments: what was seen, within the baseline, and nothing else.
+
+use super::*;
+use crate::policy::argument::ArgumentRule;
+use crate::profile::lint;
+use crate::recording::{ArgumentUse, Arguments, Container, Phase};
+
+const ENOSYS: Action = Action::Errno(Errno::ENOSYS);
+const EPERM: Action = Action::Errno(Errno::EPERM);
+
+/// A recording of calls with these values of their arguments.
+fn with_values(calls: &[(&str, &[&[u64]])]) -> Recording {
+    let names: Vec<&str> = calls.iter().map(|(name, _)| *name).collect();
+    let mut recording = named(Abi::X86_64, &names);
+    for (name, combinations) in calls {
+        set(&mut recording, name, combinations, &[], 0);
+    }
+    recording
+}
+
+fn set(recording: &mut Recording, name: &str, seen: &[&[u64]], phases: &[Phase], overflow: u64) {
+    let number = Abi::X86_64.syscall_number(name).unwrap();
+    let call = recording.calls.get_mut(&Abi::X86_64).unwrap().get_mut(&number).unwrap();
+    let arguments = call.arguments.get_or_insert_with(|| Arguments {
+        indexes: ArgumentRule::of(name).unwrap().indexes().collect(),
+        ..Arguments::default()
+    });
+    arguments.overflow = overflow;
+    for values in seen {
+        let phases = phases.iter().map(|phase| (*phase, 1)).collect();
+        let one = ArgumentUse { count: 1, phases, ..ArgumentUse::default() };
+        arguments.values.insert(values.to_vec(), one);
+    }
+}
+
+fn made(recording: Recording, arguments: ArgumentFilters, runtimes: Runtimes) -> Generated {
+    let startup = Startup { runtimes, ..Startup::default() };
+    generate(&[recording], &Options { arguments, startup, ..Options::default() }).unwrap()
+}
+
+const STANDARD: ArgumentFilters = ArgumentFilters::Seen(Level::Standard);
+const STRICT: ArgumentFilters = ArgumentFilters::Seen(Level::Strict);
+
+fn on(generated: &Generated, name: &str, args: [u64; 6]) -> Action {
+    evaluate(generated, Abi::X86_64, name, &args)
+}
+
+#[test]
+fn a_family_that_was_not_seen_is_refused() {
+    let recording = with_values(&[("socket", &[&[1, 1, 0], &[2, 1, 6]])]);
+    let generated = made(recording, STANDARD, Runtimes::Any);
+    assert_eq!(on(&generated, "socket", [2, 0x80801, 6, 0, 0, 0]), Action::Allow);
+    assert_eq!(on(&generated, "socket", [2, 1, 0, 0, 0, 0]), ENOSYS);
+    assert_eq!(on(&generated, "socket", [16, 3, 0, 0, 0, 0]), ENOSYS);
+    assert_eq!(on(&generated, "socket", [38, 5, 0, 0, 0, 0]), EPERM, "as Docker refuses it");
+    assert_eq!(lint(&generated.profile), []);
+}
+
+#[test]
+fn what_the_baseline_refuses_is_left_out_and_said() {
+    let recording =
+        with_values(&[("socket", &[&[1, 1, 0], &[38, 5, 0]]), ("clone", &[&[0x1000_0011]])]);
+    let generated = made(recording, STANDARD, Runtimes::Recorded);
+    assert_eq!(on(&generated, "socket", [38, 5, 0, 0, 0, 0]), EPERM);
+    assert_eq!(on(&generated, "socket", [1, 1, 0, 0, 0, 0]), Action::Allow);
+    assert_eq!(on(&generated, "clone", [0x1000_0011, 0, 0, 0, 0, 0]), EPERM);
+    let text = generated.summary.to_string();
+    assert!(text.contains("socket(AF_ALG, SOCK_SEQPACKET, 0)"), "{text}");
+    assert!(text.contains("clone(CLONE_NEWUSER|0x11"), "{text}");
+}
+
+#[test]
+fn the_levels_differ_in_what_they_look_at() {
+    let recording = || {
+        with_values(&[
+            ("socket", &[&[1, 1, 0]]),
+            ("prctl", &[&[15]]),
+            ("setsockopt", &[&[1, 2]]),
+            ("fcntl", &[&[3]]),
+        ])
+    };
+    let action =
+        |arguments, name, args| on(&made(recording(), arguments, Runtimes::Recorded), name, args);
+    let netlink = [16, 3, 0, 0, 0, 0];
+    let vsock = [40, 1, 0, 0, 0, 0];
+    assert_eq!(action(ArgumentFilters::None, "socket", vsock), Action::Allow);
+    assert_eq!(action(ArgumentFilters::Baseline, "socket", vsock), EPERM);
+    assert_eq!(action(ArgumentFilters::Baseline, "socket", netlink), Action::Allow);
+    assert_eq!(action(STANDARD, "socket", netlink), ENOSYS);
+    assert_eq!(action(STANDARD, "prctl", [38, 1, 0, 0, 0, 0]), ENOSYS);
+    assert_eq!(action(STANDARD, "prctl", [15, 0, 0, 0, 0, 0]), Action::Allow);
+    assert_eq!(action(STANDARD, "setsockopt", [3, 1, 25, 0, 0, 0]), Action::Allow);
+    assert_eq!(action(STRICT, "setsockopt", [3, 1, 25, 0, 0, 0]), ENOSYS);
+    assert_eq!(action(STRICT, "setsockopt", [3, 1, 2, 0, 0, 0]), Action::Allow);
+    assert_eq!(action(STRICT, "fcntl", [3, 1024, 0, 0, 0, 0]), ENOSYS);
+    let wide = made(recording(), ArgumentFilters::None, Runtimes::Recorded).summary.to_string();
+    assert!(wide.contains("Wider than the Docker default"), "{wide}");
+}
+
+#[test]
+fn a_runtime_can_still_start_it() {
+    let recording = with_values(&[("prctl", &[&[15]])]);
+    let generated = made(recording, STRICT, Runtimes::Any);
+    let prctl = |option| on(&generated, "prctl", [option, 0, 0, 0, 0, 0]);
+    assert_eq!([prctl(8), prctl(24), prctl(47), prctl(15)], [Action::Allow; 4]);
+    assert_eq!(prctl(38), ENOSYS);
+}
+
+#[test]
+fn values_of_a_runtime_that_will_not_start_it_are_left_out() {
+    let mut recording = named(Abi::X86_64, &["execve", "prctl"]);
+    set(&mut recording, "prctl", &[&[47]], &[Phase::Runtime], 0);
+    set(&mut recording, "prctl", &[&[15]], &[Phase::Running], 0);
+    let container = Container { runtime: "crun".to_owned(), ..Container::default() };
+    recording.target.kind = TargetKind::Container(Box::new(container));
+    let options = |no_new_privs| Options {
+        startup: Startup { runtimes: Runtimes::One(Runtime::Runc), no_new_privs, init: false },
+        ..Options::default()
+    };
+    let generated = generate(&[recording], &options(true)).unwrap();
+    assert_eq!(on(&generated, "prctl", [47, 0, 0, 0, 0, 0]), ENOSYS);
+    assert_eq!(on(&generated, "prctl", [15, 0, 0, 0, 0, 0]), Action::Allow);
+}
+
+#[test]
+fn without_all_values_the_baseline_decides_and_the_summary_says_so() {
+    let mut full = with_values(&[("socket", &[&[1, 1, 0]]), ("ioctl", &[&[0x5401]])]);
+    set(&mut full, "socket", &[], &[], 7);
+    let generated = made(full, STANDARD, Runtimes::Recorded);
+    assert_eq!(on(&generated, "socket", [16, 3, 0, 0, 0, 0]), Action::Allow);
+    assert_eq!(on(&generated, "socket", [40, 1, 0, 0, 0, 0]), EPERM);
+    assert_eq!(on(&generated, "ioctl", [0, 0x5412, 0, 0, 0, 0]), ENOSYS);
+    let text = generated.summary.to_string();
+    assert!(text.contains("more values than a recording has room for: socket"), "{text}");
+
+    let old = named(Abi::X86_64, &["socket", "execve"]);
+    let text = made(old, STANDARD, Runtimes::Recorded).summary.to_string();
+    assert!(text.contains("does not have their values (record again): socket"), "{text}");
+}
+
+#[test]
+fn memory_is_writable_and_executable_only_if_it_was() {
+    for (seen, expected) in [(0, ENOSYS), (1, Action::Allow)] {
+        let recording = with_values(&[("mmap", &[&[0], &[seen]]), ("mprotect", &[&[0]])]);
+        let generated = made(recording, STANDARD, Runtimes::Any);
+        assert_eq!(on(&generated, "mmap", [0, 4096, 7, 0x22, 0, 0]), expected);
+        assert_eq!(on(&generated, "mmap", [0, 4096, 5, 0x22, 0, 0]), Action::Allow);
+        assert_eq!(on(&generated, "mprotect", [0, 4096, 7, 0, 0, 0]), ENOSYS);
+    }
+}
+
+#[test]
+fn a_clone_that_stands_in_can_do_what_c_libraries_do_with_it() {
+    let recording = with_values(&[("clone", &[&[0x11]])]);
+    let clone = |generated: &Generated, flags| on(generated, "clone", [flags, 0, 0, 0, 0, 0]);
+    let alone = made(recording, STANDARD, Runtimes::Recorded);
+    assert_eq!(clone(&alone, 0x003d_0f00), ENOSYS);
+    let mut both = named(Abi::X86_64, &["clone", "clone3"]);
+    set(&mut both, "clone", &[&[0x11]], &[], 0);
+    let both = made(both, STANDARD, Runtimes::Recorded);
+    assert_eq!(clone(&both, 0x003d_0f00), Action::Allow);
+    assert_eq!(clone(&both, 0x1000_0000), EPERM);
+}
+
+proptest! {
+    #[test]
+    fn a_profile_with_values_is_within_one_without(
+        seen in prop::collection::vec((0..45u64, 0..6u64, 0..20u64), 1..12),
+        probe in (0..45u64, 0..6u64, 0..20u64),
+        flags in prop::collection::vec(any::<u32>(), 1..4),
+    ) {
+        let sockets: Vec<Vec<u64>> = seen.iter().map(|(a, b, c)| vec![*a, *b, *c]).collect();
+        let flags: Vec<Vec<u64>> = flags.iter().map(|flags| vec![u64::from(*flags)]).collect();
+        let recording = with_values(&[
+            ("socket", &sockets.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+            ("clone", &flags.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+        ]);
+        let narrow = made(recording.clone(), STRICT, Runtimes::Any);
+        let wide = made(recording, ArgumentFilters::Baseline, Runtimes::Any);
+        let (a, b, c) = probe;
+        for args in seen.iter().copied().chain([(a, b, c)]).map(|(a, b, c)| [a, b, c, 0, 0, 0]) {
+            if on(&narrow, "socket", args) == Action::Allow {
+                prop_assert_eq!(on(&wide, "socket", args), Action::Allow);
+            }
+        }
+        for flags in flags {
+            let args = [flags[0], 0, 0, 0, 0, 0];
+            prop_assert_eq!(on(&narrow, "clone", args), on(&wide, "clone", args));
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! `strait check` proves, or shows a call.
+
+use std::path::Path;
+
+use crate::support::{scratch, strait};
+
+const ALWAYS: &str = r#"{"names": ["exit", "exit_group", "execve"], "action": "SCMP_ACT_ALLOW"}"#;
+
+fn profile(entries: &str) -> String {
+    format!(
+        r#"{{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
+            "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [{ALWAYS}{entries}]}}"#
+    )
+}
+
+/// What `check` says about a profile with these further entries.
+fn check(entries: &str, args: &[&str], code: i32) -> (String, String) {
+    let dir = scratch();
+    std::fs::write(dir.path().join("p.json"), profile(entries)).unwrap();
+    let run = strait().args(["check", "p.json"]).args(args).in_dir(dir.path());
+    let outcome = run.expect_exit(code).run();
+    (outcome.stdout, outcome.stderr)
+}
+
+#[test]
+fn a_narrow_profile_is_proved_to_be_within() {
+    let socket = r#", {"names": ["socket"], "action": "SCMP_ACT_ALLOW",
+        "args": [{"index": 0, "value": 2, "op": "SCMP_CMP_EQ"}]}"#;
+    let (stdout, _) = check(socket, &[], 0);
+    insta::assert_snapshot!(stdout);
+    for baseline in ["podman-default", "containerd-default"] {
+        check(socket, &["--within", baseline], 0);
+    }
+}
+
+#[test]
+fn a_wider_call_is_shown_with_arguments() {
+    let wide = r#", {"names": ["socket", "mount"], "action": "SCMP_ACT_ALLOW"}"#;
+    let (stdout, _) = check(wide, &[], 10);
+    insta::assert_snapshot!(stdout);
+    let algorithm = r#", {"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [
+        {"index": 0, "value": 38, "op": "SCMP_CMP_EQ"},
+        {"index": 1, "value": 5, "op": "SCMP_CMP_EQ"}]}"#;
+    let (stdout, _) = check(algorithm, &[], 10);
+    assert!(stdout.contains("socket(AF_ALG, SOCK_SEQPACKET, 0)"), "{stdout}");
+}
+
+#[test]
+fn capabilities_widen_the_baseline() {
+    let mount = r#", {"names": ["mount"], "action": "SCMP_ACT_ALLOW"}"#;
+    check(mount, &["--caps", "SYS_ADMIN"], 0);
+    check(mount, &["--caps", "none"], 10);
+    let ptrace = r#", {"names": ["ptrace"], "action": "SCMP_ACT_ALLOW"}"#;
+    check(ptrace, &[], 0);
+    check(ptrace, &["--kernel", "4.7"], 10);
+}
+
+#[test]
+fn the_json_is_what_its_schema_says() {
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../../profiles/schema/check-v1.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for (entries, code) in [("", 0), (r#", {"names": ["mount"], "action": "SCMP_ACT_ALLOW"}"#, 10)]
+    {
+        let (stdout, _) = check(entries, &["--format", "json"], code);
+        let value: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        let errors: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(value["within"]["is_within"], code == 0);
+    }
+}
+
+#[test]
+fn a_baseline_can_be_a_file_in_a_dialect() {
+    let docker = r#"{"defaultAction": "SCMP_ACT_ERRNO",
+        "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
+        "syscalls": [
+            {"name": "exit", "action": "SCMP_ACT_ALLOW"},
+            {"names": ["exit_group", "execve"], "action": "SCMP_ACT_ALLOW"},
+            {"names": ["mount"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_ADMIN"]}},
+            {"names": ["read"], "action": "SCMP_ACT_ALLOW", "excludes": {"caps": ["CAP_SYS_ADMIN", "CAP_KILL"]}},
+            {"names": ["ptrace"], "action": "SCMP_ACT_ALLOW", "includes": {"minKernel": "4.8"}},
+            {"names": ["arch_prctl"], "action": "SCMP_ACT_ALLOW", "includes": {"arches": ["amd64"]}},
+            {"names": ["sync"], "action": "SCMP_ACT_ALLOW", "includes": {"arches": ["arm64"]}},
+            {"names": ["bpf"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1, "errno": "EINVAL"}]}"#;
+    let dir = scratch();
+    std::fs::write(dir.path().join("docker.json"), docker).unwrap();
+    let ask = |name: &str, args: &[&str], code| {
+        let entry = format!(r#", {{"names": ["{name}"], "action": "SCMP_ACT_ALLOW"}}"#);
+        std::fs::write(dir.path().join("p.json"), profile(&entry)).unwrap();
+        let run = strait().args(["check", "p.json", "--within", "docker.json"]).args(args);
+        run.in_dir(dir.path()).expect_exit(code).run().stdout
+    };
+    ask("mount", &["--caps", "SYS_ADMIN"], 0);
+    ask("mount", &["--caps", "SYS_PTRACE"], 10);
+    ask("read", &["--caps", "SYS_PTRACE"], 0);
+    ask("read", &["--caps", "KILL"], 10);
+    ask("ptrace", &["--kernel", "4.8"], 0);
+    ask("ptrace", &["--kernel", "4.4"], 10);
+    if cfg!(target_arch = "x86_64") {
+        ask("arch_prctl", &[], 0);
+        ask("sync", &[], 10);
+    }
+    assert!(ask("bpf", &[], 10).contains("there: refuse with EINVAL"));
+}
+
+#[test]
+fn bad_input_is_named_with_its_place() {
+    let dir = scratch();
+    let arg = |arg: &str| {
+        profile(&format!(r#", {{"names": ["read"], "action": "SCMP_ACT_ALLOW", "args": [{arg}]}}"#))
+    };
+    let one = r#"{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}"#;
+    let conflict = format!(
+        r#", {{"names": ["read"], "action": "SCMP_ACT_ALLOW", "args": [{one}]}},
+           {{"names": ["read"], "action": "SCMP_ACT_ERRNO", "args": [{one}]}}"#
+    );
+    for (text, words) in [
+        ("{}".to_owned(), &["defaultAction", "unconfined"][..]),
+        ("[".to_owned(), &["whole JSON"]),
+        (
+            arg(r#"{"index": 6, "value": 1, "op": "SCMP_CMP_EQ"}"#),
+            &["syscalls[1].args[0].index", "0 to 5"],
+        ),
+        (
+            arg(r#"{"index": 0, "value": 18446744073709551616, "op": "SCMP_CMP_EQ"}"#),
+            &["syscalls[1].args[0].value"],
+        ),
+        (arg(r#"{"index": 0, "value": -1, "op": "SCMP_CMP_EQ"}"#), &["syscalls[1].args[0].value"]),
+        (arg(r#"{"index": 0, "value": 1, "op": "=="}"#), &["syscalls[1].args[0].op"]),
+        (
+            profile(r#", {"names": ["read"], "action": "SCMP_ACT_DENY"}"#),
+            &["syscalls[1].action", "SCMP_ACT_DENY"],
+        ),
+        (
+            profile("").replace("SCMP_ARCH_X86_64", "SCMP_ARCH_VAX"),
+            &["architectures[0]", "SCMP_ARCH_VAX"],
+        ),
+        (profile(&conflict), &["syscalls[2]", "another action under the same condition"]),
+        (
+            profile(
+                r#", {"names": ["read"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_NO"]}}"#,
+            ),
+            &["syscalls[1].includes.caps[0]", "CAP_NO"],
+        ),
+    ] {
+        std::fs::write(dir.path().join("p.json"), text).unwrap();
+        let run = strait().args(["check", "p.json"]).in_dir(dir.path());
+        run.expect_exit(1).run().says(&["p.json"]).says(words);
+    }
+    std::fs::write(dir.path().join("p.json"), profile("")).unwrap();
+    let run = strait().args(["check", "p.json", "--within", "no-such"]).in_dir(dir.path());
+    run.expect_exit(2).run().says(&["no-such", "docker-default"]);
+}
+
+#[test]
+fn an_index_that_comes_twice_means_or() {
+    let twice = r#", {"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [
+        {"index": 0, "value": 2, "op": "SCMP_CMP_EQ"},
+        {"index": 0, "value": 40, "op": "SCMP_CMP_EQ"}]}"#;
+    let (stdout, stderr) = check(twice, &[], 10);
+    assert!(stdout.contains("socket(AF_VSOCK"), "{stdout}");
+    assert!(stderr.contains("syscalls[1].args"), "{stderr}");
+}
+
+/// The tables of the baselines against the files that they are facts of, where those are at hand.
+#[test]
+fn the_baselines_are_the_files_they_come_from() {
+    for (file, baseline) in [
+        ("/usr/share/containers/seccomp.json", "podman-default"),
+        (
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/moby-default.json"),
+            "docker-default",
+        ),
+    ] {
+        if !Path::new(file).exists() {
+            continue;
+        }
+        for caps in ["none", "all", "SYS_ADMIN", "AUDIT_WRITE", "SYS_PTRACE,SYS_TIME,BPF,PERFMON"] {
+            let run = strait().args(["check", file, "--within", baseline, "--caps", caps]);
+            let stdout = run.expect_exit(0).run().stdout;
+            assert!(
+                stdout.contains("narrower for  0 calls") || stdout.contains("does the same"),
+                "{file} {caps}: {stdout}"
+            );
+        }
+    }
+}
