@@ -99,8 +99,8 @@ pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
             .with_context(|| format!("cannot use {}", shown(path)))?,
         None => Exceptions::default(),
     };
-    let (old, _) = input::read(&args.old)?;
-    let (new, text) = input::read(&args.new)?;
+    let (old, _) = input::read(&args.old, ui)?;
+    let (new, text) = input::read(&args.new, ui)?;
     let profiles: Vec<&Profile> = [&old, &new].into_iter().filter_map(profile_of).collect();
     let native = native(&profiles);
     let old = side(&args.old, &old, None, native, ui)?;

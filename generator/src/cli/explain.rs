@@ -51,7 +51,7 @@ fn abi(text: &str) -> Result<Abi, String> {
 
 /// Runs `strait explain`.
 pub fn main(args: &ExplainArgs, ui: &Ui) -> Outcome {
-    let (input, _) = input::read(&args.file)?;
+    let (input, _) = input::read(&args.file, ui)?;
     let mut texts = Vec::new();
     match &input {
         Input::Recording(recording) => {

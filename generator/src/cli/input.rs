@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::exit::Failure;
 use super::{Ui, read_text, shown};
+use crate::abi::Abi;
 use crate::evidence::{self, Evidence};
+use crate::policy::Capability;
 use crate::profile::{self, Profile};
 use crate::recording::{Recording, v1};
 
@@ -20,7 +22,7 @@ pub enum Input {
 }
 
 /// Reads either, and gives the text back too.
-pub fn read(path: &Path) -> Result<(Input, String), Failure> {
+pub fn read(path: &Path, ui: &Ui) -> Result<(Input, String), Failure> {
     let text = read_text(path)?;
     let cannot_use = || format!("cannot use {}", shown(path));
     let value: Value = serde_json::from_str(&text)
@@ -42,9 +44,28 @@ pub fn read(path: &Path) -> Result<(Input, String), Failure> {
                 anyhow!("this is a file of schema `{schema}`, neither a profile nor a recording");
             return Err(error.context(cannot_use()).into());
         }
-        None => Input::Profile(profile::parse(&text).with_context(cannot_use)?),
+        None => Input::Profile(profile(path, &text, ui)?),
     };
     Ok((input, text))
+}
+
+/// Reads a profile, in the dialect of Docker or podman too.
+fn profile(path: &Path, text: &str, ui: &Ui) -> Result<Profile, Failure> {
+    let context = profile::Context {
+        native: Abi::NATIVE,
+        capabilities: Capability::docker_default(),
+        kernel: None,
+    };
+    let profile = profile::parse_for(text, &context)
+        .with_context(|| format!("cannot use {}", shown(path)))?;
+    if profile::parse(text).is_err() {
+        ui.warn(format_args!(
+            "{} is written in the dialect of dockerd and podman, and taken as they do for Docker's default \
+             capabilities on a new kernel",
+            shown(path)
+        ));
+    }
+    Ok(profile)
 }
 
 /// The evidence of a profile: the file that is named, or the one beside it if there is one.

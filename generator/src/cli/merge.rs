@@ -81,7 +81,8 @@ fn is_profile(args: &MergeArgs) -> Result<bool, Failure> {
 
 fn profiles(args: &MergeArgs, ui: &Ui) -> Result<String, Failure> {
     let read = |path: &PathBuf| {
-        profile::parse(&read_text(path)?).with_context(|| cannot_use(path)).map_err(Failure::from)
+        let text = read_text(path)?;
+        profile::parse(&text).with_context(|| cannot_use(path)).map_err(Failure::from)
     };
     let profiles: Vec<_> = args.files.iter().map(read).collect::<Result<_, _>>()?;
     let how = if args.intersect { How::Intersection } else { How::Union };

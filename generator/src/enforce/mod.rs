@@ -15,6 +15,8 @@ mod install;
 mod interpreter;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod witnesses;
 
 pub use compile::{CompileError, Compiled, compile};
 pub use install::{NoNewPrivs, Program, install};

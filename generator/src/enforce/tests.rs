@@ -76,7 +76,7 @@ fn args() -> impl Strategy<Value = Vec<Arg>> {
 /// Every profile has one unconditional rule for a call of all ABIs: without one, and with x32 and
 /// a name that no ABI has, libseccomp 2.5.4 makes a filter that never loads the call's number and
 /// so refuses everything.
-fn profile() -> impl Strategy<Value = Profile> {
+pub(super) fn profile() -> impl Strategy<Value = Profile> {
     let names = prop::collection::btree_set(prop::sample::select(NAMES.as_slice()), 1..4);
     let entry = (names, args()).prop_map(|(names, args)| Entry {
         names: names.into_iter().map(str::to_owned).collect(),
@@ -107,7 +107,7 @@ fn scmp(abi: Abi) -> ScmpArch {
 }
 
 /// Calls that libseccomp numbers as Strait's own table does.
-fn numbers(abi: Abi, names: &[&str]) -> BTreeMap<u32, String> {
+pub(super) fn numbers(abi: Abi, names: &[&str]) -> BTreeMap<u32, String> {
     let x32_bit = if abi == Abi::X32 { 0x4000_0000 } else { 0 };
     names
         .iter()
@@ -122,7 +122,7 @@ fn numbers(abi: Abi, names: &[&str]) -> BTreeMap<u32, String> {
 
 /// Whether libseccomp is known to compile the rules of a call to what they say. In 32 bits a large
 /// constant is another one, so there only what is exact with any constant counts.
-fn is_dependable(policy: &Policy, abi: Abi, number: u32) -> bool {
+pub(super) fn is_dependable(policy: &Policy, abi: Abi, number: u32) -> bool {
     let rules = policy.rules(abi, number);
     let clauses: Vec<Clause> = rules.iter().flat_map(|rule| rule.clauses.clone()).collect();
     let mut predicates = clauses.iter().flat_map(Clause::predicates);
@@ -133,7 +133,7 @@ fn is_dependable(policy: &Policy, abi: Abi, number: u32) -> bool {
 }
 
 /// Registers as they can be: a 32-bit program has no upper halves.
-fn possible(abi: Abi, args: Args) -> Args {
+pub(super) fn possible(abi: Abi, args: Args) -> Args {
     if abi == Abi::X86 { args.map(|arg| arg & 0xffff_ffff) } else { args }
 }
 
