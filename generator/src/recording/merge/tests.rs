@@ -9,7 +9,7 @@ use crate::recording::{Host, Phase, Sample, v1};
 /// A recording whose content follows from its number.
 fn recording(number: u64) -> Recording {
     let mut calls: BTreeMap<Abi, BTreeMap<u32, Call>> = BTreeMap::new();
-    let abi = if number % 3 == 0 { Abi::Aarch64 } else { Abi::X86_64 };
+    let abi = if number.is_multiple_of(3) { Abi::Aarch64 } else { Abi::X86_64 };
     for (at, syscall) in [number % 5, 7 + number % 11, 63].into_iter().enumerate() {
         let count = number + at as u64;
         let call = Call {
@@ -34,7 +34,7 @@ fn recording(number: u64) -> Recording {
         id: format!("{number:064x}"),
         image: "shop/web:1".to_owned(),
         bounding_set: 1 << (number % 40),
-        no_new_privs: number % 2 == 0,
+        no_new_privs: number.is_multiple_of(2),
         filtered: true,
         ..Container::default()
     };
@@ -53,7 +53,7 @@ fn recording(number: u64) -> Recording {
             kind: TargetKind::Container(Box::new(container)),
             name: format!("web-{number}"),
             command: vec!["web".to_owned()],
-            start: if number % 4 == 0 { Start::Attached } else { Start::Filter },
+            start: if number.is_multiple_of(4) { Start::Attached } else { Start::Filter },
         },
         started,
         finished: started + jiff::SignedDuration::from_secs(1),
