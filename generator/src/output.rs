@@ -114,6 +114,9 @@ fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
         OutputError::Unwritable { source, .. } | OutputError::Stdout(source) => source,
     })?;
     file.write_all(bytes)?;
+    if let Ok(there) = path.metadata() {
+        file.as_file().set_permissions(there.permissions())?;
+    }
     if let Some((uid, gid)) = invoking_user() {
         chown(file.path(), Some(uid), Some(gid))?;
     }
@@ -144,6 +147,16 @@ mod tests {
         assert_eq!(std::fs::read(&file).unwrap(), b"new");
         assert!(link.is_symlink());
         assert_eq!(folder.path().read_dir().unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_file_keeps_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "old").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+        Output::from(file.clone()).write(b"new").unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, 0o640);
     }
 
     #[test]

@@ -13,6 +13,11 @@ fn every_command_has_help_with_its_options() {
         ("explain", &["FILE", "CALL", "socket(AF_NETLINK"]),
         ("merge", &["--allow-mixed", "--intersect", "--output"]),
         ("mark", &["NAME", "--if-recording", "STRAIT_MARK"]),
+        ("export", &["--to", "--output", "--name", "--release", "--image", "oci-artifact"]),
+        ("lint", &["--for", "--format", "kep-6061", "PROFILE"]),
+        ("apply", &["--map", "--in-place", "--output", "--release", "--level", "PROFILE"]),
+        ("audit", &["--require", "--format", "--fix", "MANIFEST"]),
+        ("bundle", &["--prune", "--dry-run", "--manifests", "--release"]),
         ("completions", &["bash", "zsh", "fish"]),
     ] {
         let help = strait().args([command, "--help"]).run().stdout;
@@ -25,7 +30,19 @@ fn every_command_has_help_with_its_options() {
 #[test]
 fn the_help_names_every_command() {
     let help = strait().arg("--help").run().stdout;
-    for command in ["record", "generate", "verify", "check", "completions", "man"] {
+    for command in [
+        "record",
+        "generate",
+        "verify",
+        "check",
+        "export",
+        "lint",
+        "apply",
+        "audit",
+        "bundle",
+        "completions",
+        "man",
+    ] {
         assert!(help.contains(command), "{help}");
     }
 }
@@ -58,6 +75,17 @@ fn a_wrong_command_line_is_2() {
         &["explain", "p.json"],
         &["merge"],
         &["mark"],
+        &["export", "p.json"],
+        &["export", "p.json", "--to", "nowhere"],
+        &["lint"],
+        &["lint", "p.json", "--format", "poem"],
+        &["apply"],
+        &["apply", "p.json", "--level", "node"],
+        &["audit"],
+        &["audit", "m.yaml", "--require", "privileged"],
+        &["bundle"],
+        &["bundle", "dir", "p.json"],
+        &["bundle", "dir", "--prune"],
         &["completions", "basic"],
     ] {
         let outcome = strait().args(arguments).expect_exit(2).run();

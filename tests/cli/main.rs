@@ -9,9 +9,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod apply;
+mod apply_bad_input;
+mod audit;
+mod bundle;
 mod check;
 mod diff;
+mod export;
 mod generate;
 mod help;
+mod lint;
 mod merge;
 mod verify;

@@ -30,6 +30,12 @@ fn a_profile_that_is_cut_off_is_refused() {
 }
 
 #[test]
+fn an_empty_file_is_called_empty() {
+    assert_refused("", &["empty"]);
+    assert_refused("\n", &["empty"]);
+}
+
+#[test]
 fn something_that_is_no_profile_is_refused() {
     assert_refused("[1, 2]", &[]);
     assert_refused(r#"{"defaultAction": "SCMP_ACT_SHRUG", "syscalls": []}"#, &["SCMP_ACT_SHRUG"]);

@@ -10,5 +10,7 @@
 mod bad_input;
 mod baseline;
 mod enforced;
+mod manifests;
 mod recordings;
 mod support;
+mod yaml;

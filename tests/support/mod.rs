@@ -5,6 +5,7 @@
 pub mod calls;
 pub mod fixtures;
 pub mod kernel;
+pub mod manifests;
 pub mod run;
 pub mod spawned;
 pub mod strace;

@@ -1,7 +1,9 @@
 //! `strait record --containers`.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -33,17 +35,19 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
         max_programs: args.run.max_programs,
         only: args.only.clone(),
         refusals: args.refusals.then(Vec::new),
+        inject: None,
         verbose: ui.is_verbose(),
     };
     let notify = |notice: &Notice| ui.note(notice);
+    let folder = Folder { path: folder, written: RefCell::default() };
     let flush = |recordings: Vec<ContainerRecording>| {
-        if let Err(Failure { error, .. }) = write(&recordings, &folder, ui) {
+        if let Err(Failure { error, .. }) = folder.write(&recordings, ui) {
             ui.error(&error);
         }
     };
     let ContainersOutcome { recordings, notes, status, still_running, .. } =
         run_containers(request, &notify, &flush).map_err(not_run)?;
-    write(&recordings, &folder, ui)?;
+    folder.write(&recordings, ui).map_err(|failure| rescued(failure, &recordings, ui))?;
     for note in notes {
         ui.note(note);
     }
@@ -59,12 +63,51 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
     Ok(status.map_or(ExitCode::SUCCESS, |status| ExitCode::from(status.code())))
 }
 
-fn write(recordings: &[ContainerRecording], folder: &Path, ui: &Ui) -> Result<(), Failure> {
-    for ContainerRecording { file, recording, .. } in recordings {
-        let path = folder.join(file);
-        Output::from(path.clone()).write(v1::print(recording)?.as_bytes())?;
-        record::describe(recording, ui);
-        ui.say(format_args!("wrote {}", path.display()));
+/// The run may have taken hours; what it gave must not be lost with the folder.
+fn rescued(failure: Failure, recordings: &[ContainerRecording], ui: &Ui) -> Failure {
+    let rescue = tempfile::Builder::new().prefix("strait-recordings-").tempdir();
+    let saved = rescue.map_err(Failure::from).and_then(|rescue| {
+        let folder = Folder { path: rescue.path().to_owned(), written: RefCell::default() };
+        folder.write(recordings, ui)?;
+        Ok(rescue.keep())
+    });
+    let context = match saved {
+        Ok(folder) => format!("the recordings are in {} instead", folder.display()),
+        Err(_) => "the recordings are lost".to_owned(),
+    };
+    Failure { error: failure.error.context(context), code: failure.code }
+}
+
+/// Where recordings go.
+struct Folder {
+    path: PathBuf,
+    /// What was written on demand.
+    written: RefCell<BTreeSet<PathBuf>>,
+}
+
+impl Folder {
+    /// Writes the recordings that there are, over those that were written before.
+    fn write(&self, recordings: &[ContainerRecording], ui: &Ui) -> Result<(), Failure> {
+        let mut written = BTreeSet::new();
+        for ContainerRecording { file, recording, .. } in recordings {
+            let Some(file) = file else {
+                ui.warn(format_args!(
+                    "{} has not started: its runtime did not come to execute the container's program, \
+                     so there is nothing to record",
+                    recording.target.name
+                ));
+                continue;
+            };
+            let path = self.path.join(file);
+            Output::from(path.clone()).write(v1::print(recording)?.as_bytes())?;
+            record::describe(recording, ui);
+            ui.say(format_args!("wrote {}", path.display()));
+            written.insert(path);
+        }
+        // The name of a container may not have been known before.
+        for old in self.written.replace(written.clone()).difference(&written) {
+            let _ = std::fs::remove_file(old);
+        }
+        Ok(())
     }
-    Ok(())
 }

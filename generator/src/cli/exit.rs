@@ -12,7 +12,7 @@ pub const USAGE: u8 = 2;
 pub const EMPTY: u8 = 3;
 /// The recording is incomplete.
 pub const INCOMPLETE: u8 = 4;
-/// More is allowed than may be.
+/// Something is wider than it may be, or is not read as it is written.
 pub const WIDER: u8 = 10;
 /// A call was refused.
 pub const REFUSED: u8 = 12;

@@ -198,7 +198,9 @@ impl GenerateArgs {
 
 fn code(error: &GenerateError) -> u8 {
     match error {
-        GenerateError::NoRecording | GenerateError::Empty { .. } => exit::EMPTY,
+        GenerateError::NoRecording
+        | GenerateError::Empty { .. }
+        | GenerateError::NotStarted { .. } => exit::EMPTY,
         GenerateError::Incomplete { .. } => exit::INCOMPLETE,
         GenerateError::Conflict(_) => exit::FAILED,
     }

@@ -1,15 +1,22 @@
 //! The command line: arguments in, one call into the library, text and an exit status out.
 
+mod apply;
+mod audit;
+mod bundle;
 mod check;
 mod containers;
 mod diff;
 mod duration;
 mod exit;
 mod explain;
+mod export;
 mod generate;
 mod input;
+mod lint;
+mod manifests;
 mod mark;
 mod merge;
+mod profiles;
 mod record;
 mod ui;
 mod verify;
@@ -60,6 +67,11 @@ enum Command {
     Merge(merge::MergeArgs),
     Mark(mark::MarkArgs),
     Check(check::CheckArgs),
+    Export(export::ExportArgs),
+    Lint(lint::LintArgs),
+    Apply(apply::ApplyArgs),
+    Audit(audit::AuditArgs),
+    Bundle(bundle::BundleArgs),
     /// Print a completion script for your shell
     ///
     /// For example: strait completions bash > /etc/bash_completion.d/strait
@@ -100,6 +112,11 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Merge(args) => merge::main(args, &ui),
         Command::Mark(args) => mark::main(args),
         Command::Check(args) => check::main(args, &ui),
+        Command::Export(args) => export::main(args, &ui),
+        Command::Lint(args) => lint::main(args, &ui),
+        Command::Apply(args) => apply::main(args, &ui),
+        Command::Audit(args) => audit::main(args, &ui),
+        Command::Bundle(args) => bundle::main(args, &ui),
         Command::Completions { shell } => completions(*shell),
         Command::Man { subcommand } => man(subcommand.as_deref()),
     };

@@ -40,6 +40,9 @@ pub struct RecordArgs {
     #[arg(long, group = "scope")]
     containers: bool,
     /// Attach to this running container, by name, compose service or id, until it ends
+    ///
+    /// What is put into it from outside, as by docker exec and health checks, is not recorded; with
+    /// --containers it is.
     #[arg(long, value_name = "NAME|ID", group = "scope")]
     container: Option<String>,
     /// Attach to this process and its descendants, until they end
@@ -169,6 +172,7 @@ fn attached(attach: Attach, args: &RecordArgs, ui: &Ui) -> Outcome {
         max_programs: args.run.max_programs,
         verbose: ui.is_verbose(),
     };
+    let is_container = matches!(request.attach, Attach::Container(_));
     let notify = |notice: &Notice| ui.note(notice);
     let recording = run_attached(request, &notify).map_err(not_run)?;
     let output = output.unwrap_or_else(|| {
@@ -176,7 +180,14 @@ fn attached(attach: Attach, args: &RecordArgs, ui: &Ui) -> Outcome {
     });
     output.write(v1::print(&recording)?.as_bytes())?;
     describe(&recording, ui);
-    ui.warn("attached to what ran already: its start is not in the recording");
+    if is_container {
+        ui.warn(
+            "attached to a container that ran already: neither its start is in the recording, nor what \
+             was put into it from outside (exec, health checks); --containers records both",
+        );
+    } else {
+        ui.warn("attached to what ran already: its start is not in the recording");
+    }
     if let Output::File(path) = &output {
         ui.say(format_args!("wrote {}", path.display()));
     }

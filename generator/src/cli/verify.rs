@@ -15,10 +15,11 @@ use crate::enforce::{self, NoNewPrivs};
 use crate::output::Output;
 use crate::policy::Policy;
 use crate::profile::{self, Findings, Severity, lint};
+use crate::record::engine::EngineKind;
 use crate::record::{
-    ContainersRequest, Filter, Notice, may_filter_without_no_new_privs, run_containers,
+    ContainersRequest, Filter, Notice, Only, may_filter_without_no_new_privs, run_containers,
 };
-use crate::recording::TargetKind;
+use crate::recording::{Recording, TargetKind};
 use crate::verify::{Report, json};
 
 /// Run a command under a profile and name each refused call
@@ -32,6 +33,7 @@ Examples:
   sudo strait verify app.json -- ./run-tests.sh
   sudo strait verify app.json --containers -- \
     docker run --rm --security-opt seccomp=app.json app
+  sudo strait verify app.json --containers --inject -- ./run-tests-with-testcontainers.sh
   sudo strait verify app.json --format json -o report.json -- nginx -t
 
 Exit status: 12 if a call was refused, even if the command survived it; else the command's own. A call
@@ -50,6 +52,13 @@ pub struct VerifyArgs {
     /// put under the profile
     #[arg(long, conflicts_with = "no_new_privs")]
     containers: bool,
+    /// Look only at these containers: NAME, image=IMAGE or label=KEY[=VALUE]
+    #[arg(long, value_name = "WHICH", requires = "containers")]
+    only: Vec<Only>,
+    /// Give the profile to containers that have none of their own: to those that COMMAND has Docker or
+    /// podman create, which it finds by DOCKER_HOST, CONTAINER_HOST and CONTAINERS_CONF
+    #[arg(long, requires = "containers", conflicts_with = "user")]
+    inject: bool,
     /// Set no_new_privs before the filter is installed, as for a pod with
     /// allowPrivilegeEscalation: false
     #[arg(long)]
@@ -72,14 +81,14 @@ enum Format {
 /// Runs `strait verify`.
 pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
     let name = shown(&args.profile);
-    let (program, policy) = compile(args, &name, ui)
+    let Compiled { text, program, policy } = compile(args, &name, ui)
         .map_err(|Failure { error, .. }| Failure::new(exit::NOT_RUN, error))?;
     let output = args.output.clone().map(Output::from);
     if let Some(output) = &output {
         output.check().map_err(|error| Failure::new(exit::NOT_RUN, error))?;
     }
     let report = if args.containers {
-        watch_containers(args, &name, &policy, ui)?
+        watch_containers(args, &name, args.inject.then_some(text), &policy, ui)?
     } else {
         run_under(args, &name, program, &policy, ui)?
     };
@@ -119,17 +128,20 @@ fn run_under(
 fn watch_containers(
     args: &VerifyArgs,
     name: &str,
+    inject: Option<String>,
     policy: &Policy,
     ui: &Ui,
 ) -> Result<Report, Failure> {
+    let is_injected = inject.is_some();
     let request = ContainersRequest {
         command: Some(args.command.clone()),
         user: args.run.user()?,
         linger: args.run.linger.map_or(Some(Duration::ZERO), |linger| linger.0),
         limit: None,
         max_programs: args.run.max_programs,
-        only: Vec::new(),
+        only: args.only.clone(),
         refusals: Some(looked_at(policy)),
+        inject,
         verbose: ui.is_verbose(),
     };
     let notify = |notice: &Notice| ui.note(notice);
@@ -138,22 +150,50 @@ fn watch_containers(
         let error = anyhow!("no container came to life while {:?} ran", args.command);
         return Err(Failure::new(exit::EMPTY, error));
     }
+    for note in &outcome.notes {
+        ui.note(note);
+    }
     for container in &outcome.recordings {
-        if let TargetKind::Container(described) = &container.recording.target.kind
-            && !described.filtered
-        {
-            let name = &container.recording.target.name;
-            ui.warn(format_args!("{name} ran without a filter, so nothing was refused in it"));
+        if let Some(doubt) = doubt(&container.recording, name, is_injected) {
+            ui.warn(format_args!("{} {doubt}", container.recording.target.name));
         }
     }
     let command = args.command.iter().map(|part| part.to_string_lossy().into_owned()).collect();
     Ok(Report::of_containers(name, policy, command, &outcome))
 }
 
+/// Why a run of a container says little about the profile.
+fn doubt(recording: &Recording, profile: &str, is_injected: bool) -> Option<String> {
+    let TargetKind::Container(container) = &recording.target.kind else { return None };
+    // podman does not tell a default of its settings from its own.
+    let is_told = container.engine != EngineKind::Podman.name() || !is_injected;
+    if !container.filtered {
+        Some("ran without a filter, so nothing was refused in it".to_owned())
+    } else if container.profile == "default" && is_told {
+        let advice = if is_injected { "it was created before" } else { "--inject would give it" };
+        Some(format!(
+            "ran under the default profile of its engine and not under {profile} ({advice})"
+        ))
+    } else if recording.is_before_start() {
+        Some("did not start: its runtime gave up before it executed the program".to_owned())
+    } else {
+        None
+    }
+}
+
+/// A profile in all its forms.
+struct Compiled {
+    /// As it was read.
+    text: String,
+    program: enforce::Program,
+    policy: Policy,
+}
+
 /// Reads the profile, refuses it if it confines nothing or cannot work, and compiles it.
-fn compile(args: &VerifyArgs, name: &str, ui: &Ui) -> Result<(enforce::Program, Policy), Failure> {
+fn compile(args: &VerifyArgs, name: &str, ui: &Ui) -> Result<Compiled, Failure> {
     let cannot_use = || format!("cannot use {name}");
-    let profile = profile::parse(&read_text(&args.profile)?).with_context(cannot_use)?;
+    let text = read_text(&args.profile)?;
+    let profile = profile::parse(&text).with_context(cannot_use)?;
     let findings = lint(&profile);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
@@ -169,7 +209,7 @@ fn compile(args: &VerifyArgs, name: &str, ui: &Ui) -> Result<(enforce::Program, 
         // Runtimes leave them out without a word too: they get what the profile does not name.
         log::info!("this libseccomp does not know {}", compiled.unknown.join(" "));
     }
-    Ok((compiled.program, policy))
+    Ok(Compiled { text, program: compiled.program, policy })
 }
 
 /// For each call whose arguments the policy looks at, a bit for each of these.

@@ -19,6 +19,16 @@ pub enum GenerateError {
         /// Name of the target.
         name: String,
     },
+    /// A recording of a container that never came to execute its program.
+    #[error(
+        "nothing of the workload was recorded in `{name}`: its runtime did not come to execute the \
+         container's program, so all of it is the runtime's own. See why the container did not \
+         start, and record it again"
+    )]
+    NotStarted {
+        /// Name of the target.
+        name: String,
+    },
     /// A recording that says itself that it lacks something.
     #[error(
         "the recording of `{name}` is incomplete: {losses}. A profile made of it may refuse what the \

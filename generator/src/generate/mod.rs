@@ -161,11 +161,14 @@ fn bounding_sets(recordings: &[Recording]) -> BTreeSet<Capability> {
 ///
 /// # Errors
 ///
-/// [`GenerateError::Empty`] and [`GenerateError::Incomplete`].
+/// [`GenerateError::Empty`], [`GenerateError::NotStarted`] and [`GenerateError::Incomplete`].
 pub fn check(recording: &Recording, options: &Options) -> Result<(), GenerateError> {
     let name = || recording.target.name.clone();
     if recording.is_empty() {
         return Err(GenerateError::Empty { name: name() });
+    }
+    if recording.is_before_start() {
+        return Err(GenerateError::NotStarted { name: name() });
     }
     match recording.completeness {
         Completeness::Incomplete(losses) if !options.allow_incomplete => {

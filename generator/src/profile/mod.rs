@@ -6,6 +6,7 @@
 
 mod arch;
 pub mod combine;
+pub mod consumers;
 mod dialect;
 mod finding;
 pub mod lint;
@@ -21,7 +22,7 @@ pub use dialect::Context;
 pub use finding::{Finding, Findings, Severity};
 pub use lint::lint;
 pub use print::print;
-pub use read::{ParseError, parse, parse_for};
+pub use read::{ParseError, json, parse, parse_for};
 
 /// A seccomp profile.
 #[derive(Clone, Debug, PartialEq, Eq)]

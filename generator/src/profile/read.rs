@@ -18,6 +18,12 @@ const UNNAMED_ERRNO: Errno = Errno::EPERM;
 /// Why a text is not a profile.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
+    /// Nothing at all.
+    #[error(
+        "this file is empty: was the path right, and did whatever wrote it succeed? \
+         `strait generate RECORDING -o PROFILE` makes a profile"
+    )]
+    Empty,
     /// Not JSON, or cut off.
     #[error("this is not a whole JSON file: {0}. If it was cut off, generate it again")]
     Malformed(#[source] serde_json::Error),
@@ -30,6 +36,19 @@ pub enum ParseError {
     /// JSON, but not a profile that means the same to every runtime.
     #[error("this is no profile that can be used: {0}")]
     Invalid(Findings),
+}
+
+/// Reads JSON that may or may not be a profile.
+///
+/// # Errors
+///
+/// [`ParseError::Empty`] and [`ParseError::Malformed`].
+pub fn json(text: &str) -> Result<Value, ParseError> {
+    // Some editors put a byte order mark in front, and an empty file may hold a newline.
+    if text.trim_start_matches('\u{feff}').trim().is_empty() {
+        return Err(ParseError::Empty);
+    }
+    serde_json::from_str(text).map_err(ParseError::Malformed)
 }
 
 /// Reads a profile.
@@ -52,7 +71,7 @@ pub fn parse_for(text: &str, context: &Context) -> Result<Profile, ParseError> {
 }
 
 fn read(text: &str, context: Option<&Context>) -> Result<Profile, ParseError> {
-    let value: Value = serde_json::from_str(text).map_err(ParseError::Malformed)?;
+    let value = json(text)?;
     if let Some(schema) = value.get("schema").and_then(Value::as_str) {
         return Err(ParseError::OtherSchema(schema.to_owned()));
     }
@@ -113,7 +132,7 @@ impl Reader<'_> {
                 continue;
             }
             let message = if DIALECT.contains(&field.as_str()) {
-                "Docker's dialect, which containerd and CRI-O drop without a word: \
+                "Docker's dialect, which containerd drops without a word: \
                  resolve it to plain OCI first (`architectures`, `names`, no conditions on capabilities)"
             } else if field == "flags" {
                 "runc before 1.2 fails on any flag: remove it"
@@ -440,7 +459,7 @@ mod tests {
             {"names": ["read"], "action": "SCMP_ACT_ALLOW", "errnoRet": 1,
              "args": [{"index": 6, "value": -1, "op": "=="}]}]}"#;
         insta::assert_snapshot!(complaint(text), @r"
-        this is no profile that can be used: archMap: Docker's dialect, which containerd and CRI-O drop without a word: resolve it to plain OCI first (`architectures`, `names`, no conditions on capabilities)
+        this is no profile that can be used: archMap: Docker's dialect, which containerd drops without a word: resolve it to plain OCI first (`architectures`, `names`, no conditions on capabilities)
         syscalls[0].names[0]: expected the name of a call; runc fails on this
         syscalls[0].action: `SCMP_ACT_DENY` is no action: write a name such as SCMP_ACT_ALLOW or SCMP_ACT_ERRNO
         syscalls[1].errnoRet: SCMP_ACT_ALLOW returns no error, and crun fails on this: remove the number
@@ -448,6 +467,13 @@ mod tests {
         syscalls[1].args[0].value: expected a whole number from 0 to 18446744073709551615
         syscalls[1].args[0].op: `==` is no comparison: write SCMP_CMP_EQ, NE, LT, LE, GE, GT or MASKED_EQ
         ");
+    }
+
+    #[test]
+    fn an_empty_file_is_called_empty() {
+        for text in ["", "\n", "\u{feff}"] {
+            assert!(complaint(text).starts_with("this file is empty"), "{}", complaint(text));
+        }
     }
 
     #[test]

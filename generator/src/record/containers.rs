@@ -15,6 +15,7 @@ use super::assemble::{Assembled, assemble, refusals, watch_list};
 use super::engine::{
     Description, Engines, FileNames, Identity, Only, Sighting, display_name, identify,
 };
+use super::inject::Injection;
 use super::kernel::{self, Kernel};
 use super::launch::Launch;
 use super::marks::Marks;
@@ -70,14 +71,17 @@ pub struct ContainersRequest {
     /// argument whose value tells one refusal from another. Every call of the machine then passes a
     /// second tracepoint.
     pub refusals: Option<Vec<(Abi, u32, u8)>>,
+    /// A profile, as JSON, for containers that have none of their own.
+    pub inject: Option<String>,
     /// Whether the probe is to say what it does, through [`log`].
     pub verbose: bool,
 }
 
 /// One container's recording.
 pub struct ContainerRecording {
-    /// The name of the file for it; no two of one outcome have the same.
-    pub file: String,
+    /// The name of the file for it, and no two of one outcome have the same; `None` if the container's
+    /// program was never executed, so that there is nothing to write.
+    pub file: Option<String>,
     /// What was called.
     pub recording: Recording,
     /// What its filter refused, in the order of the first time.
@@ -90,7 +94,8 @@ pub struct ContainersOutcome {
     pub recordings: Vec<ContainerRecording>,
     /// Refusals for which there was no room.
     pub refusals_lost: u64,
-    /// What should be known about engines that could not be asked.
+    /// What should be known: engines that could not be asked, and containers that were left with a
+    /// profile of their own.
     pub notes: Vec<String>,
     /// How the command ended, if there was one.
     pub status: Option<Status>,
@@ -118,6 +123,7 @@ pub fn run(
         max_programs,
         only,
         refusals: watched,
+        inject,
         verbose,
     } = request;
     let mut launch =
@@ -136,12 +142,19 @@ pub fn run(
     let signals = Signals::new(true)
         .map_err(|source| RecordError::System { what: "block signals", source })?;
     let listener = launch.as_mut().and_then(|launch| super::listen(launch, user.as_ref(), notify));
+    let injection = inject.map(|profile| Injection::new(&profile)).transpose()?;
+    if let (Some(launch), Some(injection)) = (&mut launch, &injection) {
+        launch.set_environment(injection.environment());
+    }
     let held = launch.map(|launch| launch.fork(signals.blocked())).transpose()?;
     privilege::drop_unneeded()?;
 
     let runtime = super::runtime()?;
     let mut engines = Engines::new();
-    runtime.block_on(async { engines.watch() });
+    let injected = runtime.block_on(async {
+        engines.watch();
+        injection.map(Injection::serve).transpose()
+    })?;
     let clock = Clock { started: Timestamp::now(), start: super::monotonic() };
     let assembly = Assembly { host: host()?, native: config.native_abi, clock, only };
     let running = held.map(super::launch::Held::release).transpose()?;
@@ -183,10 +196,12 @@ pub fn run(
     let snapshot = session.probe.snapshot()?;
     drop(session.probe);
     let recordings = assembly.recordings(&snapshot, &mut session.names, &known.borrow(), &marks);
+    let mut notes = engines.notes();
+    notes.extend(injected.iter().flat_map(|(tally, _)| tally.notes()));
     Ok(ContainersOutcome {
         recordings,
         refusals_lost: snapshot.refusals_lost,
-        notes: engines.notes(),
+        notes,
         status,
         still_running,
     })
@@ -302,7 +317,6 @@ impl Assembly {
             }
             let own = of_container(snapshot, *index);
             let Assembled { programs, calls } = assemble(&own, names, self.native, container.began);
-            let file = files.next(&name);
             let refusals = refusals(&own, names);
             let recording = Recording {
                 origin: Origin::default(),
@@ -312,7 +326,7 @@ impl Assembly {
                 target: Target {
                     start: if described.filtered { Start::Filter } else { Start::Exec },
                     kind: TargetKind::Container(Box::new(described)),
-                    name,
+                    name: name.clone(),
                     command: description.command,
                 },
                 started: self.clock.at(container.began),
@@ -322,6 +336,7 @@ impl Assembly {
                 calls,
                 refused: refused(&refusals),
             };
+            let file = (!recording.is_before_start()).then(|| files.next(&name));
             recordings.push(ContainerRecording { file, recording, refusals });
         }
         recordings

@@ -99,11 +99,13 @@ impl Launch {
         })
     }
 
-    /// Gives the command a variable more in its environment, whatever it would have inherited.
-    pub fn tell(&mut self, name: &str, value: &OsStr) {
-        let is_old = |text: &CString| text.as_bytes().starts_with(format!("{name}=").as_bytes());
-        self.environment.retain(|text| !is_old(text));
-        self.environment.extend(CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()));
+    /// Gives the command other values of these variables than the caller has.
+    pub fn set_environment(&mut self, variables: &[(&str, OsString)]) {
+        for (name, value) in variables {
+            let start = [name.as_bytes(), b"="].concat();
+            self.environment.retain(|variable| !variable.as_bytes().starts_with(&start));
+            self.environment.extend(CString::new([&start, value.as_bytes()].concat()));
+        }
     }
 
     /// The executable file, as it will be given to `execve`.

@@ -7,6 +7,7 @@
 //! - `marks`: samples of a run
 //! - `signals`, `session`: waiting for all that can happen
 //! - `command`, `containers`, `attach`: what is recorded, and how
+//! - `inject`: a profile for containers that have none
 //! - `names`, `assemble`: from counters to a recording
 //! - [`engine`]: what a container is
 //!
@@ -30,6 +31,7 @@ mod attach;
 mod command;
 mod containers;
 mod control;
+mod inject;
 mod kernel;
 mod launch;
 mod mailbox;
@@ -58,6 +60,7 @@ pub use containers::{
     ContainerRecording, ContainersOutcome, ContainersRequest, run as run_containers,
 };
 pub use engine::{Only, OnlyError};
+pub use inject::InjectError;
 pub use kernel::KernelError;
 pub use launch::{Filter, LaunchError};
 pub use marks::{MarkError, mark};
@@ -206,6 +209,9 @@ pub enum RecordError {
     /// There is nothing to attach to.
     #[error(transparent)]
     Attach(#[from] AttachError),
+    /// No profile can be given to containers.
+    #[error(transparent)]
+    Inject(#[from] InjectError),
     /// The kernel cannot be traced.
     #[error(transparent)]
     Kernel(#[from] KernelError),
@@ -231,8 +237,7 @@ fn listen(
 ) -> Option<marks::Listener> {
     match marks::Listener::new(user) {
         Ok(listener) => {
-            let (name, value) = listener.variable();
-            launch.tell(name, &value);
+            launch.set_environment(&[listener.variable()]);
             Some(listener)
         }
         Err(error) => {

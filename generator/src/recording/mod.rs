@@ -304,6 +304,17 @@ impl Recording {
         self.calls.values().all(BTreeMap::is_empty)
     }
 
+    /// Whether it is of a container whose runtime gave up before it executed the container's program,
+    /// or was still at it: nothing in it is the workload's.
+    pub fn is_before_start(&self) -> bool {
+        let by_runtime = |call: &Call| {
+            !call.phases.is_empty() && call.phases.keys().all(|phase| *phase == Phase::Runtime)
+        };
+        matches!(self.target.kind, TargetKind::Container(_))
+            && self.iter().all(|(_, _, call)| by_runtime(call))
+            && !self.is_empty()
+    }
+
     /// All calls with their ABI and number.
     pub fn iter(&self) -> impl Iterator<Item = (Abi, u32, &Call)> {
         self.calls

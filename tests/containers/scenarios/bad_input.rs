@@ -11,10 +11,71 @@ pub fn dead_engine() {
     let recorder = Recorder::start_as(strait, &[]);
     let (container, _) =
         Engine::docker().container("docker-unknown").run(image::SMALL, &["/bin/static"]);
-    let recordings = recorder.finish();
+    let notes = ["cannot ask the container engine", "dead.sock", "which DOCKER_HOST names"];
+    let recordings = recorder.finish_saying(&notes);
     let recording = recordings.life(&container);
     let calls = recording.calls();
     assert!(calls.contains_key("getppid") && calls.contains_key("exit_group"), "{calls:?}");
+}
+
+/// A directory where a socket should be, and a socket in a directory that the recorder may not enter.
+pub fn unusable_engine() {
+    let folder = lab().scratch();
+    let directory = format!("unix://{}", folder.path().display());
+    let [(_, socket), _] = crate::support::engine::environment(lab().directory());
+    let open = lab().scratch();
+    let nobody = Some(65534);
+    std::os::unix::fs::chown(open.path(), nobody, nobody).expect("we are root");
+    let set = "-all,+bpf,+perfmon,+sys_admin,+sys_ptrace";
+    let as_nobody = [
+        "setpriv".to_owned(),
+        "--reuid=65534".to_owned(),
+        "--regid=65534".to_owned(),
+        "--clear-groups".to_owned(),
+        format!("--inh-caps={set}"),
+        format!("--ambient-caps={set}"),
+        format!("--bounding-set={set}"),
+    ];
+    let run = |name: &str| Engine::docker().container(name).run(image::SMALL, &["/bin/static"]).0;
+
+    let recorder = Recorder::start_as(strait().env("DOCKER_HOST", &directory), &[]);
+    let container = run("docker-behind-a-directory");
+    let notes = ["cannot ask the container engine", "which DOCKER_HOST names"];
+    let recordings = recorder.finish_saying(&notes);
+    assert!(recordings.life(&container).calls().contains_key("getppid"));
+
+    let strait = strait().env("DOCKER_HOST", &socket).through(as_nobody);
+    let recorder = Recorder::start_into(strait, open, &[]);
+    let container = run("docker-behind-a-wall");
+    let recordings = recorder.finish_saying(&["Permission denied"]);
+    assert!(recordings.life(&container).calls().contains_key("getppid"));
+}
+
+/// A folder that goes away meanwhile takes nothing with it.
+pub fn lost_folder() {
+    let scratch = lab().scratch();
+    let folder = scratch.path().join("recordings");
+    let elsewhere = scratch.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).expect("ours");
+    let mut run = Engine::docker()
+        .container("docker-homeless")
+        .option(&["--rm"])
+        .command(image::SMALL, &["/bin/static"]);
+    assert!(run.status().expect("docker runs").success());
+    let words = std::iter::once(run.get_program()).chain(run.get_args());
+    let outcome = strait_with_engines()
+        .env("TMPDIR", elsewhere.as_os_str())
+        .args(["record", "--containers", "--only", "docker-homeless", "-o"])
+        .arg(&folder)
+        .args(["--", "sh", "-ec", "rmdir \"$0\"; echo >\"$0\"; \"$@\""])
+        .arg(&folder)
+        .args(words.map(ToOwned::to_owned).collect::<Vec<std::ffi::OsString>>())
+        .expect_exit(1)
+        .run();
+    let outcome = outcome.says(&["cannot write", "the recordings are in"]);
+    let saved = std::fs::read_dir(&elsewhere).expect("ours").next().expect("a folder").expect("it");
+    assert!(outcome.stderr.contains(&*saved.path().to_string_lossy()));
+    assert!(saved.path().join("docker-homeless.recording.json").exists());
 }
 
 pub fn two_recorders() {

@@ -1,8 +1,10 @@
 //! However short a container's life is and however often it begins: each life is a recording.
 
+use std::time::{Duration, Instant};
+
 use crate::common::wait;
 use crate::support::recorder::strait_with_engines;
-use crate::support::{Engine, Recorder, Recordings, image, lab};
+use crate::support::{Engine, Recorder, Recording, Recordings, image, lab};
 
 const MARKER: &str = "sched_rr_get_interval";
 
@@ -66,6 +68,53 @@ pub fn five_are_five_recordings() {
     let mut expected: Vec<_> = numbered.collect();
     expected.push("docker-restarting.recording.json".to_owned());
     assert_eq!(names, expected);
+}
+
+/// Its runtime makes calls under the filter, and finds nothing to execute.
+pub fn of_what_never_started(engine: &Engine) {
+    let recorder = Recorder::start();
+    let name = format!("{}-never-started", engine.name());
+    let mut run =
+        engine.container(&name).option(&["--rm"]).command(image::SMALL, &["/nonexistent"]);
+    let status = run.status().expect("the client runs");
+    assert_eq!(status.code(), Some(127));
+    let recordings = recorder.finish_saying(&[&name, "has not started"]);
+    assert!(!recordings.names().iter().any(|file| file.starts_with(&name)));
+}
+
+/// What there is is written on demand, whole, and nothing is stopped.
+pub fn so_far() {
+    let recorder = Recorder::start();
+    let container =
+        Engine::docker().container("docker-so-far").start(image::SMALL, &["/bin/pause"]);
+    let path = recorder.directory().join("docker-so-far.recording.json");
+    let flushed = |what: &str, is_there: &dyn Fn(&Recording) -> bool| {
+        recorder.flush();
+        let mut asked = Instant::now();
+        wait::until(what, || {
+            // The first time, the engine may not have told its name yet.
+            if asked.elapsed() > Duration::from_millis(500) {
+                recorder.flush();
+                asked = Instant::now();
+            }
+            path.exists() && is_there(&Recording::read(path.clone()))
+        });
+    };
+    let syscall = format!("/proc/{}/syscall", container.pid());
+    let waits = format!("{} ", libc::SYS_pause);
+    wait::until("it waits", || {
+        std::fs::read_to_string(&syscall).is_ok_and(|text| text.starts_with(&waits))
+    });
+    flushed("its wait is written", &|recording| recording.count_in("running", "pause") == 1);
+    container.exec(&marker(5));
+    flushed("what was executed is written", &|recording| recording.calls().get(MARKER) == Some(&5));
+    container.exec(&marker(6));
+    container.kill("KILL");
+    container.wait();
+    let recordings = recorder.finish();
+    assert_eq!(recordings.life(&container).calls().get(MARKER), Some(&11));
+    let of_it = recordings.names().into_iter().filter(|name| name.starts_with("docker-so-far"));
+    assert_eq!(of_it.count(), 1);
 }
 
 pub fn exec_is_recorded(engine: &Engine) {

@@ -1,12 +1,17 @@
 //! What Strait has to show with containers, a file for each claim.
 
 mod applications;
+mod attach;
 mod bad_input;
+mod compose;
+mod engineless;
 mod lives;
 mod metadata;
+mod namespaces;
 mod oracle;
 mod runtimes;
 mod twenty;
+mod verifying;
 
 use crate::apps::{Gunicorn, Nginx, Postgres, Redis};
 use crate::support::{Engine, Runtime};
@@ -74,6 +79,65 @@ pub const ALL: &[Scenario] = &[
     ("without_a_filter_the_recording_starts_at_the_first_exec", metadata::without_a_filter),
     ("only_chosen_containers_are_recorded", metadata::only_chosen),
     ("comparing_filters_finds_what_is_wider", oracle::finds_what_is_wider),
+    ("docker::attaching_to_a_container_misses_only_its_start", || {
+        attach::to_a_container(&Engine::docker());
+    }),
+    ("podman::attaching_to_a_container_misses_only_its_start", || {
+        attach::to_a_container(&Engine::podman());
+    }),
+    ("docker::a_container_is_found_by_its_id", || {
+        attach::to_a_container_by_its_id(&Engine::docker());
+    }),
+    ("podman::a_container_is_found_by_its_id", || {
+        attach::to_a_container_by_its_id(&Engine::podman());
+    }),
+    ("attaching_to_a_process_misses_only_its_start", attach::to_a_process),
+    ("docker::attaching_to_a_cgroup_misses_only_its_start", || {
+        attach::to_a_cgroup(&Engine::docker());
+    }),
+    ("podman::attaching_to_a_cgroup_misses_only_its_start", || {
+        attach::to_a_cgroup(&Engine::podman());
+    }),
+    ("attaching_to_what_has_ended_is_an_error", attach::to_what_has_ended),
+    ("docker::verify_passes_on_the_status_of_a_clean_run", || {
+        verifying::clean(&Engine::docker());
+    }),
+    ("podman::verify_passes_on_the_status_of_a_clean_run", || {
+        verifying::clean(&Engine::podman());
+    }),
+    ("docker::verify_names_what_is_refused", || verifying::refused(&Engine::docker())),
+    ("podman::verify_names_what_is_refused", || verifying::refused(&Engine::podman())),
+    (
+        "docker::verify_gives_the_profile_to_who_has_none",
+        verifying::gives_it_to_containers_of_docker,
+    ),
+    (
+        "podman::verify_gives_the_profile_to_who_has_none",
+        verifying::gives_it_to_containers_of_podman,
+    ),
+    ("verify_says_if_a_container_had_another_profile", verifying::under_another_profile),
+    ("verify_without_a_container_is_an_error", verifying::without_a_container),
+    ("runc_by_itself_is_recorded", || engineless::plain(Runtime::Runc)),
+    ("crun_by_itself_is_recorded", || engineless::plain(Runtime::Crun)),
+    ("containerd_by_itself_is_recorded", engineless::of_containerd),
+    ("a_container_in_a_container_is_recorded_and_counts_for_both", engineless::nested),
+    ("compose_services_name_their_files", compose::files_are_named_after_services),
+    ("docker::who_shares_the_hosts_namespaces_is_recorded", || {
+        namespaces::of_the_host(&Engine::docker());
+    }),
+    ("podman::who_shares_the_hosts_namespaces_is_recorded", || {
+        namespaces::of_the_host(&Engine::podman());
+    }),
+    ("podman::who_has_users_of_its_own_is_recorded", namespaces::with_users_of_its_own),
+    ("docker::what_never_started_is_said_and_not_written", || {
+        lives::of_what_never_started(&Engine::docker());
+    }),
+    ("podman::what_never_started_is_said_and_not_written", || {
+        lives::of_what_never_started(&Engine::podman());
+    }),
+    ("what_there_is_is_written_on_demand", lives::so_far),
+    ("an_engine_that_cannot_be_used_stops_no_recording", bad_input::unusable_engine),
+    ("an_output_folder_that_goes_away_takes_nothing_with_it", bad_input::lost_folder),
     ("a_dead_engine_stops_no_recording", bad_input::dead_engine),
     ("two_recorders_at_once_see_the_same", bad_input::two_recorders),
     ("an_output_folder_that_cannot_be_written_is_an_error", bad_input::output_folder),

@@ -210,13 +210,19 @@ crun = ["{crun}"]
     )
 }
 
-/// A crun that works here. On a hybrid host (cgroup v1, and v2 with controllers of its own) it
+/// The crun that works here.
+pub fn crun_path(directory: &Path) -> PathBuf {
+    let wrapper = directory.join("crun");
+    if wrapper.exists() { wrapper } else { "/usr/bin/crun".into() }
+}
+
+/// Makes a crun that works here. On a hybrid host (cgroup v1, and v2 with controllers of its own) it
 /// refuses, "cgroups in hybrid mode not supported", so there it is started where only v1 is to be
 /// seen: in a mount namespace without `/sys/fs/cgroup/unified`.
 fn crun(directory: &Path) -> std::io::Result<PathBuf> {
     const UNIFIED: &str = "/sys/fs/cgroup/unified";
     if !cleanup::hierarchies().iter().any(|hierarchy| hierarchy == Path::new(UNIFIED)) {
-        return Ok("/usr/bin/crun".into());
+        return Ok(crun_path(directory));
     }
     let wrapper = directory.join("crun");
     std::fs::write(
@@ -229,6 +235,13 @@ exec unshare --mount sh -c 'umount {UNIFIED} && exec /usr/bin/crun "$@"' crun "$
     )?;
     std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755))?;
     Ok(wrapper)
+}
+
+/// A client of the engines' containerd, which Docker stands in front of.
+pub fn ctr() -> Command {
+    let mut command = Command::new("ctr");
+    command.arg("--address").arg(lab().directory().join("containerd.sock"));
+    command
 }
 
 /// The command of a daemon of our own, which leaves the machine's network as it is.

@@ -12,6 +12,9 @@ pub const DEBIAN: &str = "strait-test/debian";
 /// Nothing but a few programs that need no library, in `/bin`.
 pub const SMALL: &str = "strait-test/small";
 
+/// What is in it.
+pub const SMALL_PROGRAMS: [&str; 3] = ["static", "marker", "pause"];
+
 const PACKAGES: &str = "nginx-light,redis-server,redis-tools,postgresql,python3,gunicorn";
 
 /// The file system of [`DEBIAN`], made by the first test run and kept below `target`.
@@ -81,7 +84,7 @@ fn bootstrap(suite: &str, archive: &Path) {
 pub fn small(directory: &Path) -> PathBuf {
     let root = directory.join("small");
     std::fs::create_dir_all(root.join("bin")).expect("the directory is ours");
-    for name in ["static", "marker", "pause"] {
+    for name in SMALL_PROGRAMS {
         std::fs::copy(Fixture::Bare(name).build(), root.join("bin").join(name))
             .expect("the directory is ours");
     }

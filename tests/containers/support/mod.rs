@@ -1,5 +1,6 @@
 //! What the tests of containers share.
 
+pub mod bundle;
 pub mod cleanup;
 pub mod container;
 pub mod engine;
@@ -15,6 +16,7 @@ pub mod within;
 
 use std::process::{Command, Stdio};
 
+pub use bundle::Bundle;
 pub use container::Container;
 pub use engine::{Engine, Runtime};
 pub use lab::lab;

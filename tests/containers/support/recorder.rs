@@ -1,7 +1,9 @@
 //! `strait record --containers` around what a test does.
 
 use std::ffi::OsString;
+use std::path::Path;
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::{Recordings, engine, lab};
@@ -37,6 +39,11 @@ impl Recorder {
     /// As [`start_with`](Self::start_with), in another environment.
     pub fn start_as(strait: Strait, options: &[&str]) -> Self {
         let directory = lab().scratch();
+        Self::start_into(strait, directory, options)
+    }
+
+    /// As [`start_as`](Self::start_as), with recordings in this directory.
+    pub fn start_into(strait: Strait, directory: TempDir, options: &[&str]) -> Self {
         // The command is told to end by its input; what happens meanwhile is the test's.
         let mut spawned = strait
             .args(["record", "--containers", "--refusals", "-o"])
@@ -50,8 +57,26 @@ impl Recorder {
 
     /// Ends the recorder and reads what it wrote.
     pub fn finish(self) -> Recordings {
+        self.finish_saying(&[])
+    }
+
+    /// As [`finish`](Self::finish), with each of these words on standard error.
+    pub fn finish_saying(self, words: &[&str]) -> Recordings {
         let (status, stderr) = self.spawned.finish();
         assert_eq!(status, 0, "strait record --containers:\n{stderr}");
+        for word in words {
+            assert!(stderr.contains(word), "stderr does not say {word:?}:\n{stderr}");
+        }
         Recordings::of(self.directory)
+    }
+
+    /// Asks for what there is.
+    pub fn flush(&self) {
+        self.spawned.signal(Signal::SIGUSR1);
+    }
+
+    /// Where it writes to.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 }

@@ -86,7 +86,8 @@ impl Recordings {
 }
 
 impl Recording {
-    fn read(path: PathBuf) -> Self {
+    /// Reads a file as the recorder left it, which is whole at any time.
+    pub fn read(path: PathBuf) -> Self {
         assert!(
             path.to_string_lossy().ends_with(".recording.json"),
             "{} is no recording",
@@ -100,7 +101,8 @@ impl Recording {
         Self { path, value }
     }
 
-    fn file_name(&self) -> String {
+    /// The last part of its path.
+    pub fn file_name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 

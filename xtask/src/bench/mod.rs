@@ -5,6 +5,7 @@
 
 mod floor;
 pub mod load;
+mod manifests;
 mod per_call;
 mod report;
 mod start;
@@ -59,6 +60,7 @@ pub fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     let mut lines = per_call::measure(&lab, options.rounds)?;
     lines.extend(start::measure(&lab, options.rounds)?);
     lines.extend(workloads::measure(&lab, options.workload_rounds)?);
+    lines.extend(manifests::measure(&lab, options.workload_rounds)?);
 
     ui::data(&report::table(&lines));
     if let Some(path) = &options.json {

@@ -5,6 +5,7 @@
 mod apt;
 mod bpf_linker;
 mod needs;
+mod python;
 
 use std::path::Path;
 
@@ -23,6 +24,7 @@ pub fn run(root: &Path, level: Level) -> Result<()> {
     }
     if matches!(level, Level::Test) {
         add_components(root)?;
+        python::install(root)?;
     }
     if matches!(level, Level::Ebpf) {
         bpf_linker::install(root)?;

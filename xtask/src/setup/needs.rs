@@ -120,6 +120,8 @@ const NEEDS: &[Need] = &[
     command(Level::Test, &["podman"], "podman", "a second engine"),
     command(Level::Test, &["runc"], "runc", "the runtime that most containers have"),
     command(Level::Test, &["crun"], "crun", "a second runtime"),
+    command(Level::Test, &["docker-compose"], "docker-compose", "services with replicas"),
+    command(Level::Test, &["ctr"], "containerd", "containers that only containerd knows"),
     command(Level::Test, &["docker-init"], "tini", "containers with an init process"),
     command(Level::Test, &["mmdebstrap"], "mmdebstrap", "images without a registry"),
     command(Level::Test, &["py.test-3"], "python3-pytest", "a test runner that marks its tests"),

@@ -96,6 +96,11 @@ impl Client {
     }
 }
 
+/// Which engine answers at a socket.
+pub async fn kind_at(socket: &Path) -> Result<EngineKind, Error> {
+    Ok(Client::connect(socket).await?.kind())
+}
+
 /// Bollard limits the time to the beginning of an answer only.
 async fn limited<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     timeout(PATIENCE, answer).await.unwrap_or(Err(Error::RequestTimeoutError))

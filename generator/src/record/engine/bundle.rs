@@ -54,6 +54,11 @@ pub fn describe(root: &Path, id: &str, bundle: Option<&Path>) -> Option<Descript
     folders.into_iter().find_map(|folder| read_bundle(&folder, id))
 }
 
+/// Whether a runtime keeps the state of a container with this id.
+pub fn has_state(root: &Path, id: &str) -> bool {
+    is_safe(id) && STATES.iter().any(|pattern| !expand(root, pattern, id).is_empty())
+}
+
 /// Ids come from cgroup names, and must not lead out of a folder.
 pub fn is_safe(id: &str) -> bool {
     !id.is_empty() && !id.starts_with('.') && !id.contains(['/', '\0'])

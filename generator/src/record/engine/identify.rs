@@ -1,11 +1,16 @@
 //! Tells containers from everything else that has a mount namespace of its own, and finds their ids.
 //!
 //! Two things tell a container: the name of its cgroup, which engines choose in few ways, and the
-//! name of the task that is about to become it, since runtimes name theirs. Neither systemd services
+//! name of the task that is about to become it, since runtimes name theirs. A container without a
+//! filter is first seen when it has become its program; then its monitor, or the state that its runtime
+//! keeps, is asked whether the cgroup is named by a container's id. Neither systemd services
 //! with `PrivateTmp=` (`(nginx)` in `nginx.service`) nor snaps, Flatpak, bubblewrap or browsers' sandboxes
 //! have one of them, unless they run *inside* a container, and then they are part of it.
 
-use super::{EngineKind, Identity, Sighting, cgroup, lineage};
+use std::path::Path;
+
+use super::lineage::Monitor;
+use super::{EngineKind, Identity, Sighting, bundle, cgroup, lineage};
 
 /// How an engine names the cgroup of a container: a prefix, the id, a suffix.
 struct Naming {
@@ -49,6 +54,9 @@ const PARENTS: [(&str, EngineKind); 4] = [
     ("buildkit", EngineKind::Buildkit),
 ];
 
+/// Those of containerd, which has containers of any id in them.
+const NAMESPACES: [&str; 2] = ["default", "k8s.io"];
+
 /// Names of the tasks that become a container's first process.
 ///
 /// Sources: runc `libcontainer/nsenter/nsexec.c` (`prctl(PR_SET_NAME, "runc:[1:CHILD]")`); youki
@@ -65,18 +73,40 @@ const RUNTIMES: [(&str, &str); 5] = [
 ///
 /// Reads `/proc` if the sighting has no cgroups, or if they give no id.
 pub fn identify(sighting: &Sighting) -> Option<Identity> {
-    let found = if sighting.cgroups.is_empty() {
-        among(sighting, &cgroup::of_process(sighting.pid))
+    let hierarchies = if sighting.cgroups.is_empty() {
+        cgroup::of_process(sighting.pid)
     } else {
-        among(sighting, std::slice::from_ref(&sighting.cgroups))
+        vec![sighting.cgroups.clone()]
     };
-    found.or_else(|| {
-        // A runtime that was told to use no cgroup leaves its caller's.
-        let runtime = runtime_of(&sighting.comm)?;
-        let id = lineage::of(sighting.pid).into_iter().find_map(|monitor| monitor.id);
-        let id = id.unwrap_or_else(|| format!("pid-{}", sighting.pid));
-        Some(Identity { id, engine: None, runtime: Some(runtime), pid: sighting.pid })
+    among(sighting, &hierarchies).or_else(|| {
+        let monitors = lineage::of(sighting.pid);
+        match runtime_of(&sighting.comm) {
+            // A runtime that was told to use no cgroup leaves its caller's.
+            Some(runtime) => {
+                let id = monitors.into_iter().find_map(|monitor| monitor.id);
+                let id = id.unwrap_or_else(|| format!("pid-{}", sighting.pid));
+                Some(Identity { id, engine: None, runtime: Some(runtime), pid: sighting.pid })
+            }
+            None => without_runtime(sighting, &hierarchies, &monitors, Path::new("/")),
+        }
     })
+}
+
+/// A container that was started by hand, and that has become its program already, as one without a
+/// filter has when it is first seen: its monitor has the id by which the cgroup is named, or a runtime
+/// keeps the state of such a container.
+fn without_runtime(
+    sighting: &Sighting,
+    hierarchies: &[Vec<String>],
+    monitors: &[Monitor],
+    root: &Path,
+) -> Option<Identity> {
+    let is_of_monitor = |id: &String| monitors.iter().any(|by| by.id.as_ref() == Some(id));
+    let named = hierarchies.iter().filter_map(|names| by_hand(names, None));
+    named
+        .filter(|(id, engine)| engine.is_some() || is_of_monitor(id) || bundle::has_state(root, id))
+        .map(|(id, engine)| Identity { id, engine, runtime: None, pid: sighting.pid })
+        .next()
 }
 
 /// The same, from names alone.
@@ -87,7 +117,7 @@ fn among(sighting: &Sighting, hierarchies: &[Vec<String>]) -> Option<Identity> {
         return Some(identity(named));
     }
     let runtime = runtime?;
-    hierarchies.iter().find_map(|names| by_runtime(names, runtime)).map(identity)
+    hierarchies.iter().find_map(|names| by_hand(names, Some(runtime))).map(identity)
 }
 
 /// The runtime that gives its tasks such a name.
@@ -138,8 +168,8 @@ fn is_build_id(text: &str) -> bool {
 
 /// A container that was started by hand has any id, but its leaf is named by it, in a way that
 /// depends on the runtime: `/ID` (runc, crun), `/ID/container` (crun on cgroup v2), `runc-ID.scope` with the systemd
-/// driver, `/:youki:ID` (youki).
-fn by_runtime(names: &[String], runtime: &str) -> Option<(String, Option<EngineKind>)> {
+/// driver, `/:youki:ID` (youki). Without a runtime's name any of them may have named it.
+fn by_hand(names: &[String], runtime: Option<&str>) -> Option<(String, Option<EngineKind>)> {
     let mut names = names.iter().map(String::as_str).filter(|name| !name.is_empty());
     let mut leaf = names.next()?;
     let mut parent = names.next();
@@ -150,13 +180,22 @@ fn by_runtime(names: &[String], runtime: &str) -> Option<(String, Option<EngineK
     if is_callers(leaf) {
         return None;
     }
+    let runtimes = ["runc", "crun", "youki"].into_iter();
+    let mut runtimes = runtimes.filter(|name| runtime.is_none_or(|runtime| runtime == *name));
     let id = match leaf.strip_suffix(".scope") {
-        Some(unit) => {
-            unit.strip_prefix(runtime).and_then(|rest| rest.strip_prefix('-')).unwrap_or(unit)
+        Some(unit) => runtimes
+            .find_map(|runtime| unit.strip_prefix(runtime)?.strip_prefix('-'))
+            .unwrap_or(unit),
+        None => {
+            runtimes.find_map(|runtime| leaf.strip_prefix(&*format!(":{runtime}:"))).unwrap_or(leaf)
         }
-        None => leaf.strip_prefix(&*format!(":{runtime}:")).unwrap_or(leaf),
     };
-    let engine = PARENTS.iter().find(|(of, _)| Some(*of) == parent).map(|(_, engine)| *engine);
+    let engine = match runtime {
+        Some(_) => PARENTS.iter().find(|(of, _)| Some(*of) == parent).map(|(_, engine)| *engine),
+        // Others may well call a cgroup so, but not right below the root.
+        None if names.next().is_some() => None,
+        None => parent.filter(|parent| NAMESPACES.contains(parent)).map(|_| EngineKind::Containerd),
+    };
     Some((id.to_owned(), engine))
 }
 
@@ -276,6 +315,32 @@ mod tests {
         is("youki:[2:INIT]", "/:youki:plain3", "plain3", None);
         is("youki:[2:INIT]", "/system.slice/youki-plain3.scope", "plain3", None);
         is("runc:[2:INIT]", "/default/redis", "redis", Some(EngineKind::Containerd));
+    }
+
+    #[test]
+    fn a_container_without_a_filter_is_known_by_its_monitor_or_its_state() {
+        let root = tempfile::tempdir().unwrap();
+        let found = |path: &str, monitors: &[Monitor]| {
+            let sighting = Sighting { pid: u32::MAX, comm: "redis".into(), cgroups: Vec::new() };
+            let names = path.rsplit('/').filter(|n| !n.is_empty()).map(str::to_owned).collect();
+            without_runtime(&sighting, &[names], monitors, root.path())
+                .map(|found| (found.id, found.engine))
+        };
+        let known = |id: &str| Some((id.to_owned(), None));
+        let monitor = [Monitor { id: Some("plain1".into()), ..Monitor::default() }];
+        assert_eq!(found("/plain1", &monitor), known("plain1"));
+        assert_eq!(found("/user.slice/runc-plain1.scope", &monitor), known("plain1"));
+        assert_eq!(found("/:youki:plain1", &monitor), known("plain1"));
+        for path in ["/plain1", "/plain2", "/", "/system.slice/nginx.service"] {
+            assert_eq!(found(path, &[]), None, "{path}");
+        }
+        std::fs::create_dir_all(root.path().join("run/runc/plain2")).unwrap();
+        std::fs::write(root.path().join("run/runc/plain2/state.json"), "{}").unwrap();
+        assert_eq!(found("/plain2", &[]), known("plain2"));
+        let of_containerd = Some(("redis".to_owned(), Some(EngineKind::Containerd)));
+        assert_eq!(found("/default/redis", &[]), of_containerd);
+        assert_eq!(found("/a.slice/default/redis", &[]), None);
+        assert_eq!(found("/default/redis.service", &[]), None);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct Monitor {
     /// The engine that uses such a monitor.
     pub engine: Option<EngineKind>,
     /// What it is called in [`Description::sources`].
-    source: &'static str,
+    pub source: &'static str,
 }
 
 impl Monitor {

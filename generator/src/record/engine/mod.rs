@@ -37,6 +37,7 @@ use std::path::PathBuf;
 
 use crate::recording::Container;
 
+pub use api::kind_at;
 pub use engines::Engines;
 pub use identify::identify;
 pub use naming::{FileNames, display_name, file_name};

@@ -1,0 +1,317 @@
+//! `strait apply`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{anyhow, bail};
+use clap::Args;
+
+use super::Ui;
+use super::exit::{self, Failure, Outcome};
+use super::manifests::{self, Edit, Source};
+use super::profiles::{ProfileFile, is_profile};
+use crate::manifest::Manifest;
+use crate::manifest::apply::{Applied, Level, Options, apply};
+use crate::manifest::assign::{Candidate, Mapping, Profiles, Used};
+use crate::manifest::audit::{Audit, Shown};
+use crate::output::Output;
+
+/// Put profiles into Kubernetes manifests, keeping every other byte
+///
+/// Sets securityContext.seccompProfile on the containers that a profile is for: those that are called as
+/// the profile's file (without version), or whose image is, or that --map names. Knows pods, everything
+/// with a pod template, lists and files with several documents. Comments, order, quotes and
+/// indentation stay as they are; what is edited is parsed again and has to differ in just that.
+///
+/// Shows a unified diff unless told where to write; manifests from standard input go to standard output.
+/// A folder stands for all *.yaml, *.yml and *.json in it.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  strait apply nginx.json deploy/web.yaml                 show what would change
+  strait apply nginx.json redis.json deploy/ --in-place
+  strait apply app.json web.yaml --map frontend=app.json
+  strait apply nginx.json deploy/ --release 1.27 -i       localhostProfile: nginx/1.27-3f9a2c41d08e.json
+  helm template shop | strait apply shop.json - | kubectl apply -f -
+
+A node reads a profile only when a container starts. So give each release a name of its own with --release;
+`strait bundle` makes the files for the nodes.
+
+Exit status: 1, and nothing is written, if a profile is for no container, two are for one, or a file
+cannot be edited without changing something else.")]
+pub struct ApplyArgs {
+    /// Profiles and manifests in any order; - is a manifest from standard input
+    #[arg(required = true, value_name = "PROFILE… MANIFEST…")]
+    files: Vec<PathBuf>,
+    /// Use this profile for this container, whatever they are called; WORKLOAD/CONTAINER for only one
+    #[arg(short, long, value_name = "CONTAINER=PROFILE")]
+    map: Vec<String>,
+    /// Give the profile the name of a release: APP/RELEASE-HASH.json, as `strait bundle` does
+    #[arg(long, value_name = "RELEASE")]
+    release: Option<String>,
+    /// Folder below the kubelet's seccomp folder in which the nodes have the profiles
+    #[arg(long, value_name = "FOLDER")]
+    prefix: Option<String>,
+    /// Where the profile goes; a pod only if it is for all of its containers
+    #[arg(long, value_name = "LEVEL", default_value = "container")]
+    level: LevelArg,
+    /// Also set allowPrivilegeEscalation: false on containers that get a profile
+    ///
+    /// Then `strait generate --no-new-privs` makes a smaller profile.
+    #[arg(long)]
+    no_privilege_escalation: bool,
+    /// Also take out the annotations that the field has replaced
+    #[arg(long)]
+    fix: bool,
+    /// Edit the files
+    #[arg(short, long, conflicts_with = "output")]
+    in_place: bool,
+    /// Write the edited files, and those that stay as they are, into this folder
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Show a diff of standard input too
+    #[arg(long, conflicts_with_all = ["in_place", "output"])]
+    diff: bool,
+}
+
+/// Where a profile goes.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum LevelArg {
+    /// To each container
+    Container,
+    /// To the pod
+    Pod,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Container => Self::Container,
+            LevelArg::Pod => Self::Pod,
+        }
+    }
+}
+
+/// Runs `strait apply`.
+pub fn main(args: &ApplyArgs, ui: &Ui) -> Outcome {
+    let (mut files, sources) = sort(args, ui)?;
+    let profiles = profiles(args, &mut files, ui)?;
+    let options = Options {
+        level: args.level.into(),
+        no_escalation: args.no_privilege_escalation,
+        fix: args.fix,
+    };
+    let mut used = Used::default();
+    let mut applied = Vec::new();
+    let mut audits = Vec::new();
+    for source in &sources {
+        let before = Manifest::parse(&source.text).map_err(|error| source.failure(&error))?;
+        let outcome = apply(&before, &profiles, options, &mut used)
+            .map_err(|error| source.failure(&error))?;
+        let after =
+            Manifest::parse(&outcome.edited.text).map_err(|error| source.failure(&error))?;
+        audits.push(Audit::compare(&source.shown(), &before, &after));
+        applied.push(outcome);
+    }
+    check_all_used(args, &profiles, &used, &applied)?;
+    let edits: Vec<Edit<'_>> = sources
+        .iter()
+        .zip(&applied)
+        .filter(|(_, applied)| !applied.edited.splices.is_empty())
+        .map(|(source, applied)| Edit { source, text: applied.edited.text.clone() })
+        .collect();
+    deliver(args, &sources, &edits, ui)?;
+    tell(&profiles, &applied, &audits, &edits, ui);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells profiles from manifests.
+fn sort(args: &ApplyArgs, ui: &Ui) -> Result<(Vec<ProfileFile>, Vec<Source>), Failure> {
+    let mut files: Vec<ProfileFile> = Vec::new();
+    let mut sources: Vec<Source> = Vec::new();
+    for path in &args.files {
+        for source in manifests::read(std::slice::from_ref(path))? {
+            if source.path == *path && !source.is_stdin() && is_profile(&source.text) {
+                files.push(ProfileFile::new(path, source.text, ui)?);
+            } else if !sources.iter().any(|other| other.path == source.path) {
+                sources.push(source);
+            }
+        }
+    }
+    let wrong = |text: &str| Failure::new(exit::USAGE, anyhow!("{text}"));
+    if files.is_empty() && args.map.is_empty() {
+        return Err(wrong("no profile is given: name one that `strait generate` has made"));
+    }
+    if sources.is_empty() {
+        return Err(wrong("no manifest is given: name a file, a folder, or - for standard input"));
+    }
+    if args.in_place && sources.iter().any(Source::is_stdin) {
+        return Err(wrong("standard input cannot be edited in place: leave out --in-place"));
+    }
+    if args.output.is_some() && sources.iter().any(Source::is_stdin) {
+        return Err(wrong("standard input has no name in a folder: leave out --output"));
+    }
+    if sources.len() > 1 && sources.iter().any(Source::is_stdin) {
+        return Err(wrong("standard input cannot be mixed with files: run Strait for each"));
+    }
+    Ok((files, sources))
+}
+
+/// Names the profiles, and finds those of `--map`.
+fn profiles(args: &ApplyArgs, files: &mut Vec<ProfileFile>, ui: &Ui) -> Result<Profiles, Failure> {
+    let mut profiles = Profiles::default();
+    let named = files.len();
+    for mapping in &args.map {
+        let mapping =
+            parse_mapping(mapping, files, ui).map_err(|error| Failure::new(exit::USAGE, error))?;
+        profiles.mappings.push(mapping);
+    }
+    for (nth, file) in files.iter().enumerate() {
+        let localhost = file.localhost(args.release.as_deref(), args.prefix.as_deref())?;
+        let same_name = |other: &Candidate| other.localhost == localhost;
+        if let Some(other) = profiles.candidates.iter().find(|other| same_name(other)) {
+            return Err(anyhow!(
+                "{} and {} would both be {localhost} on a node: rename one of them, or use --release",
+                other.file,
+                file.path.display()
+            )
+            .into());
+        }
+        let mut names = vec![file.named.app.clone()];
+        if nth >= named {
+            // Only named in a mapping, and so only for what that says.
+            names.clear();
+        } else if file.named.bundled.is_none() && file.named.stem != file.named.app {
+            names.push(file.named.stem.clone());
+        }
+        let file = file.path.display().to_string();
+        profiles.candidates.push(Candidate { file, names, localhost });
+    }
+    Ok(profiles)
+}
+
+fn parse_mapping(text: &str, files: &mut Vec<ProfileFile>, ui: &Ui) -> anyhow::Result<Mapping> {
+    let Some((who, name)) =
+        text.split_once('=').filter(|(who, name)| !who.is_empty() && !name.is_empty())
+    else {
+        bail!("--map {text}: write it as CONTAINER=PROFILE");
+    };
+    let called: Vec<usize> = files
+        .iter()
+        .enumerate()
+        .filter(|(_, file)| file.is_called(name))
+        .map(|(nth, _)| nth)
+        .collect();
+    let profile = match called.as_slice() {
+        [one] => *one,
+        [] if std::path::Path::new(name).is_file() => {
+            files.push(ProfileFile::read(std::path::Path::new(name), ui)?);
+            files.len() - 1
+        }
+        [] => bail!(
+            "--map {text}: there is no profile {name}. Name a file, or a profile that is given"
+        ),
+        [_, ..] => bail!("--map {text}: several profiles are called {name}. Name the file"),
+    };
+    let (workload, container) = match who.rsplit_once('/') {
+        Some((workload, container)) => (Some(workload.to_owned()), container.to_owned()),
+        None => (None, who.to_owned()),
+    };
+    Ok(Mapping { workload, container, profile })
+}
+
+/// Refuses profiles and mappings that nothing in the manifests is meant by.
+fn check_all_used(
+    args: &ApplyArgs,
+    profiles: &Profiles,
+    used: &Used,
+    applied: &[Applied],
+) -> anyhow::Result<()> {
+    let mut names: Vec<&str> = applied
+        .iter()
+        .flat_map(|one| {
+            let served = one.served.iter().map(|served| served.container.as_str());
+            served.chain(one.unserved.iter().map(|(_, container)| container.as_str()))
+        })
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let there = if names.is_empty() {
+        "there are none in these manifests".to_owned()
+    } else {
+        format!("there are {}", names.join(", "))
+    };
+    let mut windows: Vec<&str> =
+        applied.iter().flat_map(|one| &one.windows).map(String::as_str).collect();
+    windows.dedup();
+    let windows = if windows.is_empty() {
+        String::new()
+    } else {
+        format!(" (Windows pods must not have a profile: {})", windows.join(", "))
+    };
+    for (index, mapping) in args.map.iter().enumerate() {
+        if !used.mappings.contains(&index) {
+            bail!("--map {mapping}: there is no such container{windows}; {there}");
+        }
+    }
+    for (index, profile) in profiles.candidates.iter().enumerate() {
+        if !used.profiles.contains(&index) {
+            bail!(
+                "{} is for no container{windows}: none is called {}, nor its image; {there}. Say which one \
+                 with --map CONTAINER={}",
+                profile.file,
+                profile.names.join(" or "),
+                profile.file
+            );
+        }
+    }
+    Ok(())
+}
+
+fn deliver(
+    args: &ApplyArgs,
+    sources: &[Source],
+    edits: &[Edit<'_>],
+    ui: &Ui,
+) -> anyhow::Result<()> {
+    let stdin = sources.first().filter(|source| source.is_stdin());
+    if args.in_place {
+        manifests::write_in_place(edits, ui)
+    } else if let Some(folder) = &args.output {
+        manifests::write_below(folder, sources, edits, ui)
+    } else if let Some(source) = stdin.filter(|_| !args.diff) {
+        let text = edits.first().map_or(&source.text, |edit| &edit.text);
+        Ok(Output::Stdout.write(text.as_bytes())?)
+    } else {
+        Ok(Output::Stdout.write(manifests::diff(edits).as_bytes())?)
+    }
+}
+
+/// What people want to know besides the edit itself.
+fn tell(profiles: &Profiles, applied: &[Applied], audits: &[Audit], edits: &[Edit<'_>], ui: &Ui) {
+    for (index, profile) in profiles.candidates.iter().enumerate() {
+        let served = applied.iter().flat_map(|one| &one.served);
+        let who: Vec<String> = served
+            .filter(|served| served.profile == index)
+            .map(|served| format!("{} of {}", served.container, served.owner))
+            .collect();
+        ui.say(format_args!("{} is for {}", profile.localhost, who.join(", ")));
+    }
+    let unserved: Vec<String> = applied
+        .iter()
+        .flat_map(|one| &one.unserved)
+        .map(|(owner, container)| format!("{container} of {owner}"))
+        .collect();
+    if !unserved.is_empty() {
+        ui.say(format_args!("no profile is for {}", unserved.join(", ")));
+    }
+    for pod in applied.iter().flat_map(|one| &one.windows) {
+        ui.warn(format_args!("{pod} runs on Windows and must not have a profile: left alone"));
+    }
+    for audit in audits {
+        ui.show(Shown { audit, brief: true });
+    }
+    if edits.is_empty() {
+        ui.say("nothing to change");
+    }
+}

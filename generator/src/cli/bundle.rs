@@ -1,0 +1,193 @@
+//! `strait bundle`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+
+use super::Ui;
+use super::exit::{self, Failure, Outcome};
+use super::manifests;
+use super::profiles::ProfileFile;
+use crate::manifest::{Manifest, bundle};
+use crate::output::Output;
+
+/// Keep the profiles of several releases side by side, under names that never get new content
+///
+/// DIR becomes what nodes have below /var/lib/kubelet/seccomp: APP/RELEASE-HASH.json for each profile, where
+/// APP is the profile's file name without version, and HASH the beginning of the SHA-256 of its content.
+/// Old releases stay for the pods that still run, until --prune removes those that no manifest uses.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  strait bundle seccomp nginx.json redis.json --release 1.27
+  strait bundle seccomp nginx.json --release 1.28 --manifests deploy/         what is used, what is not
+  strait bundle seccomp --manifests deploy/ --manifests live.yaml --prune     remove the rest
+  strait bundle seccomp --manifests deploy/ --prune --dry-run
+
+Give --manifests of every cluster that gets the bundle, and of what runs there now (kubectl get
+pods,deployments,… -A -o yaml): a pod whose profile is gone does not start again.")]
+pub struct BundleArgs {
+    /// The bundle's folder; made if it is not there
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Profiles to put into it
+    #[arg(value_name = "PROFILE", requires = "release")]
+    profiles: Vec<PathBuf>,
+    /// The release that the profiles are of
+    #[arg(long, value_name = "RELEASE")]
+    release: Option<String>,
+    /// Manifests, or folders of them, that say which profiles are in use; - is standard input
+    #[arg(long, value_name = "MANIFEST")]
+    manifests: Vec<PathBuf>,
+    /// Remove the profiles that no manifest uses
+    #[arg(long, requires = "manifests")]
+    prune: bool,
+    /// Change nothing, but say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs `strait bundle`.
+pub fn main(args: &BundleArgs, ui: &Ui) -> Outcome {
+    if args.profiles.is_empty() && args.manifests.is_empty() {
+        let error =
+            anyhow!("nothing to do: name profiles to put in, or --manifests to compare with");
+        return Err(Failure::new(exit::USAGE, error));
+    }
+    let new = new_profiles(args, ui)?;
+    let (used, unclear) = used(args)?;
+    let there = there(&args.folder)?;
+    let stale = bundle::unused(&there, &new.iter().map(|(name, _)| name.clone()).collect(), &used);
+
+    for (name, text) in &new {
+        add(args, name, text, ui)?;
+    }
+    if args.manifests.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    for name in &used {
+        if bundle::is_versioned(name)
+            && !there.contains(name)
+            && !new.iter().any(|(new, _)| new == name)
+        {
+            ui.warn(format_args!("a manifest uses {name}, which is not in the bundle"));
+        }
+    }
+    for what in unclear {
+        ui.warn(what);
+    }
+    for name in &stale {
+        let path = args.folder.join(name);
+        match (args.prune, args.dry_run) {
+            (true, false) => {
+                std::fs::remove_file(&path)
+                    .with_context(|| format!("cannot remove {}", path.display()))?;
+                // Other releases may be there.
+                let _ = path.parent().map(std::fs::remove_dir);
+                ui.warn(format_args!("removed {}: no manifest uses it", path.display()));
+            }
+            (true, true) => ui.warn(format_args!("would remove {}", path.display())),
+            (false, _) => {
+                let path = path.display();
+                ui.say(format_args!("{path} is used by no manifest; --prune removes it"));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Names and contents of what goes in.
+fn new_profiles(args: &BundleArgs, ui: &Ui) -> anyhow::Result<Vec<(String, String)>> {
+    let release = args.release.as_deref().unwrap_or_default();
+    let mut new: Vec<(String, String)> = Vec::new();
+    for path in &args.profiles {
+        let file = ProfileFile::read(path, ui)?;
+        let name = file.versioned(release)?;
+        let (app, _) = name.split_once('/').unwrap_or_default();
+        let same_app = |(other, _): &&(String, String)| other.split('/').next() == Some(app);
+        if let Some((other, _)) = new.iter().find(same_app)
+            && *other != name
+        {
+            anyhow::bail!(
+                "two profiles of {app} are for release {release}: {other}, and {name} of {}. Rename one of \
+                 them, or make one profile of their recordings",
+                path.display()
+            );
+        }
+        new.push((name, file.text));
+    }
+    Ok(new)
+}
+
+/// What manifests use, and what of it nobody can know.
+fn used(args: &BundleArgs) -> Result<(BTreeSet<String>, Vec<String>), Failure> {
+    let (mut used, mut unclear) = (BTreeSet::new(), Vec::new());
+    for source in manifests::read(&args.manifests)? {
+        let manifest = Manifest::parse(&source.text).map_err(|error| source.failure(&error))?;
+        if manifest.pods.is_empty() {
+            unclear.push(format!("there is no pod in {}", source.shown()));
+        }
+        used.extend(bundle::used(&manifest.tree));
+    }
+    if args.prune && used.is_empty() {
+        let error = anyhow!(
+            "these manifests use no profile at all, so --prune would empty the bundle: nothing is removed. Name \
+             the manifests that are in use, or remove the folder yourself"
+        );
+        return Err(error.into());
+    }
+    Ok((used, unclear))
+}
+
+/// The names of what is in the bundle and whole: what was changed by hand is nobody's to remove.
+fn there(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let mut there = BTreeSet::new();
+    if !folder.exists() {
+        return Ok(there);
+    }
+    let cannot_read = || format!("cannot read {}", folder.display());
+    for app in folder.read_dir().with_context(cannot_read)? {
+        let app = app.with_context(cannot_read)?;
+        if !app.file_type().with_context(cannot_read)?.is_dir() {
+            continue;
+        }
+        for file in app.path().read_dir().with_context(cannot_read)? {
+            let file = file.with_context(cannot_read)?;
+            let name = format!(
+                "{}/{}",
+                app.file_name().to_string_lossy(),
+                file.file_name().to_string_lossy()
+            );
+            let is_file = file.file_type().with_context(cannot_read)?.is_file();
+            if is_file
+                && bundle::is_versioned(&name)
+                && let Ok(bytes) = std::fs::read(file.path())
+                && bundle::is_true(&name, &bytes)
+            {
+                there.insert(name);
+            }
+        }
+    }
+    Ok(there)
+}
+
+fn add(args: &BundleArgs, name: &str, text: &str, ui: &Ui) -> anyhow::Result<()> {
+    let path = args.folder.join(name);
+    if std::fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
+        ui.say(format_args!("{} is there already", path.display()));
+        return Ok(());
+    }
+    if args.dry_run {
+        ui.say(format_args!("would write {}", path.display()));
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(&args.folder);
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create the folder {}", folder.display()))?;
+    Output::File(path.clone()).write(text.as_bytes())?;
+    ui.say(format_args!("wrote {}", path.display()));
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! `strait lint`.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use serde_json::Value;
+
+use super::exit::{self, Outcome};
+use super::{Ui, read_text, shown};
+use crate::output::Output;
+use crate::profile::consumers::{Consumer, Effect, Remark, json, remarks};
+use crate::profile::{self, Finding, Severity, lint};
+
+/// Say what container engines, runtimes and operators make of a profile
+///
+/// Not everybody reads a profile as it is written. For each of its parts that a consumer ignores, refuses
+/// or takes for something else, this says who does it, what happens, what to do about it, and how that is
+/// known. The profile may be anyone's, also one that Strait itself would refuse.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  strait lint nginx.json
+  strait lint /etc/docker/seccomp.json --for containerd,spo
+  strait lint nginx.json --format json -o lint.json
+
+Exit status: 10 if a part of the profile is refused or misread, or if it does not confine; 0 if parts are
+merely ignored.")]
+pub struct LintArgs {
+    /// The profile; - is standard input
+    profile: PathBuf,
+    /// Who will read it [default: all of them]
+    #[arg(long = "for", value_name = "CONSUMER", value_delimiter = ',')]
+    consumers: Vec<ConsumerArg>,
+    /// What the report looks like
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    /// Where the report goes; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+}
+
+/// Consumers, as they are called on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ConsumerArg {
+    /// dockerd with runc
+    Docker,
+    /// podman with crun or runc
+    Podman,
+    /// containerd, for Kubernetes
+    Containerd,
+    /// CRI-O
+    Crio,
+    /// The Security Profiles Operator
+    Spo,
+    /// A profile in a registry
+    #[value(name = "kep-6061")]
+    Kep6061,
+}
+
+impl From<ConsumerArg> for Consumer {
+    fn from(arg: ConsumerArg) -> Self {
+        match arg {
+            ConsumerArg::Docker => Self::Docker,
+            ConsumerArg::Podman => Self::Podman,
+            ConsumerArg::Containerd => Self::Containerd,
+            ConsumerArg::Crio => Self::Crio,
+            ConsumerArg::Spo => Self::Spo,
+            ConsumerArg::Kep6061 => Self::Kep6061,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// A paragraph for each remark
+    Text,
+    /// strait.lint/v1
+    Json,
+}
+
+impl LintArgs {
+    /// Who was asked for, each once and in the order of reports.
+    fn consumers(&self) -> Vec<Consumer> {
+        let asked = |consumer: &Consumer| {
+            self.consumers.is_empty()
+                || self.consumers.iter().any(|arg| Consumer::from(*arg) == *consumer)
+        };
+        Consumer::ALL.into_iter().filter(asked).collect()
+    }
+}
+
+/// Runs `strait lint`.
+pub fn main(args: &LintArgs, ui: &Ui) -> Outcome {
+    let name = shown(&args.profile);
+    let cannot_read = || format!("cannot read {name}");
+    let text = read_text(&args.profile)?;
+    let value: Value = profile::json(&text).with_context(cannot_read)?;
+    if let Some(schema) = value.get("schema").and_then(Value::as_str) {
+        return Err(anyhow!(
+            "{name} is a file of schema `{schema}`, not a profile. \
+             Make a profile of a recording with `strait generate RECORDING -o PROFILE`"
+        )
+        .into());
+    }
+    let output = Output::from(args.output.clone());
+    output.check()?;
+    let consumers = args.consumers();
+    let remarks = remarks(&value, text.len(), &consumers);
+    let errors: Vec<Finding> = match profile::parse(&text) {
+        Ok(profile) => {
+            let findings = lint(&profile).into_iter();
+            findings.filter(|finding| finding.severity == Severity::Error).collect()
+        }
+        // What cannot be read is among the remarks, consumer by consumer.
+        Err(_) => Vec::new(),
+    };
+    let report = match args.format {
+        Format::Text => report(&errors, &remarks),
+        Format::Json => json::print(&name, &consumers, &errors, &remarks)?,
+    };
+    output.write(report.as_bytes())?;
+    let bad = remarks.iter().filter(|remark| remark.effect != Effect::Ignored).count();
+    ui.say(match (remarks.len() + errors.len(), bad + errors.len()) {
+        (0, _) => format!("{name} says the same to {}", names(&consumers)),
+        (all, bad) => format!("{all} remarks about {name}, {bad} of them grave"),
+    });
+    Ok(ExitCode::from(if bad + errors.len() > 0 { exit::WIDER } else { exit::DONE }))
+}
+
+fn names(consumers: &[Consumer]) -> String {
+    consumers.iter().map(|consumer| consumer.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn report(errors: &[Finding], remarks: &[Remark]) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    for error in errors {
+        let _ = writeln!(text, "all: {}: {}", error.path, error.message);
+    }
+    for remark in remarks {
+        let consumer = remark.consumer.name();
+        let by = match remark.by.eq_ignore_ascii_case(consumer) {
+            true => String::new(),
+            false => format!(" (by {})", remark.by),
+        };
+        let Remark { effect, path, what, advice, source, date, .. } = remark;
+        let _ = writeln!(text, "{consumer}: {path}: {effect}{by}: {what}");
+        let _ = writeln!(text, "    to do: {advice}");
+        let _ = writeln!(text, "    source: {source} ({date})");
+    }
+    text
+}

@@ -1,0 +1,253 @@
+//! What `apply`, `audit` and `bundle` share: finding manifests, reading them, and showing or writing edits.
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail, ensure};
+use similar::TextDiff;
+
+use super::exit::Failure;
+use super::{Ui, shown};
+use crate::manifest::ManifestError;
+use crate::output::Output;
+
+/// Files that are larger are no manifests: the API server takes 3 MiB for an object.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// How deep folders may be nested.
+const MAX_FOLDERS: usize = 64;
+
+/// A file with manifests.
+#[derive(Debug)]
+pub struct Source {
+    /// Where it is; `-` for standard input.
+    pub path: PathBuf,
+    /// Its path below the folder that was given, or its name.
+    pub below: PathBuf,
+    /// What is in it.
+    pub text: String,
+}
+
+impl Source {
+    /// What to call it in messages.
+    pub fn shown(&self) -> String {
+        shown(&self.path)
+    }
+
+    /// Whether it is standard input.
+    pub fn is_stdin(&self) -> bool {
+        self.path.as_os_str() == "-"
+    }
+
+    /// An error with the file before its line and column.
+    pub fn failure(&self, error: &ManifestError) -> Failure {
+        anyhow!("{}:{error}", self.shown()).into()
+    }
+}
+
+/// A file that changes.
+#[derive(Debug)]
+pub struct Edit<'a> {
+    /// The file.
+    pub source: &'a Source,
+    /// What will be in it.
+    pub text: String,
+}
+
+/// Reads manifests: files, standard input, and folders with all `*.yaml`, `*.yml` and `*.json` in them.
+pub fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for path in paths {
+        if path.as_os_str() != "-" && path.is_dir() {
+            let root =
+                path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
+            let mut found = Vec::new();
+            walk(path, &root, 0, &mut found)?;
+            ensure!(
+                !found.is_empty(),
+                "there is no *.yaml, *.yml or *.json in {}: name a folder with manifests, or a file",
+                path.display()
+            );
+            for file in found {
+                let below = file.strip_prefix(path).unwrap_or(&file).to_owned();
+                sources.push(Source { text: read_file(&file)?, below, path: file });
+            }
+        } else {
+            let below = path.file_name().map_or_else(|| path.clone(), PathBuf::from);
+            sources.push(Source { text: read_file(path)?, below, path: path.clone() });
+        }
+    }
+    Ok(sources)
+}
+
+/// The manifests in a folder, in the order of their names. What is hidden is left out, as is a link to
+/// something within the folder, which is there anyway.
+fn walk(folder: &Path, root: &Path, depth: usize, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let cannot_read = || format!("cannot read {}", folder.display());
+    ensure!(depth < MAX_FOLDERS, "{}: folders nested too deeply", folder.display());
+    let mut entries: Vec<PathBuf> = folder
+        .read_dir()
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+        .with_context(cannot_read)?;
+    entries.sort();
+    for path in entries {
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let kind = path.symlink_metadata().with_context(cannot_read)?.file_type();
+        if hidden {
+            continue;
+        }
+        if kind.is_symlink() {
+            let target = path
+                .canonicalize()
+                .with_context(|| format!("{} is a link that leads nowhere", path.display()))?;
+            ensure!(
+                target.starts_with(root) || !(target.is_dir() || is_manifest(&path)),
+                "{} is a link that leaves the folder, to {}: name that itself if you mean it",
+                path.display(),
+                target.display()
+            );
+        } else if kind.is_dir() {
+            walk(&path, root, depth + 1, found)?;
+        } else if kind.is_file() && is_manifest(&path) {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn is_manifest(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// Reads a file that is not too large and is text, or standard input.
+pub fn read_file(path: &Path) -> anyhow::Result<String> {
+    let name = shown(path);
+    let cannot_read = || format!("cannot read {name}");
+    let mut bytes = Vec::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin()
+            .lock()
+            .take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .with_context(cannot_read)?;
+    } else {
+        let file = std::fs::File::open(path).with_context(cannot_read)?;
+        let metadata = file.metadata().with_context(cannot_read)?;
+        if metadata.is_dir() {
+            bail!("{name} is a folder");
+        }
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).with_context(cannot_read)?;
+    }
+    ensure!(
+        bytes.len() as u64 <= MAX_BYTES,
+        "{name} is larger than {} MiB, which no manifest is",
+        MAX_BYTES >> 20
+    );
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..valid).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+        anyhow!("{name}:{line}:{column}: this is not text in UTF-8")
+    })
+}
+
+/// Writes edits back to their files. All of them are looked at before the first one is written.
+pub fn write_in_place(edits: &[Edit<'_>], ui: &Ui) -> anyhow::Result<()> {
+    for edit in edits {
+        let path = &edit.source.path;
+        let metadata =
+            path.metadata().with_context(|| format!("cannot write {}", path.display()))?;
+        ensure!(
+            !metadata.permissions().readonly(),
+            "{} is read-only: nothing was written. Make it writable, or use --output DIR",
+            path.display()
+        );
+        Output::File(path.clone()).check()?;
+    }
+    for edit in edits {
+        Output::File(edit.source.path.clone()).write(edit.text.as_bytes())?;
+        ui.say(format_args!("edited {}", edit.source.shown()));
+    }
+    Ok(())
+}
+
+/// Writes all files, edited or not, below a folder.
+pub fn write_below(
+    folder: &Path,
+    sources: &[Source],
+    edits: &[Edit<'_>],
+    ui: &Ui,
+) -> anyhow::Result<()> {
+    let mut places: Vec<(PathBuf, &str)> = Vec::new();
+    for source in sources {
+        let place = folder.join(&source.below);
+        ensure!(
+            !places.iter().any(|(other, _)| *other == place),
+            "two manifests would become {}: name a folder that has both, or use --in-place",
+            place.display()
+        );
+        ensure!(
+            place
+                .canonicalize()
+                .ok()
+                .zip(source.path.canonicalize().ok())
+                .is_none_or(|(a, b)| a != b),
+            "{} would be overwritten by its own copy: use --in-place if you mean that",
+            place.display()
+        );
+        let edit = edits.iter().find(|edit| edit.source.path == source.path);
+        places.push((place, edit.map_or(&source.text, |edit| &edit.text)));
+    }
+    for (place, _) in &places {
+        let parent = place.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot create the folder {}", parent.display()))?;
+        Output::File(place.clone()).check()?;
+    }
+    for (place, text) in &places {
+        Output::File(place.clone()).write(text.as_bytes())?;
+        ui.say(format_args!("wrote {}", place.display()));
+    }
+    Ok(())
+}
+
+/// Edits as a unified diff that `patch -p1` and `git apply` take, in colour on a terminal.
+pub fn diff(edits: &[Edit<'_>]) -> String {
+    let mut text = String::new();
+    for edit in edits {
+        let name = edit.source.shown();
+        let name = name.trim_start_matches('/');
+        let diff = TextDiff::from_lines(&edit.source.text, &edit.text);
+        let unified = diff
+            .unified_diff()
+            .context_radius(3)
+            .header(&format!("a/{name}"), &format!("b/{name}"))
+            .to_string();
+        text.push_str(&unified);
+    }
+    let stdout = std::io::stdout();
+    let colours = match anstream::AutoStream::choice(&stdout) {
+        anstream::ColorChoice::Never => false,
+        anstream::ColorChoice::Auto => stdout.is_terminal(),
+        anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi => true,
+    };
+    if colours { coloured(&text) } else { text }
+}
+
+fn coloured(diff: &str) -> String {
+    use anstyle::{AnsiColor, Style};
+    let mut text = String::new();
+    for line in diff.split_inclusive('\n') {
+        let style: Style = match line.as_bytes().first() {
+            Some(b'+') => AnsiColor::Green.on_default(),
+            Some(b'-') => AnsiColor::Red.on_default(),
+            Some(b'@') => AnsiColor::Cyan.on_default(),
+            _ => Style::new(),
+        };
+        let (line, newline) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+        text.push_str(&format!("{style}{line}{style:#}{newline}"));
+    }
+    text
+}

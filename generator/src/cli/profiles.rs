@@ -1,0 +1,84 @@
+//! The profiles that `apply` and `bundle` are given: read, refused if they confine nothing, and named.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+
+use super::Ui;
+use super::manifests;
+use crate::manifest::name::{Named, check_place, versioned};
+use crate::profile::{self, Findings, Severity, lint};
+
+/// A profile from a file.
+#[derive(Clone, Debug)]
+pub struct ProfileFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is in it.
+    pub text: String,
+    /// What its name says.
+    pub named: Named,
+}
+
+impl ProfileFile {
+    /// Reads a profile that container runtimes can use.
+    pub fn read(path: &Path, ui: &Ui) -> anyhow::Result<Self> {
+        Self::new(path, manifests::read_file(path)?, ui)
+    }
+
+    /// The same, of a file that was read.
+    pub fn new(path: &Path, text: String, ui: &Ui) -> anyhow::Result<Self> {
+        let name = path.display();
+        let parsed = profile::parse(&text).with_context(|| format!("cannot use {name}"))?;
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            lint(&parsed).into_iter().partition(|finding| finding.severity == Severity::Error);
+        for warning in &warnings {
+            ui.warn(format_args!("{name}: {warning}"));
+        }
+        if !errors.is_empty() {
+            return Err(anyhow!("{}", Findings(errors)).context(format!("cannot use {name}")));
+        }
+        let named = Named::new(path, text.as_bytes());
+        Ok(Self { path: path.to_owned(), text, named })
+    }
+
+    /// `app/release-hash.json`.
+    pub fn versioned(&self, release: &str) -> anyhow::Result<String> {
+        Ok(versioned(&self.named.app, release, self.text.as_bytes())?)
+    }
+
+    /// The value of `localhostProfile`: versioned with a release; as in the bundle if the file is in one;
+    /// else the file's name.
+    pub fn localhost(&self, release: Option<&str>, prefix: Option<&str>) -> anyhow::Result<String> {
+        let name = match (release, &self.named.bundled) {
+            (Some(release), _) => self.versioned(release)?,
+            (None, Some(bundled)) => bundled.clone(),
+            (None, None) => format!("{}.json", self.named.stem),
+        };
+        let name = match prefix {
+            Some(prefix) => format!("{}/{name}", prefix.trim_end_matches('/')),
+            None => name,
+        };
+        check_place(&name)?;
+        Ok(name)
+    }
+
+    /// Whether this is what somebody means who says `name` on the command line.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.path.as_os_str() == name
+            || self.path.file_name().is_some_and(|file| file == name)
+            || self.named.stem == name
+            || self.named.app == name
+    }
+}
+
+/// Whether a file is a seccomp profile and not a manifest.
+pub fn is_profile(text: &str) -> bool {
+    if !text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
+        return false;
+    }
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(value) => value.get("kind").is_none() && value.get("apiVersion").is_none(),
+        Err(_) => text.contains("\"defaultAction\"") && !text.contains("\"apiVersion\""),
+    }
+}

@@ -1,0 +1,56 @@
+//! Annotations with which CRI-O 1.30 and newer takes a profile from a registry.
+//!
+//! Source: `internal/config/seccomp/seccomp.go` and `seccompociartifact` of cri-o/cri-o, read in
+//! November 2026: the annotations count only where the security context names no profile.
+
+use serde_json::json;
+
+use super::{ExportError, Exported, File, Named, Options, yaml};
+
+const ANNOTATION: &str = "seccomp-profile.kubernetes.cri-o.io";
+
+pub(super) fn export(options: &Options, named: &Named) -> Result<Exported, ExportError> {
+    let Some(artifact) = &options.artifact else {
+        return Err(ExportError::Missing {
+            home: "CRI-O",
+            what: "to know where in a registry the profile will be",
+            option: "--artifact, such as --artifact registry.example.com/seccomp/nginx:1.27",
+        });
+    };
+    let workload = options.workload();
+    // "POD" is CRI-O's word for every container of a pod.
+    let container = options.container.as_ref().map_or("POD", |name| name.as_str());
+    let mut annotations = serde_json::Map::new();
+    annotations.insert(format!("{ANNOTATION}/{container}"), json!(artifact.to_string()));
+    let mut metadata = json!({"name": workload.name.as_str()});
+    if let Some(namespace) = &options.namespace {
+        metadata["namespace"] = json!(namespace.as_str());
+    }
+    let patch = json!({
+        "apiVersion": "apps/v1",
+        "kind": workload.kind,
+        "metadata": metadata,
+        "spec": {"template": {"metadata": {"annotations": annotations}}},
+    });
+    let settings = format!(
+        "# /etc/crio/crio.conf.d/10-seccomp-annotation.conf, for each runtime that shall obey it\n\
+         [crio.runtime.runtimes.crun]\nallowed_annotations = [\"{ANNOTATION}\"]\n"
+    );
+    Ok(Exported {
+        files: vec![
+            File::text("annotations-patch.yaml", yaml::document(&patch)),
+            File::text("10-seccomp-annotation.conf", settings),
+            named.file(),
+        ],
+        notes: vec![
+            format!(
+                "push the artifact first: `--to oci-artifact -o DIR`, then \
+                 `skopeo copy oci:DIR docker://{artifact}`"
+            ),
+            "CRI-O looks at the annotation only if the security context names no seccompProfile, or \
+             Unconfined. A kubelet with seccompDefault names one, and then the annotation is ignored"
+                .to_owned(),
+            "the annotation is obeyed only where the runtime's allowed_annotations list it".to_owned(),
+        ],
+    })
+}

@@ -1,0 +1,241 @@
+//! Other homes for a profile: what an operator, an orchestrator or a service manager wants to be given
+//! in place of an OCI file, each the way its users write it.
+//!
+//! Pure. A home that cannot say all that the profile says gets what is narrower, and a
+//! [note](Exported::notes) says what was left out. The one exception is systemd, which cannot compare
+//! arguments: see [`systemd`].
+
+mod compose;
+mod configmap;
+mod crio;
+mod engines;
+mod helm;
+mod kustomize;
+mod name;
+mod nomad;
+mod oci_artifact;
+pub mod spo;
+pub mod systemd;
+pub mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use crate::profile::{self, Profile};
+
+pub use name::{InvalidName, Label, Reference, Release, WorkloadRef};
+
+/// Where a profile can live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Home {
+    /// A `SeccompProfile` of the Security Profiles Operator.
+    Spo,
+    /// A ConfigMap, and a DaemonSet that installs it on every node.
+    Configmap,
+    /// A kustomize component that binds a workload to it.
+    Kustomize,
+    /// Values and a template for a chart.
+    Helm,
+    /// An override file for docker compose.
+    Compose,
+    /// A command line of docker.
+    Docker,
+    /// A command line of podman, and a quadlet unit.
+    Podman,
+    /// A drop-in for a service of systemd's.
+    Systemd,
+    /// A task of Nomad's docker driver.
+    Nomad,
+    /// Annotations of CRI-O for a profile in a registry.
+    Crio,
+    /// The OCI artifact of KEP-6061, as an OCI layout on disk.
+    OciArtifact,
+}
+
+impl Home {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Spo,
+        Self::Configmap,
+        Self::Kustomize,
+        Self::Helm,
+        Self::Compose,
+        Self::Docker,
+        Self::Podman,
+        Self::Systemd,
+        Self::Nomad,
+        Self::Crio,
+        Self::OciArtifact,
+    ];
+}
+
+/// How the profile is called, and what it shall be bound to.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The application.
+    pub name: Label,
+    /// Its release, which becomes part of file names: nodes read a profile only when a container starts,
+    /// so that another content needs another name.
+    pub release: Option<Release>,
+    /// The namespace of what is bound.
+    pub namespace: Option<Label>,
+    /// The image that runs under the profile.
+    pub image: Option<Reference>,
+    /// The container in a pod; without it the whole pod is bound.
+    pub container: Option<Label>,
+    /// The workload that is patched; without it a Deployment that is called like the application.
+    pub workload: Option<WorkloadRef>,
+    /// Where the profile will be in a registry.
+    pub artifact: Option<Reference>,
+}
+
+impl Options {
+    /// Those that only say how the application is called.
+    pub const fn named(name: Label) -> Self {
+        Self {
+            name,
+            release: None,
+            namespace: None,
+            image: None,
+            container: None,
+            workload: None,
+            artifact: None,
+        }
+    }
+
+    fn workload(&self) -> WorkloadRef {
+        self.workload.clone().unwrap_or_else(|| WorkloadRef::deployment(&self.name))
+    }
+}
+
+/// Something to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Where, relative to the output folder; its parts are plain names.
+    pub path: PathBuf,
+    /// What.
+    pub bytes: Vec<u8>,
+    /// Whether it is the profile itself (or part of a layout), which does not belong into a stream of text.
+    pub is_data: bool,
+}
+
+impl File {
+    fn text(path: impl Into<PathBuf>, text: String) -> Self {
+        Self { path: path.into(), bytes: text.into_bytes(), is_data: false }
+    }
+
+    fn data(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Self {
+        Self { path: path.into(), bytes, is_data: true }
+    }
+}
+
+/// What a home gets, and what its users have to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// The files, the most important one first.
+    pub files: Vec<File>,
+    /// What differs from the profile, and what is left to do. In the order of importance.
+    pub notes: Vec<String>,
+}
+
+/// Why a profile cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// An option is missing.
+    #[error("{home} needs {what}: give {option}")]
+    Missing {
+        /// Who needs it.
+        home: &'static str,
+        /// What is missing.
+        what: &'static str,
+        /// How to give it.
+        option: &'static str,
+    },
+    /// Neither a narrower profile nor this one can be written down.
+    #[error("{home} cannot hold this profile: {reason}")]
+    Unsuitable {
+        /// Whose limit it is.
+        home: &'static str,
+        /// Which limit, and what to do.
+        reason: String,
+    },
+    /// The profile contradicts itself.
+    #[error(transparent)]
+    Conflict(#[from] crate::policy::Conflict),
+    /// Not in practice: every profile can be written as JSON.
+    #[error("cannot write the profile as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Writes a profile down for a home. The same profile and options give the same bytes.
+///
+/// # Errors
+///
+/// [`ExportError`], if the home cannot hold it or an option is missing.
+pub fn export(profile: &Profile, home: Home, options: &Options) -> Result<Exported, ExportError> {
+    let named = Named::new(profile, options)?;
+    match home {
+        Home::Spo => spo::export(profile, options, &named),
+        Home::Configmap => configmap::export(options, &named),
+        Home::Kustomize => Ok(kustomize::export(options, &named)),
+        Home::Helm => Ok(helm::export(options, &named)),
+        Home::Compose => Ok(compose::export(options, &named)),
+        Home::Docker => Ok(engines::docker(options, &named)),
+        Home::Podman => Ok(engines::podman(options, &named)),
+        Home::Systemd => systemd::export(profile, options),
+        Home::Nomad => Ok(nomad::export(options, &named)),
+        Home::Crio => crio::export(options, &named),
+        Home::OciArtifact => oci_artifact::export(profile, options, &named),
+    }
+}
+
+/// The profile as a file, and what that file is called.
+struct Named {
+    /// The profile as JSON.
+    json: String,
+    /// The release, if there is one, and the beginning of the content's hash: `1.27-3f9a2c`.
+    version: String,
+    application: String,
+}
+
+impl Named {
+    fn new(profile: &Profile, options: &Options) -> Result<Self, serde_json::Error> {
+        let json = profile::print(profile)?;
+        let hash = name::digest(json.as_bytes());
+        let hash = &hash[..6];
+        let version = match &options.release {
+            Some(release) => format!("{release}-{hash}"),
+            None => hash.to_owned(),
+        };
+        Ok(Self { json, version, application: options.name.to_string() })
+    }
+
+    /// Its name in a folder of the application's own: `1.27-3f9a2c.json`.
+    fn file_name(&self) -> String {
+        format!("{}.json", self.version)
+    }
+
+    /// Below a folder for all profiles: `nginx/1.27-3f9a2c.json`.
+    fn path(&self) -> String {
+        format!("{}/{}", self.application, self.file_name())
+    }
+
+    /// The name of an object: `nginx-1.27-3f9a2c`.
+    fn object(&self) -> String {
+        format!("{}-{}", self.application, self.version)
+    }
+
+    fn file(&self) -> File {
+        File::data(self.path(), self.json.clone().into_bytes())
+    }
+}
+
+/// The last note of homes that name a file which has to be on every node.
+fn on_every_node(path: &str) -> String {
+    format!(
+        "the profile has to be on every node as /var/lib/kubelet/seccomp/{path} before a pod starts: \
+         `--to configmap` writes what brings it there"
+    )
+}

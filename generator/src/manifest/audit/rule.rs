@@ -1,0 +1,152 @@
+//! What `strait audit` looks for.
+
+use std::fmt;
+
+use crate::report::sarif;
+
+/// A kind of finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// An annotation that Kubernetes ignores.
+    DeprecatedAnnotation,
+    /// A privileged container runs without any profile.
+    Privileged,
+    /// The profile is switched off.
+    Unconfined,
+    /// No profile is asked for.
+    NoProfile,
+    /// The name of a profile cannot be found by a node.
+    ProfileName,
+    /// The process may gain privileges.
+    PrivilegeEscalation,
+    /// It may run as root.
+    RunAsRoot,
+    /// It may write to its root file system.
+    WritableRoot,
+    /// It keeps capabilities that it may not need.
+    Capabilities,
+    /// It shares a namespace with the host.
+    HostNamespace,
+    /// It may write to the host's files.
+    WritableHostPath,
+    /// It gets credentials of the cluster.
+    ServiceAccountToken,
+    /// It is a Windows pod.
+    Windows,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Less safe than it could be.
+    Warning,
+    /// A profile has no effect.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::DeprecatedAnnotation,
+        Self::Privileged,
+        Self::Unconfined,
+        Self::NoProfile,
+        Self::ProfileName,
+        Self::PrivilegeEscalation,
+        Self::RunAsRoot,
+        Self::WritableRoot,
+        Self::Capabilities,
+        Self::HostNamespace,
+        Self::WritableHostPath,
+        Self::ServiceAccountToken,
+        Self::Windows,
+    ];
+
+    /// Its name in reports. Never changes.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::DeprecatedAnnotation => "deprecated-annotation",
+            Self::Privileged => "privileged",
+            Self::Unconfined => "unconfined",
+            Self::NoProfile => "no-profile",
+            Self::ProfileName => "profile-name",
+            Self::PrivilegeEscalation => "privilege-escalation",
+            Self::RunAsRoot => "run-as-root",
+            Self::WritableRoot => "writable-root",
+            Self::Capabilities => "capabilities",
+            Self::HostNamespace => "host-namespace",
+            Self::WritableHostPath => "writable-host-path",
+            Self::ServiceAccountToken => "service-account-token",
+            Self::Windows => "windows",
+        }
+    }
+
+    /// What it is about, in a sentence.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::DeprecatedAnnotation => "Seccomp annotations are ignored since Kubernetes 1.27",
+            Self::Privileged => "A privileged container runs without any seccomp profile",
+            Self::Unconfined => "Seccomp is switched off",
+            Self::NoProfile => "No seccomp profile is asked for",
+            Self::ProfileName => "A node cannot find a profile of this name",
+            Self::PrivilegeEscalation => "The process may gain privileges that its parent lacks",
+            Self::RunAsRoot => "The container may run as root",
+            Self::WritableRoot => "The container may write to its root file system",
+            Self::Capabilities => "The container keeps capabilities",
+            Self::HostNamespace => "The pod shares a namespace with the host",
+            Self::WritableHostPath => "The container may write to the host's files",
+            Self::ServiceAccountToken => "The pod gets credentials of the cluster",
+            Self::Windows => "Windows knows no seccomp",
+        }
+    }
+
+    /// How bad it is.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::Privileged | Self::Unconfined | Self::ProfileName => Severity::Error,
+            Self::DeprecatedAnnotation
+            | Self::NoProfile
+            | Self::PrivilegeEscalation
+            | Self::RunAsRoot
+            | Self::Capabilities
+            | Self::HostNamespace
+            | Self::WritableHostPath => Severity::Warning,
+            Self::WritableRoot | Self::ServiceAccountToken | Self::Windows => Severity::Note,
+        }
+    }
+
+    /// Whether it tells that a profile is missing or has no effect.
+    pub fn is_about_seccomp(self) -> bool {
+        matches!(
+            self,
+            Self::DeprecatedAnnotation
+                | Self::Privileged
+                | Self::Unconfined
+                | Self::NoProfile
+                | Self::ProfileName
+                | Self::PrivilegeEscalation
+        )
+    }
+}
+
+impl From<Severity> for sarif::Level {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Note => Self::Note,
+            Severity::Warning => Self::Warning,
+            Severity::Error => Self::Error,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Audits as SARIF, for code hosts and editors.
+
+use super::{Audit, Rule};
+use crate::report::sarif::{Log, Result as Finding, Rule as SarifRule};
+
+/// Writes audits as a SARIF 2.1.0 log that ends in a newline.
+///
+/// # Errors
+///
+/// None in practice: every field of the model can be written as JSON.
+pub fn print(audits: &[Audit]) -> Result<String, serde_json::Error> {
+    let rules = Rule::ALL.iter().map(|rule| SarifRule {
+        id: rule.id().to_owned(),
+        summary: rule.summary().to_owned(),
+        level: rule.severity().into(),
+    });
+    let results = audits.iter().flat_map(|audit| {
+        audit.findings.iter().map(|finding| Finding {
+            rule: finding.rule.id().to_owned(),
+            level: finding.rule.severity().into(),
+            message: match &finding.container {
+                Some(container) => format!("{}, {container}: {}", finding.owner, finding.message),
+                None => format!("{}: {}", finding.owner, finding.message),
+            },
+            file: audit.file.clone(),
+            line: Some(finding.at.line),
+            column: Some(finding.at.column),
+            logical: Some(finding.path.clone()),
+        })
+    });
+    Log::new(rules.collect(), results.collect()).print()
+}

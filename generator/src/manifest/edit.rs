@@ -1,0 +1,317 @@
+//! From changes to bytes: each change becomes one or two replacements of text, in the style of what is
+//! around it. Every other byte stays.
+
+use std::ops::Range;
+
+use granit_parser::ScalarStyle;
+
+use super::error::ManifestError;
+use super::lines::Lines;
+use super::plan::Change;
+use super::render::{self, Flow};
+use super::tree::{Kind, NodeId, Tree};
+use super::value::{Entries, Value, is_plain, quoted};
+
+/// A replacement of text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Splice {
+    /// The bytes that go; empty if something is only put in.
+    pub at: Range<usize>,
+    /// What comes in their place.
+    pub text: String,
+}
+
+/// Replaces text. What is put in at one place stays in the order of the list.
+pub fn apply(text: &str, splices: &[Splice]) -> String {
+    let mut order: Vec<&Splice> = splices.iter().collect();
+    order.sort_by_key(|splice| splice.at.start);
+    let mut edited = String::with_capacity(text.len());
+    let mut done = 0;
+    for splice in order {
+        edited.push_str(text.get(done..splice.at.start).unwrap_or_default());
+        edited.push_str(&splice.text);
+        done = splice.at.end;
+    }
+    edited + text.get(done..).unwrap_or_default()
+}
+
+/// Turns changes into replacements of text.
+pub struct Editor<'a> {
+    text: &'a str,
+    tree: &'a Tree,
+    lines: Lines<'a>,
+}
+
+type Splices = Result<Vec<Splice>, ManifestError>;
+
+impl<'a> Editor<'a> {
+    /// For a file.
+    pub fn new(text: &'a str, tree: &'a Tree) -> Self {
+        Self { text, tree, lines: Lines::new(text) }
+    }
+
+    /// The replacements that make the changes.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Unsafe`] where the file is written in a way in which a line cannot be put in.
+    pub fn splices(&self, changes: &[Change]) -> Splices {
+        let mut splices = Vec::new();
+        for change in changes {
+            splices.extend(match change {
+                Change::Insert { mapping, entries } if self.tree.node(*mapping).flow => {
+                    self.insert_flow(*mapping, entries)?
+                }
+                Change::Insert { mapping, entries } => self.insert_block(*mapping, entries)?,
+                Change::Fill { mapping, key, node, entries } => {
+                    self.fill(*mapping, *key, *node, entries)?
+                }
+                Change::Replace { node, value } => self.replace(*node, value)?,
+                Change::Remove { mapping, key } => self.remove(*mapping, *key)?,
+            });
+        }
+        Ok(splices)
+    }
+
+    fn unsafe_here(&self, at: NodeId, reason: &str) -> ManifestError {
+        ManifestError::Unsafe {
+            at: self.tree.position(at),
+            what: self.tree.path(at),
+            reason: reason.to_owned(),
+            way_out: "Write it on lines of its own",
+        }
+    }
+
+    /// Behind the last byte that belongs to a node.
+    fn content_end(&self, id: NodeId) -> usize {
+        let node = self.tree.node(id);
+        match &node.kind {
+            Kind::Scalar { value, style: ScalarStyle::Literal | ScalarStyle::Folded } => {
+                self.lines.block_scalar_end(node.end, value.ends_with("\n\n") || value == "\n")
+            }
+            Kind::Scalar { .. } | Kind::Alias(_) => node.end,
+            Kind::Sequence(_) | Kind::Mapping(_) if node.flow => node.end,
+            Kind::Sequence(items) => items.last().map_or(node.end, |last| self.end_of_value(*last)),
+            Kind::Mapping(entries) => {
+                entries.last().map_or(node.end, |(_, value)| self.end_of_value(*value))
+            }
+        }
+    }
+
+    /// The same; an empty value ends behind the colon or dash that announces it.
+    fn end_of_value(&self, id: NodeId) -> usize {
+        let node = self.tree.node(id);
+        if node.start.is_empty() && matches!(node.kind, Kind::Scalar { .. }) {
+            self.lines.after_indicator(node.end).unwrap_or(node.end)
+        } else {
+            self.content_end(id)
+        }
+    }
+
+    fn insert_block(&self, mapping: NodeId, entries: &Entries) -> Splices {
+        let node = self.tree.node(mapping);
+        let Some((last_key, last)) = self.tree.entries(mapping).last().copied() else {
+            return Err(self.unsafe_here(mapping, "it is empty in an unusual way"));
+        };
+        let step = self.step(mapping);
+        let lines = render::block(entries, node.column, step);
+        let end = self.end_of_value(last);
+        if let Some(at) = self.lines.line_after(end) {
+            // A block scalar without a newline at the end of the file would get one.
+            if at < self.text.len() || !self.is_block_scalar(last) || self.text.ends_with('\n') {
+                return Ok(vec![self.lines.put_in(at, &lines)]);
+            }
+        }
+        // Something else follows on the line: before the last key will do, if that begins a line.
+        let key = self.tree.node(last_key).start.start;
+        match self.lines.start_of_own_line(key) {
+            Some(at) => Ok(vec![self.lines.put_in(at, &lines)]),
+            None => Err(self.unsafe_here(mapping, "there is no place for a new line in it")),
+        }
+    }
+
+    fn is_block_scalar(&self, id: NodeId) -> bool {
+        let mut last = id;
+        loop {
+            last = match &self.tree.node(last).kind {
+                Kind::Scalar { style, .. } => {
+                    return matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                }
+                Kind::Sequence(items) if !items.is_empty() => items[items.len() - 1],
+                Kind::Mapping(entries) if !entries.is_empty() => entries[entries.len() - 1].1,
+                _ => return false,
+            };
+        }
+    }
+
+    /// By how many columns nested mappings are indented around here.
+    fn step(&self, mapping: NodeId) -> usize {
+        let column = |id: NodeId| self.tree.node(id).column;
+        let is_block = |id: NodeId| {
+            matches!(self.tree.node(id).kind, Kind::Mapping(_)) && !self.tree.node(id).flow
+        };
+        let inner = |id: NodeId| {
+            let children = self.tree.entries(id).iter().map(|(_, value)| *value);
+            children
+                .filter(|child| is_block(*child))
+                .find_map(|child| column(child).checked_sub(column(id)).filter(|step| *step > 0))
+        };
+        self.tree.lineage(mapping).filter(|id| is_block(*id)).find_map(inner).unwrap_or(2)
+    }
+
+    fn insert_flow(&self, mapping: NodeId, entries: &Entries) -> Splices {
+        let node = self.tree.node(mapping);
+        let own = self.tree.entries(mapping);
+        let open = node.start.end;
+        let style = self.flow_style(mapping);
+        let Some((last_key, last)) = own.last().copied() else {
+            return Ok(vec![Splice { at: open..open, text: style.entries(entries) }]);
+        };
+        let end = self.end_of_value(last);
+        let key = self.tree.node(last_key).start.start;
+        let Some(indent) = self.lines.indent_of_own_line(key) else {
+            let text = format!("{}{}", style.comma(), style.on_one_line().items(entries));
+            return Ok(vec![Splice { at: end..end, text }]);
+        };
+        let items = style.items_at(entries, indent);
+        let newline = self.lines.newline_at(end);
+        match self.lines.rest_of_flow_line(end) {
+            // The bracket, or something else, is on the same line.
+            None => Ok(vec![Splice { at: end..end, text: format!(",{newline}{indent}{items}") }]),
+            Some((next_line, has_comma)) => {
+                let comma = if has_comma { "," } else { "" };
+                let line = Splice {
+                    at: next_line..next_line,
+                    text: format!("{indent}{items}{comma}{newline}"),
+                };
+                let separator = Splice { at: end..end, text: ",".to_owned() };
+                Ok(if has_comma { vec![line] } else { vec![separator, line] })
+            }
+        }
+    }
+
+    /// How flow mappings are written around here.
+    fn flow_style(&self, mapping: NodeId) -> Flow<'a> {
+        let outer = self.tree.lineage(mapping).find(|id| {
+            matches!(self.tree.node(*id).kind, Kind::Mapping(_))
+                && !self.tree.entries(*id).is_empty()
+        });
+        let last =
+            outer.and_then(|id| self.tree.entries(id).last().copied().map(|last| (id, last)));
+        let Some((outer, (key, value))) = last else { return Flow::default() };
+        let is_flow = self.tree.node(outer).flow;
+        let is_quoted = matches!(
+            self.tree.node(key).kind,
+            Kind::Scalar { style: ScalarStyle::DoubleQuoted, .. }
+        );
+        let compact = is_flow && is_quoted && {
+            let colon = self.lines.after_indicator(self.tree.node(key).end);
+            colon.is_some_and(|colon| colon == self.tree.node(value).start.start)
+        };
+        let start = self.tree.node(key).start.start;
+        let indent = if is_flow { self.lines.indent_of_own_line(start) } else { None };
+        // One level more than the line with the bracket.
+        let outer_indent = self.lines.indent(self.tree.node(outer).start.end);
+        let unit = indent.and_then(|indent| indent.strip_prefix(outer_indent));
+        Flow {
+            quoted: is_flow && is_quoted,
+            compact,
+            newline: self.lines.newline_at(start),
+            lines: indent.zip(unit.filter(|unit| !unit.is_empty())),
+        }
+    }
+
+    fn fill(&self, mapping: NodeId, key: NodeId, id: NodeId, entries: &Entries) -> Splices {
+        let node = self.tree.node(id);
+        if node.anchor != 0 || node.tag.is_some() {
+            return Err(self.unsafe_here(id, "it is empty, but has an anchor or a tag"));
+        }
+        let Some(colon) = self.lines.after_indicator(self.tree.node(key).end) else {
+            return Err(self.unsafe_here(key, "its key has no colon"));
+        };
+        if self.tree.node(mapping).flow {
+            let style = self.flow_style(mapping);
+            let space = if node.start.is_empty() { " " } else { "" };
+            let at = if node.start.is_empty() { colon..colon } else { node.start.clone() };
+            return Ok(vec![Splice { at, text: format!("{space}{{{}}}", style.entries(entries)) }]);
+        }
+        let lines = render::block(
+            entries,
+            self.tree.node(mapping).column + self.step(mapping),
+            self.step(mapping),
+        );
+        let end = if node.start.is_empty() { colon } else { node.end };
+        let same_line = self.lines.is_blank_between(colon, node.start.start.max(colon));
+        let Some(at) = self.lines.line_after(end).filter(|_| same_line) else {
+            return Err(self.unsafe_here(id, "there is no place for a new line after it"));
+        };
+        let mut splices = vec![self.lines.put_in(at, &lines)];
+        if !node.start.is_empty() {
+            splices.insert(0, Splice { at: colon..node.end, text: String::new() });
+        }
+        Ok(splices)
+    }
+
+    fn replace(&self, id: NodeId, value: &Value) -> Splices {
+        let node = self.tree.node(id);
+        if node.anchor != 0 || node.tag.is_some() {
+            return Err(self.unsafe_here(id, "it has an anchor or a tag"));
+        }
+        let text = match (value, &node.kind) {
+            (Value::Bool(is), _) => is.to_string(),
+            (Value::Map(entries), _) => {
+                let style = Flow { quoted: self.is_json(id), ..Flow::default() };
+                format!("{{{}}}", style.entries(entries))
+            }
+            (_, Kind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. }) => {
+                return Err(self.unsafe_here(id, "it is a block of text (| or >)"));
+            }
+            (Value::Text(text), Kind::Scalar { style: ScalarStyle::SingleQuoted, .. }) => {
+                format!("'{}'", text.replace('\'', "''"))
+            }
+            (Value::Text(text), Kind::Scalar { style: ScalarStyle::DoubleQuoted, .. }) => {
+                quoted(text)
+            }
+            (Value::Text(text), _) if is_plain(text) && !self.is_json(id) => text.clone(),
+            (Value::Text(text), _) => quoted(text),
+        };
+        if node.start.is_empty() {
+            let Some(colon) = self.lines.after_indicator(node.end) else {
+                return Err(self.unsafe_here(id, "it is empty"));
+            };
+            return Ok(vec![Splice { at: colon..colon, text: format!(" {text}") }]);
+        }
+        Ok(vec![Splice { at: node.start.clone(), text }])
+    }
+
+    /// Whether strings have to be quoted: the keys are.
+    fn is_json(&self, id: NodeId) -> bool {
+        self.tree
+            .node(id)
+            .parent
+            .is_some_and(|parent| self.tree.node(parent).flow && self.flow_style(parent).quoted)
+    }
+
+    fn remove(&self, mapping: NodeId, key: NodeId) -> Splices {
+        let entries = self.tree.entries(mapping);
+        let Some(nth) = entries.iter().position(|(name, _)| *name == key) else {
+            return Ok(Vec::new());
+        };
+        let start = self.tree.node(key).start.start;
+        let end = self.end_of_value(entries[nth].1);
+        if self.tree.node(mapping).flow {
+            let at = match (nth.checked_sub(1), entries.get(nth + 1)) {
+                (_, Some((next, _))) => start..self.tree.node(*next).start.start,
+                (Some(previous), None) => self.end_of_value(entries[previous].1)..end,
+                (None, None) => start..end,
+            };
+            return Ok(vec![Splice { at, text: String::new() }]);
+        }
+        match (self.lines.start_of_own_line(start), self.lines.line_after(end)) {
+            (Some(from), Some(to)) => {
+                Ok(vec![Splice { at: self.lines.whole_lines(from, to), text: String::new() }])
+            }
+            _ => Err(self.unsafe_here(key, "it does not have lines of its own")),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Why a manifest is not edited. It is left as it was.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// A place in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, counted from 1.
+    pub line: usize,
+    /// Column in characters, counted from 1.
+    pub column: usize,
+}
+
+impl Position {
+    /// Of a byte.
+    pub fn of(text: &str, byte: usize) -> Self {
+        let before = text.get(..byte).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let column = before[line_start..].trim_start_matches('\u{feff}').chars().count() + 1;
+        Self { line, column }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// Why a manifest cannot be read or edited.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ManifestError {
+    /// It is not YAML.
+    #[error("{at}: this is not YAML: {reason}")]
+    NotYaml {
+        /// Where.
+        at: Position,
+        /// What the parser says.
+        reason: String,
+    },
+    /// It is a template and not yet a manifest.
+    #[error(
+        "{at}: this is a template ({{{{ }}}}) and not a manifest. Render it first (helm template, …), or put \
+         the profile into the values that it takes"
+    )]
+    Templated {
+        /// Where the first action is.
+        at: Position,
+    },
+    /// It is nested beyond reason.
+    #[error("{at}: nested more than {limit} deep, which no manifest is")]
+    TooDeep {
+        /// Where the limit is passed.
+        at: Position,
+        /// The limit.
+        limit: usize,
+    },
+    /// A change here would change something else too, or cannot be made by changing a line.
+    #[error("{at}: cannot edit {what}: {reason}. {way_out}")]
+    Unsafe {
+        /// Where.
+        at: Position,
+        /// What was to be changed, such as `container web`.
+        what: String,
+        /// Why it is not safe.
+        reason: String,
+        /// What to do instead.
+        way_out: &'static str,
+    },
+    /// Two profiles claim one container.
+    #[error(
+        "{at}: container {container} matches several profiles: {profiles}. Choose with --map {container}=PROFILE"
+    )]
+    Ambiguous {
+        /// Where the container is.
+        at: Position,
+        /// Its name.
+        container: String,
+        /// The profiles, separated by commas.
+        profiles: String,
+    },
+    /// One profile for the pod was asked for, but its containers have several or none.
+    #[error(
+        "{at}: one profile does not serve all containers of {pod}: {reason}. Leave out --level pod, or name a \
+         profile for each container with --map"
+    )]
+    NotOneProfile {
+        /// Where the pod is.
+        at: Position,
+        /// What it is called.
+        pod: String,
+        /// Who has which profile.
+        reason: String,
+    },
+    /// The edited file does not say what it should.
+    #[error(
+        "{at}: the edited file would differ from the original in another way than intended ({difference}). \
+         Nothing is written; edit this file by hand, and please report it"
+    )]
+    Unintended {
+        /// Where the first difference is, in the edited file.
+        at: Position,
+        /// What it is.
+        difference: String,
+    },
+}
+
+impl ManifestError {
+    /// Where.
+    pub fn position(&self) -> Position {
+        match self {
+            Self::NotYaml { at, .. }
+            | Self::Templated { at }
+            | Self::TooDeep { at, .. }
+            | Self::Unsafe { at, .. }
+            | Self::Ambiguous { at, .. }
+            | Self::NotOneProfile { at, .. }
+            | Self::Unintended { at, .. } => *at,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Kubernetes manifests: where pod specs are in them, and how to change a value without touching any other
+//! byte.
+//!
+//! The way of a file: [`Manifest::parse`] makes a [`tree`] with positions and finds the [pods](pod) in it;
+//! a [`plan`] says what shall be so; [`edit`] turns that into replacements of text; and the [`law`] parses
+//! the result again and compares: it has to differ from the original in exactly what was intended.
+//!
+//! Nothing here does I/O.
+
+pub mod apply;
+pub mod assign;
+pub mod audit;
+pub mod bundle;
+pub mod edit;
+pub mod error;
+pub mod fix;
+mod law;
+mod lines;
+pub mod name;
+pub mod plan;
+pub mod pod;
+mod render;
+mod template;
+pub mod tree;
+pub mod value;
+pub mod workloads;
+
+pub use edit::Splice;
+pub use error::{ManifestError, Position};
+pub use pod::Pod;
+
+use plan::Plan;
+use tree::Tree;
+
+/// A file with manifests: YAML with any number of documents, or JSON.
+#[derive(Clone, Debug)]
+pub struct Manifest<'a> {
+    /// What is in the file.
+    pub text: &'a str,
+    /// The same as a tree.
+    pub tree: Tree,
+    /// The pods and pod templates in it.
+    pub pods: Vec<Pod>,
+}
+
+/// A file after an edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// What is in it now.
+    pub text: String,
+    /// How it came from the original; empty if nothing had to be changed.
+    pub splices: Vec<Splice>,
+}
+
+impl<'a> Manifest<'a> {
+    /// Parses a file.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError`] if it is not YAML.
+    pub fn parse(text: &'a str) -> Result<Self, ManifestError> {
+        let tree = Tree::parse(text)?;
+        let pods = Pod::all(&tree);
+        Ok(Self { text, tree, pods })
+    }
+
+    /// Makes what a plan asks for so, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError`] if the file is a template, if a change would reach more than was asked for, or if
+    /// the result is not exactly what was intended.
+    pub fn edit(&self, plan: Plan<'_>) -> Result<Edited, ManifestError> {
+        let changes = plan.changes()?;
+        if changes.is_empty() {
+            return Ok(Edited { text: self.text.to_owned(), splices: Vec::new() });
+        }
+        template::check(self)?;
+        let splices = edit::Editor::new(self.text, &self.tree).splices(&changes)?;
+        let text = edit::apply(self.text, &splices);
+        let broken = |error: ManifestError| ManifestError::Unintended {
+            at: error.position(),
+            difference: error.to_string(),
+        };
+        let after = Tree::parse(&text).map_err(broken)?;
+        law::check((&self.tree, self.text), (&after, &text), &changes)?;
+        Ok(Edited { text, splices })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+use super::apply::{Options, apply};
+use super::assign::{Candidate, Profiles, Used};
+use super::*;
+
+fn edit(text: &str) -> Result<Edited, ManifestError> {
+    let names = vec!["web".to_owned()];
+    let candidate = Candidate { file: "web.json".into(), names, localhost: "web.json".into() };
+    let profiles = Profiles { candidates: vec![candidate], mappings: Vec::new() };
+    let manifest = Manifest::parse(text)?;
+    apply(&manifest, &profiles, Options::default(), &mut Used::default()).map(|done| done.edited)
+}
+
+fn pod(container: &str) -> String {
+    format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: web\n{container}")
+}
+
+#[test]
+fn a_tree_that_differs_otherwise_is_refused_by_the_law() {
+    let text = pod("    image: x # why\n");
+    let manifest = Manifest::parse(&text).unwrap();
+    let after = |change: &str, to: &str| {
+        let text = text.replace(change, to);
+        let tree = Tree::parse(&text).unwrap();
+        law::check((&manifest.tree, &manifest.text), (&tree, &text), &[])
+    };
+    after("", "").unwrap();
+    for (change, to) in [
+        ("image: x", "image: y"),
+        ("image: x", "image: 'x'"),
+        ("image: x", "image: &a x"),
+        ("image: x", "image: !!str x"),
+        ("image: x", "image: x\n    tty: true"),
+        ("name: web\n    image", "image"),
+        ("# why", "# because"),
+        (" # why", ""),
+        ("kind", "# new\nkind"),
+        ("spec", "---\nspec"),
+        ("containers:\n  - name: web\n    image: x", "containers: {name: web, image: x}"),
+    ] {
+        let refused = after(change, to);
+        assert!(matches!(refused, Err(ManifestError::Unintended { .. })), "{to}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_change_that_was_not_made_is_refused_by_the_law() {
+    let text = pod("    image: x\n");
+    let manifest = Manifest::parse(&text).unwrap();
+    let container = manifest.pods[0].containers[0].node;
+    let entries = vec![("tty".to_owned(), value::Value::Bool(true))];
+    let insert = [plan::Change::Insert { mapping: container, entries }];
+    let check = |edited: &str| {
+        let after = Tree::parse(edited).unwrap();
+        law::check((&manifest.tree, manifest.text), (&after, edited), &insert)
+    };
+    check(&pod("    image: x\n    tty: true\n")).unwrap();
+    check(&pod("    image: x\n    tty: false\n")).unwrap_err();
+    check(&pod("    image: x\n    tty: 'true'\n")).unwrap_err();
+    check(&text).unwrap_err();
+}
+
+#[test]
+fn images_are_known_by_their_last_part() {
+    let name = |image: &str| {
+        let container = pod::Container {
+            node: Tree::parse("a").unwrap().documents[0],
+            name: String::new(),
+            image: image.to_owned(),
+            list: pod::List::Main,
+        };
+        container.image_name().to_owned()
+    };
+    for (image, expected) in [
+        ("web", "web"),
+        ("web:1.2", "web"),
+        ("localhost:5000/shop/web", "web"),
+        ("ghcr.io/shop/web:1@sha256:abc", "web"),
+        ("web@sha256:abc", "web"),
+        ("", ""),
+    ] {
+        assert_eq!(name(image), expected, "{image}");
+    }
+}
+
+#[test]
+fn what_is_there_already_is_not_touched() {
+    let text = pod(
+        "    securityContext: {seccompProfile: {localhostProfile: 'web.json', type: Localhost}}\n",
+    );
+    assert!(edit(&text).unwrap().splices.is_empty());
+}
+
+#[test]
+fn places_are_told_in_lines_and_characters() {
+    let text = "ä: 1\nöü: [2,\n  x]";
+    assert_eq!(Position::of(text, text.find('x').unwrap()), Position { line: 3, column: 3 });
+    assert_eq!(Position::of(text, text.find('[').unwrap()), Position { line: 2, column: 5 });
+    assert_eq!(Position::of("\u{feff}a", 3), Position { line: 1, column: 1 });
+}

@@ -1,0 +1,380 @@
+//! YAML (and JSON, which is YAML's flow style) as a tree that knows where each of its bytes came from.
+//!
+//! Aliases are nodes of their own and are never expanded, so a tree is as large as its file and no larger.
+//! Nodes live in one table, and nothing here recurses on what the file contains.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span, StructureStyle};
+
+use super::error::{ManifestError, Position};
+
+/// How deep mappings and sequences may be nested. Kubernetes' own types stay far below.
+const MAX_DEPTH: usize = 128;
+
+/// A node's place in its [`Tree`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(usize);
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text, number, boolean or nothing: which of them is for the reader to say.
+    Scalar {
+        /// The value, unescaped.
+        value: String,
+        /// How it is written.
+        style: ScalarStyle,
+    },
+    /// `*name`: stands for the node with this anchor.
+    Alias(usize),
+    /// A list.
+    Sequence(Vec<NodeId>),
+    /// Keys and values in the order of the file.
+    Mapping(Vec<(NodeId, NodeId)>),
+}
+
+/// A node and where it is.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// What it is part of.
+    pub parent: Option<NodeId>,
+    /// Number of its anchor; 0 for none.
+    pub anchor: usize,
+    /// Its tag, such as `!!null`.
+    pub tag: Option<String>,
+    /// The bytes of a scalar or alias without its anchor and tag, none for an empty value; of a collection,
+    /// its opening bracket, or nothing before its first key or item.
+    pub start: Range<usize>,
+    /// Behind the last byte. For block collections and block scalars, where the next thing begins.
+    pub end: usize,
+    /// The line of its first byte, counted from 1.
+    pub line: usize,
+    /// The column of its first byte, which for a block collection is its first key or dash: in characters,
+    /// counted from 0.
+    pub column: usize,
+    /// Whether a collection is written with brackets.
+    pub flow: bool,
+}
+
+/// A file, parsed.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    nodes: Vec<Node>,
+    /// The root of each document.
+    pub documents: Vec<NodeId>,
+    anchors: BTreeMap<usize, NodeId>,
+    /// The aliases of each anchor.
+    aliases: BTreeMap<usize, Vec<NodeId>>,
+    /// The bytes of each comment, from its `#` on.
+    pub comments: Vec<Range<usize>>,
+}
+
+impl Tree {
+    /// Parses a file.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError`] if it is not YAML, or nested too deeply.
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        let mut options = Options::default();
+        // As Kubernetes' own parser (go-yaml, a port of libyaml) reads it.
+        options.block_scalar_eof_without_line_feed = true;
+        Builder::new(text).build(&mut Parser::new_from_str_with_options(text, options))
+    }
+
+    /// A node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// Where a node begins, for people.
+    pub fn position(&self, id: NodeId) -> Position {
+        let node = self.node(id);
+        Position { line: node.line, column: node.column + 1 }
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there is nothing in the file.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// All nodes, parents before children.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len()).map(NodeId)
+    }
+
+    /// What an alias stands for; any other node stands for itself.
+    pub fn resolve(&self, id: NodeId) -> NodeId {
+        match self.node(id).kind {
+            Kind::Alias(anchor) => self.anchors.get(&anchor).copied().unwrap_or(id),
+            _ => id,
+        }
+    }
+
+    /// The aliases that stand for a node.
+    pub fn aliases_of(&self, id: NodeId) -> &[NodeId] {
+        let anchor = self.node(id).anchor;
+        if anchor == 0 { &[] } else { self.aliases.get(&anchor).map_or(&[], Vec::as_slice) }
+    }
+
+    /// The node and all that it is part of, innermost first.
+    pub fn lineage(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        std::iter::successors(Some(id), |id| self.node(*id).parent)
+    }
+
+    /// The text of a scalar, through an alias.
+    pub fn text(&self, id: NodeId) -> Option<&str> {
+        match &self.node(self.resolve(id)).kind {
+            Kind::Scalar { value, .. } => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The items of a sequence, through an alias.
+    pub fn items(&self, id: NodeId) -> &[NodeId] {
+        match &self.node(self.resolve(id)).kind {
+            Kind::Sequence(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The entries of a mapping itself, through an alias, without what it merges.
+    pub fn entries(&self, id: NodeId) -> &[(NodeId, NodeId)] {
+        match &self.node(self.resolve(id)).kind {
+            Kind::Mapping(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// Whether a node is a mapping, through an alias.
+    pub fn is_mapping(&self, id: NodeId) -> bool {
+        matches!(self.node(self.resolve(id)).kind, Kind::Mapping(_))
+    }
+
+    /// Whether a node says that there is nothing: empty, `~` or `null`.
+    pub fn is_null(&self, id: NodeId) -> bool {
+        let node = self.node(self.resolve(id));
+        match &node.kind {
+            Kind::Scalar { value, style: ScalarStyle::Plain } => {
+                node.tag.as_deref() != Some("tag:yaml.org,2002:str")
+                    && matches!(value.as_str(), "" | "~" | "null" | "Null" | "NULL")
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a node is a plain `true` or `false`, as Kubernetes reads it (YAML 1.1).
+    pub fn boolean(&self, id: NodeId) -> Option<bool> {
+        match &self.node(self.resolve(id)).kind {
+            Kind::Scalar { value, style: ScalarStyle::Plain } => match value.as_str() {
+                "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
+                "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
+                    Some(false)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The key and value of an entry of the mapping itself. Of several with one key, the last, as
+    /// Kubernetes reads it.
+    pub fn own(&self, mapping: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
+        let of_key = |(name, _): &&(NodeId, NodeId)| self.text(*name) == Some(key);
+        self.entries(mapping).iter().rev().find(of_key).copied()
+    }
+
+    /// What merge keys (`<<`) give a mapping for a key, at most eight merges deep.
+    pub fn merged(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
+        self.merged_to(mapping, key, 8)
+    }
+
+    fn merged_to(&self, mapping: NodeId, key: &str, depth: usize) -> Option<NodeId> {
+        let depth = depth.checked_sub(1)?;
+        let (_, merge) = self.own(mapping, "<<")?;
+        let single = [merge];
+        let sources = if self.is_mapping(merge) { &single[..] } else { self.items(merge) };
+        // Eight sources are more than anybody merges; the product of the two limits bounds the work.
+        sources.iter().take(8).find_map(|source| {
+            self.own(*source, key)
+                .map(|(_, value)| value)
+                .or_else(|| self.merged_to(*source, key, depth))
+        })
+    }
+
+    /// The value of a key, the mapping's own or a merged one.
+    pub fn get(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
+        self.own(mapping, key).map(|(_, value)| value).or_else(|| self.merged(mapping, key))
+    }
+
+    /// The value at the end of several keys; `None` too if it is null.
+    pub fn find(&self, mapping: NodeId, keys: &[&str]) -> Option<NodeId> {
+        let found = keys.iter().try_fold(mapping, |node, key| self.get(node, key))?;
+        (!self.is_null(found)).then_some(found)
+    }
+
+    /// The text at the end of several keys.
+    pub fn find_text(&self, mapping: NodeId, keys: &[&str]) -> Option<&str> {
+        self.text(self.find(mapping, keys)?)
+    }
+
+    /// Where a node is, for people: `spec.containers[0].image`.
+    pub fn path(&self, id: NodeId) -> String {
+        let mut steps: Vec<String> = Vec::new();
+        let line: Vec<NodeId> = self.lineage(id).collect();
+        for pair in line.windows(2) {
+            let (child, parent) = (pair[0], pair[1]);
+            steps.push(match &self.node(parent).kind {
+                Kind::Sequence(items) => {
+                    let index = items.iter().position(|item| *item == child).unwrap_or_default();
+                    format!("[{index}]")
+                }
+                Kind::Mapping(entries) => {
+                    let key = entries.iter().find(|(_, value)| *value == child);
+                    let key = key.and_then(|(key, _)| self.text(*key)).unwrap_or("?");
+                    format!(".{key}")
+                }
+                Kind::Scalar { .. } | Kind::Alias(_) => String::new(),
+            });
+        }
+        steps.reverse();
+        steps.concat().trim_start_matches('.').to_owned()
+    }
+}
+
+/// Puts nodes together from events.
+struct Builder<'a> {
+    text: &'a str,
+    tree: Tree,
+    /// Open collections, each with a key that waits for its value.
+    open: Vec<(NodeId, Option<NodeId>)>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(text: &'a str) -> Self {
+        let tree = Tree {
+            nodes: Vec::new(),
+            documents: Vec::new(),
+            anchors: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            comments: Vec::new(),
+        };
+        Self { text, tree, open: Vec::new() }
+    }
+
+    fn build(
+        mut self,
+        parser: &mut Parser<'a, granit_parser::StrInput<'a>>,
+    ) -> Result<Tree, ManifestError> {
+        while let Some(event) = parser.next_event() {
+            let (event, span) = event.map_err(|error| {
+                let at = position(*error.marker());
+                let template = self.text.find("{{").map(|byte| Position::of(self.text, byte));
+                match template.filter(|template| *template <= at) {
+                    Some(at) => ManifestError::Templated { at },
+                    None => ManifestError::NotYaml { at, reason: error.info().to_owned() },
+                }
+            })?;
+            self.take(event, span)?;
+        }
+        Ok(self.tree)
+    }
+
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), ManifestError> {
+        match event {
+            Event::Scalar(value, style, anchor, tag) => {
+                let kind = Kind::Scalar { value: value.into_owned(), style };
+                self.add(kind, anchor, tag.map(|tag| tag_name(&tag)), span);
+            }
+            Event::Alias(anchor) => {
+                let id = self.add(Kind::Alias(anchor), 0, None, span);
+                self.tree.aliases.entry(anchor).or_default().push(id);
+            }
+            Event::SequenceStart(style, anchor, tag) => {
+                let tag = tag.map(|tag| tag_name(&tag));
+                let id = self.add(Kind::Sequence(Vec::new()), anchor, tag, span);
+                self.open(id, style, span)?;
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                let tag = tag.map(|tag| tag_name(&tag));
+                let id = self.add(Kind::Mapping(Vec::new()), anchor, tag, span);
+                self.open(id, style, span)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some((id, _)) = self.open.pop() {
+                    self.tree.nodes[id.0].end = self.bytes(span).end;
+                }
+            }
+            Event::Comment(..) => self.tree.comments.push(self.bytes(span)),
+            // What is left begins or ends documents.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, id: NodeId, style: StructureStyle, span: Span) -> Result<(), ManifestError> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(ManifestError::TooDeep { at: position(span.start), limit: MAX_DEPTH });
+        }
+        self.tree.nodes[id.0].flow = style == StructureStyle::Flow;
+        self.open.push((id, None));
+        Ok(())
+    }
+
+    /// The bytes of a span. With a text as input the parser always knows them.
+    fn bytes(&self, span: Span) -> Range<usize> {
+        span.byte_range().unwrap_or(self.text.len()..self.text.len())
+    }
+
+    /// Adds a node to whatever is open.
+    fn add(&mut self, kind: Kind, anchor: usize, tag: Option<String>, span: Span) -> NodeId {
+        let id = NodeId(self.tree.nodes.len());
+        let start = self.bytes(span);
+        if anchor != 0 {
+            self.tree.anchors.insert(anchor, id);
+        }
+        let parent = match self.open.last_mut() {
+            None => {
+                self.tree.documents.push(id);
+                None
+            }
+            Some((parent, waiting)) => {
+                match &mut self.tree.nodes[parent.0].kind {
+                    Kind::Sequence(items) => items.push(id),
+                    Kind::Mapping(entries) => match waiting.take() {
+                        Some(key) => entries.push((key, id)),
+                        None => *waiting = Some(id),
+                    },
+                    Kind::Scalar { .. } | Kind::Alias(_) => {}
+                }
+                Some(*parent)
+            }
+        };
+        let end = start.end;
+        let (line, column) = (span.start.line(), span.start.col());
+        let flow = false;
+        self.tree.nodes.push(Node { kind, parent, anchor, tag, start, end, line, column, flow });
+        id
+    }
+}
+
+fn tag_name(tag: &granit_parser::Tag) -> String {
+    format!("{}{}", tag.handle(), tag.suffix())
+}
+
+fn position(marker: Marker) -> Position {
+    Position { line: marker.line().max(1), column: marker.col() + 1 }
+}
+
+#[cfg(test)]
+#[path = "tree_tests.rs"]
+mod tests;

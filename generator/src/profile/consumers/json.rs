@@ -1,0 +1,84 @@
+//! `strait.lint/v1`: what `strait lint --format json` writes. A type of its own, and so a contract.
+
+use serde::Serialize;
+
+use super::{Consumer, Effect, Remark};
+use crate::profile::Finding;
+
+/// The name of the format.
+pub const SCHEMA: &str = "strait.lint/v1";
+
+#[derive(Serialize)]
+struct File<'a> {
+    schema: &'static str,
+    tool: Tool,
+    profile: &'a str,
+    consumers: &'a [Consumer],
+    errors: Vec<ErrorJson<'a>>,
+    remarks: Vec<RemarkJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct ErrorJson<'a> {
+    path: &'a str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct RemarkJson<'a> {
+    consumer: Consumer,
+    by: &'a str,
+    effect: Effect,
+    path: &'a str,
+    what: &'a str,
+    advice: &'a str,
+    source: &'a str,
+    date: &'a str,
+}
+
+/// Writes remarks down, as indented JSON that ends in a newline.
+///
+/// `errors` are what is wrong with the profile whoever reads it.
+///
+/// # Errors
+///
+/// None in practice: every field can be written as JSON.
+pub fn print(
+    profile: &str,
+    consumers: &[Consumer],
+    errors: &[Finding],
+    remarks: &[Remark],
+) -> Result<String, serde_json::Error> {
+    let file = File {
+        schema: SCHEMA,
+        tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+        profile,
+        consumers,
+        errors: errors
+            .iter()
+            .map(|error| ErrorJson { path: &error.path, message: &error.message })
+            .collect(),
+        remarks: remarks
+            .iter()
+            .map(|remark| RemarkJson {
+                consumer: remark.consumer,
+                by: remark.by,
+                effect: remark.effect,
+                path: &remark.path,
+                what: &remark.what,
+                advice: remark.advice,
+                source: remark.source,
+                date: remark.date,
+            })
+            .collect(),
+    };
+    let mut text = serde_json::to_string_pretty(&file)?;
+    text.push('\n');
+    Ok(text)
+}

@@ -1,0 +1,413 @@
+//! What there is in a profile that not every consumer takes for what it says.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::abi::Abi;
+use crate::profile::Architecture;
+
+/// Something in a profile that not every consumer takes for what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trait {
+    /// Neither a default action nor rules.
+    Unconfined,
+    /// Rules, but no default action.
+    NoDefaultAction,
+    /// A default action, but no rules.
+    NoRules,
+    /// A default error.
+    DefaultErrno,
+    /// A default error beside an action that returns none.
+    DefaultErrnoWithOtherAction,
+    /// The same in a rule.
+    ErrnoWithOtherAction,
+    /// Architectures in Docker's dialect.
+    ArchMap,
+    /// And both ways of listing them at once.
+    ArchMapAndArchitectures,
+    /// Conditions on capabilities or architectures, in Docker's dialect.
+    Conditions,
+    /// Conditions on the kernel's version, in Docker's dialect.
+    MinKernel,
+    /// One call in `name`, in Docker's dialect.
+    SingleName,
+    /// And both ways of naming calls at once.
+    NameAndNames,
+    /// Flags of seccomp(2).
+    Flags,
+    /// Where an agent listens.
+    Listener,
+    /// A rule that asks the agent.
+    Notify,
+    /// An action of no known name, or none.
+    UnknownAction,
+    /// A comparison of no known name, or none.
+    UnknownOperator,
+    /// An architecture of no known name.
+    UnknownArchitecture,
+    /// libseccomp's word for the machine's own.
+    NativeArchitecture,
+    /// One that runtimes have learnt late, or not at all.
+    RareArchitecture,
+    /// None at all.
+    NoArchitectures,
+    /// A call whose name is empty.
+    EmptyName,
+    /// A rule that names no call.
+    NoNames,
+    /// A call that no table of Strait's knows.
+    UnknownCall,
+    /// An argument beyond the sixth.
+    BadIndex,
+    /// Not a whole number from 0 to 2⁶⁴−1.
+    BadNumber,
+    /// A value above 2⁶³−1.
+    LargeValue,
+    /// An error above 4095.
+    LargeErrno,
+    /// An error of 0.
+    ZeroErrno,
+    /// An argument that is compared twice in a rule.
+    RepeatedIndex,
+    /// Rules with and without conditions for the same call.
+    DroppedCondition,
+    /// Two actions for a call under the same condition.
+    TwoActions,
+    /// A rule that does what happens anyway.
+    Redundant,
+    /// A field that the OCI runtime specification does not have.
+    UnknownField,
+    /// More rules than a profile from a registry may have.
+    TooManyEntries,
+    /// More bytes than it may have.
+    TooLarge,
+    /// A string where a list belongs, and the like.
+    WrongType,
+}
+
+/// A trait, and where it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What.
+    pub about: Trait,
+    /// Where, such as `syscalls[3].names`; `$` for the profile as a whole.
+    pub path: String,
+    /// Which name or value, if the place does not say it; else empty.
+    pub detail: String,
+}
+
+const MOST_ENTRIES: usize = 128;
+const MOST_BYTES: usize = 1 << 20;
+const ACTIONS: [&str; 9] =
+    ["KILL", "KILL_THREAD", "KILL_PROCESS", "TRAP", "ERRNO", "TRACE", "ALLOW", "LOG", "NOTIFY"];
+const OPERATORS: [&str; 7] = ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"];
+/// Not known to runc 1.1, whatever the specification says (libcontainer/seccomp/config.go).
+const RARE: [&str; 7] = [
+    "SCMP_ARCH_RISCV64",
+    "SCMP_ARCH_PARISC",
+    "SCMP_ARCH_PARISC64",
+    "SCMP_ARCH_LOONGARCH64",
+    "SCMP_ARCH_M68K",
+    "SCMP_ARCH_SH",
+    "SCMP_ARCH_SHEB",
+];
+
+/// Everything of the kind in a profile, in the order of its parts. `size` is that of the file in bytes.
+pub fn find(profile: &Value, size: usize) -> Vec<Found> {
+    let mut finder = Finder { found: Vec::new() };
+    if size > MOST_BYTES {
+        finder.note(Trait::TooLarge, "$", format!("{size} bytes"));
+    }
+    match profile.as_object() {
+        Some(fields) => finder.profile(fields),
+        None => finder.note(Trait::WrongType, "$", "an object is expected"),
+    }
+    finder.found
+}
+
+struct Finder {
+    found: Vec<Found>,
+}
+
+/// Whether a field says nothing, as Docker writes those that do not apply.
+fn says_something(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(Value::Object(fields)) => fields.values().any(|value| says_something(Some(value))),
+        Some(Value::Bool(_) | Value::Number(_)) => true,
+    }
+}
+
+fn returns_an_error(action: Option<&str>) -> bool {
+    matches!(action, Some("SCMP_ACT_ERRNO" | "SCMP_ACT_TRACE"))
+}
+
+fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// A rule of one call, for comparing it with others.
+struct Rule {
+    path: String,
+    /// With its error.
+    action: (String, u64),
+    /// The conditions, in an order that does not matter.
+    args: Vec<String>,
+}
+
+impl Finder {
+    fn note(&mut self, about: Trait, path: impl Into<String>, detail: impl Into<String>) {
+        self.found.push(Found { about, path: path.into(), detail: detail.into() });
+    }
+
+    fn note_if(&mut self, found: bool, about: Trait, path: &str) {
+        if found {
+            self.note(about, path, "");
+        }
+    }
+
+    fn profile(&mut self, fields: &Map<String, Value>) {
+        let says = |name: &str| says_something(fields.get(name));
+        let action = text(fields, "defaultAction");
+        let entries = self.list(fields, "syscalls", "syscalls");
+        match (action, entries.is_empty()) {
+            (None, true) => self.note(Trait::Unconfined, "$", ""),
+            (None, false) => self.note(Trait::NoDefaultAction, "defaultAction", ""),
+            (Some(_), true) => self.note(Trait::NoRules, "syscalls", ""),
+            (Some(_), false) => {}
+        }
+        self.action(fields.get("defaultAction"), "defaultAction", false);
+        if says("defaultErrnoRet") {
+            let about = match returns_an_error(action) {
+                true => Trait::DefaultErrno,
+                false => Trait::DefaultErrnoWithOtherAction,
+            };
+            self.note(about, "defaultErrnoRet", "");
+            self.errno(fields.get("defaultErrnoRet"), "defaultErrnoRet");
+        }
+        self.architectures(fields);
+        self.note_if(says("flags"), Trait::Flags, "flags");
+        for name in ["listenerPath", "listenerMetadata"] {
+            self.note_if(says(name), Trait::Listener, name);
+        }
+        let known = [
+            "defaultAction",
+            "defaultErrnoRet",
+            "architectures",
+            "archMap",
+            "flags",
+            "listenerPath",
+            "listenerMetadata",
+            "syscalls",
+            "comment",
+        ];
+        self.unknown_fields(fields, &known, "$");
+        let default = (action.unwrap_or_default().to_owned(), number(fields, "defaultErrnoRet"));
+        let mut rules: BTreeMap<&str, Vec<Rule>> = BTreeMap::new();
+        for (nth, entry) in entries.iter().enumerate() {
+            let path = format!("syscalls[{nth}]");
+            match entry.as_object() {
+                Some(entry) => self.entry(entry, &path, &default, &mut rules),
+                None => self.note(Trait::WrongType, path, "an object is expected"),
+            }
+        }
+        self.together(&rules);
+        if entries.len() > MOST_ENTRIES {
+            self.note(Trait::TooManyEntries, "syscalls", entries.len().to_string());
+        }
+    }
+
+    fn architectures(&mut self, fields: &Map<String, Value>) {
+        let map = says_something(fields.get("archMap"));
+        let listed = self.list(fields, "architectures", "architectures");
+        self.note_if(map, Trait::ArchMap, "archMap");
+        self.note_if(map && !listed.is_empty(), Trait::ArchMapAndArchitectures, "archMap");
+        self.note_if(!map && listed.is_empty(), Trait::NoArchitectures, "architectures");
+        for (nth, value) in listed.iter().enumerate() {
+            let path = format!("architectures[{nth}]");
+            match value.as_str() {
+                None => self.note(Trait::WrongType, path, "a string is expected"),
+                Some("SCMP_ARCH_NATIVE") => self.note(Trait::NativeArchitecture, path, ""),
+                Some(name) if RARE.contains(&name) => {
+                    self.note(Trait::RareArchitecture, path, name);
+                }
+                Some(name) if name.parse::<Architecture>().is_err() => {
+                    self.note(Trait::UnknownArchitecture, path, name);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn entry<'a>(
+        &mut self,
+        fields: &'a Map<String, Value>,
+        path: &str,
+        default: &(String, u64),
+        rules: &mut BTreeMap<&'a str, Vec<Rule>>,
+    ) {
+        let says = |name: &str| says_something(fields.get(name));
+        let at = |name: &str| format!("{path}.{name}");
+        let names = self.list(fields, "names", &at("names"));
+        self.note_if(says("name"), Trait::SingleName, &at("name"));
+        self.note_if(says("name") && !names.is_empty(), Trait::NameAndNames, &at("name"));
+        self.note_if(names.is_empty() && !says("name"), Trait::NoNames, &at("names"));
+        for (nth, name) in names.iter().enumerate() {
+            let path = format!("{path}.names[{nth}]");
+            match name.as_str() {
+                None => self.note(Trait::WrongType, path, "a string is expected"),
+                Some("") => self.note(Trait::EmptyName, path, ""),
+                Some(name) if Abi::ALL.iter().all(|abi| abi.syscall_number(name).is_none()) => {
+                    self.note(Trait::UnknownCall, path, name);
+                }
+                Some(_) => {}
+            }
+        }
+        self.action(fields.get("action"), &at("action"), true);
+        let action = text(fields, "action");
+        if says("errnoRet") {
+            if !returns_an_error(action) {
+                self.note(Trait::ErrnoWithOtherAction, at("errnoRet"), "");
+            }
+            self.errno(fields.get("errnoRet"), &at("errnoRet"));
+        }
+        for condition in ["includes", "excludes"] {
+            let field = fields.get(condition);
+            let kernel = field.and_then(|field| field.get("minKernel"));
+            self.note_if(says_something(kernel), Trait::MinKernel, &at(condition));
+            let others = ["caps", "arches"]
+                .iter()
+                .any(|name| says_something(field.and_then(|field| field.get(name))));
+            self.note_if(others, Trait::Conditions, &at(condition));
+        }
+        let args = self.args(fields, path);
+        let known =
+            ["names", "name", "action", "errnoRet", "args", "includes", "excludes", "comment"];
+        self.unknown_fields(fields, &known, path);
+        let action = (action.unwrap_or_default().to_owned(), number(fields, "errnoRet"));
+        if action == *default && !names.is_empty() {
+            // Who names what answers ENOSYS does it for Docker before 23, which drops the default.
+            self.note_if(action.1 != 38, Trait::Redundant, path);
+            return;
+        }
+        for name in names.iter().filter_map(Value::as_str).filter(|name| !name.is_empty()) {
+            let rule = Rule { path: path.to_owned(), action: action.clone(), args: args.clone() };
+            rules.entry(name).or_default().push(rule);
+        }
+    }
+
+    /// The conditions of a rule, sorted.
+    fn args(&mut self, fields: &Map<String, Value>, path: &str) -> Vec<String> {
+        let listed = self.list(fields, "args", &format!("{path}.args"));
+        let mut indexes = Vec::new();
+        for (nth, arg) in listed.iter().enumerate() {
+            let path = format!("{path}.args[{nth}]");
+            let Some(arg) = arg.as_object() else {
+                self.note(Trait::WrongType, path, "an object is expected");
+                continue;
+            };
+            let op = text(arg, "op").and_then(|op| op.strip_prefix("SCMP_CMP_"));
+            let known = op.is_some_and(|op| OPERATORS.contains(&op));
+            self.note_if(!known, Trait::UnknownOperator, &format!("{path}.op"));
+            for field in ["index", "value", "valueTwo"] {
+                let path = format!("{path}.{field}");
+                match arg.get(field) {
+                    None | Some(Value::Null) => {}
+                    Some(value) => match value.as_u64() {
+                        None => self.note(Trait::BadNumber, path, value.to_string()),
+                        Some(index) if field == "index" => {
+                            self.note_if(index > 5, Trait::BadIndex, &path);
+                            indexes.push(index);
+                        }
+                        Some(value) => {
+                            let large = i64::try_from(value).is_err();
+                            self.note_if(large, Trait::LargeValue, &path);
+                        }
+                    },
+                }
+            }
+            self.unknown_fields(arg, &["index", "value", "valueTwo", "op"], &path);
+        }
+        let seen = |nth: usize, index| indexes.iter().take(nth).any(|other| other == index);
+        let repeated = indexes.iter().enumerate().any(|(nth, index)| seen(nth, index));
+        self.note_if(repeated, Trait::RepeatedIndex, &format!("{path}.args"));
+        let mut conditions: Vec<String> = listed.iter().map(Value::to_string).collect();
+        conditions.sort();
+        conditions
+    }
+
+    /// What rules say about the same call.
+    fn together(&mut self, rules: &BTreeMap<&str, Vec<Rule>>) {
+        for (name, rules) in rules {
+            let unconditional = rules.iter().find(|rule| rule.args.is_empty());
+            for (nth, rule) in rules.iter().enumerate() {
+                let earlier = || rules.iter().take(nth);
+                if let Some(always) = unconditional
+                    && !rule.args.is_empty()
+                {
+                    let detail = format!("`{name}`, {}", always.path);
+                    self.note(Trait::DroppedCondition, &rule.path, detail);
+                } else if let Some(other) =
+                    earlier().find(|other| other.args == rule.args && other.action != rule.action)
+                    && !rule.args.is_empty()
+                {
+                    self.note(Trait::TwoActions, &rule.path, format!("`{name}`, {}", other.path));
+                }
+            }
+        }
+    }
+
+    fn action(&mut self, action: Option<&Value>, path: &str, is_required: bool) {
+        match action {
+            None | Some(Value::Null) if !is_required => {}
+            None | Some(Value::Null) => self.note(Trait::UnknownAction, path, "missing"),
+            Some(Value::String(name)) if name.is_empty() && !is_required => {}
+            Some(Value::String(name)) => match name.strip_prefix("SCMP_ACT_") {
+                Some("NOTIFY") => self.note(Trait::Notify, path, ""),
+                Some(known) if ACTIONS.contains(&known) => {}
+                _ => self.note(Trait::UnknownAction, path, format!("`{name}`")),
+            },
+            Some(_) => self.note(Trait::WrongType, path, "a string is expected"),
+        }
+    }
+
+    fn errno(&mut self, value: Option<&Value>, path: &str) {
+        match value.map(|value| (value, value.as_u64())) {
+            None => {}
+            Some((_, Some(0))) => self.note(Trait::ZeroErrno, path, ""),
+            Some((_, Some(number))) => self.note_if(number > 4095, Trait::LargeErrno, path),
+            Some((value, None)) => self.note(Trait::BadNumber, path, value.to_string()),
+        }
+    }
+
+    fn list<'a>(&mut self, fields: &'a Map<String, Value>, name: &str, path: &str) -> &'a [Value] {
+        match fields.get(name) {
+            Some(Value::Array(items)) => items,
+            None | Some(Value::Null) => &[],
+            Some(_) => {
+                self.note(Trait::WrongType, path, "a list is expected");
+                &[]
+            }
+        }
+    }
+
+    fn unknown_fields(&mut self, fields: &Map<String, Value>, known: &[&str], path: &str) {
+        let unknown = fields
+            .iter()
+            .filter(|(name, value)| !known.contains(&name.as_str()) && says_something(Some(value)));
+        for (name, _) in unknown {
+            let path = if path == "$" { name.clone() } else { format!("{path}.{name}") };
+            self.note(Trait::UnknownField, path, "");
+        }
+    }
+}
+
+/// An error's number; EPERM if there is none that can be read.
+fn number(fields: &Map<String, Value>, name: &str) -> u64 {
+    fields.get(name).and_then(Value::as_u64).unwrap_or(1)
+}

@@ -1,0 +1,175 @@
+//! `strait audit`: findings, levels, formats, and what it repairs.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::manifests::{expected, group};
+use crate::support::run::Strait;
+use crate::support::{scratch, strait};
+
+/// One pod with everything there is to object to, and one with nothing.
+const PODS: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: bad
+spec:
+  selector: {matchLabels: {app: bad}}
+  template:
+    metadata:
+      labels: {app: bad}
+      annotations:
+        seccomp.security.alpha.kubernetes.io/pod: runtime/default
+        container.seccomp.security.alpha.kubernetes.io/web: localhost/web.json
+    spec:
+      hostNetwork: true
+      securityContext:
+        sysctls: [{name: kernel.msgmax, value: '1'}]
+      containers:
+      - name: web
+        image: example.org/web:1
+        ports: [{containerPort: 80, hostPort: 80}]
+        volumeMounts:
+        - {name: logs, mountPath: /logs}
+        - {name: conf, mountPath: /conf, readOnly: true}
+        securityContext:
+          privileged: true
+          seccompProfile: {type: Unconfined}
+          capabilities: {add: [SYS_ADMIN]}
+      - name: odd
+        image: example.org/odd:1
+        securityContext:
+          seccompProfile: {type: Localhost, localhostProfile: localhost/../x.json}
+      volumes:
+      - name: logs
+        hostPath: {path: /var/log}
+      - name: conf
+        hostPath: {path: /etc/web}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: good
+spec:
+  automountServiceAccountToken: false
+  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: web
+    image: example.org/web:1
+    securityContext:
+      allowPrivilegeEscalation: false
+      readOnlyRootFilesystem: true
+      capabilities: {drop: [ALL], add: [NET_BIND_SERVICE]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: windows}
+spec:
+  os: {name: windows}
+  containers:
+  - {name: iis, image: example.org/iis:1}
+";
+
+fn with(text: &str) -> TempDir {
+    let dir = scratch();
+    std::fs::write(dir.path().join("pods.yaml"), text).unwrap();
+    dir
+}
+
+fn audit(dir: &TempDir, arguments: &[&str]) -> Strait {
+    strait().args(["audit", "pods.yaml"]).args(arguments.to_vec()).in_dir(dir.path())
+}
+
+#[test]
+fn everything_is_found() {
+    let dir = with(PODS);
+    insta::assert_snapshot!("audit", audit(&dir, &[]).run().stdout);
+}
+
+#[test]
+fn json_is_what_its_schema_says() {
+    let dir = with(PODS);
+    let report = audit(&dir, &["--format", "json"]).run().json();
+    let schema: Value =
+        serde_json::from_str(include_str!("../../profiles/schema/audit-v1.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&report).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}\n{report:#}");
+    assert_eq!(report["schema"], "strait.audit/v1");
+    let containers = report["files"][0]["containers"].as_array().unwrap();
+    let levels: Vec<&Value> = containers.iter().map(|container| &container["level"]).collect();
+    assert_eq!(levels, ["privileged", "privileged", "restricted", "baseline"]);
+}
+
+#[test]
+fn sarif_points_to_lines() {
+    let dir = with(PODS);
+    let log = audit(&dir, &["--format", "sarif"]).run().json();
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    let results = run["results"].as_array().unwrap();
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+    }
+    let privileged = results.iter().find(|result| result["ruleId"] == "privileged").unwrap();
+    assert_eq!(privileged["level"], "error");
+    assert_eq!(
+        privileged["locations"][0]["physicalLocation"],
+        json!({
+            "artifactLocation": {"uri": "pods.yaml"},
+            "region": {"startLine": 25, "startColumn": 23},
+        })
+    );
+    let mut prints: Vec<&Value> =
+        results.iter().map(|result| &result["partialFingerprints"]["finding/v1"]).collect();
+    let all = prints.len();
+    prints.sort_by_key(|print| print.to_string());
+    prints.dedup();
+    assert_eq!(prints.len(), all, "no two findings are one");
+}
+
+#[test]
+fn a_level_can_be_required() {
+    let dir = with(PODS);
+    audit(&dir, &["--require", "baseline"]).expect_exit(10).run().says(&["web of Deployment bad"]);
+    let good = PODS.split("---\n").nth(1).unwrap();
+    let dir = with(good);
+    audit(&dir, &["--require", "restricted"]).run();
+    let dir = with(&good.replace("runAsNonRoot: true", "runAsNonRoot: false"));
+    audit(&dir, &["--require", "baseline"]).run();
+    audit(&dir, &["--require", "restricted"]).expect_exit(10).run().says(&["below restricted"]);
+}
+
+#[test]
+fn annotations_are_replaced_by_what_means_the_same() {
+    for (path, text) in group("fix") {
+        let dir = with(&text);
+        audit(&dir, &["--fix"]).run();
+        let fixed = std::fs::read_to_string(dir.path().join("pods.yaml")).unwrap();
+        assert_eq!(fixed, expected(&path), "{}", path.display());
+        audit(&dir, &["--fix"]).run();
+        let again = std::fs::read_to_string(dir.path().join("pods.yaml")).unwrap();
+        assert_eq!(again, fixed);
+    }
+}
+
+#[test]
+fn a_report_can_go_to_a_file_and_input_can_come_from_a_pipe() {
+    let dir = with(PODS);
+    let to_file = audit(&dir, &["--format", "json", "-o", "report.json"]).run();
+    assert_eq!(to_file.stdout, "");
+    assert!(dir.path().join("report.json").exists());
+    let piped = strait().args(["audit", "-"]).stdin(PODS).run();
+    assert!(piped.stdout.contains("standard input:25:23"), "{}", piped.stdout);
+    strait().args(["audit", "-", "--fix"]).stdin(PODS).expect_exit(2).run();
+}
+
+#[test]
+fn what_is_no_manifest_is_named() {
+    let dir = with("a: [");
+    audit(&dir, &[]).expect_exit(1).run().says_one_paragraph().says(&["pods.yaml:", "not YAML"]);
+    let dir = with("a: 1\n");
+    audit(&dir, &[]).run().says(&["there is no pod"]);
+}
