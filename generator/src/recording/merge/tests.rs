@@ -4,7 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::recording::{Host, Phase, Sample, v1};
+use crate::recording::{ArgumentUse, Arguments, Host, Phase, Sample, v1};
 
 /// A recording whose content follows from its number.
 fn recording(number: u64) -> Recording {
