@@ -1,11 +1,17 @@
 //! System calls as people write them: `socket(AF_ALG, SOCK_SEQPACKET, 0)`.
 
+mod parse;
+mod words;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
 use crate::abi::Abi;
+
+pub use parse::{ParseError, Pattern, call_name, pattern};
+pub use words::{argument_name, constants, is_32_bit, value};
 
 #[derive(Deserialize)]
 struct Table {

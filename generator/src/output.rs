@@ -47,6 +47,14 @@ impl Output {
         }
     }
 
+    /// The file whose path `name` makes of this one's; `None` if this one is no plain file.
+    pub fn beside(&self, name: impl Fn(&Path) -> PathBuf) -> Option<Self> {
+        match self {
+            Self::File(path) if !is_special(path) => Some(Self::File(name(path))),
+            _ => None,
+        }
+    }
+
     /// Writes all of `bytes`: a file under a temporary name that is then renamed, a device or pipe as
     /// it is. A reader of standard output that has gone away is no error.
     pub fn write(&self, bytes: &[u8]) -> Result<(), OutputError> {

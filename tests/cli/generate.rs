@@ -76,6 +76,9 @@ fn a_recording_becomes_a_profile() {
     assert!(!outcome.stderr.is_empty(), "a summary");
     let text = std::fs::read_to_string(dir.path().join("p.json")).unwrap();
     assert_is_profile(&serde_json::from_str(&text).unwrap());
+    assert_eq!(files(dir.path()), ["p.evidence.json", "p.json", "r.json"]);
+    std::fs::remove_file(dir.path().join("p.evidence.json")).unwrap();
+    generate(&dir).arg("--no-evidence").run();
     assert_eq!(files(dir.path()), ["p.json", "r.json"]);
 }
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use strait::abi::Abi;
+use strait::recording::merge::merge;
 use strait::recording::{
-    ArgumentUse, Arguments, Call, Container, Losses, Phase, Recording, Start, TargetKind, v1,
+    ArgumentUse, Arguments, Call, Container, Losses, Phase, Recording, Sample, Start, TargetKind,
+    v1,
 };
 
 use crate::support::recording;
@@ -85,6 +87,20 @@ fn has_a_place(abi: Abi, number: u32) -> bool {
     name.is_none_or(|name| abi.syscall_number(name) == Some(number))
 }
 
+/// A sample for each ABI.
+fn samples_of(recording: &Recording) -> Vec<Sample> {
+    let of_abi = recording.calls.iter().enumerate().map(|(nth, (abi, calls))| Sample {
+        recording: String::new(),
+        finished: Duration::from_millis(nth as u64),
+        name: format!("tests/{abi}::test[a b]"),
+        calls: BTreeMap::from([(
+            *abi,
+            calls.iter().map(|(number, call)| (*number, call.count)).collect(),
+        )]),
+    });
+    of_abi.collect()
+}
+
 /// Numbers that a table names twice are left out: a file has one place for a name.
 fn any_recording() -> impl Strategy<Value = Recording> {
     let abi = prop::sample::select(Abi::ALL.to_vec());
@@ -108,12 +124,25 @@ fn any_recording() -> impl Strategy<Value = Recording> {
         made.refused.retain(|(abi, number, _), _| has_a_place(*abi, *number));
         let losses = Losses { calls: lost, programs, missed, tasks };
         made.completeness = losses.into();
+        made.origin.id = format!("{lost}{programs}{missed}{tasks}");
+        made.samples = samples_of(&made);
         made
     })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_merged_recording_keeps_to_the_schema(one in any_recording(), other in any_recording()) {
+        let mut other = other;
+        other.origin.id = "other".to_owned();
+        let merged = merge([one, other], true).unwrap();
+        let text = v1::print(&merged).unwrap();
+        prop_assert_eq!(&v1::parse(&text).unwrap(), &merged);
+        let value = serde_json::from_str(&text).unwrap();
+        prop_assert!(validator().is_valid(&value), "{}", text);
+    }
 
     #[test]
     fn what_is_printed_is_read_back_and_keeps_to_the_schema(recording in any_recording()) {
@@ -164,6 +193,27 @@ fn a_recording_of_the_first_release_is_still_read() {
     assert!(validator().is_valid(&value));
     let read = v1::parse(&value.to_string()).unwrap();
     assert_eq!((read.target.start, read.refused.len()), (Start::Exec, 0));
+}
+
+#[test]
+fn a_recording_without_an_id_has_that_of_its_content() {
+    let text = v1::print(&recording(&[(Abi::X86_64, "read")])).unwrap();
+    let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let id = value.as_object_mut().unwrap().shift_remove("id").unwrap();
+    assert_eq!(v1::parse(&value.to_string()).unwrap().origin.id, id, "whatever the layout");
+    value["target"]["name"] = serde_json::json!("other");
+    assert_ne!(v1::parse(&value.to_string()).unwrap().origin.id, id);
+}
+
+#[test]
+fn a_sample_of_a_call_that_was_not_recorded_is_refused() {
+    let text = v1::print(&recording(&[(Abi::X86_64, "read")])).unwrap();
+    let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    value["samples"] = serde_json::json!([
+        {"name": "t", "finished_ms": 1, "calls": {"x86_64": {"mount": 1}}}
+    ]);
+    let error = v1::parse(&value.to_string()).unwrap_err().to_string();
+    assert!(error.contains("mount") && error.contains("contradicts"), "{error}");
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use strait::abi::Abi;
 use strait::recording::{
-    Call, Completeness, Host, Program, Recording, Start, Target, TargetKind, Tool,
+    Call, Completeness, Host, Origin, Program, Recording, Start, Target, TargetKind, Tool,
 };
 
 /// A complete recording in which `/usr/bin/app` made each call once.
@@ -21,6 +21,8 @@ pub fn recording(calls: &[(Abi, &str)]) -> Recording {
         table.entry(*abi).or_default().insert(number, call);
     }
     Recording {
+        origin: Origin::default(),
+        samples: Vec::new(),
         tool: Tool { name: "strait".to_owned(), version: "0.1.0".to_owned() },
         host: Host { kernel: "6.12.0".to_owned(), arch: "x86_64".to_owned() },
         target: Target {

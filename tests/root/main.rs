@@ -15,10 +15,13 @@
 mod support;
 
 mod arguments;
+mod ci;
 mod completeness;
+mod glue;
 mod homes;
 mod inspect;
 mod lint;
+mod marks;
 mod no_loss;
 mod passing_through;
 mod privilege;

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
 use super::{Ui, record};
+use crate::evidence::{self, Evidence};
 use crate::generate::{
     ArgumentFilters, GenerateError, Generated, Options, RefuseWith, Runtime, Runtimes, Startup,
     check, generate,
@@ -16,7 +17,9 @@ use crate::generate::{
 use crate::output::Output;
 use crate::policy::Capability;
 use crate::policy::argument::Level;
-use crate::profile;
+use crate::profile::{self, Profile};
+use crate::recording::Recording;
+use crate::recording::merge::merge;
 
 /// Make one profile from one or many recordings
 ///
@@ -73,6 +76,11 @@ pub struct GenerateArgs {
     /// An init process will run in front of it, as docker run --init puts there
     #[arg(long)]
     init: bool,
+    /// Do not write the evidence, who made each call and in which test, into a file beside the profile
+    ///
+    /// That file is FILE.evidence.json for FILE.json; `strait diff` and `strait explain` read it.
+    #[arg(long)]
+    no_evidence: bool,
 }
 
 /// How much looks at arguments.
@@ -198,6 +206,13 @@ fn code(error: &GenerateError) -> u8 {
     }
 }
 
+/// Who made the calls, as a file.
+fn evidence_of(recordings: Vec<Recording>, profile: &Profile) -> Result<String, Failure> {
+    // Recordings of different targets make one profile if that is what was asked for.
+    let all = merge(recordings, true)?;
+    Ok(evidence::v1::print(&Evidence::of(&all).for_profile(profile))?)
+}
+
 /// Runs `strait generate`.
 pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
     let options = args.options()?;
@@ -219,6 +234,12 @@ pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
     ui.show(format_args!("{summary}\n"));
     if let Output::File(path) = &output {
         ui.say(format_args!("wrote {}", path.display()));
+    }
+    if let Some(beside) = output.beside(evidence::beside).filter(|_| !args.no_evidence) {
+        match evidence_of(recordings, &profile) {
+            Ok(text) => beside.write(text.as_bytes())?,
+            Err(Failure { error, .. }) => ui.warn(format_args!("no evidence is written: {error}")),
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

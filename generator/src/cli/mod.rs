@@ -5,13 +5,18 @@ mod audit;
 mod bundle;
 mod check;
 mod containers;
+mod diff;
 mod duration;
 mod exit;
+mod explain;
 mod export;
 mod generate;
+mod input;
 mod inspect;
 mod lint;
 mod manifests;
+mod mark;
+mod merge;
 mod profiles;
 mod record;
 mod ui;
@@ -58,6 +63,10 @@ enum Command {
     Record(record::RecordArgs),
     Generate(generate::GenerateArgs),
     Verify(verify::VerifyArgs),
+    Diff(diff::DiffArgs),
+    Explain(explain::ExplainArgs),
+    Merge(merge::MergeArgs),
+    Mark(mark::MarkArgs),
     Check(check::CheckArgs),
     Export(export::ExportArgs),
     Lint(lint::LintArgs),
@@ -100,6 +109,10 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Record(args) => record::main(args, &ui),
         Command::Generate(args) => generate::main(args, &ui),
         Command::Verify(args) => verify::main(args, &ui),
+        Command::Diff(args) => diff::main(args, &ui),
+        Command::Explain(args) => explain::main(args, &ui),
+        Command::Merge(args) => merge::main(args, &ui),
+        Command::Mark(args) => mark::main(args),
         Command::Check(args) => check::main(args, &ui),
         Command::Export(args) => export::main(args, &ui),
         Command::Lint(args) => lint::main(args, &ui),

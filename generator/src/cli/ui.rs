@@ -97,6 +97,14 @@ impl Ui {
     }
 }
 
+/// Text for standard output, with its colours if they are wanted there.
+pub fn for_stdout(text: &str) -> String {
+    match anstream::AutoStream::choice(&std::io::stdout()) {
+        anstream::ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
+        _ => text.to_owned(),
+    }
+}
+
 fn line(style: Style, kind: &str, text: &dyn Display) {
     let _ =
         writeln!(anstream::stderr().lock(), "{NAME}strait:{NAME:#} {style}{kind}{style:#}{text}");

@@ -14,6 +14,8 @@ mod faithful;
 mod install;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod witnesses;
 
 pub use compile::{CompileError, Compiled, compile};
 pub use faithful::{Unfaithful, faithful};

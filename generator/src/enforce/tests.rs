@@ -14,11 +14,11 @@ use crate::policy::exact::is_exact;
 use crate::policy::{Action, Args, Capability, Clause, Errno, Policy, Predicate};
 use crate::profile::{Arg, Entry, Profile};
 use crate::recording::{
-    Call as Recorded, Completeness, Host, Recording, Start, Target, TargetKind, Tool,
+    Call as Recorded, Completeness, Host, Origin, Recording, Start, Target, TargetKind, Tool,
 };
 
 /// The verdict of a program about a call.
-fn run(filter: &Filter, abi: Abi, number: u32, args: &Args) -> Action {
+pub(super) fn run(filter: &Filter, abi: Abi, number: u32, args: &Args) -> Action {
     let verdict = filter.run(&Call::new(abi, number, *args));
     action(verdict).unwrap()
 }
@@ -82,7 +82,7 @@ fn args() -> impl Strategy<Value = Vec<Arg>> {
 /// Every profile has one unconditional rule for a call of all ABIs: without one, and with x32 and
 /// a name that no ABI has, libseccomp 2.5.4 makes a filter that never loads the call's number and
 /// so refuses everything.
-fn profile() -> impl Strategy<Value = Profile> {
+pub(super) fn profile() -> impl Strategy<Value = Profile> {
     let names = prop::collection::btree_set(prop::sample::select(NAMES.as_slice()), 1..4);
     let entry = (names, args()).prop_map(|(names, args)| Entry {
         names: names.into_iter().map(str::to_owned).collect(),
@@ -113,7 +113,7 @@ fn scmp(abi: Abi) -> ScmpArch {
 }
 
 /// Calls that libseccomp numbers as Strait's own table does.
-fn numbers(abi: Abi, names: &[&str]) -> BTreeMap<u32, String> {
+pub(super) fn numbers(abi: Abi, names: &[&str]) -> BTreeMap<u32, String> {
     let x32_bit = if abi == Abi::X32 { 0x4000_0000 } else { 0 };
     names
         .iter()
@@ -128,7 +128,7 @@ fn numbers(abi: Abi, names: &[&str]) -> BTreeMap<u32, String> {
 
 /// Whether libseccomp is known to compile the rules of a call to what they say. In 32 bits a large
 /// constant is another one, so there only what is exact with any constant counts.
-fn is_dependable(policy: &Policy, abi: Abi, number: u32) -> bool {
+pub(super) fn is_dependable(policy: &Policy, abi: Abi, number: u32) -> bool {
     let rules = policy.rules(abi, number);
     let clauses: Vec<Clause> = rules.iter().flat_map(|rule| rule.clauses.clone()).collect();
     let mut predicates = clauses.iter().flat_map(Clause::predicates);
@@ -139,7 +139,7 @@ fn is_dependable(policy: &Policy, abi: Abi, number: u32) -> bool {
 }
 
 /// Registers as they can be: a 32-bit program has no upper halves.
-fn possible(abi: Abi, args: Args) -> Args {
+pub(super) fn possible(abi: Abi, args: Args) -> Args {
     if abi == Abi::X86 { args.map(|arg| arg & 0xffff_ffff) } else { args }
 }
 
@@ -345,6 +345,8 @@ fn generated(abis: &[Abi], refuse_with: RefuseWith) -> Profile {
         (*abi, numbers.map(|number| (number, Recorded::default())).collect())
     });
     let recording = Recording {
+        origin: Origin::default(),
+        samples: Vec::new(),
         tool: Tool { name: "strait".to_owned(), version: "0.1.0".to_owned() },
         host: Host { kernel: "6.12.0".to_owned(), arch: "x86_64".to_owned() },
         target: Target {

@@ -11,7 +11,7 @@ use super::*;
 use crate::policy::baseline::Treatment;
 use crate::policy::{Args, Policy};
 use crate::profile::{self, lint};
-use crate::recording::{Call, Host, Losses, Program, Start, Target, TargetKind, Tool};
+use crate::recording::{Call, Host, Losses, Origin, Program, Start, Target, TargetKind, Tool};
 
 fn recording(calls: &[(Abi, u32)]) -> Recording {
     let mut table: BTreeMap<Abi, BTreeMap<u32, Call>> = BTreeMap::new();
@@ -26,6 +26,8 @@ fn recording(calls: &[(Abi, u32)]) -> Recording {
         table.entry(*abi).or_default().insert(*number, call);
     }
     Recording {
+        origin: Origin::default(),
+        samples: Vec::new(),
         tool: Tool { name: "strait".to_owned(), version: "0.1.0".to_owned() },
         host: Host { kernel: "6.12.0".to_owned(), arch: "x86_64".to_owned() },
         target: Target {

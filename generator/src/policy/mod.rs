@@ -152,7 +152,10 @@ impl Policy {
     }
 
     /// A policy of rules that are as libseccomp's union would leave them.
-    fn from_tables(default: Action, tables: BTreeMap<Abi, BTreeMap<u32, Vec<Rule>>>) -> Self {
+    pub(crate) fn from_tables(
+        default: Action,
+        tables: BTreeMap<Abi, BTreeMap<u32, Vec<Rule>>>,
+    ) -> Self {
         let table = |table: BTreeMap<u32, Vec<Rule>>| {
             table.into_iter().map(|(number, rules)| (number, Rules(rules))).collect()
         };

@@ -5,6 +5,7 @@
 //! profile that can be read, and [`Profile::policy`] is what it means.
 
 mod arch;
+pub mod combine;
 pub mod consumers;
 mod dialect;
 mod finding;
@@ -17,6 +18,7 @@ use crate::abi::Abi;
 use crate::policy::{Action, Clause, Conflict, Policy, Predicate};
 
 pub use arch::Architecture;
+pub use combine::combine;
 pub use dialect::Context;
 pub use finding::{Finding, Findings, Severity};
 pub use lint::lint;

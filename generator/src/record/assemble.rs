@@ -53,7 +53,7 @@ pub fn index_of(of: Abi) -> u32 {
 }
 
 /// The ABI of a set. Each has one: an executable has a set for every ABI that it used.
-fn abi_of_set(set: u16, of_program: u32, native: u32) -> Option<Abi> {
+pub fn abi_of_set(set: u16, of_program: u32, native: u32) -> Option<Abi> {
     match set {
         SET_LAUNCH => abi_of(native),
         set if set < SET_FIRST => abi_of(u32::from(set - SET_OTHER)),

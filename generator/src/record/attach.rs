@@ -17,7 +17,7 @@ use super::probe::{self, Probe};
 use super::session::Session;
 use super::signals::Signals;
 use super::{Notice, RecordError, host, privilege};
-use crate::recording::{Container, Recording, Start, Target, TargetKind, Tool};
+use crate::recording::{Container, Origin, Recording, Start, Target, TargetKind, Tool};
 
 /// Why nothing could be attached to.
 #[derive(Debug, Error)]
@@ -117,6 +117,7 @@ pub fn run(request: AttachRequest, notify: &dyn Fn(&Notice)) -> Result<Recording
         notify,
         linger: None,
         limit,
+        listener: None,
     };
     runtime.block_on(session.wait(signals, &mut |_, _, _| Ok(())))?;
     let snapshot = session.probe.snapshot()?;
@@ -125,6 +126,8 @@ pub fn run(request: AttachRequest, notify: &dyn Fn(&Notice)) -> Result<Recording
     let mut names = session.names;
     let Assembled { programs, calls } = assemble(&snapshot, &mut names, config.native_abi, start);
     Ok(Recording {
+        origin: Origin::default(),
+        samples: Vec::new(),
         tool: Tool::this(),
         host: host()?,
         target,

@@ -18,13 +18,14 @@ use super::engine::{
 use super::inject::Injection;
 use super::kernel::{self, Kernel};
 use super::launch::Launch;
+use super::marks::Marks;
 use super::names::Names;
 use super::probe::{self, Probe, Snapshot};
 use super::session::{Happened, Session};
 use super::signals::Signals;
 use super::{Notice, RecordError, Refusal, Status, User, host, privilege};
 use crate::abi::Abi;
-use crate::recording::{Container, Host, Recording, Start, Target, TargetKind, Tool};
+use crate::recording::{Container, Host, Origin, Recording, Start, Target, TargetKind, Tool};
 
 /// How long no container has to come to life before engines are asked: a busy engine takes its time to
 /// answer.
@@ -125,7 +126,8 @@ pub fn run(
         inject,
         verbose,
     } = request;
-    let mut launch = command.map(|command| Launch::new(&command, user, None)).transpose()?;
+    let mut launch =
+        command.map(|command| Launch::new(&command, user.clone(), None)).transpose()?;
     privilege::check()?;
     let Kernel { config, namespaces } = kernel::read()?;
     let waits = WAITS.iter().filter_map(|name| Abi::NATIVE.syscall_number(name)).collect();
@@ -139,6 +141,7 @@ pub fn run(
     let probe = Probe::load(config, &options)?;
     let signals = Signals::new(true)
         .map_err(|source| RecordError::System { what: "block signals", source })?;
+    let listener = launch.as_mut().and_then(|launch| super::listen(launch, user.as_ref(), notify));
     let injection = inject.map(|profile| Injection::new(&profile)).transpose()?;
     if let (Some(launch), Some(injection)) = (&mut launch, &injection) {
         launch.set_environment(injection.environment());
@@ -163,7 +166,8 @@ pub fn run(
     let running = held.map(super::launch::Held::release).transpose()?;
     let names = Names::default();
     let mut session =
-        Session { probe, running, names, notify, linger, until_all_end: false, limit };
+        Session { probe, running, names, notify, linger, until_all_end: false, limit, listener };
+    let mut marks = Marks::default();
     let known = RefCell::new(BTreeMap::new());
     let (sightings, seen) = mpsc::unbounded_channel();
     let status = runtime.block_on(async {
@@ -176,7 +180,11 @@ pub fn run(
                         let _ = sightings.send((index, sighting));
                     }
                     Happened::Flush => {
-                        flush(assembly.recordings(&probe.snapshot()?, names, &known.borrow()));
+                        let snapshot = probe.snapshot()?;
+                        flush(assembly.recordings(&snapshot, names, &known.borrow(), &marks));
+                    }
+                    Happened::Mark(name) => {
+                        marks.take(name, super::monotonic(), &probe.snapshot()?);
                     }
                 }
                 Ok(())
@@ -193,7 +201,7 @@ pub fn run(
     let still_running = session.probe.live()?;
     let snapshot = session.probe.snapshot()?;
     drop(session.probe);
-    let recordings = assembly.recordings(&snapshot, &mut session.names, &known.borrow());
+    let recordings = assembly.recordings(&snapshot, &mut session.names, &known.borrow(), &marks);
     let mut notes = engines.notes();
     notes.extend(assembly.notes());
     notes.extend(injected.iter().flat_map(|(tally, _)| tally.notes()));
@@ -309,6 +317,7 @@ impl Assembly {
         snapshot: &Snapshot,
         names: &mut Names,
         known: &Known,
+        marks: &Marks,
     ) -> Vec<ContainerRecording> {
         let finished = Timestamp::now();
         let mut containers: Vec<_> = snapshot.containers.iter().collect();
@@ -334,6 +343,8 @@ impl Assembly {
             let Assembled { programs, calls } = assemble(&own, names, self.native, container.began);
             let refusals = refusals(&own, names);
             let recording = Recording {
+                origin: Origin::default(),
+                samples: marks.samples(&own, self.native, container.began),
                 tool: Tool::this(),
                 host: self.host.clone(),
                 target: Target {

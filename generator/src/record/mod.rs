@@ -4,6 +4,7 @@
 //! - [`btf`], `kernel`: what the probe has to know about this kernel
 //! - `probe`: the probe itself
 //! - `launch`, `user`, `mailbox`: the command
+//! - `marks`: samples of a run
 //! - `signals`, `session`: waiting for all that can happen
 //! - `command`, `containers`, `attach`: what is recorded, and how
 //! - `inject`: a profile for containers that have none
@@ -34,6 +35,7 @@ mod inject;
 mod kernel;
 mod launch;
 mod mailbox;
+mod marks;
 mod names;
 mod privilege;
 mod probe;
@@ -61,6 +63,7 @@ pub use engine::{Only, OnlyError};
 pub use inject::InjectError;
 pub use kernel::KernelError;
 pub use launch::{Filter, LaunchError};
+pub use marks::{MarkError, mark};
 pub use privilege::{PrivilegeError, may_filter_without_no_new_privs};
 pub use probe::ProbeError;
 pub use user::{User, UserError};
@@ -161,6 +164,8 @@ pub enum Notice {
     },
     /// This many tasks that ran already are recorded from now on.
     Attached(usize),
+    /// `strait mark` will not be heard, for this reason.
+    NoMarks(String),
     /// A second signal: the command is killed, since the first one did not end it.
     Killing,
 }
@@ -179,6 +184,7 @@ impl fmt::Display for Notice {
             Self::Attached(tasks) => {
                 write!(f, "attached to {tasks} tasks; recording until they end, Ctrl-C stops")
             }
+            Self::NoMarks(why) => write!(f, "marks cannot be taken: {why}"),
             Self::Killing => f.write_str("the command did not end at the first signal; killing it"),
         }
     }
@@ -220,6 +226,25 @@ pub enum RecordError {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+/// Listens for marks, and tells the command where. That fails only where no socket can be made, which is
+/// no reason not to record.
+fn listen(
+    launch: &mut launch::Launch,
+    user: Option<&User>,
+    notify: &dyn Fn(&Notice),
+) -> Option<marks::Listener> {
+    match marks::Listener::new(user) {
+        Ok(listener) => {
+            launch.set_environment(&[listener.variable()]);
+            Some(listener)
+        }
+        Err(error) => {
+            notify(&Notice::NoMarks(error.to_string()));
+            None
+        }
+    }
 }
 
 fn host() -> Result<Host, RecordError> {

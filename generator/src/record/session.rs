@@ -12,6 +12,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep_until};
 
 use super::launch::Running;
+use super::marks::{Incoming, Listener, Request};
 use super::names::Names;
 use super::probe::Probe;
 use super::signals::{Arrived, Signals};
@@ -36,15 +37,19 @@ pub struct Session<'a> {
     pub until_all_end: bool,
     /// When to end in any case.
     pub limit: Option<Duration>,
+    /// Where marks come in, if they may.
+    pub listener: Option<Listener>,
 }
 
 /// Something that only some recordings care for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happened {
     /// The container with this index has begun.
     Container(u32),
     /// What there is is to be written now.
     Flush,
+    /// A sample of this name ends now.
+    Mark(String),
 }
 
 /// Who cares.
@@ -52,6 +57,14 @@ pub type Handler<'a> = dyn FnMut(Happened, &Probe, &mut Names) -> Result<(), Rec
 
 fn waiting(source: io::Error) -> RecordError {
     RecordError::System { what: "wait", source }
+}
+
+/// The next mark, where marks come in.
+async fn next(incoming: &mut Option<Incoming>) -> Option<Request> {
+    match incoming {
+        Some(incoming) => incoming.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn watch<T: AsFd + AsRawFd>(owner: T) -> Result<AsyncFd<T>, RecordError> {
@@ -71,6 +84,7 @@ impl Session<'_> {
         let signals = watch(signals)?;
         let events = self.probe.events_fd().try_clone_to_owned().map_err(waiting)?;
         let events = watch(events)?;
+        let mut incoming = self.listener.take().map(Incoming::new).transpose().map_err(waiting)?;
         let mut look = tokio::time::interval(LOOK_AGAIN);
         let mut status = None;
         let mut stops = 0;
@@ -103,6 +117,11 @@ impl Session<'_> {
                     let mut ready = ready.map_err(waiting)?;
                     self.take_events(handler)?;
                     ready.clear_ready();
+                }
+                Some(Request { name, answer }) = next(&mut incoming) => {
+                    let taken = handler(Happened::Mark(name), &self.probe, &mut self.names);
+                    // Whoever asked may have gone away.
+                    let _ = answer.send(taken.map_err(|error| error.to_string()));
                 }
                 _ = look.tick() => self.probe.flush_log(),
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {

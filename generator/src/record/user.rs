@@ -70,6 +70,11 @@ impl User {
         })
     }
 
+    /// User and group.
+    pub fn ids(&self) -> (Uid, Gid) {
+        (self.uid, self.gid)
+    }
+
     /// Variables that are this user's own.
     pub fn environment(&self) -> &[(&'static str, OsString)] {
         &self.environment

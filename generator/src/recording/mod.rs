@@ -1,8 +1,10 @@
 //! What a workload called: the only thing that passes from the recorder to everything after it.
 //!
-//! [`Recording`] is the model; [`v1`] is how it is written to a file.
+//! [`Recording`] is the model; [`v1`] is how it is written to a file; [`merge`](mod@merge) makes one of many.
 
 mod error;
+pub mod merge;
+mod origin;
 pub mod v1;
 
 use std::collections::BTreeMap;
@@ -13,10 +15,13 @@ use jiff::Timestamp;
 use crate::abi::Abi;
 
 pub use error::ReadError;
+pub use origin::{Origin, Sample, Source};
 
 /// The system calls of one run of one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
+    /// What it is told from other recordings by, and what it was merged from.
+    pub origin: Origin,
     /// The program that made the recording, and its version.
     pub tool: Tool,
     /// Where it was made.
@@ -36,6 +41,9 @@ pub struct Recording {
     /// Calls that the filter refused that was active while recording, by ABI, number and errno
     /// (`None`: the task was killed). They are not in [`calls`](Self::calls).
     pub refused: BTreeMap<(Abi, u32, Option<u16>), u64>,
+    /// What each named part of the run called, such as a test; by recording and in the order of their
+    /// ends. They need not cover the whole run.
+    pub samples: Vec<Sample>,
 }
 
 /// The program that made a recording.
@@ -316,6 +324,6 @@ impl Recording {
 
     /// The number of calls that were made.
     pub fn total(&self) -> u64 {
-        self.iter().map(|(_, _, call)| call.count).sum()
+        self.iter().fold(0, |sum, (_, _, call)| sum.saturating_add(call.count))
     }
 }

@@ -143,6 +143,8 @@ const NEEDS: &[Need] = &[
     command(Level::Test, &["docker-compose"], "docker-compose", "reading exported compose files"),
     command(Level::Test, &["skopeo"], "skopeo", "reading exported artifacts"),
     command(Level::Test, &["mmdebstrap"], "mmdebstrap", "images without a registry"),
+    command(Level::Test, &["py.test-3"], "python3-pytest", "a test runner that marks its tests"),
+    command(Level::Test, &["bats"], "bats", "another one"),
     command(Level::Bench, &["wrk"], "wrk", "putting nginx under load"),
     command(Level::Bench, &["redis-server"], "redis-server", "a workload to measure"),
     command(Level::Bench, &["redis-benchmark"], "redis-tools", "putting redis under load"),

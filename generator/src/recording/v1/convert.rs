@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::SCHEMA;
+use sha2::{Digest, Sha256};
+
 use super::file::{self, File};
+use super::{SCHEMA, digits};
 use crate::abi::Abi;
 use crate::recording::{
-    ArgumentUse, Arguments, Call, Completeness, Container, Host, Losses, Phase, Program, ReadError,
-    Recording, Start, Target, TargetKind, Tool,
+    ArgumentUse, Arguments, Call, Completeness, Container, Host, Losses, Origin, Phase, Program,
+    ReadError, Recording, Sample, Source, Start, Target, TargetKind, Tool,
 };
 
 /// The key under which a call stands in the file: its name, or its number if it has none.
@@ -44,6 +46,7 @@ impl File {
         });
         Self {
             schema: SCHEMA.to_owned(),
+            id: recording.origin.id.clone(),
             tool: file::Tool { name, version },
             host: file::Host { kernel, arch },
             target: file::Target::from_model(&recording.target),
@@ -54,10 +57,24 @@ impl File {
             programs: recording.programs.iter().cloned().map(file::Program::from).collect(),
             abis: abis.collect(),
             refused: refused.collect(),
+            samples: recording.samples.iter().map(file::Sample::from_model).collect(),
+            sources: recording.origin.sources.iter().cloned().map(file::Source::from).collect(),
+            parts: recording.origin.parts.iter().map(Self::from_model).collect(),
         }
     }
 
-    pub(super) fn into_model(self) -> Result<Recording, ReadError> {
+    /// What stands for the id of a recording that has none: the SHA-256 of all the rest, so that it
+    /// is the same however the file is laid out.
+    pub(super) fn hash(&self) -> Result<String, serde_json::Error> {
+        Ok(digits(&Sha256::digest(serde_json::to_vec(self)?)))
+    }
+
+    pub(super) fn into_model(mut self) -> Result<Recording, ReadError> {
+        let samples = std::mem::take(&mut self.samples);
+        let samples = samples
+            .into_iter()
+            .map(|sample| sample.into_model(&self.abis))
+            .collect::<Result<Vec<_>, _>>()?;
         let file::Losses { calls, programs, missed, tasks } = self.losses;
         let losses = Losses { calls, programs, missed, tasks };
         if self.complete != losses.is_zero() {
@@ -95,7 +112,13 @@ impl File {
             let number = resolve("refused", abi, &syscall, number)?;
             *refused.entry((abi, number, errno)).or_default() += count;
         }
-        Ok(Recording {
+        let origin = Origin {
+            id: self.id,
+            sources: self.sources.into_iter().map(Source::from).collect(),
+            parts: self.parts.into_iter().map(Self::into_model).collect::<Result<_, _>>()?,
+        };
+        let mut recording = Recording {
+            origin,
             tool: Tool { name: self.tool.name, version: self.tool.version },
             host: Host { kernel: self.host.kernel, arch: self.host.arch },
             target: self.target.into_model()?,
@@ -105,7 +128,59 @@ impl File {
             programs: self.programs.into_iter().map(Program::from).collect(),
             calls,
             refused,
-        })
+            samples,
+        };
+        if recording.origin.id.is_empty() {
+            recording.origin.id =
+                Self::from_model(&recording).hash().map_err(ReadError::Malformed)?;
+        }
+        Ok(recording)
+    }
+}
+
+impl file::Sample {
+    fn from_model(sample: &Sample) -> Self {
+        let calls = sample.calls.iter().map(|(abi, calls)| {
+            (*abi, calls.iter().map(|(number, count)| (key(*abi, *number), *count)).collect())
+        });
+        Self {
+            name: sample.name.clone(),
+            finished_ms: u64::try_from(sample.finished.as_millis()).unwrap_or(u64::MAX),
+            recording: sample.recording.clone(),
+            calls: calls.collect(),
+        }
+    }
+
+    /// `abis` has the numbers of the calls, which a sample only names.
+    fn into_model(self, abis: &BTreeMap<Abi, file::AbiTable>) -> Result<Sample, ReadError> {
+        let mut calls: BTreeMap<Abi, BTreeMap<u32, u64>> = BTreeMap::new();
+        for (abi, counts) in self.calls {
+            let table = abis.get(&abi).map(|table| &table.syscalls);
+            let of_abi = calls.entry(abi).or_default();
+            for (name, count) in counts {
+                let call = table.and_then(|table| table.get(&name)).ok_or_else(|| {
+                    ReadError::Inconsistent(format!(
+                        "sample `{}` has {abi} `{name}`, which `abis` does not list",
+                        self.name
+                    ))
+                })?;
+                of_abi.insert(call.number, count);
+            }
+        }
+        let finished = Duration::from_millis(self.finished_ms);
+        Ok(Sample { recording: self.recording, finished, name: self.name, calls })
+    }
+}
+
+impl From<Source> for file::Source {
+    fn from(Source { id, name, started, finished }: Source) -> Self {
+        Self { id, name, started, finished }
+    }
+}
+
+impl From<file::Source> for Source {
+    fn from(file::Source { id, name, started, finished }: file::Source) -> Self {
+        Self { id, name, started, finished }
     }
 }
 

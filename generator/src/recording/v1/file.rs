@@ -10,6 +10,8 @@ use crate::abi::Abi;
 #[derive(Serialize, Deserialize)]
 pub(super) struct File {
     pub schema: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
     pub tool: Tool,
     pub host: Host,
     pub target: Target,
@@ -21,6 +23,31 @@ pub(super) struct File {
     pub abis: BTreeMap<Abi, AbiTable>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Refused>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<Sample>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<File>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Sample {
+    pub name: String,
+    pub finished_ms: u64,
+    /// Of a merged recording only.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub recording: String,
+    /// Counts by ABI and by the key of `abis`.
+    pub calls: BTreeMap<Abi, BTreeMap<String, u64>>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Source {
+    pub id: String,
+    pub name: String,
+    pub started: Timestamp,
+    pub finished: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -18,6 +18,14 @@ const FAMILY: &str = "strait.recording/";
 ///
 /// [`ReadError`] says what is wrong with the text; unknown fields are no error.
 pub fn parse(text: &str) -> Result<Recording, ReadError> {
+    match serde_json::from_str::<File>(text) {
+        Ok(file) if file.schema == SCHEMA => file.into_model(),
+        _ => explain(text),
+    }
+}
+
+/// Reads it piece by piece, to say what is wrong.
+fn explain(text: &str) -> Result<Recording, ReadError> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(ReadError::Malformed)?;
     match value.get("schema").and_then(serde_json::Value::as_str) {
         None => return Err(ReadError::Foreign),
@@ -31,13 +39,22 @@ pub fn parse(text: &str) -> Result<Recording, ReadError> {
     file.into_model()
 }
 
-/// Writes a recording, as indented JSON that ends in a newline.
+/// Writes a recording, as indented JSON that ends in a newline. One without an id gets one.
 ///
 /// # Errors
 ///
 /// None in practice: every field of the model can be written as JSON.
 pub fn print(recording: &Recording) -> Result<String, serde_json::Error> {
-    let mut text = serde_json::to_string_pretty(&File::from_model(recording))?;
+    let mut file = File::from_model(recording);
+    if file.id.is_empty() {
+        file.id = file.hash()?;
+    }
+    let mut text = serde_json::to_string_pretty(&file)?;
     text.push('\n');
     Ok(text)
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,0 +1,170 @@
+//! `strait diff`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::exit::{self, Failure, Outcome};
+use super::input::{self, Input};
+use super::{Ui, read_text, shown};
+use crate::abi::Abi;
+use crate::diff::{Diff, Exceptions, FailOn, Side, diff, json, markdown, native, sarif};
+use crate::output::Output;
+use crate::profile::Profile;
+
+/// Show what a release may newly do to the kernel, and what it no longer may
+///
+/// Profiles and recordings are compared by what they mean, call by call with all arguments, so that JSON
+/// which says the same in other words is equal. Each change comes with a call that shows it, with what
+/// that call exposes, and with who made it in which test, if the profile has its evidence beside it
+/// (NEW.evidence.json) or is a recording.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  strait diff profiles/app.json new.json
+  strait diff old.json new.json --format markdown -o comment.md --fail-on risky
+  strait diff app.json app.recording.json --fail-on never
+  strait diff old.json new.json --allow-file reviewed.json
+
+A file of exceptions looks like this:
+  {\"schema\": \"strait.allow/v1\", \"exceptions\": [
+    {\"call\": \"socket(AF_NETLINK)\", \"reason\": \"interface names\", \"expires\": \"2027-03-31\"}]}
+
+Exit status: 10 if there is something to object to (--fail-on), 1 if the two could not be compared.")]
+pub struct DiffArgs {
+    /// Profile or recording of the release before; - is standard input
+    old: PathBuf,
+    /// Profile or recording of this release; - is standard input
+    new: PathBuf,
+    /// What the report looks like
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    /// Where the report goes; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// What to object to, with exit status 10
+    #[arg(long, value_name = "WHAT", default_value = "widened")]
+    fail_on: FailOnArg,
+    /// Reviewed exceptions: calls that may be wider
+    #[arg(long, value_name = "FILE")]
+    allow_file: Option<PathBuf>,
+    /// Evidence of NEW, where it is not beside it
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For a terminal
+    Text,
+    /// For a comment on a pull request
+    Markdown,
+    /// strait.diff/v1
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum FailOnArg {
+    /// Any call that is newly allowed
+    Widened,
+    /// One that exposes much
+    Risky,
+    /// Any change at all
+    Changed,
+    /// Nothing
+    Never,
+}
+
+impl From<FailOnArg> for FailOn {
+    fn from(arg: FailOnArg) -> Self {
+        match arg {
+            FailOnArg::Widened => Self::Widened,
+            FailOnArg::Risky => Self::Risky,
+            FailOnArg::Changed => Self::Changed,
+            FailOnArg::Never => Self::Never,
+        }
+    }
+}
+
+/// Runs `strait diff`.
+pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
+    let output = Output::from(args.output.clone());
+    output.check()?;
+    let exceptions = match &args.allow_file {
+        Some(path) => Exceptions::parse(&read_text(path)?)
+            .with_context(|| format!("cannot use {}", shown(path)))?,
+        None => Exceptions::default(),
+    };
+    let (old, _) = input::read(&args.old, ui)?;
+    let (new, text) = input::read(&args.new, ui)?;
+    let profiles: Vec<&Profile> = [&old, &new].into_iter().filter_map(profile_of).collect();
+    let native = native(&profiles);
+    let old = side(&args.old, &old, None, native, ui)?;
+    let new = side(&args.new, &new, args.evidence.as_deref(), native, ui)?;
+    let today = jiff::Zoned::now().date();
+    let compared = diff(&old, &new, &exceptions, today);
+    warn(&compared, ui);
+    let fail_on = FailOn::from(args.fail_on);
+    let report = match args.format {
+        Format::Text => compared.to_string(),
+        Format::Markdown => markdown::print(&compared, fail_on),
+        Format::Json => json::print(&compared, fail_on)?,
+        Format::Sarif => sarif::print(&compared, &text)?,
+    };
+    let report = match (args.format, &output) {
+        (Format::Text, Output::Stdout) => super::ui::for_stdout(&report),
+        (Format::Text, Output::File(_)) => anstream::adapter::strip_str(&report).to_string(),
+        _ => report,
+    };
+    output.write(report.as_bytes())?;
+    Ok(ExitCode::from(if compared.fails(fail_on) { exit::WIDER } else { exit::DONE }))
+}
+
+fn profile_of(input: &Input) -> Option<&Profile> {
+    match input {
+        Input::Profile(profile) => Some(profile),
+        Input::Recording(_) => None,
+    }
+}
+
+fn side(
+    path: &Path,
+    input: &Input,
+    evidence: Option<&Path>,
+    native: Abi,
+    ui: &Ui,
+) -> Result<Side, Failure> {
+    let name = shown(path);
+    match input {
+        Input::Recording(recording) => {
+            if recording.completeness != crate::recording::Completeness::Complete {
+                ui.warn(format_args!(
+                    "{name} is incomplete: what is missing from it may be called"
+                ));
+            }
+            Ok(Side::recording(name, recording))
+        }
+        Input::Profile(profile) => {
+            let evidence = input::evidence(path, profile, evidence, ui)?;
+            let context = format!("cannot use {name}");
+            Ok(Side::profile(name, profile, native, evidence).context(context)?)
+        }
+    }
+}
+
+fn warn(diff: &Diff, ui: &Ui) {
+    for exception in &diff.expired {
+        let day = exception.expires.map(|day| day.to_string()).unwrap_or_default();
+        ui.warn(format_args!(
+            "the exception for `{}` expired after {day} and does not count: look at it again, or remove it",
+            exception.call
+        ));
+    }
+    for exception in &diff.unused {
+        ui.warn(format_args!("nothing needs the exception for `{}`: remove it", exception.call));
+    }
+}

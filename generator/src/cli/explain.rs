@@ -1,0 +1,100 @@
+//! `strait explain`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+
+use super::exit::{self, Failure, Outcome};
+use super::input::{self, Input};
+use super::{Ui, shown};
+use crate::abi::Abi;
+use crate::decode::{self, Pattern};
+use crate::diff::native;
+use crate::output::Output;
+use crate::{explain, recording};
+
+/// Say why a call is allowed or refused, and who makes it
+///
+/// For a recording: how often it was called, by which programs, in which tests and when. For a profile:
+/// what it does with the call, which of its entries says so, and what the evidence beside it
+/// (FILE.evidence.json) knows about it.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  strait explain app.json 'socket(AF_NETLINK, SOCK_RAW, 0)'
+  strait explain app.json clone 'clone(CLONE_NEWUSER)' bpf
+  strait explain app.recording.json connect
+
+Arguments that are not given, or are _, may be anything. Names of values are those of the manual pages.")]
+pub struct ExplainArgs {
+    /// A profile or a recording; - is standard input
+    file: PathBuf,
+    /// Calls, with or without arguments
+    #[arg(required = true, value_name = "CALL")]
+    calls: Vec<String>,
+    /// For this ABI only [default: all of the file]
+    #[arg(long, value_name = "ABI", value_parser = abi)]
+    abi: Option<Abi>,
+    /// Evidence, where it is not beside the profile
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
+}
+
+fn abi(text: &str) -> Result<Abi, String> {
+    Abi::ALL.into_iter().find(|abi| abi.name() == text).ok_or_else(|| {
+        let names: Vec<_> = Abi::ALL.iter().map(|abi| abi.name()).collect();
+        format!("there are {}", names.join(", "))
+    })
+}
+
+/// Runs `strait explain`.
+pub fn main(args: &ExplainArgs, ui: &Ui) -> Outcome {
+    let (input, _) = input::read(&args.file, ui)?;
+    let mut texts = Vec::new();
+    match &input {
+        Input::Recording(recording) => {
+            let abis: Vec<Abi> = recording.calls.keys().copied().collect();
+            if recording.completeness != recording::Completeness::Complete {
+                ui.warn(format_args!("{} is incomplete", shown(&args.file)));
+            }
+            for pattern in patterns(args, &abis)? {
+                texts.push(explain::recording(recording, &pattern));
+            }
+        }
+        Input::Profile(profile) => {
+            let native = native(&[profile]);
+            let evidence = input::evidence(&args.file, profile, args.evidence.as_deref(), ui)?;
+            for pattern in patterns(args, &profile.abis(native))? {
+                let text = explain::profile(profile, native, &pattern, evidence.as_ref())
+                    .with_context(|| format!("cannot use {}", shown(&args.file)))?;
+                texts.push(text);
+            }
+        }
+    }
+    Output::Stdout.write(texts.join("\n").as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Each call for each ABI that has it.
+fn patterns(args: &ExplainArgs, abis: &[Abi]) -> Result<Vec<Pattern>, Failure> {
+    let abis = args.abi.map_or(abis.to_vec(), |abi| vec![abi]);
+    let mut patterns = Vec::new();
+    for call in &args.calls {
+        let mut first = None;
+        let before = patterns.len();
+        for abi in &abis {
+            match decode::pattern(*abi, call) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        if patterns.len() == before {
+            let error =
+                first.map_or_else(|| anyhow!("{} has no calls", shown(&args.file)), Into::into);
+            return Err(Failure::new(exit::USAGE, error));
+        }
+    }
+    Ok(patterns)
+}

@@ -1,0 +1,94 @@
+//! Files that may be a profile or a recording.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use serde_json::Value;
+
+use super::exit::Failure;
+use super::{Ui, read_text, shown};
+use crate::abi::Abi;
+use crate::evidence::{self, Evidence};
+use crate::policy::Capability;
+use crate::profile::{self, Profile};
+use crate::recording::{Recording, v1};
+
+/// What a file is.
+pub enum Input {
+    /// A profile.
+    Profile(Profile),
+    /// A recording.
+    Recording(Box<Recording>),
+}
+
+/// Reads either, and gives the text back too.
+pub fn read(path: &Path, ui: &Ui) -> Result<(Input, String), Failure> {
+    let text = read_text(path)?;
+    let cannot_use = || format!("cannot use {}", shown(path));
+    let value: Value = serde_json::from_str(&text)
+        .map_err(|error| {
+            anyhow!(
+                "this is not a whole JSON file: {error}. Give a profile or a recording; \
+                 `strait generate` and `strait record` never leave half a file behind"
+            )
+        })
+        .with_context(cannot_use)?;
+    let schema = value.get("schema").and_then(Value::as_str).map(str::to_owned);
+    drop(value);
+    let input = match schema {
+        Some(schema) if schema.starts_with("strait.recording/") => {
+            Input::Recording(Box::new(v1::parse(&text).with_context(cannot_use)?))
+        }
+        Some(schema) => {
+            let error =
+                anyhow!("this is a file of schema `{schema}`, neither a profile nor a recording");
+            return Err(error.context(cannot_use()).into());
+        }
+        None => Input::Profile(profile(path, &text, ui)?),
+    };
+    Ok((input, text))
+}
+
+/// Reads a profile, in the dialect of Docker or podman too.
+fn profile(path: &Path, text: &str, ui: &Ui) -> Result<Profile, Failure> {
+    let context = profile::Context {
+        native: Abi::NATIVE,
+        capabilities: Capability::docker_default(),
+        kernel: None,
+    };
+    let profile = profile::parse_for(text, &context)
+        .with_context(|| format!("cannot use {}", shown(path)))?;
+    if profile::parse(text).is_err() {
+        ui.warn(format_args!(
+            "{} is written in the dialect of dockerd and podman, and taken as they do for Docker's default \
+             capabilities on a new kernel",
+            shown(path)
+        ));
+    }
+    Ok(profile)
+}
+
+/// The evidence of a profile: the file that is named, or the one beside it if there is one.
+pub fn evidence(
+    path: &Path,
+    profile: &Profile,
+    named: Option<&Path>,
+    ui: &Ui,
+) -> Result<Option<Evidence>, Failure> {
+    let beside = evidence::beside(path);
+    let path = match named {
+        Some(named) => named,
+        None if beside.is_file() => &beside,
+        None => return Ok(None),
+    };
+    let found = evidence::v1::parse(&read_text(path)?)
+        .with_context(|| format!("cannot use {}", shown(path)))?;
+    if !found.is_of(profile) {
+        ui.warn(format_args!(
+            "{} is the evidence of another profile, or this one was changed since: what it says may be \
+             out of date",
+            shown(path)
+        ));
+    }
+    Ok(Some(found))
+}

@@ -1,0 +1,235 @@
+//! `strait merge`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::exit::{Failure, Outcome};
+use super::record::{self, plural};
+use super::{Ui, read_text, shown};
+use crate::abi::Abi;
+use crate::diff::native;
+use crate::output::Output;
+use crate::policy::decide::compare;
+use crate::profile::combine::{Combined, How};
+use crate::profile::{self, Profile, combine};
+use crate::recording::merge::{Added, MergeError, Merger};
+use crate::recording::{Completeness, Recording, v1};
+
+/// How many inputs are spoken of one by one.
+const SHOWN: usize = 20;
+
+/// Put many recordings into one, or many profiles
+///
+/// Recordings: the shards of a test suite, replicas, restarts, architectures, days. Counts are added,
+/// samples kept apart. Only which recordings go in matters, not their order nor how often one is
+/// given: each has an id, and what is there already is passed over.
+///
+/// Profiles: what any of them allows, argument by argument; with --intersect what all of them allow.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  strait merge shard-*.recording.json -o app.recording.json
+  strait merge amd64.recording.json arm64.recording.json -o app.recording.json
+  strait merge --allow-mixed web.recording.json cron.recording.json -o pod.recording.json
+  strait merge --intersect app.json node.json -o both.json
+
+Exit status: 1 if the inputs do not go together; then nothing is written.")]
+pub struct MergeArgs {
+    /// Recordings, or profiles; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where the result goes; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// Merge recordings of different targets too
+    #[arg(long)]
+    allow_mixed: bool,
+    /// Of profiles, keep only what all of them allow
+    #[arg(long)]
+    intersect: bool,
+}
+
+/// Runs `strait merge`.
+pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
+    let output = Output::from(args.output.clone());
+    output.check()?;
+    let text = if args.intersect || is_profile(args)? {
+        profiles(args, ui)?
+    } else {
+        recordings(args, ui)?
+    };
+    output.write(text.as_bytes())?;
+    if let Output::File(path) = &output {
+        ui.say(format_args!("wrote {}", path.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the first file is a profile. Standard input can be read only once, and is taken for what the
+/// files are; alone it is a recording.
+fn is_profile(args: &MergeArgs) -> Result<bool, Failure> {
+    let Some(first) = args.files.iter().find(|path| path.as_os_str() != "-") else {
+        return Ok(false);
+    };
+    let value: Option<serde_json::Value> = serde_json::from_str(&read_text(first)?).ok();
+    Ok(value.is_some_and(|value| value.get("defaultAction").is_some()))
+}
+
+fn profiles(args: &MergeArgs, ui: &Ui) -> Result<String, Failure> {
+    let read = |path: &PathBuf| {
+        let text = read_text(path)?;
+        profile::parse(&text).with_context(|| cannot_use(path)).map_err(Failure::from)
+    };
+    let profiles: Vec<_> = args.files.iter().map(read).collect::<Result<_, _>>()?;
+    let how = if args.intersect { How::Intersection } else { How::Union };
+    let native = native(&profiles.iter().collect::<Vec<_>>());
+    let Combined { profile, notes } = combine(&profiles, how, native)?;
+    for note in notes {
+        ui.warn(note);
+    }
+    let before = |given: &Profile| given.policy(native);
+    let merged = profile.policy(native)?;
+    for (path, given) in args.files.iter().zip(&profiles) {
+        let comparison = compare(&before(given)?, &merged);
+        let wider = comparison.changes().filter(|change| change.widened.is_some()).count();
+        let narrower = comparison.changes().filter(|change| change.narrowed.is_some()).count();
+        ui.say(format_args!(
+            "{}: the result allows {} more, {} less",
+            shown(path),
+            plural(wider, "call"),
+            plural(narrower, "call")
+        ));
+    }
+    Ok(profile::print(&profile)?)
+}
+
+/// Merges recordings, of which only one is in memory at a time.
+///
+/// What was merged from very many can no longer be taken apart, and so has to come before what is in
+/// it: if that turns out on the way, it is put in front.
+fn recordings(args: &MergeArgs, ui: &Ui) -> Result<String, Failure> {
+    let mut paths: Vec<&Path> = args.files.iter().map(PathBuf::as_path).collect();
+    let mut put_in_front = BTreeSet::new();
+    loop {
+        match attempt(&paths, args.allow_mixed) {
+            Ok((merged, report)) => {
+                report.show(ui);
+                summarize(&merged, ui);
+                return Ok(v1::print(&merged)?);
+            }
+            Err((at, Wrong::Merge(MergeError::Overlap { .. })))
+                if paths.get(at).is_some_and(|path| put_in_front.insert(*path))
+                    && !paths.contains(&Path::new("-")) =>
+            {
+                paths[..=at].rotate_right(1);
+            }
+            Err((at, wrong)) => {
+                let error = match wrong {
+                    Wrong::Merge(error) => anyhow::Error::from(error),
+                    Wrong::Read(Failure { error, .. }) => return Err(error.into()),
+                };
+                let context = paths.get(at).map(|path| cannot_use(path)).unwrap_or_default();
+                return Err(error.context(context).into());
+            }
+        }
+    }
+}
+
+/// Why an input could not be used.
+enum Wrong {
+    Read(Failure),
+    Merge(MergeError),
+}
+
+/// Merges in this order. The error is of the path at this index.
+fn attempt(paths: &[&Path], allow_mixed: bool) -> Result<(Recording, Report), (usize, Wrong)> {
+    let mut merger = Merger::new(allow_mixed);
+    let mut report = Report::default();
+    for (at, path) in paths.iter().enumerate() {
+        let recording = record::read(path).map_err(|failure| (at, Wrong::Read(failure)))?;
+        let added = merger.add(recording).map_err(|error| (at, Wrong::Merge(error)))?;
+        report.note(path, &added);
+    }
+    Ok((merger.finish().map_err(|error| (paths.len(), Wrong::Merge(error)))?, report))
+}
+
+fn summarize(merged: &Recording, ui: &Ui) {
+    ui.say(format_args!(
+        "{} in one: {} ({} different) of {}{}",
+        plural(merged.sources().len(), "recording"),
+        plural(merged.total(), "system call"),
+        merged.iter().count(),
+        plural(merged.programs.len(), "program"),
+        match merged.samples.len() {
+            0 => String::new(),
+            samples => format!(", in {}", plural(samples, "sample")),
+        },
+    ));
+    if let Completeness::Incomplete(losses) = merged.completeness {
+        for line in losses.describe() {
+            ui.warn(format_args!("incomplete: {line}"));
+        }
+    }
+}
+
+fn cannot_use(path: &Path) -> String {
+    format!("cannot use {}", shown(path))
+}
+
+/// What each input brought. Of many inputs most bring nothing new; they are counted.
+#[derive(Default)]
+struct Report {
+    told: Vec<String>,
+    nothing_new: usize,
+    known: usize,
+    more: usize,
+}
+
+impl Report {
+    fn note(&mut self, path: &Path, added: &Added) {
+        if added.known {
+            self.known += 1;
+        } else if added.calls.is_empty() {
+            self.nothing_new += 1;
+        } else if self.told.len() == SHOWN {
+            self.more += 1;
+        } else {
+            let calls = plural(added.count, "call");
+            self.told.push(format!("{}: {calls}; new: {}", shown(path), names(added)));
+        }
+    }
+
+    fn show(self, ui: &Ui) {
+        for line in self.told {
+            ui.say(line);
+        }
+        for (count, what) in [
+            (self.more, "more brought new calls"),
+            (self.nothing_new, "brought no new call"),
+            (self.known, "passed over: the same recordings were there already"),
+        ] {
+            if count > 0 {
+                ui.say(format_args!("{} {what}", plural(count, "file")));
+            }
+        }
+    }
+}
+
+/// The first few of the new calls.
+fn names(added: &Added) -> String {
+    const FEW: usize = 8;
+    let name = |abi: Abi, number: u32| {
+        let name = abi.syscall_name(number).map_or_else(|| number.to_string(), str::to_owned);
+        if abi == Abi::NATIVE { name } else { format!("{name} ({abi})") }
+    };
+    let few: Vec<_> =
+        added.calls.iter().take(FEW).map(|(abi, number)| name(*abi, *number)).collect();
+    match added.calls.len().saturating_sub(FEW) {
+        0 => few.join(" "),
+        more => format!("{} and {more} more", few.join(" ")),
+    }
+}

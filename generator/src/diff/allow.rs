@@ -1,0 +1,185 @@
+//! Reviewed exceptions: what may be wider although it is.
+//!
+//! ```json
+//! { "schema": "strait.allow/v1",
+//!   "exceptions": [
+//!     { "call": "socket(AF_NETLINK)", "reason": "interface names, reviewed by Ada", "expires": "2027-03-31" }
+//!   ] }
+//! ```
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::abi::Abi;
+use crate::decode::{self, Pattern};
+use crate::policy::decide::space::Set;
+use crate::policy::{Clause, Predicate, width};
+
+/// The value of the `schema` field.
+pub const SCHEMA: &str = "strait.allow/v1";
+
+/// Why a text has no exceptions in it.
+#[derive(Debug, Error)]
+pub enum AllowError {
+    /// Not JSON, cut off, or of another shape.
+    #[error(
+        "this is no list of exceptions: {0}. Write {{\"schema\": \"strait.allow/v1\", \"exceptions\": \
+         [{{\"call\": \"socket(AF_NETLINK)\", \"reason\": \"…\", \"expires\": \"2027-12-31\"}}]}}"
+    )]
+    Malformed(#[source] serde_json::Error),
+    /// Of another schema.
+    #[error("expected a file of schema `{SCHEMA}`, but this one is `{0}`")]
+    WrongSchema(String),
+    /// An exception that names no call.
+    #[error("exception {nth}: {source}")]
+    Call {
+        /// Which one, from 1.
+        nth: usize,
+        /// What is wrong.
+        source: decode::ParseError,
+    },
+    /// An exception without a reason.
+    #[error("exception {nth} for `{call}` has no reason: say why, and who has looked at it")]
+    NoReason {
+        /// Which one, from 1.
+        nth: usize,
+        /// Its call.
+        call: String,
+    },
+}
+
+/// A change that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exception {
+    /// The call, with the arguments that are meant; without any, whatever they are.
+    pub call: String,
+    /// For one ABI only; `None` for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abi: Option<Abi>,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it counts; `None` for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Date>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(rename = "schema")]
+    _schema: String,
+    exceptions: Vec<Exception>,
+}
+
+/// Exceptions, in the order of their file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exceptions(Vec<Exception>);
+
+impl Exceptions {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// [`AllowError`] says which exception is wrong.
+    pub fn parse(text: &str) -> Result<Self, AllowError> {
+        let value: serde_json::Value = serde_json::from_str(text).map_err(AllowError::Malformed)?;
+        if let Some(schema) = value.get("schema").and_then(serde_json::Value::as_str)
+            && schema != SCHEMA
+        {
+            return Err(AllowError::WrongSchema(schema.to_owned()));
+        }
+        let File { exceptions, .. } =
+            serde_json::from_value(value).map_err(AllowError::Malformed)?;
+        for (nth, exception) in exceptions.iter().enumerate() {
+            exception.check().map_err(|source| AllowError::Call { nth: nth + 1, source })?;
+            if exception.reason.trim().is_empty() {
+                return Err(AllowError::NoReason { nth: nth + 1, call: exception.call.clone() });
+            }
+        }
+        Ok(Self(exceptions))
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Exception> {
+        self.0.iter()
+    }
+}
+
+impl Exception {
+    /// Whether it no longer counts on this day.
+    pub fn has_expired(&self, today: Date) -> bool {
+        self.expires.is_some_and(|expires| expires < today)
+    }
+
+    /// That it names a call of one ABI at least.
+    fn check(&self) -> Result<(), decode::ParseError> {
+        let abis = self.abi.map_or(Abi::ALL.to_vec(), |abi| vec![abi]);
+        let mut first = None;
+        for abi in abis {
+            match decode::pattern(abi, &self.call) {
+                Ok(_) => return Ok(()),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+
+    /// The arguments that it covers; `None` if it is about another call.
+    pub(super) fn arguments(&self, abi: Abi, number: u32) -> Option<Set> {
+        if self.abi.is_some_and(|only| only != abi) {
+            return None;
+        }
+        let pattern = decode::pattern(abi, &self.call).ok()?;
+        (pattern.number == number).then(|| arguments(&pattern))
+    }
+}
+
+/// The arguments that a pattern means. Of a 32-bit argument the upper half may be anything.
+fn arguments(pattern: &Pattern) -> Set {
+    let call = pattern.abi.syscall_name(pattern.number).unwrap_or_default();
+    let mut predicates = [None; 6];
+    for (index, (slot, value)) in predicates.iter_mut().zip(pattern.args).enumerate() {
+        *slot = value.map(|value| match decode::is_32_bit(call, index) {
+            true => Predicate::MaskedEqual { mask: 0xffff_ffff, value },
+            false => Predicate::Equal(value),
+        });
+    }
+    Set::of(&Clause::new(predicates), width(pattern.abi))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(exceptions: &str) -> Result<Exceptions, AllowError> {
+        Exceptions::parse(&format!(
+            "{{\"schema\": \"strait.allow/v1\", \"exceptions\": [{exceptions}]}}"
+        ))
+    }
+
+    #[test]
+    fn an_exception_counts_up_to_its_last_day() {
+        let exceptions =
+            parse(r#"{"call": "bpf", "reason": "r", "expires": "2026-11-23"}"#).unwrap();
+        let exception = exceptions.iter().next().unwrap();
+        assert!(!exception.has_expired("2026-11-23".parse().unwrap()));
+        assert!(exception.has_expired("2026-11-24".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let says = |text: &str, words: &[&str]| {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        };
+        says(r#"{"call": "sockt", "reason": "r"}"#, &["exception 1", "sockt"]);
+        says(r#"{"call": "bpf", "reason": " "}"#, &["no reason"]);
+        says(r#"{"call": "bpf", "reason": "r", "until": "x"}"#, &["until"]);
+        says(r#"{"call": "bpf", "reason": "r", "expires": "soon"}"#, &["no list of exceptions"]);
+        assert!(Exceptions::parse("{").is_err());
+        assert!(Exceptions::parse(r#"{"exceptions": []}"#).is_err());
+        let other = Exceptions::parse(r#"{"schema": "strait.allow/v2", "exceptions": []}"#);
+        assert!(other.unwrap_err().to_string().contains("strait.allow/v2"));
+    }
+}

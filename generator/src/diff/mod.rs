@@ -1,0 +1,419 @@
+//! What a release may newly do to the kernel, and what it no longer may, with proof.
+//!
+//! [`diff`] compares two [`Side`]s by meaning: JSON that says the same in other words is equal. Each
+//! [`Change`] has a witness, a call that the two treat differently. Pure: no file, no clock.
+//!
+//! - [`allow`]: reviewed exceptions
+//! - [`json`], [`markdown`], [`sarif`], and [`Diff`]'s `Display`: what it looks like
+//! - `risk`, `words`: what a change exposes, and which arguments it is about
+
+pub mod allow;
+pub mod json;
+pub mod markdown;
+mod risk;
+pub mod sarif;
+mod side;
+mod text;
+mod words;
+
+use std::collections::BTreeSet;
+
+use crate::abi::Abi;
+use crate::evidence::{Evidence, Seen};
+use crate::policy::decide::space::Set;
+use crate::policy::decide::{self, ChangeKind, Comparison, Meaning, Witness};
+use crate::policy::fallback::fallbacks;
+use crate::policy::{Action, Args, Clause, Errno, Predicate, width};
+
+pub use allow::{Exception, Exceptions};
+pub(crate) use risk::of as risk_of;
+pub use risk::{Level, Risk};
+pub use side::{Kind, Side, called, native};
+pub(crate) use words::describe as describe_arguments;
+use words::is_all;
+
+/// What the new side is, seen from the old one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Every call gets the same from both.
+    Equal,
+    /// Some calls are no longer let through, and none is newly.
+    Narrowed,
+    /// Some calls are newly let through, and all that were still are.
+    Widened,
+    /// Some calls are newly let through, others no longer.
+    Mixed,
+    /// The same calls are let through, but some are refused in another way.
+    Changed,
+}
+
+impl Verdict {
+    /// Its name in the JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Equal => "equal",
+            Self::Narrowed => "narrowed",
+            Self::Widened => "widened",
+            Self::Mixed => "mixed",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+/// What to object to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailOn {
+    /// Any call that is newly let through.
+    Widened,
+    /// One whose [`Risk`] is high.
+    Risky,
+    /// Any change at all.
+    Changed,
+    /// Nothing.
+    Never,
+}
+
+impl FailOn {
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Widened => "widened",
+            Self::Risky => "risky",
+            Self::Changed => "changed",
+            Self::Never => "never",
+        }
+    }
+}
+
+/// A change of the whole profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// What changed: `default action`, `architectures`.
+    pub what: &'static str,
+    /// As it was.
+    pub before: String,
+    /// As it is.
+    pub after: String,
+}
+
+/// A call that the two sides treat differently.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Its ABI.
+    pub abi: Abi,
+    /// Its number, without the x32 bit; the smallest of those without a name that change alike.
+    pub number: u32,
+    /// How many more numbers without a name change alike.
+    pub more: u32,
+    /// In which direction.
+    pub direction: ChangeKind,
+    /// What was let through, in words, or how the call was refused.
+    pub before: String,
+    /// What is let through, or how it is refused.
+    pub after: String,
+    /// Arguments that are newly let through, in words.
+    pub gained: Option<String>,
+    /// Arguments that no longer are.
+    pub lost: Option<String>,
+    /// A call that shows it.
+    pub witness: Witness,
+    /// What it exposes; for a call that was narrowed, what it exposed.
+    pub risk: Risk,
+    /// Who made it: while the new side was recorded if it is wider, else the old one.
+    pub seen: Option<Seen>,
+    /// Calls that software makes instead, and that the new side lets through: then it is no loss.
+    pub instead: Vec<&'static str>,
+    /// The reviewed exceptions that cover all that is newly let through.
+    pub excepted: Vec<Exception>,
+}
+
+impl Change {
+    /// Name of the call, or its number.
+    pub fn call(&self) -> String {
+        self.abi.syscall_name(self.number).map_or_else(|| self.number.to_string(), str::to_owned)
+    }
+
+    /// Whether something is newly let through.
+    pub fn widens(&self) -> bool {
+        matches!(self.direction, ChangeKind::Widened | ChangeKind::Mixed)
+    }
+
+    /// Whether something is no longer let through.
+    pub fn narrows(&self) -> bool {
+        matches!(self.direction, ChangeKind::Narrowed | ChangeKind::Mixed)
+    }
+
+    /// What changed, such as `AF_UNIX, AF_INET → + AF_NETLINK`.
+    pub fn summary(&self) -> String {
+        let gained = self.gained.iter().map(|gained| format!("+ {gained}"));
+        let lost = self.lost.iter().map(|lost| format!("− {lost}"));
+        let parts: Vec<_> = gained.chain(lost).collect();
+        if parts.is_empty() {
+            format!("{} → {}", self.before, self.after)
+        } else {
+            format!("{} → {}", self.before, parts.join(", "))
+        }
+    }
+}
+
+/// How two sides differ.
+#[derive(Clone, Debug)]
+pub struct Diff {
+    /// What the old side is called, and what it is.
+    pub old: (String, Kind),
+    /// The new side.
+    pub new: (String, Kind),
+    /// All in one word.
+    pub verdict: Verdict,
+    /// Changes of the whole.
+    pub settings: Vec<Setting>,
+    /// Changes of calls: wider ones first, of these the riskiest.
+    pub changes: Vec<Change>,
+    /// ABIs that only one side lists: all of their calls changed.
+    pub whole_abis: BTreeSet<Abi>,
+    /// Whether the new side came with evidence.
+    pub has_evidence: bool,
+    /// Exceptions that have expired, and so do not count.
+    pub expired: Vec<Exception>,
+    /// Exceptions that nothing needs.
+    pub unused: Vec<Exception>,
+}
+
+impl Diff {
+    /// The changes that newly let something through.
+    pub fn widened(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.widens())
+    }
+
+    /// Those that only let less through.
+    pub fn narrowed(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.direction == ChangeKind::Narrowed)
+    }
+
+    /// Those that let through what they did, and refuse in another way.
+    pub fn refused_otherwise(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.direction == ChangeKind::Refusal)
+    }
+
+    /// Whether there is something to object to that no exception covers.
+    pub fn fails(&self, fail_on: FailOn) -> bool {
+        let mut open = self.changes.iter().filter(|change| change.excepted.is_empty());
+        match fail_on {
+            FailOn::Widened => open.any(Change::widens),
+            FailOn::Risky => open.any(|change| change.widens() && change.risk.level == Level::High),
+            FailOn::Changed => open.next().is_some() || !self.settings.is_empty(),
+            FailOn::Never => false,
+        }
+    }
+}
+
+/// Compares two sides. `today` is the day on which exceptions have to be valid.
+pub fn diff(old: &Side, new: &Side, exceptions: &Exceptions, today: jiff::civil::Date) -> Diff {
+    let (before, after) = (old.meaning(), new.meaning());
+    // How a recording refuses says nothing.
+    let answers_count = old.kind() == Kind::Profile && new.kind() == Kind::Profile;
+    let (expired, valid): (Vec<&Exception>, Vec<&Exception>) =
+        exceptions.iter().partition(|exception| exception.has_expired(today));
+    let mut used = BTreeSet::new();
+    let comparison = Comparison::of(&before, &after);
+    let mut changes: Vec<Change> = comparison
+        .changes()
+        .filter(|change| answers_count || change.kind != ChangeKind::Refusal)
+        .filter_map(|change| {
+            let pair = Pair::of(&before, &after, change.abi, change.number);
+            pair.change(change, old, new, &after, &valid, &mut used)
+        })
+        .collect();
+    changes.sort_by_key(|change| {
+        let place = match change.direction {
+            ChangeKind::Widened | ChangeKind::Mixed => 0,
+            ChangeKind::Narrowed => 1,
+            ChangeKind::Refusal => 2,
+        };
+        (place, std::cmp::Reverse(change.risk.level), change.call(), change.abi)
+    });
+    let settings = settings(old, new, answers_count);
+    let abis = |side: &Side| side.policy.abis().collect::<BTreeSet<_>>();
+    Diff {
+        old: (old.name.clone(), old.kind()),
+        new: (new.name.clone(), new.kind()),
+        verdict: verdict(&changes, &settings),
+        settings,
+        changes,
+        whole_abis: abis(old).symmetric_difference(&abis(new)).copied().collect(),
+        has_evidence: new.evidence.is_some(),
+        expired: expired.into_iter().cloned().collect(),
+        unused: valid
+            .iter()
+            .enumerate()
+            .filter(|(nth, _)| !used.contains(nth))
+            .map(|(_, exception)| (*exception).clone())
+            .collect(),
+    }
+}
+
+fn verdict(changes: &[Change], settings: &[Setting]) -> Verdict {
+    let widened = changes.iter().any(Change::widens);
+    let narrowed = changes.iter().any(Change::narrows);
+    match (widened, narrowed) {
+        (true, true) => Verdict::Mixed,
+        (true, false) => Verdict::Widened,
+        (false, true) => Verdict::Narrowed,
+        (false, false) if changes.is_empty() && settings.is_empty() => Verdict::Equal,
+        (false, false) => Verdict::Changed,
+    }
+}
+
+fn settings(old: &Side, new: &Side, answers_count: bool) -> Vec<Setting> {
+    let listed = |side: &Side| side.policy.abis().map(Abi::name).collect::<Vec<_>>().join(", ");
+    let default = |side: &Side| side.policy.default_action().to_string();
+    [
+        (answers_count, "default action", default(old), default(new)),
+        (true, "architectures", listed(old), listed(new)),
+    ]
+    .into_iter()
+    .filter(|(counts, _, before, after)| *counts && before != after)
+    .map(|(_, what, before, after)| Setting { what, before, after })
+    .collect()
+}
+
+/// What two sides do with the calls of one number.
+struct Pair {
+    before: Vec<(Action, Set)>,
+    after: Vec<(Action, Set)>,
+}
+
+fn let_through(parts: &[(Action, Set)]) -> Set {
+    let sets = parts.iter().filter(|(action, _)| action.lets_through());
+    Set::union(sets.map(|(_, set)| set.clone()).collect())
+}
+
+impl Pair {
+    fn of(before: &Meaning, after: &Meaning, abi: Abi, number: u32) -> Self {
+        Self {
+            before: before.decision(abi, number).parts(),
+            after: after.decision(abi, number).parts(),
+        }
+    }
+
+    fn change(
+        &self,
+        change: &decide::Change,
+        old: &Side,
+        new: &Side,
+        after: &Meaning,
+        exceptions: &[&Exception],
+        used: &mut BTreeSet<usize>,
+    ) -> Option<Change> {
+        let decide::Change { abi, number, more, kind: direction, .. } = *change;
+        let (had, has) = (let_through(&self.before), let_through(&self.after));
+        let (gained, lost) = (has.minus(&had), had.minus(&has));
+        let witness = *change.witness()?;
+        let widens = change.widened.is_some();
+        let side = if widens { new } else { old };
+        let in_words = |set: &Set| words::describe(set, abi, number);
+        // Where the whole call goes from one to the other, before and after say it all.
+        let whole = (had.is_empty() && is_all(&has)) || (is_all(&had) && has.is_empty());
+        let part = |set: &Set| (!set.is_empty() && !whole).then(|| in_words(set));
+        let covering = if widens { covering(&gained, abi, number, exceptions) } else { Vec::new() };
+        used.extend(&covering);
+        let subject = if widens { &gained } else { &lost };
+        let seen = side.evidence.as_ref().and_then(|evidence| evidence.seen(abi, number)).cloned();
+        let is_meant = |args: &Args| {
+            let clause = Clause::new(args.map(|value| Some(Predicate::Equal(value))));
+            !Set::of(&clause, width(abi)).and(subject).is_empty()
+        };
+        Some(Change {
+            abi,
+            number,
+            more,
+            direction,
+            before: state(&self.before, &had, &in_words),
+            after: state(&self.after, &has, &in_words),
+            gained: part(&gained),
+            lost: part(&lost),
+            witness,
+            risk: risk::of(abi, number, if subject.is_empty() { &has } else { subject }),
+            seen: if whole { seen } else { seen.and_then(|seen| seen.only(is_meant)) },
+            instead: instead(&witness, direction, after),
+            excepted: covering
+                .iter()
+                .filter_map(|nth| exceptions.get(*nth))
+                .copied()
+                .cloned()
+                .collect(),
+        })
+    }
+}
+
+/// What is let through in words, or how a call is refused.
+fn state(parts: &[(Action, Set)], allowed: &Set, in_words: &dyn Fn(&Set) -> String) -> String {
+    if !allowed.is_empty() && !is_all(allowed) {
+        return in_words(allowed);
+    }
+    let actions: BTreeSet<String> = parts.iter().map(|(action, _)| past(*action)).collect();
+    actions.into_iter().collect::<Vec<_>>().join(" or ")
+}
+
+/// What was done to a call.
+pub(crate) fn past(action: Action) -> String {
+    match action {
+        Action::Allow => "allowed".to_owned(),
+        Action::Log => "allowed and logged".to_owned(),
+        Action::Errno(errno) => format!("refused with {errno}"),
+        Action::Trace(_) => "left to a tracer".to_owned(),
+        Action::Trap => "trapped (SIGSYS)".to_owned(),
+        Action::KillThread => "answered by killing the thread".to_owned(),
+        Action::KillProcess => "answered by killing the process".to_owned(),
+    }
+}
+
+/// The calls that software makes when this one is answered as the new side does, as far as that lets
+/// them through.
+fn instead(witness: &Witness, direction: ChangeKind, after: &Meaning) -> Vec<&'static str> {
+    let asks = direction == ChangeKind::Narrowed && witness.after == Action::Errno(Errno::ENOSYS);
+    let name = witness.abi.syscall_name(witness.number).filter(|_| asks);
+    let calls = name.into_iter().flat_map(fallbacks);
+    let allowed = |call: &&str| {
+        let number = witness.abi.syscall_number(call);
+        number.is_some_and(|number| after.may_allow(witness.abi, number))
+    };
+    calls.filter(allowed).collect()
+}
+
+/// The exceptions that together cover all of these arguments; none if something is left.
+fn covering(gained: &Set, abi: Abi, number: u32, exceptions: &[&Exception]) -> Vec<usize> {
+    let mut left = gained.clone();
+    let mut covering = Vec::new();
+    for (nth, exception) in exceptions.iter().enumerate() {
+        let Some(covered) = exception.arguments(abi, number) else { continue };
+        if !left.and(&covered).is_empty() {
+            covering.push(nth);
+            left = left.minus(&covered);
+        }
+    }
+    if left.is_empty() { covering } else { Vec::new() }
+}
+
+/// Who made a call, in a few words: the test, the program, how often, when.
+pub(crate) fn who(seen: &Seen) -> String {
+    let times = match seen.count {
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
+    };
+    let program = seen.foremost().map(|(path, others)| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let more = if others > 0 { format!(" and {others} more") } else { String::new() };
+        format!("by {name}{more} ")
+    });
+    let phases = seen.phases.keys().map(|phase| phase.name()).collect::<Vec<_>>().join(", ");
+    let phases = if phases.is_empty() { phases } else { format!(" ({phases})") };
+    let test = match &seen.first {
+        Some(first) => format!("first in {}, ", first.sample),
+        None => String::new(),
+    };
+    format!("{test}{}{times}{phases}", program.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

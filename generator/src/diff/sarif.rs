@@ -1,0 +1,66 @@
+//! A diff as SARIF 2.1.0, for code scanning: a result for each call that is newly allowed.
+
+use super::{Change, Diff, Level, past, who};
+use crate::report::sarif;
+
+const RULES: [(&str, Level, &str); 3] = [
+    ("strait/widened-high", Level::High, "A profile newly allows a call that exposes much"),
+    ("strait/widened-medium", Level::Medium, "A profile newly allows a call that is worth a look"),
+    ("strait/widened-low", Level::Low, "A profile newly allows a call"),
+];
+
+/// Writes a diff as SARIF. `text` is the new file, in which the places of the calls are looked for.
+///
+/// # Errors
+///
+/// None in practice: every field can be written as JSON.
+pub fn print(diff: &Diff, text: &str) -> Result<String, serde_json::Error> {
+    let rules = RULES.iter().map(|(id, of, summary)| sarif::Rule {
+        id: (*id).to_owned(),
+        summary: (*summary).to_owned(),
+        level: level(*of),
+    });
+    let open = diff.widened().filter(|change| change.excepted.is_empty());
+    let results = open.map(|change| sarif::Result {
+        rule: rule(change.risk.level).to_owned(),
+        level: level(change.risk.level),
+        message: message(change),
+        file: diff.new.0.clone(),
+        line: Some(line_of(text, &change.call())),
+        column: None,
+        logical: Some(format!("{}.{}", change.abi, change.call())),
+    });
+    sarif::Log::new(rules.collect(), results.collect()).print()
+}
+
+fn level(of: Level) -> sarif::Level {
+    match of {
+        Level::High => sarif::Level::Error,
+        Level::Medium => sarif::Level::Warning,
+        Level::Low => sarif::Level::Note,
+    }
+}
+
+fn rule(of: Level) -> &'static str {
+    RULES.iter().find(|(_, level, _)| *level == of).map_or("", |(id, ..)| *id)
+}
+
+fn message(change: &Change) -> String {
+    let made = change.seen.as_ref().map(|seen| format!(" Made {}.", who(seen))).unwrap_or_default();
+    format!(
+        "{} is newly allowed ({}): {} was {}, is {}. {}: {}.{made}",
+        change.call(),
+        change.summary(),
+        change.witness,
+        past(change.witness.before),
+        past(change.witness.after),
+        change.risk.class,
+        change.risk.reason,
+    )
+}
+
+/// The line on which a call is first named; the first line if it is not.
+fn line_of(text: &str, call: &str) -> usize {
+    let quoted = format!("\"{call}\"");
+    text.lines().position(|line| line.contains(&quoted)).map_or(1, |at| at + 1)
+}

@@ -1,0 +1,118 @@
+//! What is compared: a profile, or what was recorded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Evidence;
+use crate::abi::Abi;
+use crate::policy::argument::ArgumentRule;
+use crate::policy::decide::Meaning;
+use crate::policy::{Action, Clause, Conflict, Errno, Policy, Rule};
+use crate::profile::Profile;
+use crate::recording::{Call, Recording};
+
+/// What a side is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A profile.
+    Profile,
+    /// A recording, taken for a profile that allows what was called and nothing else.
+    Recording,
+}
+
+impl Kind {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Recording => "recording",
+        }
+    }
+}
+
+/// One of two that are compared.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// What it is called in the report.
+    pub name: String,
+    /// What it means.
+    pub policy: Policy,
+    /// Who made its calls, if that is known.
+    pub evidence: Option<Evidence>,
+    kind: Kind,
+}
+
+impl Side {
+    /// A profile, as it works on a machine whose own ABI is `native`.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`] if a call has two actions under the same condition.
+    pub fn profile(
+        name: impl Into<String>,
+        profile: &Profile,
+        native: Abi,
+        evidence: Option<Evidence>,
+    ) -> Result<Self, Conflict> {
+        let policy = profile.policy(native)?;
+        Ok(Self { name: name.into(), policy, evidence, kind: Kind::Profile })
+    }
+
+    /// What was recorded.
+    pub fn recording(name: impl Into<String>, recording: &Recording) -> Self {
+        Self {
+            name: name.into(),
+            policy: called(recording),
+            evidence: Some(Evidence::of(recording)),
+            kind: Kind::Recording,
+        }
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(super) fn meaning(&self) -> Meaning {
+        Meaning::from(&self.policy)
+    }
+}
+
+/// The policy that allows what was called, and nothing else.
+pub fn called(recording: &Recording) -> Policy {
+    let allow = |abi: Abi, number: u32, call: &Call| {
+        let clauses = clauses(abi, number, call).unwrap_or_else(|| vec![Clause::ALWAYS]);
+        vec![Rule { action: Action::Allow, clauses }]
+    };
+    let tables: BTreeMap<Abi, BTreeMap<u32, Vec<Rule>>> = recording
+        .calls
+        .iter()
+        .map(|(abi, calls)| {
+            let rules = calls.iter();
+            (*abi, rules.map(|(number, call)| (*number, allow(*abi, *number, call))).collect())
+        })
+        .collect();
+    Policy::from_tables(Action::Errno(Errno::ENOSYS), tables)
+}
+
+/// The condition for the arguments that were seen; `None` if they are not all known.
+fn clauses(abi: Abi, number: u32, call: &Call) -> Option<Vec<Clause>> {
+    let arguments = call.arguments.as_ref().filter(|arguments| arguments.overflow == 0)?;
+    let rule = ArgumentRule::of(abi.syscall_name(number)?)?;
+    if !rule.indexes().eq(arguments.indexes.iter().copied()) {
+        return None;
+    }
+    let seen: BTreeSet<Vec<u64>> = arguments.values.keys().cloned().collect();
+    rule.condition(&seen)
+}
+
+/// The ABI that stands for the machine's own, the same on every machine: what the profiles list, if that
+/// is one architecture, or this machine's.
+pub fn native(profiles: &[&Profile]) -> Abi {
+    let listed = |abi: Abi| {
+        profiles.iter().any(|profile| {
+            profile.architectures.iter().any(|architecture| architecture.abi() == Some(abi))
+        })
+    };
+    let native = [Abi::X86_64, Abi::Aarch64].into_iter().find(|abi| listed(*abi));
+    native.unwrap_or(Abi::NATIVE)
+}

@@ -1,0 +1,190 @@
+use super::*;
+use crate::profile;
+
+fn side(name: &str, text: &str) -> Side {
+    let profile = profile::parse(text).unwrap();
+    Side::profile(name, &profile, Abi::X86_64, None).unwrap()
+}
+
+/// A profile that answers ENOSYS, on x86-64, with these entries.
+fn with(entries: &str) -> Side {
+    side(
+        "app.json",
+        &format!(
+            r#"{{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
+                "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [{entries}]}}"#
+        ),
+    )
+}
+
+fn allow(names: &str) -> String {
+    let names: Vec<_> = names.split(' ').map(|name| format!("\"{name}\"")).collect();
+    format!(r#"{{"names": [{}], "action": "SCMP_ACT_ALLOW"}}"#, names.join(", "))
+}
+
+fn family(value: u64) -> String {
+    format!(
+        r#"{{"names": ["socket"], "action": "SCMP_ACT_ALLOW",
+            "args": [{{"index": 0, "value": {value}, "op": "SCMP_CMP_EQ"}}]}}"#
+    )
+}
+
+fn day() -> jiff::civil::Date {
+    "2026-11-23".parse().unwrap()
+}
+
+fn compared(old: &Side, new: &Side) -> Diff {
+    diff(old, new, &Exceptions::default(), day())
+}
+
+#[test]
+fn another_spelling_is_equal() {
+    let one = with(&[allow("read write close")].join(", "));
+    let other = with(&[allow("close read"), allow("write"), allow("read no_such_call")].join(", "));
+    let diff = compared(&one, &other);
+    assert_eq!(diff.verdict, Verdict::Equal);
+    assert!(diff.changes.is_empty());
+    for gate in [FailOn::Widened, FailOn::Risky, FailOn::Changed, FailOn::Never] {
+        assert!(!diff.fails(gate));
+    }
+}
+
+#[test]
+fn an_argument_more_is_told_in_words() {
+    let old = with(&[allow("read"), family(1), family(2)].join(", "));
+    let new = with(&[allow("read"), family(1), family(2), family(16)].join(", "));
+    let diff = compared(&old, &new);
+    assert_eq!(diff.verdict, Verdict::Widened);
+    let [change] = diff.changes.as_slice() else { panic!("{:?}", diff.changes) };
+    assert_eq!(change.summary(), "AF_UNIX, AF_INET → + AF_NETLINK");
+    assert_eq!(change.witness.to_string(), "socket(AF_NETLINK, 0, 0)");
+    assert_eq!(change.risk.level, Level::High);
+    assert!(
+        diff.fails(FailOn::Widened) && diff.fails(FailOn::Risky) && diff.fails(FailOn::Changed)
+    );
+    assert!(!diff.fails(FailOn::Never));
+    let back = compared(&new, &old);
+    assert_eq!(back.verdict, Verdict::Narrowed);
+    assert_eq!(back.changes[0].summary(), "AF_UNIX, AF_INET, AF_NETLINK → − AF_NETLINK");
+    assert!(!back.fails(FailOn::Widened) && back.fails(FailOn::Changed));
+}
+
+#[test]
+fn a_call_more_and_a_call_less_is_mixed() {
+    let diff = compared(&with(&allow("read mount")), &with(&allow("read bpf")));
+    assert_eq!(diff.verdict, Verdict::Mixed);
+    assert_eq!(diff.widened().map(Change::call).collect::<Vec<_>>(), ["bpf"]);
+    assert_eq!(diff.widened().next().unwrap().summary(), "refused with ENOSYS → allowed");
+    assert_eq!(diff.narrowed().map(Change::call).collect::<Vec<_>>(), ["mount"]);
+}
+
+#[test]
+fn only_what_is_risky_can_be_objected_to() {
+    let diff = compared(&with(&allow("read")), &with(&allow("read getppid")));
+    assert!(diff.fails(FailOn::Widened) && !diff.fails(FailOn::Risky));
+}
+
+#[test]
+fn a_call_that_software_does_without_is_no_loss() {
+    let old = with(&allow("read clone clone3 mkdir"));
+    let diff = compared(&old, &with(&allow("read clone")));
+    let instead = |call: &str| {
+        diff.changes.iter().find(|change| change.call() == call).unwrap().instead.clone()
+    };
+    assert_eq!(instead("clone3"), ["clone"]);
+    assert!(instead("mkdir").is_empty());
+}
+
+#[test]
+fn another_answer_is_a_change_and_no_widening() {
+    let refuse = |errno: u16| {
+        format!(r#"{{"names": ["bpf"], "action": "SCMP_ACT_ERRNO", "errnoRet": {errno}}}"#)
+    };
+    let old = with(&[allow("read"), refuse(1)].join(", "));
+    let new = with(&[allow("read"), refuse(13)].join(", "));
+    let diff = compared(&old, &new);
+    assert_eq!(diff.verdict, Verdict::Changed);
+    assert_eq!(diff.changes[0].summary(), "refused with EPERM → refused with EACCES");
+    assert!(diff.fails(FailOn::Changed) && !diff.fails(FailOn::Widened));
+}
+
+#[test]
+fn a_default_that_allows_widens_all() {
+    let old = with(&allow("read"));
+    let open = side(
+        "open.json",
+        r#"{"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+            "syscalls": [{"names": ["bpf"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}"#,
+    );
+    let diff = compared(&old, &open);
+    assert_eq!(diff.settings[0].what, "default action");
+    assert!(diff.widened().count() > 300);
+    assert!(!diff.changes.iter().any(|change| change.call() == "bpf"));
+    assert!(diff.widened().any(|change| change.more > 0), "numbers without a name too");
+}
+
+#[test]
+fn an_architecture_more_is_one_line_for_people() {
+    let old = with(&allow("read write"));
+    let both = side(
+        "both.json",
+        r#"{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
+            "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
+            "syscalls": [{"names": ["read", "write"], "action": "SCMP_ACT_ALLOW"}]}"#,
+    );
+    let diff = compared(&old, &both);
+    assert_eq!(diff.settings[0].after, "x86_64, x86");
+    assert_eq!(diff.widened().count(), 2);
+    let text = anstream::adapter::strip_str(&diff.to_string()).to_string();
+    assert!(text.contains("all of x86: 2 calls newly allowed"), "{text}");
+    assert!(!text.contains("+ read"), "{text}");
+}
+
+fn exceptions(list: &str) -> Exceptions {
+    let text = format!(r#"{{"schema": "strait.allow/v1", "exceptions": [{list}]}}"#);
+    Exceptions::parse(&text).unwrap()
+}
+
+#[test]
+fn exceptions_have_to_cover_all_that_is_new_and_be_valid() {
+    let old = with(&[allow("read"), family(1)].join(", "));
+    let new = with(&[allow("read"), family(1), family(2), family(16)].join(", "));
+    let failing = |list: &str| diff(&old, &new, &exceptions(list), day()).fails(FailOn::Widened);
+    let netlink = r#"{"call": "socket(AF_NETLINK)", "reason": "r"}"#;
+    let inet = r#"{"call": "socket(AF_INET)", "reason": "r", "abi": "x86_64"}"#;
+    assert!(failing(netlink));
+    assert!(!failing(&format!("{netlink}, {inet}")));
+    assert!(!failing(r#"{"call": "socket", "reason": "r", "expires": "2026-11-23"}"#));
+    assert!(failing(r#"{"call": "socket", "reason": "r", "expires": "2026-11-22"}"#));
+    assert!(failing(r#"{"call": "socket", "reason": "r", "abi": "aarch64"}"#));
+    let list = r#"{"call": "socket", "reason": "r"}, {"call": "bpf", "reason": "r"},
+                  {"call": "read", "reason": "r", "expires": "2020-01-01"}"#;
+    let compared = diff(&old, &new, &exceptions(list), day());
+    assert_eq!(compared.unused.iter().map(|e| e.call.as_str()).collect::<Vec<_>>(), ["bpf"]);
+    assert_eq!(compared.expired.iter().map(|e| e.call.as_str()).collect::<Vec<_>>(), ["read"]);
+    assert_eq!(compared.verdict, Verdict::Widened, "an exception changes no fact");
+}
+
+#[test]
+fn the_riskiest_comes_first() {
+    let diff = compared(&with(&allow("read")), &with(&allow("read getppid chown bpf acct")));
+    let order: Vec<_> = diff.changes.iter().map(Change::call).collect();
+    assert_eq!(order, ["acct", "bpf", "chown", "getppid"]);
+}
+
+/// What people read and machines take.
+#[test]
+fn it_looks_like_this() {
+    let old = with(&[allow("read mkdir clone3 clone"), family(1), family(2)].join(", "));
+    let new = with(&[allow("read clone bpf"), family(1), family(2), family(16)].join(", "));
+    let list = r#"{"call": "bpf", "reason": "metrics", "expires": "2027-01-31"}"#;
+    let diff = diff(&old, &new, &exceptions(list), day());
+    insta::assert_snapshot!("text", anstream::adapter::strip_str(&diff.to_string()));
+    insta::assert_snapshot!("markdown", markdown::print(&diff, FailOn::Widened));
+    insta::assert_snapshot!("json", json::print(&diff, FailOn::Widened).unwrap());
+    insta::assert_snapshot!("sarif", sarif::print(&diff, "{\n\"socket\"}").unwrap());
+    let value = serde_json::from_str(&json::print(&diff, FailOn::Widened).unwrap()).unwrap();
+    let schema = include_str!("../../../profiles/schema/diff-v1.json");
+    let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+    assert!(validator.is_valid(&value), "{:?}", validator.validate(&value));
+}

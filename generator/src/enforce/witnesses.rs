@@ -1,0 +1,103 @@
+//! What a diff shows is so: each witness is put to both compiled filters.
+
+use proptest::prelude::*;
+
+use super::tests::{is_dependable, numbers, possible, profile, run};
+use super::*;
+use crate::diff::{Diff, Exceptions, Side, Verdict, diff};
+use crate::policy::{Action, Capability, Errno};
+use crate::profile::{self, Profile};
+
+fn compared(old: &Profile, new: &Profile) -> Diff {
+    let side =
+        |name: &str, profile: &Profile| Side::profile(name, profile, Abi::X86_64, None).unwrap();
+    let today = "2026-11-23".parse().unwrap();
+    diff(&side("old", old), &side("new", new), &Exceptions::default(), today)
+}
+
+/// Puts every witness to both filters, as far as libseccomp numbers and compiles the call as it says.
+/// Returns how many there were.
+fn confirm(old: &Profile, new: &Profile) -> usize {
+    let diff = compared(old, new);
+    let filter = |profile| compile(profile).unwrap().program.filter().unwrap();
+    let (before, after) = (filter(old), filter(new));
+    let policies = [old, new].map(|profile| profile.policy(Abi::X86_64).unwrap());
+    let mut confirmed = 0;
+    for change in &diff.changes {
+        let (abi, number, witness) = (change.abi, change.number, change.witness);
+        let Some(name) = abi.syscall_name(number) else { continue };
+        let dependable = policies.iter().all(|policy| is_dependable(policy, abi, number));
+        if abi == Abi::Aarch64 || !dependable || !numbers(abi, &[name]).contains_key(&number) {
+            continue;
+        }
+        let args = possible(abi, witness.args);
+        let said = (run(&before, abi, number, &args), run(&after, abi, number, &args));
+        assert_eq!(said, (witness.before, witness.after), "{witness} on {abi}");
+        confirmed += 1;
+    }
+    confirmed
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// All comparisons, masks and errnos.
+    #[test]
+    fn a_witness_is_what_both_filters_make_of_it(
+        mut old in profile(),
+        mut new in profile(),
+        errnos in (1..40_u16, 1..40_u16),
+        log in any::<bool>(),
+    ) {
+        old.default = Action::Errno(Errno::new(errnos.0).unwrap());
+        new.default = Action::Errno(Errno::new(errnos.1).unwrap());
+        if log {
+            new.entries.iter_mut().skip(1).for_each(|entry| entry.action = Action::Log);
+        }
+        confirm(&old, &new);
+    }
+
+    #[test]
+    fn a_profile_is_equal_to_itself(one in profile()) {
+        prop_assert_eq!(compared(&one, &one).verdict, Verdict::Equal);
+    }
+}
+
+/// A profile in Docker's dialect from the team's data, if that is at hand.
+fn default_of(engine: &str) -> Option<Profile> {
+    let path = format!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/{}.json"), engine);
+    let text = std::fs::read_to_string(path).ok()?;
+    let context = profile::Context {
+        native: Abi::X86_64,
+        capabilities: Capability::docker_default(),
+        kernel: None,
+    };
+    Some(profile::parse_for(&text, &context).unwrap())
+}
+
+/// Docker's default against podman's, where the two files are; they are not ours to carry along.
+#[test]
+fn dockers_default_and_podmans_differ_in_these_calls() {
+    let (Some(docker), Some(podman)) =
+        (default_of("moby-default"), default_of("containers-common-default"))
+    else {
+        return;
+    };
+    let confirmed = confirm(&docker, &podman);
+    assert!(confirmed > 50, "{confirmed}");
+    let diff = compared(&docker, &podman);
+    let of = |abi: Abi, widened: bool| {
+        let changes = diff.changes.iter().filter(|change| {
+            change.abi == abi && if widened { change.widens() } else { change.narrows() }
+        });
+        let mut names: Vec<_> = changes.map(crate::diff::Change::call).collect();
+        names.sort();
+        names.join(" ")
+    };
+    insta::assert_snapshot!(format!(
+        "{}\npodman allows more: {}\npodman allows less: {}",
+        diff.verdict.name(),
+        of(Abi::X86_64, true),
+        of(Abi::X86_64, false)
+    ));
+}

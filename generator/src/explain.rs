@@ -1,0 +1,254 @@
+//! Why a call is allowed or refused, and who made it. Pure: texts for people.
+
+use std::fmt::{self, Write};
+
+use crate::abi::Abi;
+use crate::decode::{self, Pattern};
+use crate::diff::{Risk, describe_arguments, past, risk_of};
+use crate::evidence::{Evidence, Seen};
+use crate::policy::argument::ArgumentRule;
+use crate::policy::decide::Meaning;
+use crate::policy::decide::space::Set;
+use crate::policy::{Action, Clause, Conflict, Predicate, width};
+use crate::profile::Profile;
+use crate::recording::Recording;
+
+/// A call as it was asked about: its name alone, or with arguments.
+fn shown(pattern: &Pattern) -> String {
+    let name = pattern.abi.syscall_name(pattern.number);
+    let name = name.map_or_else(|| pattern.number.to_string(), str::to_owned);
+    let Some(last) = pattern.args.iter().rposition(Option::is_some) else { return name };
+    let arguments = pattern.args.iter().take(last + 1).enumerate().map(|(index, value)| {
+        value.map_or_else(
+            || "_".to_owned(),
+            |value| decode::value(pattern.abi, pattern.number, index, value),
+        )
+    });
+    format!("{name}({})", arguments.collect::<Vec<_>>().join(", "))
+}
+
+/// The arguments that are asked about, as programs pass them: with zeros in the upper half of an `int`.
+fn asked(pattern: &Pattern) -> Set {
+    let predicates = pattern.args.map(|value| value.map(Predicate::Equal));
+    Set::of(&Clause::new(predicates), width(pattern.abi))
+}
+
+/// What a profile does with a call, which of its entries says so, and who makes that call.
+///
+/// # Errors
+///
+/// [`Conflict`] if a call of the profile has two actions under the same condition.
+pub fn profile(
+    profile: &Profile,
+    native: Abi,
+    pattern: &Pattern,
+    evidence: Option<&Evidence>,
+) -> Result<String, Conflict> {
+    let policy = profile.policy(native)?;
+    let meaning = Meaning::from(&policy);
+    let (abi, number) = (pattern.abi, pattern.number);
+    let asked = asked(pattern);
+    let parts = meaning.decision(abi, number).parts();
+    let answers: Vec<(Action, Set)> = parts
+        .iter()
+        .map(|(action, set)| (*action, set.and(&asked)))
+        .filter(|(_, set)| !set.is_empty())
+        .collect();
+    let mut text = String::new();
+    // Writing into a string does not fail.
+    let _ = answer(&mut text, profile, pattern, &answers);
+    let allowed = parts.iter().filter(|(action, _)| action.lets_through());
+    let allowed = Set::union(allowed.map(|(_, set)| set.clone()).collect());
+    let partly = parts.len() > 1 && answers.len() == 1;
+    if partly && !allowed.is_empty() {
+        let words = describe_arguments(&allowed, abi, number);
+        let _ = writeln!(text, "  of all its calls these are allowed: {words}");
+    }
+    let _ = risk(&mut text, risk_of(abi, number, &asked));
+    if let Some(evidence) = evidence {
+        let _ = match evidence.seen(abi, number) {
+            Some(made) => seen(&mut text, made, Some(evidence)),
+            None => writeln!(text, "  made by nobody while recording{}", why_then(&answers)),
+        };
+    }
+    Ok(text)
+}
+
+fn why_then(answers: &[(Action, Set)]) -> &'static str {
+    if answers.iter().any(|(action, _)| action.lets_through()) {
+        ": every program, a later C library or a runtime needs it, or it was added by hand"
+    } else {
+        ""
+    }
+}
+
+fn answer(
+    text: &mut String,
+    profile: &Profile,
+    pattern: &Pattern,
+    answers: &[(Action, Set)],
+) -> fmt::Result {
+    let (abi, call) = (pattern.abi, shown(pattern));
+    if let [(action, set)] = answers {
+        writeln!(text, "{call} on {abi}: {}", past(*action))?;
+        return writeln!(text, "  {}", decided_by(profile, pattern, *action, set));
+    }
+    writeln!(text, "{call} on {abi}: that depends on its arguments")?;
+    for (action, set) in answers {
+        let words = describe_arguments(set, abi, pattern.number);
+        writeln!(text, "  {words}: {}", past(*action))?;
+        writeln!(text, "    {}", decided_by(profile, pattern, *action, set))?;
+    }
+    Ok(())
+}
+
+/// The entries that give this answer, as a path into the file.
+fn decided_by(profile: &Profile, pattern: &Pattern, action: Action, set: &Set) -> String {
+    let listed = profile.architectures.is_empty()
+        || profile.architectures.iter().any(|arch| arch.abi() == Some(pattern.abi));
+    if !listed && action == crate::policy::UNLISTED_ABI {
+        return format!("{} is not among the architectures of the profile", pattern.abi);
+    }
+    let name = pattern.abi.syscall_name(pattern.number).unwrap_or_default();
+    let applies = |entry: &crate::profile::Entry| {
+        entry.action == action
+            && entry.names.iter().any(|listed| listed == name)
+            && !Set::any(&entry.clauses(), width(pattern.abi)).and(set).is_empty()
+    };
+    let entries: Vec<_> = profile
+        .entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| applies(entry))
+        .map(|(nth, _)| format!("syscalls[{nth}]"))
+        .collect();
+    match entries.as_slice() {
+        [] if action == profile.default => {
+            format!("no entry says otherwise, and the default is: {action}")
+        }
+        [] => "through the multiplexer of this architecture".to_owned(),
+        entries => format!("decided by {}", entries.join(", ")),
+    }
+}
+
+fn risk(text: &mut String, risk: Risk) -> fmt::Result {
+    let Risk { class, level, reason, source } = risk;
+    let source = if source.is_empty() { String::new() } else { format!(" ({source})") };
+    writeln!(text, "  risk: {}, {class}: {reason}{source}", level.name())
+}
+
+fn seen(text: &mut String, seen: &Seen, evidence: Option<&Evidence>) -> fmt::Result {
+    writeln!(
+        text,
+        "  made {}, first {:.3} s after the recording began",
+        times(seen.count),
+        seen.first_seen.as_secs_f64()
+    )?;
+    let mut programs: Vec<_> = seen.programs.iter().collect();
+    programs.sort_by_key(|(path, count)| (std::cmp::Reverse(**count), (*path).clone()));
+    for (path, count) in programs {
+        writeln!(text, "    by {path}, {}", times(*count))?;
+    }
+    let phases = seen.phases.iter().map(|(phase, count)| format!("{}: {count}", phase.name()));
+    let phases: Vec<_> = phases.collect();
+    if !phases.is_empty() {
+        writeln!(text, "    by phase: {}", phases.join(", "))?;
+    }
+    if let Some(first) = &seen.first {
+        let of = evidence.and_then(|evidence| evidence.recording(&first.recording));
+        let of = of.map(|source| format!(" (recording of {}, {})", source.name, source.started));
+        writeln!(text, "    first in sample {}{}", first.sample, of.unwrap_or_default())?;
+        let names = seen.samples.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = match seen.more_samples {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        writeln!(text, "    in samples {names}{more}")?;
+    }
+    Ok(())
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
+/// The values of arguments that were seen, of those that are asked about.
+fn arguments(text: &mut String, recording: &Recording, pattern: &Pattern) -> fmt::Result {
+    const LISTED: usize = 20;
+    let Pattern { abi, number, .. } = *pattern;
+    let call = recording.calls.get(&abi).and_then(|calls| calls.get(&number));
+    let rule = abi.syscall_name(number).and_then(ArgumentRule::of);
+    let (Some(rule), Some(kept)) = (rule, call.and_then(|call| call.arguments.as_ref())) else {
+        return match pattern.args.iter().any(Option::is_some) {
+            true => writeln!(text, "  with which arguments is not in this recording"),
+            false => Ok(()),
+        };
+    };
+    let asked = |values: &[u64]| {
+        rule.keep.iter().zip(values).all(|(kept, value)| {
+            let given = pattern.args.get(usize::from(kept.argument)).copied().flatten();
+            given.is_none_or(|given| kept.reduce(given) == *value)
+        })
+    };
+    let mut values: Vec<_> = kept.values.iter().filter(|(values, _)| asked(values)).collect();
+    values.sort_by_key(|(values, used)| (std::cmp::Reverse(used.count), *values));
+    if values.is_empty() && kept.overflow == 0 {
+        writeln!(text, "  but never with these arguments")?;
+    }
+    for (values, used) in values.iter().take(LISTED) {
+        let programs: Vec<_> = used.programs.keys().map(String::as_str).collect();
+        let example = decode::call(abi, number, &rule.example(values));
+        writeln!(text, "    as {example}, {}, by {}", times(used.count), programs.join(", "))?;
+    }
+    if values.len() > LISTED {
+        writeln!(text, "    and in {} other ways", values.len() - LISTED)?;
+    }
+    if kept.overflow > 0 {
+        let times = times(kept.overflow);
+        writeln!(text, "    and {times} with arguments for which there was no room")?;
+    }
+    Ok(())
+}
+
+/// What a recording says about a call.
+pub fn recording(recording: &Recording, pattern: &Pattern) -> String {
+    let (abi, number) = (pattern.abi, pattern.number);
+    let evidence = Evidence::of(recording);
+    let name = shown(&Pattern { args: [None; 6], ..*pattern });
+    let mut text = String::new();
+    // Writing into a string does not fail.
+    let _ = match evidence.seen(abi, number) {
+        None => writeln!(text, "{name} on {abi}: never called"),
+        Some(made) => {
+            let _ = writeln!(text, "{name} on {abi}: called");
+            let _ = seen(&mut text, made, Some(&evidence));
+            if let Some(last) = recording
+                .samples_in_order()
+                .into_iter()
+                .rev()
+                .find(|sample| sample.has(abi, number))
+            {
+                let _ = writeln!(text, "    last in sample {}", last.name);
+            }
+            arguments(&mut text, recording, pattern)
+        }
+    };
+    for ((_, _, errno), count) in
+        recording.refused.iter().filter(|((of, call, _), _)| (*of, *call) == (abi, number))
+    {
+        let how = errno.map_or_else(
+            || "killing the task".to_owned(),
+            |errno| {
+                let known = crate::policy::Errno::new(errno);
+                known.map_or_else(|| errno.to_string(), |errno| errno.to_string())
+            },
+        );
+        let _ = writeln!(
+            text,
+            "  refused {} with {how} by the filter that was active while recording",
+            times(*count)
+        );
+    }
+    let _ = risk(&mut text, risk_of(abi, number, &Set::all()));
+    text
+}

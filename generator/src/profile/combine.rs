@@ -1,0 +1,312 @@
+//! Profiles out of profiles: what any of them allows, or what all of them do.
+//!
+//! The names of a profile hold for all of its architectures. So the union of profiles of different
+//! architectures allows each name on all of them, as [`Combined::notes`] then says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use thiserror::Error;
+
+use super::{Architecture, Arg, Entry, Profile};
+use crate::abi::Abi;
+use crate::policy::decide::{self, Inexpressible};
+use crate::policy::{Action, Clause, Conflict, Policy, Rule};
+
+/// How to combine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// What any of them allows.
+    Union,
+    /// What all of them allow.
+    Intersection,
+}
+
+/// Why profiles cannot be combined.
+#[derive(Debug, Error)]
+pub enum CombineError {
+    /// No profile was given.
+    #[error("there is no profile to combine")]
+    Nothing,
+    /// A call has two actions under the same condition.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// No policy does what is asked for.
+    #[error("{0}")]
+    Inexpressible(#[from] Inexpressible),
+    /// What is allowed differs between architectures, so that no names can say it.
+    #[error(
+        "`{0}` would have to be allowed otherwise on one architecture than on another, which a profile \
+         cannot say: combine profiles of one architecture"
+    )]
+    Architectures(String),
+    /// They have no architecture in common.
+    #[error("the profiles have no architecture in common, so nothing is allowed by all of them")]
+    NoArchitecture,
+}
+
+/// A profile made of others.
+#[derive(Clone, Debug)]
+pub struct Combined {
+    /// The profile.
+    pub profile: Profile,
+    /// What should be known about it.
+    pub notes: Vec<String>,
+}
+
+/// Combines profiles, as they work on a machine whose own ABI is `native`.
+///
+/// # Errors
+///
+/// [`CombineError`] if no profile says what is asked for. Nothing is left out instead.
+pub fn combine(profiles: &[Profile], how: How, native: Abi) -> Result<Combined, CombineError> {
+    let architectures = architectures(profiles, how)?;
+    let mut notes = Vec::new();
+    let lists: BTreeSet<_> = profiles.iter().map(|profile| &profile.architectures).collect();
+    if lists.len() > 1 {
+        let names: Vec<_> = architectures.iter().map(|architecture| architecture.name()).collect();
+        notes.push(format!(
+            "the profiles list different architectures; what is allowed now holds for {}",
+            if names.is_empty() { "the machine's own".to_owned() } else { names.join(", ") }
+        ));
+    }
+    let mut policies = profiles.iter().map(|profile| {
+        Profile { architectures: architectures.clone(), ..profile.clone() }.policy(native)
+    });
+    let mut policy = policies.next().ok_or(CombineError::Nothing)??;
+    for other in policies {
+        policy = match how {
+            How::Union => decide::union(&policy, &other?)?,
+            How::Intersection => decide::intersection(&policy, &other?)?,
+        };
+    }
+    let mut entries = entries(&policy)?;
+    let foreign = foreign(profiles, how);
+    if !foreign.is_empty() {
+        let names: BTreeSet<_> = foreign.iter().flat_map(|entry| entry.names.clone()).collect();
+        let names = names.into_iter().collect::<Vec<_>>().join(" ");
+        notes.push(format!("taken over as they are, since Strait does not know them: {names}"));
+    }
+    entries.extend(foreign);
+    let profile = Profile { default: policy.default_action(), architectures, entries };
+    // Whatever was overlooked would make the profile say something else.
+    let said = profile.policy(native)?;
+    match decide::compare(&policy, &said).changes().next() {
+        Some(change) => Err(CombineError::Architectures(
+            change.name().map_or_else(|| change.number.to_string(), str::to_owned),
+        )),
+        None => Ok(Combined { profile, notes }),
+    }
+}
+
+fn architectures(profiles: &[Profile], how: How) -> Result<Vec<Architecture>, CombineError> {
+    let mut sets = profiles
+        .iter()
+        .map(|profile| profile.architectures.iter().copied().collect::<BTreeSet<_>>());
+    let first = sets.next().ok_or(CombineError::Nothing)?;
+    let some_listed = !first.is_empty();
+    let all = sets.fold(first, |all, set| match how {
+        How::Union => &all | &set,
+        How::Intersection => &all & &set,
+    });
+    if all.is_empty() && how == How::Intersection && some_listed {
+        return Err(CombineError::NoArchitecture);
+    }
+    Ok(all.into_iter().collect())
+}
+
+/// The entries that say what a policy means, names with the same rules together.
+fn entries(policy: &Policy) -> Result<Vec<Entry>, CombineError> {
+    let mut by_name: BTreeMap<&'static str, &[Rule]> = BTreeMap::new();
+    for abi in policy.abis() {
+        for (number, name) in abi.syscalls() {
+            // A name that two numbers have is said by the number that it leads to.
+            if abi.syscall_number(name) == Some(number) {
+                let rules = policy.rules(abi, number);
+                match by_name.get(name) {
+                    Some(others) if !same(others, rules) => {
+                        return Err(CombineError::Architectures(name.to_owned()));
+                    }
+                    _ => {
+                        by_name.insert(name, rules);
+                    }
+                }
+            }
+        }
+    }
+    let mut together: BTreeMap<(Action, Clause), BTreeSet<&str>> = BTreeMap::new();
+    for (name, rules) in by_name {
+        for rule in rules {
+            for clause in &rule.clauses {
+                together.entry((rule.action, *clause)).or_default().insert(name);
+            }
+        }
+    }
+    // Entries that hold without conditions first, as people look for them.
+    let mut groups: Vec<_> = together.into_iter().collect();
+    groups.sort_by_key(|((action, clause), names)| {
+        (!clause.is_unconditional(), *action, names.first().copied(), *clause)
+    });
+    let entry = |((action, clause), names): ((Action, Clause), BTreeSet<&str>)| Entry {
+        names: names.into_iter().map(str::to_owned).collect(),
+        action,
+        args: clause.predicates().map(|(index, predicate)| Arg { index, predicate }).collect(),
+    };
+    Ok(groups.into_iter().map(entry).collect())
+}
+
+fn same(one: &[Rule], other: &[Rule]) -> bool {
+    let cases = |rules: &[Rule]| {
+        let cases = rules.iter().flat_map(|rule| {
+            rule.clauses.iter().map(|clause| (rule.action, *clause)).collect::<Vec<_>>()
+        });
+        cases.collect::<BTreeSet<_>>()
+    };
+    cases(one) == cases(other)
+}
+
+/// Entries of names that no ABI here has: of other architectures, or of newer kernels.
+fn foreign(profiles: &[Profile], how: How) -> Vec<Entry> {
+    let is_known = |name: &str| Abi::ALL.iter().any(|abi| abi.syscall_number(name).is_some());
+    let of = |profile: &Profile| {
+        let mut found: Vec<Entry> = Vec::new();
+        for entry in &profile.entries {
+            for name in entry.names.iter().filter(|name| !is_known(name)) {
+                let single = Entry { names: vec![name.clone()], ..entry.clone() };
+                if !found.contains(&single) {
+                    found.push(single);
+                }
+            }
+        }
+        found
+    };
+    let mut all = profiles.iter().map(of);
+    let mut entries = all.next().unwrap_or_default();
+    for other in all {
+        match how {
+            How::Union => {
+                let new = other.into_iter().filter(|entry| !entries.contains(entry));
+                let new: Vec<_> = new.collect();
+                entries.extend(new);
+            }
+            How::Intersection => entries.retain(|entry| other.contains(entry)),
+        }
+    }
+    entries.sort_by(|one, other| one.names.cmp(&other.names));
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::decide::{compare, within};
+    use crate::policy::{Errno, Predicate};
+    use crate::profile::{parse, print};
+    use proptest::prelude::*;
+
+    const ENOSYS: Action = Action::Errno(Errno::ENOSYS);
+
+    fn profile(entries: Vec<(&str, Option<u64>)>) -> Profile {
+        let entry = |(name, family): (&str, Option<u64>)| Entry {
+            names: vec![name.to_owned()],
+            action: Action::Allow,
+            args: family
+                .map(|value| Arg { index: 0, predicate: Predicate::Equal(value) })
+                .into_iter()
+                .collect(),
+        };
+        Profile {
+            default: ENOSYS,
+            architectures: vec![Abi::X86_64.into()],
+            entries: entries.into_iter().map(entry).collect(),
+        }
+    }
+
+    fn policy(profile: &Profile) -> Policy {
+        profile.policy(Abi::X86_64).unwrap()
+    }
+
+    fn both(one: &Profile, other: &Profile, how: How) -> Profile {
+        combine(&[one.clone(), other.clone()], how, Abi::X86_64).unwrap().profile
+    }
+
+    #[test]
+    fn arguments_are_alternatives() {
+        let (inet, unix) = (profile(vec![("socket", Some(2))]), profile(vec![("socket", Some(1))]));
+        let union = policy(&both(&inet, &unix, How::Union));
+        let socket = Abi::X86_64.syscall_number("socket").unwrap();
+        let families = (0..64).filter(|family| {
+            union.evaluate(Abi::X86_64, socket, &[*family, 1, 0, 0, 0, 0]).lets_through()
+        });
+        assert_eq!(families.collect::<Vec<_>>(), [1, 2]);
+        let none = policy(&both(&inet, &unix, How::Intersection));
+        assert!(!none.may_allow(Abi::X86_64, socket));
+    }
+
+    #[test]
+    fn a_call_allowed_by_one_whatever_its_arguments_is_so_in_the_union() {
+        let (some, all) = (profile(vec![("socket", Some(2))]), profile(vec![("socket", None)]));
+        assert!(compare(&policy(&both(&some, &all, How::Union)), &policy(&all)).is_equal());
+        assert!(compare(&policy(&both(&some, &all, How::Intersection)), &policy(&some)).is_equal());
+    }
+
+    #[test]
+    fn both_architectures_are_kept() {
+        let one = profile(vec![("read", None), ("open", None)]);
+        let other = Profile {
+            architectures: vec![Abi::Aarch64.into()],
+            ..profile(vec![("read", None), ("openat", None)])
+        };
+        let combined = combine(&[one.clone(), other.clone()], How::Union, Abi::X86_64).unwrap();
+        assert_eq!(combined.profile.architectures.len(), 2);
+        assert_eq!(combined.profile.entries[0].names, ["open", "openat", "read"]);
+        assert_eq!(combined.notes.len(), 1);
+        let error = combine(&[one, other], How::Intersection, Abi::X86_64).unwrap_err();
+        assert!(matches!(error, CombineError::NoArchitecture));
+    }
+
+    #[test]
+    fn names_that_are_not_known_are_kept_and_told() {
+        let one = profile(vec![("read", None), ("invented_in_2031", None)]);
+        let other = profile(vec![("read", None)]);
+        let union = combine(&[one.clone(), other.clone()], How::Union, Abi::X86_64).unwrap();
+        assert!(print(&union.profile).unwrap().contains("invented_in_2031"));
+        assert!(union.notes[0].contains("invented_in_2031"));
+        let less = both(&one, &other, How::Intersection);
+        assert!(!print(&less).unwrap().contains("invented_in_2031"));
+    }
+
+    fn any_profile() -> impl Strategy<Value = Profile> {
+        let call = prop::sample::select(vec!["read", "write", "socket", "clone", "personality"]);
+        let entry = (call, prop::option::of(0..4_u64));
+        prop::collection::vec(entry, 0..8).prop_map(profile)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_union_is_the_least_that_holds_both(one in any_profile(), other in any_profile()) {
+            let union = policy(&both(&one, &other, How::Union));
+            prop_assert!(within(&policy(&one), &union).is_ok());
+            prop_assert!(within(&policy(&other), &union).is_ok());
+            let swapped = policy(&both(&other, &one, How::Union));
+            prop_assert!(compare(&union, &swapped).is_equal());
+            let again = both(&both(&one, &other, How::Union), &one, How::Union);
+            prop_assert!(compare(&union, &policy(&again)).is_equal());
+        }
+
+        #[test]
+        fn an_intersection_is_within_both(one in any_profile(), other in any_profile()) {
+            let less = policy(&both(&one, &other, How::Intersection));
+            prop_assert!(within(&less, &policy(&one)).is_ok());
+            prop_assert!(within(&less, &policy(&other)).is_ok());
+        }
+
+        #[test]
+        fn what_is_combined_can_be_printed_and_read(one in any_profile(), other in any_profile()) {
+            let union = both(&one, &other, How::Union);
+            let read = parse(&print(&union).unwrap()).unwrap();
+            prop_assert!(compare(&policy(&union), &policy(&read)).is_equal());
+        }
+    }
+}

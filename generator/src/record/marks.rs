@@ -1,0 +1,444 @@
+//! Marks: whoever runs tests says when one has ended, and the difference of the counters since the mark
+//! before is that test's sample. The kernel has no part in it.
+//!
+//! The recorder listens on a socket whose path is in the environment of the command, as [`VARIABLE`].
+//! A client writes the name and a newline; the answer is `ok` and a newline once the counters have been
+//! read, or a line that says what is wrong.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::unistd::{Uid, chown};
+use tempfile::TempDir;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::assemble::abi_of_set;
+use super::probe::Snapshot;
+use super::user::User;
+use crate::abi::Abi;
+use crate::recording::Sample;
+
+/// The environment variable with the path of the socket.
+pub const VARIABLE: &str = "STRAIT_MARK";
+
+/// The longest name, in bytes.
+const LONGEST: usize = 1024;
+
+/// How long a client may take to say its name.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const OK: &str = "ok\n";
+
+/// Why a mark was not taken.
+#[derive(Debug, Error)]
+pub enum MarkError {
+    /// Not started by a recorder.
+    #[error(
+        "nobody records: {VARIABLE} is not set. Run what calls `strait mark` under \
+         `strait record -- COMMAND`, or say --if-recording"
+    )]
+    NoRecorder,
+    /// The recorder has ended, or the socket is another user's.
+    #[error(
+        "cannot reach the recorder at {path}: {source}. It has ended, or it records another user's command"
+    )]
+    Unreachable {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The recorder went away before it answered.
+    #[error("the recorder ended before it had taken the mark: {0}")]
+    Gone(#[source] io::Error),
+    /// The recorder refused.
+    #[error("the recorder did not take the mark: {0}")]
+    Refused(String),
+}
+
+/// Closes a sample of the recording that this process is part of, under this name. Returns when the
+/// counters have been read.
+///
+/// # Errors
+///
+/// [`MarkError`] if that did not happen.
+pub fn mark(name: &str) -> Result<(), MarkError> {
+    let path = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
+    let path = PathBuf::from(path.ok_or(MarkError::NoRecorder)?);
+    check(name).map_err(|why| MarkError::Refused(why.to_owned()))?;
+    let mut stream =
+        UnixStream::connect(&path).map_err(|source| MarkError::Unreachable { path, source })?;
+    let mut answer = String::new();
+    // If it has closed the socket there may still be an answer that says why.
+    let written = stream.write_all(format!("{name}\n").as_bytes());
+    stream.read_to_string(&mut answer).map_err(MarkError::Gone)?;
+    match answer.as_str() {
+        OK => Ok(()),
+        "" => Err(MarkError::Gone(
+            written.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()),
+        )),
+        why => Err(MarkError::Refused(why.trim().to_owned())),
+    }
+}
+
+fn check(name: &str) -> Result<(), &'static str> {
+    if name.trim().is_empty() {
+        Err("a sample needs a name")
+    } else if name.len() > LONGEST {
+        Err("the name has more than 1024 bytes")
+    } else if name.chars().any(char::is_control) {
+        Err("the name has a control character in it")
+    } else {
+        Ok(())
+    }
+}
+
+/// The socket on which marks come in, in a folder of its own that only the command's user may enter.
+#[derive(Debug)]
+pub struct Listener {
+    folder: TempDir,
+    socket: UnixListener,
+    user: Uid,
+}
+
+impl Listener {
+    /// Listens for marks of this user, or else of the caller.
+    pub fn new(user: Option<&User>) -> io::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("strait-")
+            .permissions(std::fs::Permissions::from_mode(0o700))
+            .tempdir()?;
+        let path = folder.path().join("mark");
+        let socket = UnixListener::bind(&path)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        socket.set_nonblocking(true)?;
+        if let Some((uid, gid)) = user.map(User::ids) {
+            chown(&path, Some(uid), Some(gid))?;
+            chown(folder.path(), Some(uid), Some(gid))?;
+        }
+        let user = user.map_or_else(Uid::current, |user| user.ids().0);
+        Ok(Self { folder, socket, user })
+    }
+
+    /// What the command has to be told.
+    pub fn variable(&self) -> (&'static str, OsString) {
+        (VARIABLE, self.path().into_os_string())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("mark")
+    }
+}
+
+/// A mark that wants to be taken.
+#[derive(Debug)]
+pub struct Request {
+    /// Name of the sample that ends.
+    pub name: String,
+    /// Who waits for it to be taken, or to hear why not.
+    pub answer: oneshot::Sender<Result<(), String>>,
+}
+
+/// Marks, as they come in. The socket is gone when this is.
+#[derive(Debug)]
+pub struct Incoming {
+    requests: mpsc::Receiver<Request>,
+    _folder: TempDir,
+}
+
+impl Incoming {
+    /// Begins to listen; to be called in a tokio runtime.
+    pub fn new(listener: Listener) -> io::Result<Self> {
+        let Listener { folder, socket, user } = listener;
+        let socket = tokio::net::UnixListener::from_std(socket)?;
+        let (sender, requests) = mpsc::channel(1);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = socket.accept().await {
+                tokio::spawn(serve(stream, user, sender.clone()));
+            }
+        });
+        Ok(Self { requests, _folder: folder })
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) -> Option<Request> {
+        self.requests.recv().await
+    }
+}
+
+/// One client, from its name to its answer.
+async fn serve(stream: tokio::net::UnixStream, user: Uid, sender: mpsc::Sender<Request>) {
+    let answer = match take(&stream, user, &sender).await {
+        Ok(()) => OK.to_owned(),
+        Err(why) => format!("{why}\n"),
+    };
+    // A client that has gone away needs no answer.
+    let _ = stream.writable().await;
+    let _ = stream.try_write(answer.as_bytes());
+}
+
+async fn take(
+    stream: &tokio::net::UnixStream,
+    user: Uid,
+    sender: &mpsc::Sender<Request>,
+) -> Result<(), String> {
+    let peer = stream.peer_cred().map_err(|error| error.to_string())?.uid();
+    if peer != 0 && peer != user.as_raw() {
+        return Err(format!("user {peer} may not mark what user {user} runs"));
+    }
+    let name = timeout(PATIENCE, read_line(stream))
+        .await
+        .map_err(|_| "no name came".to_owned())?
+        .map_err(|error| error.to_string())?;
+    check(&name)?;
+    let (answer, taken) = oneshot::channel();
+    let ended = || "the recording has ended".to_owned();
+    sender.send(Request { name, answer }).await.map_err(|_| ended())?;
+    taken.await.map_err(|_| ended())?
+}
+
+async fn read_line(stream: &tokio::net::UnixStream) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 256];
+    loop {
+        stream.readable().await?;
+        match stream.try_read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => bytes.extend(buffer.iter().take(length)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        if bytes.contains(&b'\n') || bytes.len() > LONGEST + 1 {
+            break;
+        }
+    }
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
+    String::from_utf8(bytes).map_err(|_| io::Error::other("the name is not UTF-8"))
+}
+
+/// The samples of a run.
+#[derive(Debug, Default)]
+pub struct Marks {
+    /// What was counted up to the last mark, by set and number.
+    before: HashMap<(u16, u32), u64>,
+    taken: Vec<Taken>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    name: String,
+    /// Nanoseconds of the probe's clock.
+    at: u64,
+    calls: Vec<((u16, u32), u64)>,
+}
+
+impl Marks {
+    /// Ends a sample: what was counted since the last one is its.
+    pub fn take(&mut self, name: String, at: u64, snapshot: &Snapshot) {
+        let mut calls = Vec::new();
+        for (key, count) in counts(snapshot) {
+            let before = self.before.insert(key, count).unwrap_or_default();
+            if count > before {
+                calls.push((key, count - before));
+            }
+        }
+        self.taken.push(Taken { name, at, calls });
+    }
+
+    /// What each sample has of the sets of a snapshot; samples without any are left out. `native` and
+    /// `start` are as for [`assemble`](super::assemble::assemble).
+    pub fn samples(&self, snapshot: &Snapshot, native: u32, start: u64) -> Vec<Sample> {
+        let abis: BTreeMap<u16, Abi> = snapshot
+            .sets
+            .iter()
+            .filter_map(|counts| {
+                let abi = u32::from(counts.program.key.abi);
+                Some((counts.set, abi_of_set(counts.set, abi, native)?))
+            })
+            .collect();
+        let samples = self.taken.iter().map(|taken| {
+            let mut calls: BTreeMap<Abi, BTreeMap<u32, u64>> = BTreeMap::new();
+            for ((set, number), count) in &taken.calls {
+                if let Some(abi) = abis.get(set) {
+                    *calls.entry(*abi).or_default().entry(*number).or_default() += count;
+                }
+            }
+            let finished = Duration::from_nanos(taken.at.saturating_sub(start));
+            Sample { recording: String::new(), finished, name: taken.name.clone(), calls }
+        });
+        samples.filter(|sample| !sample.calls.is_empty()).collect()
+    }
+
+    /// Leaves out what `strait mark` itself has called, which is no part of the workload.
+    pub fn without_own_calls(&self, mut snapshot: Snapshot) -> Snapshot {
+        if self.taken.is_empty() {
+            return snapshot;
+        }
+        let Ok(own) = std::fs::metadata("/proc/self/exe").map(|file| file.ino()) else {
+            return snapshot;
+        };
+        let mut gone = BTreeSet::new();
+        snapshot.sets.retain(|counts| {
+            let stays = counts.program.key.inode != own || !is_strait(&counts.program);
+            if !stays {
+                gone.insert(u32::from(counts.set));
+            }
+            stays
+        });
+        snapshot.unknown.retain(|(key, _)| !gone.contains(&key.set));
+        snapshot.refusals.retain(|(key, _)| !gone.contains(&key.set));
+        snapshot.arguments.retain(|(key, _)| !gone.contains(&key.set));
+        snapshot
+    }
+}
+
+/// The same inode on another device is another file. Devices cannot be compared (overlayfs and btrfs have
+/// other numbers within the kernel), but names can.
+fn is_strait(program: &probe_common::Program) -> bool {
+    let end = program.filename.iter().position(|byte| *byte == 0);
+    let path = program.filename.split_at(end.unwrap_or(program.filename.len())).0;
+    let name = Path::new(std::ffi::OsStr::from_bytes(path)).file_name();
+    std::env::current_exe().is_ok_and(|own| own.file_name() == name)
+}
+
+/// All counters by set and number. Calls whose arguments are kept are counted with these.
+fn counts(snapshot: &Snapshot) -> HashMap<(u16, u32), u64> {
+    let known = snapshot.sets.iter().flat_map(|counts| {
+        counts.calls.iter().map(|(number, seen)| ((counts.set, *number), seen.count))
+    });
+    let unknown = snapshot
+        .unknown
+        .iter()
+        .filter_map(|(key, seen)| Some(((u16::try_from(key.set).ok()?, key.number), seen.count)));
+    let by_arguments = snapshot
+        .arguments
+        .iter()
+        .filter_map(|(key, seen)| Some(((u16::try_from(key.set).ok()?, key.number), seen.count)));
+    let mut counts = HashMap::new();
+    for (key, count) in known.chain(unknown).chain(by_arguments) {
+        *counts.entry(key).or_default() += count;
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use probe_common::{PATH_LEN, Program, ProgramKey, SET_FIRST, Seen};
+
+    use super::super::probe::SetCounts;
+    use super::*;
+
+    fn snapshot(counts: &[(u16, u32, u64)]) -> Snapshot {
+        let mut sets: BTreeMap<u16, SetCounts> = BTreeMap::new();
+        for (set, number, count) in counts {
+            let program = Program {
+                key: ProgramKey { abi: set % 2, ..ProgramKey::default() },
+                pid: 0,
+                ready: 1,
+                filename: [0; PATH_LEN],
+                interp: [0; PATH_LEN],
+            };
+            let of_set = sets.entry(*set).or_insert_with(|| SetCounts {
+                set: *set,
+                program,
+                calls: Vec::new(),
+            });
+            of_set.calls.push((*number, Seen { count: *count, first: 1 }));
+        }
+        Snapshot { sets: sets.into_values().collect(), ..Snapshot::default() }
+    }
+
+    #[test]
+    fn a_sample_has_what_was_called_since_the_last_mark() {
+        let mut marks = Marks::default();
+        let (one, other) = (SET_FIRST, SET_FIRST + 1);
+        marks.take("first".to_owned(), 5_000_000, &snapshot(&[(one, 0, 3), (other, 1, 1)]));
+        marks.take("idle".to_owned(), 6_000_000, &snapshot(&[(one, 0, 3), (other, 1, 1)]));
+        let last = snapshot(&[(one, 0, 4), (one, 41, 2), (other, 1, 1)]);
+        marks.take("second".to_owned(), 9_000_000, &last);
+        let samples = marks.samples(&last, 0, 1_000_000);
+        let names: Vec<_> = samples.iter().map(|sample| sample.name.as_str()).collect();
+        assert_eq!(names, ["first", "second"]);
+        assert_eq!(samples[1].finished, Duration::from_millis(8));
+        let counts: Vec<_> = samples[1].calls.values().collect();
+        assert_eq!(counts, [&BTreeMap::from([(0, 1), (41, 2)])]);
+        let first: u64 = samples[0].calls.values().flat_map(BTreeMap::values).sum();
+        assert_eq!(first, 4);
+    }
+
+    #[test]
+    fn sets_of_another_container_are_not_in_its_samples() {
+        let mut marks = Marks::default();
+        marks.take("t".to_owned(), 1, &snapshot(&[(SET_FIRST, 0, 3), (SET_FIRST + 1, 1, 1)]));
+        let samples = marks.samples(&snapshot(&[(SET_FIRST, 0, 3)]), 0, 0);
+        let counts: Vec<_> = samples[0].calls.values().flat_map(BTreeMap::values).collect();
+        assert_eq!(counts, [&3]);
+    }
+
+    #[test]
+    fn names_are_one_line_of_text() {
+        assert!(check("tests/test_a.py::test[a b]").is_ok());
+        for wrong in ["", "  ", "a\nb", "\u{1b}[31m", &"x".repeat(LONGEST + 1)] {
+            assert!(check(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    /// Takes every mark but the ones called `bad`, like a recorder, until the clients have ended.
+    async fn recorder(listener: Listener, mut ended: oneshot::Receiver<()>) -> Vec<String> {
+        let mut incoming = Incoming::new(listener).unwrap();
+        let mut names = Vec::new();
+        loop {
+            tokio::select! {
+                Some(Request { name, answer }) = incoming.next() => {
+                    let verdict = if name == "bad" { Err("no room".to_owned()) } else { Ok(()) };
+                    let _ = answer.send(verdict);
+                    names.push(name);
+                }
+                _ = &mut ended => return names,
+            }
+        }
+    }
+
+    fn say(path: &Path, bytes: &[u8]) -> String {
+        let mut stream = UnixStream::connect(path).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn a_client_hears_when_its_mark_is_taken_and_why_it_is_not() {
+        let listener = Listener::new(None).unwrap();
+        let path = listener.path();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        let (end, ended) = oneshot::channel();
+        let clients = {
+            let path = path.clone();
+            std::thread::spawn(move || {
+                let said = [b"\n".as_slice(), b"\xff\n", b"bad\n", b"one\n"];
+                let answers = said.map(|bytes| say(&path, bytes));
+                end.send(()).unwrap();
+                answers
+            })
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        assert_eq!(runtime.block_on(recorder(listener, ended)), ["bad", "one"]);
+        assert_eq!(
+            clients.join().unwrap(),
+            ["a sample needs a name\n", "the name is not UTF-8\n", "no room\n", "ok\n"]
+        );
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,142 @@
+//! The script for CI, from a test job to the gate, over three releases of a small service.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::support::run::STRAIT;
+use crate::support::{kernel, scratch, scrub};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// One step of a job on a release.
+fn gate(dir: &Path, release: u32, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let mut command = Command::new(Path::new(ROOT).join("ci/gate.sh"));
+    scrub(&mut command, dir);
+    command
+        .env("STRAIT", STRAIT)
+        .env("STRAIT_PROFILE", "app.json")
+        .env("RELEASE", release.to_string())
+        .envs(environment.iter().copied())
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn succeeds(output: &Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Records the tests of a release in two shards, and compares.
+fn job(dir: &Path, release: u32) -> Output {
+    let _ = std::fs::remove_dir_all(dir.join(".strait"));
+    let tests = format!("{ROOT}/tests/fixtures/ci/run-tests.sh");
+    for shard in ["1", "2"] {
+        let environment = [("STRAIT_SHARD", shard)];
+        succeeds(&gate(dir, release, &environment, &["record", "--", &tests, shard]));
+    }
+    gate(dir, release, &[("GITHUB_OUTPUT", "output")], &["compare"])
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn accept(dir: &Path) {
+    for file in ["app.json", "app.evidence.json"] {
+        std::fs::copy(dir.join(".strait").join(file), dir.join(file)).unwrap();
+    }
+}
+
+/// The same rules in other words: every name in an entry of its own, backwards.
+fn rewritten(profile: &Value) -> Value {
+    let mut rewritten = profile.clone();
+    let entries = profile["syscalls"].as_array().unwrap().iter().rev().flat_map(|entry| {
+        entry["names"].as_array().unwrap().iter().rev().map(|name| {
+            let mut single = entry.clone();
+            single["names"] = json!([name]);
+            single
+        })
+    });
+    rewritten["syscalls"] = entries.collect();
+    rewritten
+}
+
+#[test]
+fn three_releases_of_a_service_pass_the_gate_or_not() {
+    kernel::require_root();
+    let dir = scratch();
+    let dir = dir.path();
+
+    // Nothing is committed yet.
+    succeeds(&job(dir, 1));
+    assert!(std::fs::read_to_string(dir.join("output")).unwrap().contains("verdict=new"));
+    accept(dir);
+
+    // The same release again is equal, and so is another spelling of the profile.
+    succeeds(&job(dir, 1));
+    assert_eq!(read(&dir.join(".strait/diff.json"))["verdict"], "equal");
+    let other = rewritten(&read(&dir.join("app.json")));
+    std::fs::write(dir.join("app.json"), serde_json::to_string(&other).unwrap()).unwrap();
+    succeeds(&gate(dir, 1, &[], &["compare"]));
+    assert_eq!(read(&dir.join(".strait/diff.json"))["verdict"], "equal");
+
+    // Release 2 locks what it writes.
+    let output = job(dir, 2);
+    assert_eq!(output.status.code(), Some(10), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = read(&dir.join(".strait/diff.json"));
+    assert_eq!(report["verdict"], "widened", "{report:#}");
+    assert_eq!(report["counts"]["widened"], 1, "{report:#}");
+    let change = &report["changes"][0];
+    assert_eq!(change["syscall"], "flock");
+    assert_eq!(change["evidence"]["first"]["sample"], "test_upload");
+    let programs = change["evidence"]["programs"].as_object().unwrap();
+    assert!(programs.keys().all(|path| path.contains("python3")), "{programs:?}");
+    let comment = std::fs::read_to_string(dir.join(".strait/diff.markdown")).unwrap();
+    assert!(comment.contains("`flock`") && comment.contains("test_upload"), "{comment}");
+    assert!(comment.contains("This fails"), "{comment}");
+    accept(dir);
+
+    // Release 3 makes no links any more.
+    succeeds(&job(dir, 3));
+    let report = read(&dir.join(".strait/diff.json"));
+    assert_eq!(report["verdict"], "narrowed", "{report:#}");
+    let lost: Vec<_> = report["changes"].as_array().unwrap().iter().collect();
+    assert!(lost.iter().any(|change| change["syscall"] == "symlink"), "{report:#}");
+}
+
+#[test]
+fn a_reviewed_change_passes() {
+    kernel::require_root();
+    let dir = scratch();
+    let dir = dir.path();
+    succeeds(&job(dir, 1));
+    accept(dir);
+    assert_eq!(job(dir, 2).status.code(), Some(10));
+    let exceptions = json!({"schema": "strait.allow/v1", "exceptions": [
+        {"call": "flock(_, LOCK_EX)", "reason": "uploads are locked"},
+    ]});
+    std::fs::write(dir.join("reviewed.json"), exceptions.to_string()).unwrap();
+    let environment = [("STRAIT_ALLOW_FILE", "reviewed.json")];
+    // That name is in no table of Strait, so the exception has to say it otherwise.
+    assert_eq!(gate(dir, 2, &environment, &["compare"]).status.code(), Some(1));
+    let exceptions = exceptions.to_string().replace("(_, LOCK_EX)", "");
+    std::fs::write(dir.join("reviewed.json"), exceptions).unwrap();
+    succeeds(&gate(dir, 2, &environment, &["compare"]));
+}
+
+#[test]
+fn what_fails_on_the_way_fails_the_job() {
+    kernel::require_root();
+    let dir = scratch();
+    let dir = dir.path();
+    assert_eq!(gate(dir, 1, &[], &["compare"]).status.code(), Some(1), "no recording");
+    assert_eq!(gate(dir, 1, &[], &["frobnicate"]).status.code(), Some(2));
+    assert_eq!(gate(dir, 1, &[], &["run", "--", "/bin/sh", "-c", "exit 7"]).status.code(), Some(7));
+    succeeds(&job(dir, 1));
+    std::fs::write(dir.join("app.json"), "{ \"defaultAction\"").unwrap();
+    let output = gate(dir, 1, &[], &["compare"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("app.json"));
+}

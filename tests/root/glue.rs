@@ -1,0 +1,116 @@
+//! The scripts under `glue/`: with each test runner, the test that makes a call is the one that is named.
+
+use std::path::Path;
+
+use strait::abi::Abi;
+use strait::recording::{Recording, Sample};
+
+use crate::support::calls::read_complete_recording;
+use crate::support::run::STRAIT;
+use crate::support::{kernel, scratch, strait};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+fn record(dir: &Path, script: &str) -> Recording {
+    kernel::require_root();
+    let root = Path::new(ROOT).canonicalize().unwrap();
+    strait()
+        .args(["record", "-o", "r.json", "--", "/bin/sh", "-e", "-c", script])
+        .env("STRAIT", STRAIT)
+        .env("GLUE", root.join("glue"))
+        .env("FIXTURES", root.join("tests/fixtures/glue"))
+        .in_dir(dir)
+        .run();
+    read_complete_recording(&dir.join("r.json"))
+}
+
+fn names(recording: &Recording) -> Vec<&str> {
+    recording.samples.iter().map(|sample| sample.name.as_str()).collect()
+}
+
+/// The samples in which a pipe with a name was made.
+fn with_a_pipe(recording: &Recording) -> Vec<&str> {
+    let made = |sample: &&Sample| {
+        ["mknod", "mknodat"]
+            .into_iter()
+            .filter_map(|name| Abi::NATIVE.syscall_number(name))
+            .any(|number| sample.has(Abi::NATIVE, number))
+    };
+    recording.samples.iter().filter(made).map(|sample| sample.name.as_str()).collect()
+}
+
+#[test]
+fn pytest() {
+    kernel::require("py.test-3", "python3-pytest");
+    let dir = scratch();
+    let script = "cp $FIXTURES/test_app.py .; PYTHONPATH=$GLUE /usr/bin/python3 -B -m pytest -q \
+                  -p strait_pytest -p no:cacheprovider test_app.py";
+    let recording = record(dir.path(), script);
+    let [collection, nothing, pipe] = names(&recording)[..] else {
+        panic!("{:?}", names(&recording));
+    };
+    assert_eq!((collection, nothing), ("(collection)", "test_app.py::test_nothing"));
+    assert_eq!(pipe, "test_app.py::test_makes_a_pipe");
+    assert_eq!(with_a_pipe(&recording), [pipe]);
+}
+
+#[test]
+fn bats() {
+    kernel::require("bats", "bats");
+    let dir = scratch();
+    let recording = record(dir.path(), "TMPDIR=. bats $FIXTURES/app.bats");
+    assert_eq!(
+        names(&recording),
+        ["(start of app.bats)", "app.bats: nothing", "app.bats: makes a pipe"]
+    );
+    assert_eq!(with_a_pipe(&recording), ["app.bats: makes a pipe"]);
+}
+
+/// As nextest calls it: to list the tests, then once for each.
+#[test]
+fn nextest() {
+    let dir = scratch();
+    let script = "cp /bin/sh app-1234; \
+                  $GLUE/nextest.sh ./app-1234 -c : --list; \
+                  $GLUE/nextest.sh ./app-1234 -c : --exact tests::nothing --nocapture; \
+                  $GLUE/nextest.sh ./app-1234 -c 'mkfifo pipe' --exact tests::pipe --nocapture; \
+                  ! $GLUE/nextest.sh ./app-1234 -c 'exit 3' --exact tests::fails";
+    let recording = record(dir.path(), script);
+    let names = names(&recording);
+    assert_eq!(
+        names,
+        ["tests::nothing", "tests::pipe", "tests::fails"].map(|t| format!("app-1234 {t}"))
+    );
+    assert_eq!(with_a_pipe(&recording), ["app-1234 tests::pipe"]);
+}
+
+#[test]
+fn go_test() {
+    let dir = scratch();
+    let line = |action: &str, test: &str| {
+        format!(
+            r#"{{"Time":"2026-01-01T00:00:00Z","Action":"{action}","Package":"shop/web","Test":"{test}"}}"#
+        )
+    };
+    let lines = [
+        line("run", "TestNothing"),
+        line("output", "TestNothing"),
+        line("pass", "TestNothing"),
+        line("fail", "TestPipe/with_space"),
+        r#"{"Action":"fail","Package":"shop/web","Elapsed":0.1}"#.to_owned(),
+    ];
+    std::fs::write(dir.path().join("lines"), lines.join("\n") + "\n").unwrap();
+    let recording = record(dir.path(), "$GLUE/go-test.sh <lines >passed; cmp lines passed");
+    assert_eq!(names(&recording), ["shop/web.TestNothing", "shop/web.TestPipe/with_space"]);
+}
+
+#[test]
+fn junit() {
+    let dir = scratch();
+    let report = r#"<?xml version="1.0"?>
+<testsuites><testsuite tests="2" name="web.UploadTest" time="0.1"><testcase name="a"/></testsuite></testsuites>"#;
+    std::fs::write(dir.path().join("report.xml"), report).unwrap();
+    let recording = record(dir.path(), "mkfifo pipe; $GLUE/junit.sh report.xml");
+    assert_eq!(names(&recording), ["web.UploadTest"]);
+    assert_eq!(with_a_pipe(&recording), ["web.UploadTest"]);
+}
