@@ -39,7 +39,7 @@ fn what_is_no_profile_says_so() {
         ))
     };
     let cases = [
-        ("".to_owned(), "not a whole JSON file"),
+        ("".to_owned(), "this file is empty"),
         ("7".to_owned(), "$: expected an object"),
         ("{}".to_owned(), "unconfined"),
         ("{\"schema\": \"strait.recording/v1\"}".to_owned(), "strait generate"),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{ExportError, Exported, File, Named, Options, yaml};
 use crate::abi::Abi;
-use crate::policy::{Action, Conflict, Errno, Predicate, multiplex};
+use crate::policy::{Action, Conflict, Errno, Predicate, Width, decide, multiplex};
 use crate::profile::lint::overlapping;
 use crate::profile::{self, Entry, Profile};
 
@@ -53,18 +53,22 @@ pub fn adapt(profile: &Profile) -> Result<Adapted, Conflict> {
     // A refusal that is now the default no longer stands in the way of other rules for its call.
     loop {
         let after = adapted.profile.policy(Abi::NATIVE)?;
+        let comparison = decide::compare(&before, &after);
+        let widened = comparison.changes().filter(|change| change.widened.is_some());
         let mut wider = BTreeSet::new();
-        for abi in before.abis() {
-            for (number, name) in abi.syscalls() {
-                if after.may_allow(abi, number) && !before.may_allow(abi, number) {
-                    let through = abi.syscalls().map(|(_, other)| other).filter(|other| {
-                        multiplex::multiplexer(abi, other).is_some_and(|(call, _)| call == name)
-                    });
-                    wider.extend(through.chain([name]).map(str::to_owned));
-                }
-            }
+        for (abi, name) in widened.filter_map(|change| Some((change.abi, change.name()?))) {
+            // A rule for a multiplexer and those for the calls through it get in each other's way.
+            let family = multiplex::multiplexer(abi, name).map_or(name, |(call, _)| call);
+            let through = abi.syscalls().map(|(_, other)| other).filter(|other| {
+                multiplex::multiplexer(abi, other).is_some_and(|(call, _)| call == family)
+            });
+            wider.extend(through.chain([name, family]).map(str::to_owned));
         }
         if wider.is_empty() {
+            // Of two rules for a call the first counts; without it, the other one gives its error.
+            let others = comparison.changes().filter(|change| change.refusal.is_some());
+            let names = others.filter_map(|change| change.name().map(str::to_owned));
+            adapted.other_errno.extend(names);
             return Ok(adapted);
         }
         leave_out(&mut adapted, &wider);
@@ -100,13 +104,15 @@ fn lost_refusals(profile: &Profile, adapted: &Profile) -> BTreeSet<String> {
     let gone = |entry: &&Entry| {
         !entry.action.lets_through() && !entry.args.is_empty() && !adapted.entries.contains(entry)
     };
+    // In 32 bits a large constant is another one, so there conditions of one call may always overlap.
+    let truncates =
+        profile.abis(Abi::NATIVE).iter().any(|abi| crate::policy::width(*abi) == Width::Bits32);
     for refusal in profile.entries.iter().filter(gone) {
         for entry in adapted.entries.iter().filter(|entry| entry.action.lets_through()) {
             let overlaps = refusal.clauses().iter().any(|refused| {
-                entry
-                    .clauses()
-                    .iter()
-                    .any(|allowed| !allowed.is_unconditional() && overlapping(refused, allowed))
+                entry.clauses().iter().any(|allowed| {
+                    !allowed.is_unconditional() && (truncates || overlapping(refused, allowed))
+                })
             });
             let names = entry.names.iter().filter(|name| overlaps && refusal.names.contains(name));
             lost.extend(names.cloned());
