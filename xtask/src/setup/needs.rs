@@ -143,6 +143,13 @@ const NEEDS: &[Need] = &[
     command(Level::Test, &["docker-compose"], "docker-compose", "reading exported compose files"),
     command(Level::Test, &["skopeo"], "skopeo", "reading exported artifacts"),
     command(Level::Test, &["mmdebstrap"], "mmdebstrap", "images without a registry"),
+    file(
+        Level::Test,
+        "podman's seccomp profile",
+        &["/usr/share/containers/seccomp.json"],
+        "golang-github-containers-common",
+        "comparing the baseline with the file that it comes from",
+    ),
     command(Level::Bench, &["wrk"], "wrk", "putting nginx under load"),
     command(Level::Bench, &["redis-server"], "redis-server", "a workload to measure"),
     command(Level::Bench, &["redis-benchmark"], "redis-tools", "putting redis under load"),
