@@ -174,6 +174,8 @@ fn the_baselines_are_the_files_they_come_from() {
         ),
     ] {
         if !Path::new(file).exists() {
+            // The second one is no package's, and not part of the project.
+            assert_ne!(baseline, "podman-default", "no {file}: run `cargo xtask setup test`");
             continue;
         }
         for caps in ["none", "all", "SYS_ADMIN", "AUDIT_WRITE", "SYS_PTRACE,SYS_TIME,BPF,PERFMON"] {
@@ -184,5 +186,93 @@ fn the_baselines_are_the_files_they_come_from() {
                 "{file} {caps}: {stdout}"
             );
         }
+    }
+}
+
+/// A recording of `socket` and, if there are any, the values that were kept of its arguments.
+fn recording(arguments: &str) -> String {
+    format!(
+        r#"{{"schema": "strait.recording/v1", "tool": {{"name": "strait", "version": "0.1.0"}},
+            "host": {{"kernel": "6.12.0", "arch": "x86_64"}},
+            "target": {{"kind": "command", "start": "exec", "name": "app", "command": ["app"]}},
+            "started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:00:09Z",
+            "complete": true, "losses": {{"calls": 0, "programs": 0, "missed": 0, "tasks": 0}}, "programs": [],
+            "abis": {{"x86_64": {{"syscalls": {{
+                "execve": {{"number": 59, "count": 1, "first_seen_ms": 0, "programs": {{}}, "phases": {{}}}},
+                "socket": {{"number": 41, "count": 3, "first_seen_ms": 1, "programs": {{}}, "phases": {{}}{arguments}}}
+            }}}}}}, "refused": []}}"#
+    )
+}
+
+/// What `check --covers` says about a profile that allows `socket` for one family.
+fn covers(family: u32, arguments: &str, code: i32) -> serde_json::Value {
+    let dir = scratch();
+    std::fs::write(dir.path().join("r.json"), recording(arguments)).unwrap();
+    let socket = format!(
+        r#", {{"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [
+            {{"index": 0, "value": 4294967295, "valueTwo": {family}, "op": "SCMP_CMP_MASKED_EQ"}}]}}"#
+    );
+    std::fs::write(dir.path().join("p.json"), profile(&socket)).unwrap();
+    let run = strait().args(["check", "p.json", "--covers", "r.json", "--format", "json"]);
+    let stdout = run.in_dir(dir.path()).expect_exit(code).run().stdout;
+    let value = serde_json::from_str(&stdout).unwrap();
+    valid(include_str!("../../profiles/schema/check-v1.json"), &value);
+    value
+}
+
+fn valid(schema: &str, value: &serde_json::Value) {
+    let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+    let errors: Vec<_> = validator.iter_errors(value).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
+const SEEN: &str = r#", "arguments": {"indexes": [0, 1, 2], "overflow": 0, "values": [
+    {"values": [2, 1, 0], "count": 3, "first_seen_ms": 1, "programs": {}, "phases": {}}]}"#;
+
+#[test]
+fn recorded_arguments_are_covered_or_shown() {
+    let report = covers(2, SEEN, 0);
+    assert_eq!(report["covers"][0]["missing"], serde_json::json!([]), "{report:#}");
+    assert_eq!(report["covers"][0]["uncertain"], serde_json::json!([]), "{report:#}");
+    let report = covers(1, SEEN, 12);
+    let missing = &report["covers"][0]["missing"];
+    assert_eq!(missing.as_array().unwrap().len(), 1, "{report:#}");
+    assert!(missing.to_string().contains("AF_INET"), "{missing}");
+}
+
+#[test]
+fn without_recorded_arguments_a_condition_is_uncertain() {
+    let report = covers(2, "", 0);
+    let uncertain = report["covers"][0]["uncertain"].to_string();
+    assert!(uncertain.contains("socket"), "{report:#}");
+}
+
+#[test]
+fn the_schema_of_filters_takes_what_strait_takes() {
+    let schema = include_str!("../../profiles/schema/filter-v1.json");
+    let filters = serde_json::json!({"schema": "strait.filter/v1", "pid": 7, "name": "app",
+        "filters": [[[6, 0, 0, 0x7fff_0000_u32]]]});
+    valid(schema, &filters);
+    let dir = scratch();
+    let check = |text: String, code| {
+        std::fs::write(dir.path().join("live.json"), text).unwrap();
+        std::fs::write(dir.path().join("p.json"), profile("")).unwrap();
+        let run = strait().args(["check", "p.json", "--within", "live.json"]);
+        run.in_dir(dir.path()).expect_exit(code).run()
+    };
+    check(filters.to_string(), 0);
+    // A filter that refuses everything.
+    check(filters.to_string().replace("2147418112", "327681"), 10);
+    let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+    for (place, wrong) in [
+        ("/schema", serde_json::json!("strait.filter/v2")),
+        ("/filters", serde_json::json!([])),
+        ("/filters/0/0", serde_json::json!([6, 0, 0])),
+        ("/filters/0/0/0", serde_json::json!(-1)),
+    ] {
+        let mut value = filters.clone();
+        *value.pointer_mut(place).unwrap() = wrong;
+        assert!(!validator.is_valid(&value), "{place}");
+        check(value.to_string(), 1).says(&["live.json"]);
     }
 }

@@ -7,9 +7,13 @@
     reason = "a test that cannot go on fails, and its helpers with it"
 )]
 
+mod arbitrary;
 mod bad_input;
 mod baseline;
+mod compiled;
 mod enforced;
+mod judge;
+mod laws;
 mod manifests;
 mod recordings;
 mod support;

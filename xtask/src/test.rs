@@ -23,7 +23,13 @@ pub fn run(root: &Path) -> Result<()> {
         .show("clippy")?;
     ui::step("testing");
     as_root(cargo().args(["test", "--quiet", "--workspace", "--features", PRIVILEGED]))?
-        .show("the tests")
+        .show("the tests")?;
+    ui::step("trying the laws of policies on ten thousand cases each");
+    cargo()
+        .args(["test", "--release", "--quiet", "--package", "strait", "--test", "pipeline"])
+        .args(["--", "laws::", "compiled::", "judge::"])
+        .env("PROPTEST_CASES", "10000")
+        .show("the laws")
 }
 
 /// Has cargo run tests as root, while it builds them as whoever called.

@@ -8,6 +8,7 @@ pub mod json;
 use std::collections::BTreeSet;
 
 use crate::abi::Abi;
+use crate::policy::argument::ArgumentRule;
 use crate::policy::baseline::KernelVersion;
 use crate::policy::decide::{Certainty, Comparison, Meaning, Witness};
 use crate::policy::fallback::fallbacks;
@@ -156,8 +157,10 @@ impl Coverage {
         };
         let mut uncertain = arguments.overflow > 0 && profile.depends_on_arguments(abi, number);
         for (values, used) in &arguments.values {
-            let indexes = arguments.indexes.iter().map(|index| usize::from(*index));
-            let known: Vec<(usize, u64)> = indexes.zip(values.iter().copied()).collect();
+            let pairs = arguments.indexes.iter().zip(values);
+            let known: Vec<(usize, u64)> = pairs
+                .map(|(index, value)| (usize::from(*index), example(abi, number, *index, *value)))
+                .collect();
             match profile.lets_through(abi, number, &known) {
                 Ok(Certainty::Always) => {}
                 Ok(Certainty::Sometimes) => uncertain = true,
@@ -197,6 +200,13 @@ impl Coverage {
         let missing = Missing { abi, number, args, count, action, falls_back_to };
         if by_design { &mut self.fallbacks } else { &mut self.missing }.push(missing);
     }
+}
+
+/// An argument of which this value was recorded: of some only a property is kept, such as that it is not 0.
+fn example(abi: Abi, number: u32, index: u8, value: u64) -> u64 {
+    let rule = abi.syscall_name(number).and_then(ArgumentRule::of);
+    let kept = rule.and_then(|rule| rule.keep.iter().find(|kept| kept.argument == index));
+    kept.map_or(value, |kept| kept.example(value))
 }
 
 impl Report {

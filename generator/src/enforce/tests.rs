@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use libseccomp::{ScmpArch, ScmpSyscall};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::*;
 use crate::bpf::{Call, Filter, action};
@@ -138,26 +139,35 @@ pub(super) fn is_dependable(policy: &Policy, abi: Abi, number: u32) -> bool {
     clauses.len() == 1 || equalities || (abi == Abi::X86_64 && is_exact(&clauses))
 }
 
+/// The same cases every time.
+fn pinned() -> ProptestConfig {
+    let rng_seed = RngSeed::Fixed(0x5eed);
+    ProptestConfig { cases: 256, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 /// Registers as they can be: a 32-bit program has no upper halves.
 pub(super) fn possible(abi: Abi, args: Args) -> Args {
     if abi == Abi::X86 { args.map(|arg| arg & 0xffff_ffff) } else { args }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(pinned())]
 
     #[test]
     fn a_compiled_filter_does_what_the_policy_says(
         profile in profile(),
         picks in prop::collection::vec(prop::array::uniform6(0..997usize), 24),
     ) {
-        let compiled = compile(&profile).unwrap();
-    let filter = compiled.program.filter().unwrap();
         let policy = profile.policy(Abi::X86_64).unwrap();
+        // What is not dependable spoils calls that are, and can keep libseccomp busy for ever.
+        prop_assume!(X86_ABIS.into_iter().all(|abi| {
+            abi.syscalls().all(|(number, _)| is_dependable(&policy, abi, number))
+        }));
+        let compiled = compile(&profile).unwrap();
+        let filter = compiled.program.filter().unwrap();
         let values = edges(&profile);
         for abi in X86_ABIS {
-            let exact = numbers(abi, &NAMES).into_iter().filter(|(number, _)| is_dependable(&policy, abi, *number));
-            for (number, name) in exact {
+            for (number, name) in numbers(abi, &NAMES) {
                 for pick in &picks {
                     let args = possible(abi, pick.map(|index| values[index % values.len()]));
                     let meant = policy.evaluate(abi, number, &args);
@@ -188,7 +198,7 @@ fn equalities() -> impl Strategy<Value = Profile> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(pinned())]
 
     #[test]
     fn a_compiled_filter_means_what_the_policy_does(profile in equalities()) {

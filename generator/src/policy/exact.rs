@@ -5,6 +5,16 @@
 //! refuses what is allowed (`< 1` or `<= 2³²`, for 1), or allows what is refused (`< 2³²-1` or
 //! `>= 2³²`, for 2³²-1; `arg0 >= 15` or `arg0 <= 14 and arg1 == 0`, for (0, 15)). The forms below
 //! came out exact when compiled filters were run against the policy, over random conditions.
+//!
+//! This is about one call alone. Two things it cannot rule out, both seen with 2.5.4:
+//!
+//! - Calls that end in the same comparison share it, although not all of them come to it with the same
+//!   argument loaded. So a condition that is not exact can spoil another call; and on i386, where `ipc` and
+//!   `socketcall` have conditions for several hidden calls, equalities can be spoilt too: with `semop`,
+//!   `socket` and `connect` allowed, and `shmat` and `accept4` if `arg1 == 2`, `shmat` passes with 1.
+//! - Ordered comparisons of one call that overlap can keep `seccomp_rule_add` busy for ever.
+//!
+//! Hence the proof about the whole filter, [`faithful`](crate::enforce::faithful).
 
 use super::clause::{Clause, Predicate};
 use super::complement::overlap;

@@ -145,6 +145,13 @@ const NEEDS: &[Need] = &[
     command(Level::Test, &["mmdebstrap"], "mmdebstrap", "images without a registry"),
     command(Level::Test, &["py.test-3"], "python3-pytest", "a test runner that marks its tests"),
     command(Level::Test, &["bats"], "bats", "another one"),
+    file(
+        Level::Test,
+        "podman's seccomp profile",
+        &["/usr/share/containers/seccomp.json"],
+        "golang-github-containers-common",
+        "comparing the baseline with the file that it comes from",
+    ),
     command(Level::Bench, &["wrk"], "wrk", "putting nginx under load"),
     command(Level::Bench, &["redis-server"], "redis-server", "a workload to measure"),
     command(Level::Bench, &["redis-benchmark"], "redis-tools", "putting redis under load"),

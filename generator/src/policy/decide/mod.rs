@@ -172,17 +172,22 @@ impl Comparison {
 
 /// The changes of one ABI: one for each name, and one for all numbers without a name that change alike.
 fn changes_of(abi: Abi, before: &Meaning, after: &Meaning) -> Vec<Change> {
-    let named: BTreeSet<u32> = abi.syscalls().map(|(number, _)| number).collect();
-    let mut starts: BTreeSet<u32> = before.starts(abi).chain(after.starts(abi)).collect();
-    starts.extend(named.iter().flat_map(|number| [*number, number + 1]));
-    starts.insert(0);
-    let starts: Vec<u32> = starts.into_iter().filter(|start| *start <= LAST_NUMBER).collect();
+    let named = abi.syscalls().flat_map(|(number, _)| [number, number + 1]);
+    let mut starts: Vec<u32> = before.starts(abi).chain(after.starts(abi)).chain(named).collect();
+    starts.push(0);
+    starts.retain(|start| *start <= LAST_NUMBER);
+    starts.sort_unstable();
+    starts.dedup();
     let ends = starts.iter().skip(1).copied().chain([LAST_NUMBER + 1]);
     let mut changes: Vec<Change> = Vec::new();
     let mut unnamed: BTreeMap<(Action, Action), usize> = BTreeMap::new();
     for (start, end) in starts.iter().copied().zip(ends) {
         let (one, other) = (before.decision(abi, start), after.decision(abi, start));
-        let actions = one.uniform().zip(other.uniform()).filter(|_| !named.contains(&start));
+        if one.uniform().is_some() && one.uniform() == other.uniform() {
+            continue;
+        }
+        let is_named = abi.syscall_name(start).is_some();
+        let actions = one.uniform().zip(other.uniform()).filter(|_| !is_named);
         if let Some(nth) = actions.and_then(|actions| unnamed.get(&actions)) {
             if let Some(change) = changes.get_mut(*nth) {
                 change.more += end - start;

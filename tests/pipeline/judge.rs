@@ -1,0 +1,109 @@
+//! The kernel's own answers, to calls that do nothing whatever their arguments are.
+
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
+use proptest::prelude::*;
+use strait::abi::Abi;
+use strait::enforce::{NoNewPrivs, Program, compile, install, native};
+use strait::policy::exact::is_exact;
+use strait::policy::{Action, Args, Clause};
+use strait::profile::{Arg, Entry, Profile};
+
+use crate::arbitrary::{ENOSYS, EPERM, laws, predicate};
+
+/// Calls without parameters.
+const NAMES: [&str; 4] = ["getppid", "getuid", "getgid", "gettid"];
+
+/// A call, and the error that it has to give, 0 for none.
+type Asked = (u32, Args, i32);
+
+/// What the kernel answers to a call: an error number, or 0.
+fn answer(number: u32, args: &Args) -> i32 {
+    let [a, b, c, d, e, f] = args;
+    // SAFETY: these calls look at no argument and only return a number.
+    if unsafe { libc::syscall(number.into(), *a, *b, *c, *d, *e, *f) } >= 0 {
+        return 0;
+    }
+    // SAFETY: points to this thread's errno.
+    unsafe { *libc::__errno_location() }
+}
+
+/// The place of the first call that a child under the filter is answered otherwise.
+fn first_wrong(program: &Program, asked: &[Asked]) -> Option<usize> {
+    // SAFETY: the child makes system calls only, allocates nothing and ends with `_exit`.
+    let child = match unsafe { fork() }.unwrap() {
+        ForkResult::Child => {
+            let status = match install(program, NoNewPrivs::Set) {
+                Ok(()) => {
+                    let mut all = asked.iter();
+                    let wrong =
+                        all.position(|(number, args, errno)| answer(*number, args) != *errno);
+                    wrong.map_or(0, |nth| i32::try_from(nth).unwrap_or(0) + 1)
+                }
+                Err(_) => 125,
+            };
+            // SAFETY: ends the child without running the parent's exit handlers.
+            unsafe { libc::_exit(status) }
+        }
+        ForkResult::Parent { child } => child,
+    };
+    match waitpid(child, None).unwrap() {
+        WaitStatus::Exited(_, 0) => None,
+        WaitStatus::Exited(_, nth) if nth < 125 => usize::try_from(nth - 1).ok(),
+        status => panic!("{status:?}"),
+    }
+}
+
+fn entries() -> impl Strategy<Value = Vec<Entry>> {
+    let arg = (0..6usize, predicate()).prop_map(|(index, predicate)| Arg { index, predicate });
+    let entry = (prop::sample::select(NAMES.as_slice()), prop::collection::vec(arg, 0..4));
+    let entry = entry.prop_map(|(name, args)| Entry {
+        names: vec![name.to_owned()],
+        action: Action::Allow,
+        args,
+    });
+    prop::collection::vec(entry, 1..5)
+}
+
+proptest! {
+    #![proptest_config(laws())]
+
+    #[test]
+    fn the_kernel_answers_sampled_calls_as_the_policy_does(
+        mut entries in entries(),
+        default in prop::sample::select(vec![ENOSYS, EPERM]),
+        picks in prop::collection::vec(any::<[u16; 6]>(), 16),
+    ) {
+        let abi: Abi = native().unwrap();
+        entries.push(Entry {
+            names: vec!["exit_group".to_owned()],
+            action: Action::Allow,
+            args: Vec::new(),
+        });
+        let profile = Profile { default, architectures: vec![abi.into()], entries };
+        let policy = profile.policy(abi).unwrap();
+        let numbers = NAMES.map(|name| abi.syscall_number(name).unwrap());
+        let clauses = |number| -> Vec<Clause> {
+            policy.rules(abi, number).iter().flat_map(|rule| rule.clauses.clone()).collect()
+        };
+        // What libseccomp does not compile to what it says may never be compiled at all.
+        prop_assume!(numbers.iter().all(|number| is_exact(&clauses(*number))));
+        let program = compile(&profile).unwrap().program;
+        let mut asked: Vec<Asked> = Vec::new();
+        for number in numbers {
+            let all = clauses(number);
+            let edges = all.iter().flat_map(Clause::predicates).flat_map(|(_, one)| one.edges());
+            let values: Vec<u64> = edges.chain([0, u64::MAX]).collect();
+            for pick in &picks {
+                let args = pick.map(|nth| values[usize::from(nth) % values.len()]);
+                let errno = match policy.evaluate(abi, number, &args) {
+                    Action::Errno(errno) => errno.number().into(),
+                    _ => 0,
+                };
+                asked.push((number, args, errno));
+            }
+        }
+        let wrong = first_wrong(&program, &asked).map(|nth| asked[nth]);
+        prop_assert_eq!(wrong, None, "{:x?}", wrong);
+    }
+}
