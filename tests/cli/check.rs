@@ -276,3 +276,23 @@ fn the_schema_of_filters_takes_what_strait_takes() {
         check(value.to_string(), 1).says(&["live.json"]);
     }
 }
+
+/// Of the protection of memory only this is kept: whether it was writable and executable at once.
+#[test]
+fn memory_that_was_writable_and_executable_is_not_covered_without() {
+    let dir = scratch();
+    let kept = r#", "arguments": {"indexes": [2], "overflow": 0, "values": [
+        {"values": [1], "count": 1, "first_seen_ms": 1, "programs": {}, "phases": {}}]}"#;
+    let text = recording(kept).replace(r#""socket": {"number": 41"#, r#""mmap": {"number": 9"#);
+    std::fs::write(dir.path().join("r.json"), text).unwrap();
+    let without = |bit: u32| {
+        format!(
+            r#", {{"names": ["mmap"], "action": "SCMP_ACT_ALLOW", "args": [
+                {{"index": 2, "value": {bit}, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}}]}}"#
+        )
+    };
+    std::fs::write(dir.path().join("p.json"), profile(&(without(2) + &without(4)))).unwrap();
+    let run = strait().args(["check", "p.json", "--covers", "r.json"]).in_dir(dir.path());
+    let stdout = run.expect_exit(12).run().stdout;
+    assert!(stdout.contains("mmap("), "{stdout}");
+}

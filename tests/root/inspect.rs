@@ -76,6 +76,29 @@ fn what_was_installed_is_what_is_read_back() {
 }
 
 #[test]
+fn a_live_filter_is_a_baseline() {
+    let dir = scratch();
+    let sleeper = under(&[PROFILE]);
+    let pid = sleeper.0.id().to_string();
+    let inspect = strait().args(["inspect", &pid, "--format", "json", "-o", "live.json"]);
+    inspect.in_dir(dir.path()).run();
+    let check = |name: &str, code| {
+        let text = format!(
+            r#"{{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [
+                {{"names": ["exit", "exit_group", "execve", "{name}"], "action": "SCMP_ACT_ALLOW"}}]}}"#
+        );
+        std::fs::write(dir.path().join("p.json"), text).unwrap();
+        let run = strait().args(["check", "p.json", "--within", "live.json"]).in_dir(dir.path());
+        run.expect_exit(code).run().stdout
+    };
+    check("chroot", 0);
+    assert!(check("mount", 10).contains("mount("));
+    // Only values that end in 8 are refused.
+    let shown = check("personality", 10);
+    assert!(shown.contains("personality("), "{shown}");
+}
+
+#[test]
 fn stacked_filters_do_what_the_strictest_does() {
     let sleeper = under(&[PROFILE, SECOND]);
     let read = strait::inspect::read(sleeper.0.id().cast_signed()).unwrap();
