@@ -314,7 +314,10 @@ impl Pair {
         let in_words = |set: &Set| words::describe(set, abi, number);
         // Where the whole call goes from one to the other, before and after say it all.
         let whole = (had.is_empty() && is_all(&has)) || (is_all(&had) && has.is_empty());
-        let part = |set: &Set| (!set.is_empty() && !whole).then(|| in_words(set));
+        // What is left when all was allowed is shorter to say than what is gone; and so for the reverse.
+        let from_or_to_all = is_all(&had) || is_all(&has);
+        let part =
+            |set: &Set| (!set.is_empty() && !whole && !from_or_to_all).then(|| in_words(set));
         let covering = if widens { covering(&gained, abi, number, exceptions) } else { Vec::new() };
         used.extend(&covering);
         let subject = if widens { &gained } else { &lost };

@@ -2,6 +2,7 @@
 
 use crate::abi::Abi;
 use crate::decode;
+use crate::policy::argument::{ArgumentRule, How};
 use crate::policy::decide::space::{Cube, Set};
 use crate::policy::width;
 
@@ -46,13 +47,62 @@ fn at(words: &[u64; 6], index: usize) -> u64 {
     words.get(index).copied().unwrap_or_default()
 }
 
+/// The bits of an argument that make up a value, as a profile compares it: without those of
+/// SOCK_CLOEXEC for a type of socket, for example.
+fn bits_of_value(abi: Abi, call: &str, index: usize) -> u64 {
+    let kept = ArgumentRule::of(call).into_iter().flat_map(|rule| &rule.keep);
+    let mut of_argument =
+        kept.filter(|kept| kept.how == How::Value && usize::from(kept.argument) == index);
+    match of_argument.next() {
+        Some(kept) => kept.mask,
+        None if decode::is_32_bit(call, index) => 0xffff_ffff,
+        None => width(abi).mask(),
+    }
+}
+
+/// The same set, with cubes of a few neighbouring values taken apart into these.
+fn apart(cubes: &[Cube], abi: Abi, call: &str) -> Vec<Cube> {
+    const FEW: u32 = 4;
+    let mut result = cubes.to_vec();
+    for index in 0..6 {
+        let bits = bits_of_value(abi, call, index);
+        while let Some(nth) = result.iter().position(|cube| {
+            let mask = at(&cube.mask, index);
+            mask != 0 && mask & !bits == 0 && (1..=FEW).contains(&(bits & !mask).count_ones())
+        }) {
+            let cube = result.swap_remove(nth);
+            let free = bits & !at(&cube.mask, index);
+            let bit = 1 << free.trailing_zeros();
+            for set in [0, bit] {
+                let mut half = cube.clone();
+                if let (Some(mask), Some(value)) =
+                    (half.mask.get_mut(index), half.value.get_mut(index))
+                {
+                    *mask |= bit;
+                    *value |= set;
+                }
+                result.push(half);
+            }
+            if result.len() > MOST {
+                return cubes.to_vec();
+            }
+        }
+    }
+    result.sort_by_key(|cube| (cube.value, cube.mask));
+    result.dedup_by_key(|cube| (cube.value, cube.mask));
+    result
+}
+
 /// Single values of arguments, if that is all that the set is made of.
 fn values(cubes: &[Cube], abi: Abi, number: u32) -> Option<String> {
     let call = abi.syscall_name(number).unwrap_or_default();
     let is_value = |cube: &Cube, index: usize| {
         let mask = at(&cube.mask, index);
-        mask == width(abi).mask() || (mask == 0xffff_ffff && decode::is_32_bit(call, index))
+        mask == width(abi).mask()
+            || (mask == 0xffff_ffff && decode::is_32_bit(call, index))
+            || mask == bits_of_value(abi, call, index)
     };
+    let cubes = &apart(cubes, abi, call)[..];
     if !cubes.iter().all(|cube| used(cube).all(|index| is_value(cube, index))) {
         return None;
     }
@@ -160,6 +210,10 @@ mod tests {
         both[0] = Some(low(2));
         both[1] = Some(low(1));
         assert_eq!(words("socket", &[Clause::new(both)]), "(AF_INET, SOCK_STREAM)");
+        both[1] = Some(Predicate::MaskedEqual { mask: 0xfff7_f7ff, value: 1 });
+        assert_eq!(words("socket", &[Clause::new(both)]), "(AF_INET, SOCK_STREAM)");
+        let few: Vec<Clause> = [0, 1, 2, 3, 8].map(|command| on(1, low(command))).into();
+        assert_eq!(words("fcntl", &few), "F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETOWN");
     }
 
     #[test]
