@@ -198,7 +198,7 @@ pub fn export(profile: &Profile, home: Home, options: &Options) -> Result<Export
 struct Named {
     /// The profile as JSON.
     json: String,
-    /// The release, if there is one, and the beginning of the content's hash: `1.27-3f9a2c`.
+    /// The release, if there is one, and the beginning of the content's hash: `1.27-3f9a2c41d08e`.
     version: String,
     application: String,
 }
@@ -214,17 +214,17 @@ impl Named {
         Ok(Self { json, version, application: options.name.to_string() })
     }
 
-    /// Its name in a folder of the application's own: `1.27-3f9a2c.json`.
+    /// Its name in a folder of the application's own: `1.27-3f9a2c41d08e.json`.
     fn file_name(&self) -> String {
         format!("{}.json", self.version)
     }
 
-    /// Below a folder for all profiles: `nginx/1.27-3f9a2c.json`.
+    /// Below a folder for all profiles: `nginx/1.27-3f9a2c41d08e.json`.
     fn path(&self) -> String {
         format!("{}/{}", self.application, self.file_name())
     }
 
-    /// The name of an object: `nginx-1.27-3f9a2c`.
+    /// The name of an object: `nginx-1.27-3f9a2c41d08e`.
     fn object(&self) -> String {
         format!("{}-{}", self.application, self.version)
     }
