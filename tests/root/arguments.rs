@@ -94,6 +94,7 @@ fn assert_narrow_and_enough(workload: &Workload) {
             .args(["generate", "r.json", "--args", level, "-o", "p.json"])
             .in_dir(dir.path())
             .run();
+        strait().args(["check", "p.json", "--within", "docker-default"]).in_dir(dir.path()).run();
         let again = scratch();
         workload.prepare(again.path());
         strait()

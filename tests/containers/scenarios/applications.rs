@@ -1,6 +1,7 @@
 //! A real server, recorded under a test run, runs in production under the profile made of that.
 
 use crate::apps::{self, App, Site};
+use crate::common::strait;
 use crate::support::container::Options;
 use crate::support::filter;
 use crate::support::within::beyond;
@@ -57,7 +58,9 @@ pub fn runs_under_its_profile(engine: &Engine, app: &dyn App) {
                 assert!(!recording.calls_in(phase).is_empty(), "{}: {phase}", container.name);
             }
             let file = recordings.directory().join(format!("{}.json", variant.name));
-            (variant, profile::generate(&[recording], &[], &file))
+            let profile = profile::generate(&[recording], &[], &file);
+            strait().arg("check").arg(&profile).args(["--within", "docker-default"]).run();
+            (variant, profile)
         })
         .collect();
     drop(recorded);
