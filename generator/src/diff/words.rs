@@ -74,7 +74,7 @@ fn apart(cubes: &[Cube], abi: Abi, call: &str) -> Vec<Cube> {
             let free = bits & !at(&cube.mask, index);
             let bit = 1 << free.trailing_zeros();
             for set in [0, bit] {
-                let mut half = cube.clone();
+                let mut half = cube;
                 if let (Some(mask), Some(value)) =
                     (half.mask.get_mut(index), half.value.get_mut(index))
                 {
