@@ -1,6 +1,9 @@
 //! A profile through libseccomp into a classic BPF program.
 
 use std::io::{self, Read, Seek};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use libseccomp::{
     ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall,
@@ -15,6 +18,10 @@ use crate::profile::{Entry, Profile};
 const BINARY_TREE_ABOVE: usize = 32;
 /// `SCMP_FLTATR_CTL_OPTIMIZE`: a binary tree over the numbers of the calls.
 const BINARY_TREE: u32 = 2;
+
+/// How long libseccomp may take; a large profile takes it some milliseconds. 2.5.4 loops for ever in
+/// `seccomp_rule_add` over some overlapping ordered comparisons of one call.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a profile could not be compiled.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +59,12 @@ pub enum CompileError {
     /// The program could not be read back.
     #[error("the compiled filter could not be read back from memory: {0}")]
     Memory(#[from] io::Error),
+    /// It was given up.
+    #[error(
+        "libseccomp does not come to an end with this profile, nor would a container runtime: write \
+         the conditions of each call as equalities (SCMP_CMP_EQ, SCMP_CMP_MASKED_EQ) that do not overlap"
+    )]
+    Stuck,
     /// More instructions than the kernel takes.
     #[error("the filter has {0} instructions, and the kernel takes 4096: use fewer rules")]
     TooLong(usize),
@@ -72,6 +85,17 @@ pub struct Compiled {
 ///
 /// [`CompileError`] says which part of the profile libseccomp does not take.
 pub fn compile(profile: &Profile) -> Result<Compiled, CompileError> {
+    let (sender, result) = mpsc::channel();
+    let profile = profile.clone();
+    // If libseccomp never comes back, the thread ends with the process.
+    thread::Builder::new().name("libseccomp".to_owned()).spawn(move || {
+        // Nobody listens any more if it took too long.
+        let _ = sender.send(translate(&profile));
+    })?;
+    result.recv_timeout(PATIENCE).unwrap_or(Err(CompileError::Stuck))
+}
+
+fn translate(profile: &Profile) -> Result<Compiled, CompileError> {
     let mut filter =
         ScmpFilterContext::new(action(profile.default)).map_err(CompileError::Start)?;
     // The runtime decides about no_new_privs, and so does `install`.
