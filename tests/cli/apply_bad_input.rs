@@ -161,6 +161,10 @@ fn files_that_are_missing_or_of_another_kind() {
     assert_refused(&dir, &["no.json", "pod.yaml"], 1, &["no.json", "No such file"]);
     assert_refused(&dir, &["pod.yaml"], 2, &["no profile is given"]);
     assert_refused(&dir, &["web.json"], 2, &["no manifest is given"]);
+    for (half, why) in [("", "this file is empty"), ("{\"names\": [", "not a whole JSON file")] {
+        std::fs::write(dir.path().join("half.json"), half).unwrap();
+        assert_refused(&dir, &["half.json", "pod.yaml"], 1, &["half.json", why]);
+    }
     std::fs::write(dir.path().join("p.json"), "{}").unwrap();
     assert_refused(&dir, &["p.json", "pod.yaml"], 1, &["p.json", "unconfined"]);
     std::fs::write(dir.path().join("p.json"), "{\"defaultAction\": \"SCMP_").unwrap();

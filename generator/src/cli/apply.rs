@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::Ui;
@@ -15,6 +15,7 @@ use crate::manifest::apply::{Applied, Level, Options, apply};
 use crate::manifest::assign::{Candidate, Mapping, Profiles, Used};
 use crate::manifest::audit::{Audit, Shown};
 use crate::output::Output;
+use crate::profile;
 
 /// Put profiles into Kubernetes manifests, keeping every other byte
 ///
@@ -140,6 +141,13 @@ fn sort(args: &ApplyArgs, ui: &Ui) -> Result<(Vec<ProfileFile>, Vec<Source>), Fa
     }
     let wrong = |text: &str| Failure::new(exit::USAGE, anyhow!("{text}"));
     if files.is_empty() && args.map.is_empty() {
+        // It may have been meant as one.
+        for source in sources.iter().filter(|source| args.files.contains(&source.path)) {
+            if source.path.extension().is_some_and(|extension| extension == "json") {
+                profile::json(&source.text)
+                    .with_context(|| format!("cannot use {}", source.path.display()))?;
+            }
+        }
         return Err(wrong("no profile is given: name one that `strait generate` has made"));
     }
     if sources.is_empty() {
