@@ -137,8 +137,6 @@ pub struct Config {
     pub task_exit_code: u32,
     /// `task_struct.stack`.
     pub task_stack: u32,
-    /// Zero.
-    pub reserved: u32,
     /// The word of `task_struct.thread_info` that says whether the current call came through the
     /// 32-bit entry.
     pub task_compat: u32,
@@ -156,8 +154,6 @@ pub struct Config {
     pub execveat: u32,
     /// 1 to notice calls that a seccomp filter refused.
     pub watch_refusals: u32,
-    /// Sets there are, with the reserved ones.
-    pub sets: u32,
     /// `linux_binprm.file`.
     pub binprm_file: u32,
     /// `linux_binprm.filename`.

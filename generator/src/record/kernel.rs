@@ -118,7 +118,7 @@ pub struct Kernel {
     pub namespaces: Namespaces,
 }
 
-/// Reads what the probe has to know. `sets` and `watch_refusals` are left at zero.
+/// Reads what the probe has to know. `watch_refusals` is left at zero.
 pub fn read() -> Result<Kernel, KernelError> {
     let path = std::env::var_os("STRAIT_BTF").map_or_else(|| VMLINUX.into(), PathBuf::from);
     let btf = Btf::read(&path, &WANTED)?;
@@ -143,7 +143,6 @@ pub fn read() -> Result<Kernel, KernelError> {
         task_tgid: btf.offset("task_struct", "tgid")?,
         task_exit_code: btf.offset("task_struct", "exit_code")?,
         task_stack: btf.offset("task_struct", "stack")?,
-        reserved: 0,
         task_compat: btf.offset("task_struct", machine.compat.0)?,
         compat_mask: machine.compat.1,
         task_btf: u32::from(btf.has_function(TASK_BTF) && !slow_task()),
@@ -152,7 +151,6 @@ pub fn read() -> Result<Kernel, KernelError> {
         execve: number(machine.native, "execve"),
         execveat: number(machine.native, "execveat"),
         watch_refusals: 0,
-        sets: 0,
         binprm_file: btf.offset("linux_binprm", "file")?,
         binprm_filename: btf.offset("linux_binprm", "filename")?,
         binprm_interp: btf.offset("linux_binprm", "interp")?,

@@ -183,7 +183,6 @@ impl Probe {
             .unwrap_or_else(|| default_programs(options.containers.is_some()))
             .saturating_add(SET_FIRST)
             .min(SET_MASK);
-        config.sets = u32::from(sets);
         config.watch_refusals = u32::from(options.refusals.is_some());
         config.containers = u32::from(options.containers.is_some());
         let log_level: u8 = if options.verbose { log::Level::Debug as u8 } else { 0 };
@@ -191,11 +190,11 @@ impl Probe {
             .btf(None)
             .override_global("CONFIG", &config, true)
             .override_global(aya_log::LEVEL, &log_level, false)
-            .map_max_entries("COUNTERS", config.sets)
-            .map_max_entries("FIRST", config.sets)
-            .map_max_entries("PROGRAMS", config.sets)
-            .map_max_entries("SETS", config.sets)
-            .map_max_entries("FREE", config.sets)
+            .map_max_entries("COUNTERS", u32::from(sets))
+            .map_max_entries("FIRST", u32::from(sets))
+            .map_max_entries("PROGRAMS", u32::from(sets))
+            .map_max_entries("SETS", u32::from(sets))
+            .map_max_entries("FREE", u32::from(sets))
             .map_max_entries("ARGUMENTS", ARGUMENT_VALUES)
             .load(&object()?)?;
         let logger = if options.verbose { Some(EbpfLogger::init(&mut ebpf)?) } else { None };
