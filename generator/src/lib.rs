@@ -10,6 +10,7 @@ pub mod check;
 pub mod cli;
 pub mod decode;
 pub mod diff;
+mod digest;
 pub mod enforce;
 pub mod evidence;
 pub mod explain;

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::digest::sha256;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::{Evidence, First, Seen, Value};
@@ -112,8 +112,7 @@ fn milliseconds(time: Duration) -> u64 {
 /// The SHA-256 of a profile as Strait prints it, in hexadecimal digits.
 pub(super) fn fingerprint(profile: &Profile) -> Option<String> {
     let text = profile::print(profile).ok()?;
-    let digest = Sha256::digest(text.as_bytes());
-    Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(sha256(text.as_bytes()))
 }
 
 impl From<&First> for FirstJson {

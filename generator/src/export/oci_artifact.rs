@@ -6,8 +6,8 @@
 
 use serde_json::json;
 
-use super::name::digest;
 use super::{ExportError, Exported, File, Named, Options};
+use crate::digest::sha256;
 use crate::profile::Profile;
 
 const HOME: &str = "an artifact of KEP-6061";
@@ -27,7 +27,7 @@ struct Blob {
 
 impl Blob {
     fn new(bytes: Vec<u8>) -> Self {
-        let digest = digest(&bytes);
+        let digest = sha256(&bytes);
         Self { bytes, digest }
     }
 

@@ -154,7 +154,7 @@ proptest! {
         let blob = |descriptor: &serde_json::Value| {
             let digest = descriptor["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
             let text = text(&exported, &format!("blobs/sha256/{digest}"));
-            assert_eq!(name::digest(text.as_bytes()), digest);
+            assert_eq!(crate::digest::sha256(text.as_bytes()), digest);
             assert_eq!(descriptor["size"], text.len());
             text
         };

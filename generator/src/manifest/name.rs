@@ -5,8 +5,9 @@
 
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::digest::sha256;
 
 /// Hexadecimal digits of the hash in a name: as many as tell apart all profiles that anybody has.
 pub const HASH_DIGITS: usize = 12;
@@ -40,9 +41,7 @@ pub enum NameError {
 
 /// The first digits of the SHA-256 of a profile's bytes, as `sha256sum` prints it.
 pub fn hash(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits[..HASH_DIGITS].to_owned()
+    sha256(bytes)[..HASH_DIGITS].to_owned()
 }
 
 /// `app/release-hash.json`.

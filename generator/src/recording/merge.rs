@@ -11,7 +11,6 @@ mod arguments;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::{
@@ -19,6 +18,7 @@ use super::{
     Target, TargetKind, Tool,
 };
 use crate::abi::Abi;
+use crate::digest::sha256;
 use arguments::united_arguments;
 
 /// Of how many recordings a merged one keeps the parts, so that it can be merged with another one that
@@ -228,12 +228,8 @@ fn taken_apart(recording: Recording) -> Vec<Recording> {
 }
 
 fn id_of_all<'a>(ids: impl Iterator<Item = &'a String>) -> String {
-    let mut hash = Sha256::new();
-    for id in ids {
-        hash.update(id.as_bytes());
-        hash.update(b"\n");
-    }
-    super::v1::digits(&hash.finalize())
+    let lines: String = ids.flat_map(|id| [id, "\n"]).collect();
+    sha256(lines.as_bytes())
 }
 
 /// What two recordings must have in common to be of the same target. Replicas and restarts of a service
@@ -380,11 +376,13 @@ fn add_call(sum: &mut Call, more: Call) {
     sum.first_seen =
         if sum.count == 0 { more.first_seen } else { sum.first_seen.min(more.first_seen) };
     add_count(&mut sum.count, more.count);
-    for (program, count) in more.programs {
-        add_count(sum.programs.entry(program).or_default(), count);
-    }
-    for (phase, count) in more.phases {
-        add_count(sum.phases.entry(phase).or_default(), count);
+    add_counts(&mut sum.programs, more.programs);
+    add_counts(&mut sum.phases, more.phases);
+}
+
+fn add_counts<K: Ord>(sums: &mut BTreeMap<K, u64>, more: BTreeMap<K, u64>) {
+    for (key, count) in more {
+        add_count(sums.entry(key).or_default(), count);
     }
 }
 

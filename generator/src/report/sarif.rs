@@ -1,7 +1,7 @@
 //! SARIF 2.1.0 (OASIS standard, 2020): as much of it as findings with a rule, a level and a place need.
 
+use crate::digest::sha256;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 /// A log with one run of Strait.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl Log {
 fn fingerprint(result: &Result) -> String {
     let place = result.logical.as_deref().unwrap_or_default();
     let text = [&result.rule, result.file.as_str(), place, &result.message].join("\0");
-    Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    sha256(text.as_bytes())[..32].to_owned()
 }
 
 /// A path as a relative or absolute URI reference (RFC 3986).

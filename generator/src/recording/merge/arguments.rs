@@ -1,6 +1,6 @@
 //! Values of arguments of many recordings: alternatives, and never one stricter rule.
 
-use super::add_count;
+use super::{add_count, add_counts};
 use crate::recording::{ArgumentUse, Arguments};
 
 /// The values of both, as alternatives. Calls of which the values are not known are calls whose values had
@@ -61,10 +61,6 @@ fn add_use(sum: &mut ArgumentUse, more: ArgumentUse) {
     sum.first_seen =
         if sum.count == 0 { more.first_seen } else { sum.first_seen.min(more.first_seen) };
     add_count(&mut sum.count, more.count);
-    for (program, count) in more.programs {
-        add_count(sum.programs.entry(program).or_default(), count);
-    }
-    for (phase, count) in more.phases {
-        add_count(sum.phases.entry(phase).or_default(), count);
-    }
+    add_counts(&mut sum.programs, more.programs);
+    add_counts(&mut sum.phases, more.phases);
 }

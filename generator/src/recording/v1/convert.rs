@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
+use super::SCHEMA;
 use super::file::{self, File};
-use super::{SCHEMA, digits};
 use crate::abi::Abi;
+use crate::digest::sha256;
 use crate::recording::{
     ArgumentUse, Arguments, Call, Completeness, Container, Host, Losses, Origin, Phase, Program,
     ReadError, Recording, Sample, Source, Start, Target, TargetKind, Tool,
@@ -66,7 +65,7 @@ impl File {
     /// What stands for the id of a recording that has none: the SHA-256 of all the rest, so that it
     /// is the same however the file is laid out.
     pub(super) fn hash(&self) -> Result<String, serde_json::Error> {
-        Ok(digits(&Sha256::digest(serde_json::to_vec(self)?)))
+        Ok(sha256(&serde_json::to_vec(self)?))
     }
 
     pub(super) fn into_model(mut self) -> Result<Recording, ReadError> {

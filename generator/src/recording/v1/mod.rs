@@ -53,8 +53,3 @@ pub fn print(recording: &Recording) -> Result<String, serde_json::Error> {
     text.push('\n');
     Ok(text)
 }
-
-/// Bytes as hexadecimal digits.
-pub(super) fn digits(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
