@@ -17,21 +17,11 @@ pub(super) fn export(options: &Options, named: &Named) -> Result<Exported, Expor
             option: "--artifact, such as --artifact registry.example.com/seccomp/nginx:1.27",
         });
     };
-    let workload = options.workload();
     // "POD" is CRI-O's word for every container of a pod.
     let container = options.container.as_ref().map_or("POD", |name| name.as_str());
     let mut annotations = serde_json::Map::new();
     annotations.insert(format!("{ANNOTATION}/{container}"), json!(artifact.to_string()));
-    let mut metadata = json!({"name": workload.name.as_str()});
-    if let Some(namespace) = &options.namespace {
-        metadata["namespace"] = json!(namespace.as_str());
-    }
-    let patch = json!({
-        "apiVersion": "apps/v1",
-        "kind": workload.kind,
-        "metadata": metadata,
-        "spec": {"template": {"metadata": {"annotations": annotations}}},
-    });
+    let patch = options.patch(&json!({"metadata": {"annotations": annotations}}));
     let settings = format!(
         "# /etc/crio/crio.conf.d/10-seccomp-annotation.conf, for each runtime that shall obey it\n\
          [crio.runtime.runtimes.crun]\nallowed_annotations = [\"{ANNOTATION}\"]\n"

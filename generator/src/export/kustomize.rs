@@ -21,16 +21,7 @@ fn spec(options: &Options, path: &str) -> Value {
 
 pub(super) fn export(options: &Options, named: &Named) -> Exported {
     let workload = options.workload();
-    let mut metadata = json!({"name": workload.name.as_str()});
-    if let Some(namespace) = &options.namespace {
-        metadata["namespace"] = json!(namespace.as_str());
-    }
-    let patch = json!({
-        "apiVersion": "apps/v1",
-        "kind": workload.kind,
-        "metadata": metadata,
-        "spec": {"template": {"spec": spec(options, &named.path())}},
-    });
+    let patch = options.patch(&json!({"spec": spec(options, &named.path())}));
     let component = json!({
         "apiVersion": "kustomize.config.k8s.io/v1alpha1",
         "kind": "Component",

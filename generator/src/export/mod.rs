@@ -23,6 +23,8 @@ mod tests;
 
 use std::path::PathBuf;
 
+use serde_json::{Value, json};
+
 use crate::manifest;
 use crate::profile::{self, Profile};
 
@@ -108,6 +110,21 @@ impl Options {
 
     fn workload(&self) -> WorkloadRef {
         self.workload.clone().unwrap_or_else(|| WorkloadRef::deployment(&self.name))
+    }
+
+    /// A strategic merge patch of the workload's pod template.
+    fn patch(&self, template: &Value) -> Value {
+        let workload = self.workload();
+        let mut metadata = json!({"name": workload.name.as_str()});
+        if let Some(namespace) = &self.namespace {
+            metadata["namespace"] = json!(namespace.as_str());
+        }
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": workload.kind,
+            "metadata": metadata,
+            "spec": {"template": template},
+        })
     }
 }
 

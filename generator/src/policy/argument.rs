@@ -13,9 +13,6 @@ use super::{Args, Clause, Predicate};
 static RULES: LazyLock<File> =
     LazyLock::new(|| embedded(include_str!("../../../profiles/argument-rules.json")));
 
-/// Bits of an argument that most calls take as an `int`; the upper half can hold anything.
-const LOWER_HALF: u64 = 0xffff_ffff;
-
 #[derive(Deserialize)]
 struct File {
     rules: Vec<ArgumentRule>,
@@ -188,11 +185,6 @@ impl Kept {
             }
             How::Zero | How::Together => Vec::new(),
         }
-    }
-
-    /// Whether the upper half of the argument does not count.
-    pub const fn is_of_32_bits(self) -> bool {
-        self.mask <= LOWER_HALF
     }
 }
 

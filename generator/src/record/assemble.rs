@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use probe_common::{KILLED, SET_FIRST, SET_LAUNCH, SET_OTHER, Seen, abi, phase};
+use probe_common::{ArgumentsKey, KILLED, SET_FIRST, SET_LAUNCH, SET_OTHER, Seen, abi, phase};
 
 use super::names::Names;
 use super::probe::Snapshot;
@@ -73,14 +73,22 @@ pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64)
         .map(|counts| names.program(counts.set, &counts.program));
     let mut programs = BTreeMap::new();
     let mut calls: BTreeMap<Abi, BTreeMap<u32, Call>> = BTreeMap::new();
-    let mut add = |program: &Program, abi: Abi, phase: Option<Phase>, number: u32, seen: Seen| {
-        let call = calls.entry(abi).or_default().entry(number).or_default();
+    let mut add = |(program, abi, phase): &(Program, Abi, Option<Phase>),
+                   number: u32,
+                   seen: Seen,
+                   values: Option<&ArgumentsKey>| {
+        let call = calls.entry(*abi).or_default().entry(number).or_default();
         let first = Duration::from_nanos(seen.first.saturating_sub(start));
         call.first_seen = if call.count == 0 { first } else { call.first_seen.min(first) };
         call.count += seen.count;
         *call.programs.entry(program.path.clone()).or_default() += seen.count;
         if let Some(phase) = phase {
-            *call.phases.entry(phase).or_default() += seen.count;
+            *call.phases.entry(*phase).or_default() += seen.count;
+        }
+        if let Some(values) = values
+            && let Some(rule) = abi.syscall_name(number).and_then(ArgumentRule::of)
+        {
+            arguments::add(call, rule, values, seen, (program, *phase), first);
         }
         programs.entry(program.path.clone()).or_insert_with(|| program.clone());
     };
@@ -93,30 +101,20 @@ pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64)
             (Some(command), SET_LAUNCH) => command.clone(),
             _ => names.program(counts.set, &counts.program),
         };
-        let phase = phase_of(counts.program.key.phase);
+        let of = (program, abi, phase_of(counts.program.key.phase));
         for (number, seen) in &counts.calls {
-            add(&program, abi, phase, *number, *seen);
+            add(&of, *number, *seen, None);
         }
-        of_set.insert(u32::from(counts.set), (program, abi, phase));
+        of_set.insert(u32::from(counts.set), of);
     }
     for (key, seen) in &snapshot.unknown {
-        if let Some((program, abi, phase)) = of_set.get(&key.set) {
-            add(program, *abi, *phase, key.number, *seen);
+        if let Some(of) = of_set.get(&key.set) {
+            add(of, key.number, *seen, None);
         }
     }
     for (key, seen) in &snapshot.arguments {
-        if let Some((program, abi, phase)) = of_set.get(&key.set) {
-            add(program, *abi, *phase, key.number, *seen);
-        }
-    }
-    for (key, seen) in &snapshot.arguments {
-        if let Some((program, abi, phase)) = of_set.get(&key.set)
-            && let Some(rule) = abi.syscall_name(key.number).and_then(ArgumentRule::of)
-        {
-            let first = Duration::from_nanos(seen.first.saturating_sub(start));
-            if let Some(call) = calls.entry(*abi).or_default().get_mut(&key.number) {
-                arguments::add(call, rule, key, *seen, (program, *phase), first);
-            }
+        if let Some(of) = of_set.get(&key.set) {
+            add(of, key.number, *seen, Some(key));
         }
     }
     for (abi, calls) in &mut calls {
