@@ -1,6 +1,7 @@
 //! From changes to bytes: each change becomes one or two replacements of text, in the style of what is
 //! around it. Every other byte stays.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use granit_parser::ScalarStyle;
@@ -57,6 +58,9 @@ impl<'a> Editor<'a> {
     /// [`ManifestError::Unsafe`] where the file is written in a way in which a line cannot be put in.
     pub fn splices(&self, changes: &[Change]) -> Splices {
         let mut splices = Vec::new();
+        // Where a mapping ends the one around it may end too: what is put into the inner one comes first.
+        let mut changes: Vec<&Change> = changes.iter().collect();
+        changes.sort_by_key(|change| Reverse(self.depth(change)));
         for change in changes {
             splices.extend(match change {
                 Change::Insert { mapping, entries } if self.tree.node(*mapping).flow => {
@@ -71,6 +75,14 @@ impl<'a> Editor<'a> {
             });
         }
         Ok(splices)
+    }
+
+    fn depth(&self, change: &Change) -> usize {
+        let (Change::Insert { mapping: at, .. }
+        | Change::Fill { mapping: at, .. }
+        | Change::Replace { node: at, .. }
+        | Change::Remove { mapping: at, .. }) = change;
+        self.tree.lineage(*at).count()
     }
 
     fn unsafe_here(&self, at: NodeId, reason: &str) -> ManifestError {
