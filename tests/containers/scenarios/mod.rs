@@ -3,6 +3,7 @@
 mod applications;
 mod attach;
 mod bad_input;
+mod baseline;
 mod compose;
 mod engineless;
 mod homes;
@@ -79,6 +80,7 @@ pub const ALL: &[Scenario] = &[
     }),
     ("without_a_filter_the_recording_starts_at_the_first_exec", metadata::without_a_filter),
     ("only_chosen_containers_are_recorded", metadata::only_chosen),
+    ("the_table_is_what_docker_enforces", baseline::is_what_docker_enforces),
     ("comparing_filters_finds_what_is_wider", oracle::finds_what_is_wider),
     ("docker::attaching_to_a_container_misses_only_its_start", || {
         attach::to_a_container(&Engine::docker());
