@@ -3,10 +3,13 @@
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use proptest::prelude::*;
+use proptest::test_runner::Config;
 use strait::abi::Abi;
+use strait::diff::{Exceptions, Side, diff};
 use strait::enforce::{NoNewPrivs, Program, compile, install, native};
+use strait::policy::decide::Witness;
 use strait::policy::exact::is_exact;
-use strait::policy::{Action, Args, Clause};
+use strait::policy::{Action, Args, Clause, Policy};
 use strait::profile::{Arg, Entry, Profile};
 
 use crate::arbitrary::{ENOSYS, EPERM, laws, predicate};
@@ -65,6 +68,23 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
     prop::collection::vec(entry, 1..5)
 }
 
+/// What the child needs to end.
+fn ends() -> Entry {
+    Entry { names: vec!["exit_group".to_owned()], action: Action::Allow, args: Vec::new() }
+}
+
+fn clauses(policy: &Policy, abi: Abi, number: u32) -> Vec<Clause> {
+    policy.rules(abi, number).iter().flat_map(|rule| rule.clauses.clone()).collect()
+}
+
+/// What a call gives under an action: an error number, or 0.
+fn errno(action: Action) -> i32 {
+    match action {
+        Action::Errno(errno) => errno.number().into(),
+        _ => 0,
+    }
+}
+
 proptest! {
     #![proptest_config(laws())]
 
@@ -75,35 +95,63 @@ proptest! {
         picks in prop::collection::vec(any::<[u16; 6]>(), 16),
     ) {
         let abi: Abi = native().unwrap();
-        entries.push(Entry {
-            names: vec!["exit_group".to_owned()],
-            action: Action::Allow,
-            args: Vec::new(),
-        });
+        entries.push(ends());
         let profile = Profile { default, architectures: vec![abi.into()], entries };
         let policy = profile.policy(abi).unwrap();
         let numbers = NAMES.map(|name| abi.syscall_number(name).unwrap());
-        let clauses = |number| -> Vec<Clause> {
-            policy.rules(abi, number).iter().flat_map(|rule| rule.clauses.clone()).collect()
-        };
         // What libseccomp does not compile to what it says may never be compiled at all.
-        prop_assume!(numbers.iter().all(|number| is_exact(&clauses(*number))));
+        prop_assume!(numbers.iter().all(|number| is_exact(&clauses(&policy, abi, *number))));
         let program = compile(&profile).unwrap().program;
         let mut asked: Vec<Asked> = Vec::new();
         for number in numbers {
-            let all = clauses(number);
+            let all = clauses(&policy, abi, number);
             let edges = all.iter().flat_map(Clause::predicates).flat_map(|(_, one)| one.edges());
             let values: Vec<u64> = edges.chain([0, u64::MAX]).collect();
             for pick in &picks {
                 let args = pick.map(|nth| values[usize::from(nth) % values.len()]);
-                let errno = match policy.evaluate(abi, number, &args) {
-                    Action::Errno(errno) => errno.number().into(),
-                    _ => 0,
-                };
-                asked.push((number, args, errno));
+                asked.push((number, args, errno(policy.evaluate(abi, number, &args))));
             }
         }
         let wrong = first_wrong(&program, &asked).map(|nth| asked[nth]);
         prop_assert_eq!(wrong, None, "{:x?}", wrong);
+    }
+}
+
+proptest! {
+    // A diff looks at every call of the ABI, so a few of them are a long time.
+    #![proptest_config(Config { cases: laws().cases / 8, ..laws() })]
+
+    /// What `strait diff` shows as an example happens so, before and after.
+    #[test]
+    fn the_kernel_answers_the_witnesses_of_a_diff_as_it_says(
+        entries in prop::array::uniform2(entries()),
+        defaults in prop::sample::select(vec![[ENOSYS, EPERM], [ENOSYS, ENOSYS]]),
+    ) {
+        let abi: Abi = native().unwrap();
+        let numbers = NAMES.map(|name| abi.syscall_number(name).unwrap());
+        let [old, new] = [0, 1].map(|nth| {
+            let mut entries = entries[nth].clone();
+            entries.push(ends());
+            Profile { default: defaults[nth], architectures: vec![abi.into()], entries }
+        });
+        for profile in [&old, &new] {
+            let policy = profile.policy(abi).unwrap();
+            prop_assume!(numbers.iter().all(|number| is_exact(&clauses(&policy, abi, *number))));
+        }
+        let side = |name, profile| Side::profile(name, profile, abi, None).unwrap();
+        let today = "2026-11-23".parse().unwrap();
+        let diff = diff(&side("old", &old), &side("new", &new), &Exceptions::default(), today);
+        let shown = diff.changes.iter().map(|change| change.witness);
+        let witnesses: Vec<_> =
+            shown.filter(|one| one.abi == abi && numbers.contains(&one.number)).collect();
+        prop_assume!(!witnesses.is_empty());
+        let ask = |answer: fn(&Witness) -> Action| -> Vec<Asked> {
+            witnesses.iter().map(|one| (one.number, one.args, errno(answer(one)))).collect()
+        };
+        for (profile, asked) in [(&old, ask(|one| one.before)), (&new, ask(|one| one.after))] {
+            let program = compile(profile).unwrap().program;
+            let wrong = first_wrong(&program, &asked).map(|nth| asked[nth]);
+            prop_assert_eq!(wrong, None, "{:x?}", wrong);
+        }
     }
 }
