@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::fixtures::Fixture;
-use crate::support::{kernel, scratch, strait};
+use crate::support::{attack, kernel, scratch, strait};
 use crate::workloads::{self, Workload};
 
 fn record(dir: &Path, command: &[String]) -> Value {
@@ -64,27 +64,6 @@ fn more_of_them_than_there_is_room_for_are_counted_and_widen_the_call() {
         .run();
 }
 
-/// Attempts that go through under a profile made of a workload that does nothing of the kind.
-fn attack(profile: &Path) -> (Vec<String>, Value) {
-    let dir = scratch();
-    let outcome = strait()
-        .arg("verify")
-        .arg(profile)
-        .args(["--format", "json", "-o", "report.json", "--"])
-        .arg(Fixture::Dynamic("attack").path())
-        .in_dir(dir.path())
-        .expect_exit(12)
-        .run();
-    let refused = [libc::ENOSYS, libc::EPERM].map(|errno| errno.to_string());
-    let through = outcome.stdout.lines().filter(|line| {
-        let errno = line.rsplit(' ').next().unwrap();
-        !refused.iter().any(|refused| refused == errno)
-    });
-    let report = std::fs::read_to_string(dir.path().join("report.json")).unwrap();
-    assert!(outcome.stdout.lines().count() >= 13, "{}", outcome.stdout);
-    (through.map(str::to_owned).collect(), serde_json::from_str(&report).unwrap())
-}
-
 fn assert_narrow_and_enough(workload: &Workload) {
     for level in ["standard", "strict"] {
         let dir = scratch();
@@ -104,13 +83,7 @@ fn assert_narrow_and_enough(workload: &Workload) {
             .args(&workload.command)
             .in_dir(again.path())
             .run();
-        let (through, report) = attack(&dir.path().join("p.json"));
-        assert!(through.is_empty(), "{level}: {through:?}");
-        let calls: Vec<&Value> = report["refused"].as_array().unwrap().iter().collect();
-        let named = |call: &str, args: Value| {
-            calls.iter().any(|one| one["syscall"] == call && one["args"] == args)
-        };
-        assert!(named("socket", json!(["AF_ALG", "SOCK_SEQPACKET", "0"])), "{calls:?}");
+        attack::assert_refused(&dir.path().join("p.json"));
     }
 }
 

@@ -2,6 +2,7 @@
 //! events, and comparing what the two saw.
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of it")]
 
+pub mod attack;
 pub mod calls;
 pub mod fixtures;
 pub mod kernel;

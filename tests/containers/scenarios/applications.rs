@@ -1,7 +1,7 @@
 //! A real server, recorded under a test run, runs in production under the profile made of that.
 
 use crate::apps::{self, App, Site};
-use crate::common::strait;
+use crate::common::{attack, strait};
 use crate::support::container::Options;
 use crate::support::filter;
 use crate::support::within::beyond;
@@ -60,6 +60,7 @@ pub fn runs_under_its_profile(engine: &Engine, app: &dyn App) {
             let file = recordings.directory().join(format!("{}.json", variant.name));
             let profile = profile::generate(&[recording], &[], &file);
             strait().arg("check").arg(&profile).args(["--within", "docker-default"]).run();
+            attack::assert_refused(&profile);
             (variant, profile)
         })
         .collect();
