@@ -8,6 +8,7 @@ use strait::enforce::{self, NoNewPrivs};
 use strait::policy::decide::{Comparison, Meaning};
 use strait::profile;
 
+use crate::privilege::as_nobody;
 use crate::support::{scratch, strait};
 
 const PROFILE: &str = r#"{"defaultAction": "SCMP_ACT_ALLOW",
@@ -120,4 +121,12 @@ fn without_a_filter_or_a_process_it_says_so() {
     let own = std::process::id().to_string();
     strait().args(["inspect", &own]).expect_exit(1).run().says(&["no seccomp filter"]);
     strait().args(["inspect", "2147483646"]).expect_exit(1).run().says(&["no process"]);
+}
+
+#[test]
+fn a_process_of_somebody_else_is_not_for_an_ordinary_user() {
+    let sleeper = under(&[PROFILE]);
+    let pid = sleeper.0.id().to_string();
+    let run = strait().through(as_nobody("")).args(["inspect", &pid]).expect_exit(1).run();
+    run.says_one_paragraph().says(&[&pid, "CAP_SYS_ADMIN", "sudo"]);
 }

@@ -8,7 +8,7 @@ use crate::support::run::Strait;
 use crate::support::{kernel, scratch, strait};
 
 /// A user who is nobody, with these capabilities and no others.
-fn as_nobody(capabilities: &str) -> Vec<String> {
+pub fn as_nobody(capabilities: &str) -> Vec<String> {
     kernel::require_root();
     kernel::require("setpriv", "util-linux");
     let mut words = vec![
