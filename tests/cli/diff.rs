@@ -20,7 +20,7 @@ fn profile(names: &[&str], families: &[u64]) -> Value {
     })
 }
 
-fn diff(dir: &Path, arguments: &[&str]) -> Strait {
+pub fn diff(dir: &Path, arguments: &[&str]) -> Strait {
     strait().arg("diff").args(arguments.iter().copied()).in_dir(dir)
 }
 
@@ -29,7 +29,7 @@ fn explain(dir: &Path, arguments: &[&str]) -> Strait {
 }
 
 /// `old.json`, `same.json` which says it otherwise, `wider.json` and `narrower.json`.
-fn releases(dir: &Path) {
+pub fn releases(dir: &Path) {
     put(dir, "old.json", &profile(&["read", "write", "mkdir"], &[1, 2]));
     put(dir, "same.json", &profile(&["mkdir", "read", "write", "read"], &[2, 1]));
     put(dir, "wider.json", &profile(&["read", "write", "mkdir"], &[1, 2, 16]));

@@ -20,4 +20,5 @@ mod generate;
 mod help;
 mod lint;
 mod merge;
+mod sarif;
 mod verify;

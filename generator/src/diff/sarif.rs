@@ -9,6 +9,10 @@ const RULES: [(&str, Level, &str); 3] = [
     ("strait/widened-low", Level::Low, "A profile newly allows a call"),
 ];
 
+/// What to do about any of them.
+const HELP: &str = "Find out why the workload makes it (`strait explain`). If it has to, commit the new profile, \
+                    or note the exception with a reason and an expiry date in the file of --allow-file.";
+
 /// Writes a diff as SARIF. `text` is the new file, in which the places of the calls are looked for.
 ///
 /// # Errors
@@ -18,6 +22,7 @@ pub fn print(diff: &Diff, text: &str) -> Result<String, serde_json::Error> {
     let rules = RULES.iter().map(|(id, of, summary)| sarif::Rule {
         id: (*id).to_owned(),
         summary: (*summary).to_owned(),
+        help: HELP.to_owned(),
         level: level(*of),
     });
     let open = diff.widened().filter(|change| change.excepted.is_empty());

@@ -17,6 +17,8 @@ pub struct Rule {
     pub id: String,
     /// What it is about, in a sentence.
     pub summary: String,
+    /// What to do about it. GitHub does not take a rule without.
+    pub help: String,
     /// How bad it is as a rule.
     pub level: Level,
 }
@@ -83,6 +85,8 @@ impl Log {
         let rule = |rule: &'_ Rule| file::Rule {
             id: rule.id.clone(),
             short_description: file::Message { text: rule.summary.clone() },
+            full_description: file::Message { text: format!("{}. {}", rule.summary, rule.help) },
+            help: file::Message { text: rule.help.clone() },
             default_configuration: file::Configuration { level: rule.level },
         };
         file::Driver {
@@ -173,6 +177,8 @@ mod file {
     pub struct Rule {
         pub id: String,
         pub short_description: Message,
+        pub full_description: Message,
+        pub help: Message,
         pub default_configuration: Configuration,
     }
 
@@ -253,7 +259,12 @@ mod tests {
 
     #[test]
     fn a_result_points_to_its_rule() {
-        let rule = |id: &str| Rule { id: id.into(), summary: "s".into(), level: Level::Note };
+        let rule = |id: &str| Rule {
+            id: id.into(),
+            summary: "s".into(),
+            help: "h".into(),
+            level: Level::Note,
+        };
         let result = Result {
             rule: "b".into(),
             level: Level::Error,

@@ -112,6 +112,38 @@ impl Rule {
         }
     }
 
+    /// What to do about it, in a sentence.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::DeprecatedAnnotation => {
+                "Ask for the profile in securityContext.seccompProfile instead of an annotation."
+            }
+            Self::Privileged => {
+                "Leave out securityContext.privileged, and add the capabilities that are needed."
+            }
+            Self::Unconfined | Self::NoProfile => {
+                "Ask for a profile of type Localhost (`strait apply`), or for RuntimeDefault."
+            }
+            Self::ProfileName => {
+                "Name the file relative to the kubelet's folder of seccomp profiles, without ../ in it."
+            }
+            Self::PrivilegeEscalation => "Set securityContext.allowPrivilegeEscalation to false.",
+            Self::RunAsRoot => {
+                "Set securityContext.runAsNonRoot to true, and runAsUser if the image has root."
+            }
+            Self::WritableRoot => {
+                "Set securityContext.readOnlyRootFilesystem to true, and mount an emptyDir where it writes."
+            }
+            Self::Capabilities => "Drop ALL capabilities, and add those that are needed.",
+            Self::HostNamespace => "Leave out hostNetwork, hostPID and hostIPC.",
+            Self::WritableHostPath => "Mount the host's files with readOnly: true, or not at all.",
+            Self::ServiceAccountToken => {
+                "Set automountServiceAccountToken to false if it does not talk to the API server."
+            }
+            Self::Windows => "Nothing can be done: no profile applies to it.",
+        }
+    }
+
     /// How bad it is.
     pub fn severity(self) -> Severity {
         match self {

@@ -12,6 +12,7 @@ pub fn print(audits: &[Audit]) -> Result<String, serde_json::Error> {
     let rules = Rule::ALL.iter().map(|rule| SarifRule {
         id: rule.id().to_owned(),
         summary: rule.summary().to_owned(),
+        help: rule.help().to_owned(),
         level: rule.severity().into(),
     });
     let results = audits.iter().flat_map(|audit| {
