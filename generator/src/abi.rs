@@ -69,6 +69,21 @@ const X32_ONLY: [(u32, &str); 36] = [
     (547, "pwritev2"),
 ];
 
+/// Calls that x32 has not, from the same table: entries of ABI `64` without a twin of ABI `x32`.
+const NOT_ON_X32: [&str; 11] = [
+    "uselib",
+    "_sysctl",
+    "create_module",
+    "get_kernel_syms",
+    "query_module",
+    "nfsservctl",
+    "set_thread_area",
+    "get_thread_area",
+    "epoll_ctl_old",
+    "epoll_wait_old",
+    "vserver",
+];
+
 impl Abi {
     /// Every ABI, in the order in which they are listed everywhere.
     pub const ALL: [Self; 4] = [Self::X86_64, Self::X86, Self::X32, Self::Aarch64];
@@ -95,11 +110,11 @@ impl Abi {
             Self::X86_64 => syscalls::x86_64::Sysno::new(index).map(|call| call.name()),
             Self::X86 => syscalls::x86::Sysno::new(index).map(|call| call.name()),
             Self::Aarch64 => syscalls::aarch64::Sysno::new(index).map(|call| call.name()),
-            Self::X32 => {
-                X32_ONLY.iter().find(|(n, _)| *n == number).map(|(_, name)| *name).or_else(|| {
-                    Self::X86_64.syscall_name(number).filter(|name| !has_x32_twin(name))
-                })
-            }
+            Self::X32 => X32_ONLY
+                .iter()
+                .find(|(n, _)| *n == number)
+                .map(|(_, name)| *name)
+                .or_else(|| Self::X86_64.syscall_name(number).filter(|name| is_common(name))),
         }
     }
 
@@ -116,7 +131,7 @@ impl Abi {
                 .iter()
                 .find(|(_, n)| *n == name)
                 .map(|(number, _)| *number)
-                .or_else(|| Self::X86_64.syscall_number(name)),
+                .or_else(|| Self::X86_64.syscall_number(name).filter(|_| is_common(name))),
         }
     }
 
@@ -126,9 +141,9 @@ impl Abi {
     }
 }
 
-/// Whether x32 has a number of its own for this call, so that the one of x86-64 means nothing there.
-fn has_x32_twin(name: &str) -> bool {
-    X32_ONLY.iter().any(|(_, of_x32)| *of_x32 == name)
+/// Whether x86-64 and x32 have one number for this call.
+fn is_common(name: &str) -> bool {
+    !NOT_ON_X32.contains(&name) && !X32_ONLY.iter().any(|(_, of_x32)| *of_x32 == name)
 }
 
 impl fmt::Display for Abi {
@@ -150,6 +165,8 @@ mod tests {
         assert_eq!(Abi::X86_64.syscall_name(514), None);
         assert_eq!(Abi::X86_64.syscall_name(13), Some("rt_sigaction"));
         assert_eq!(Abi::X32.syscall_name(13), None);
+        assert_eq!(Abi::X32.syscall_name(134), None);
+        assert_eq!(Abi::X32.syscall_number("uselib"), None);
     }
 
     #[test]
