@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use strait::enforce::prove;
+use strait::profile::parse;
 use tempfile::TempDir;
 
 use crate::support::run::Strait;
@@ -264,4 +266,26 @@ fn a_profile_that_is_there_stays_as_it_is_when_the_run_fails() {
     generate(&dir).expect_exit(1).run();
     let text = std::fs::read_to_string(dir.path().join("p.json")).unwrap();
     assert_eq!(text, "precious");
+}
+
+#[test]
+fn what_libseccomp_makes_of_it_is_said_if_it_is_something_else() {
+    let dir = changed(|value| {
+        let mut abis = value["abis"]["x86_64"].take();
+        let values = json!({"indexes": [0, 1, 2], "overflow": 0, "values": [
+            {"values": [39, 0, 0], "count": 1, "first_seen_ms": 0, "programs": {"/bin/true": 1}},
+        ]});
+        abis["syscalls"]["execve"]["number"] = json!(520);
+        abis["syscalls"]["socket"] = json!({
+            "number": 41, "count": 1, "first_seen_ms": 0, "programs": {"/bin/true": 1}, "arguments": values,
+        });
+        value["abis"] = json!({"x32": abis});
+    });
+    let said = generate(&dir).run().stderr;
+    let text = std::fs::read_to_string(dir.path().join("p.json")).unwrap();
+    // 2.5.4 gives socket(AF_NFC, 0, 38) the answer that is meant for socket(38, …).
+    match prove(&parse(&text).unwrap()) {
+        Ok(_) => assert!(!said.contains("libseccomp"), "{said}"),
+        Err(error) => assert!(said.contains(&error.to_string()), "{said}"),
+    }
 }

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
 use super::{Ui, record};
+use crate::enforce::prove;
 use crate::evidence::{self, Evidence};
 use crate::generate::{
     ArgumentFilters, GenerateError, Generated, Options, RefuseWith, Runtime, Runtimes, Startup,
@@ -234,6 +235,12 @@ pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
     ui.show(format_args!("{summary}\n"));
     if let Output::File(path) = &output {
         ui.say(format_args!("wrote {}", path.display()));
+    }
+    if let Err(error) = prove(&profile) {
+        ui.warn(format_args!(
+            "a container runtime with this machine's libseccomp does not enforce the profile as it is \
+             meant, and `strait verify` would refuse it: {error}. Fewer conditions may help (--args baseline)"
+        ));
     }
     if let Some(beside) = output.beside(evidence::beside).filter(|_| !args.no_evidence) {
         match evidence_of(recordings, &profile) {

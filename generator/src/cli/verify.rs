@@ -11,7 +11,7 @@ use super::exit::{self, Failure, Outcome};
 use super::record::{RunArgs, not_run, run};
 use super::{Ui, read_text, shown};
 use crate::abi::Abi;
-use crate::enforce::{self, NoNewPrivs};
+use crate::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
 use crate::output::Output;
 use crate::policy::Policy;
 use crate::profile::{self, Findings, Severity, lint};
@@ -203,14 +203,24 @@ fn compile(args: &VerifyArgs, name: &str, ui: &Ui) -> Result<Compiled, Failure> 
     if !errors.is_empty() {
         return Err(anyhow!("{}", Findings(errors)).context(cannot_use()).into());
     }
-    let policy = profile.policy(Abi::NATIVE).with_context(cannot_use)?;
-    let compiled = enforce::compile(&profile).with_context(cannot_use)?;
-    enforce::faithful(&compiled, &policy).with_context(cannot_use)?;
+    let Proven { policy, compiled } = prove(&profile).map_err(advise).with_context(cannot_use)?;
     if !compiled.unknown.is_empty() {
         // Runtimes leave them out without a word too: they get what the profile does not name.
         log::info!("this libseccomp does not know {}", compiled.unknown.join(" "));
     }
     Ok(Compiled { text, program: compiled.program, policy })
+}
+
+/// Adds what can be done about it.
+fn advise(error: Unenforceable) -> anyhow::Error {
+    match error {
+        Unenforceable::Unfaithful(_) => anyhow!(
+            "{error}. Write the conditions of this call as equalities (SCMP_CMP_EQ, \
+             SCMP_CMP_MASKED_EQ) that do not overlap; if they are, another release of libseccomp may \
+             get it right"
+        ),
+        other => other.into(),
+    }
 }
 
 /// For each call whose arguments the policy looks at, a bit for each of these.

@@ -11,8 +11,9 @@ use libseccomp::{
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::install::Program;
+use crate::abi::Abi;
 use crate::policy::{Action, Clause, Predicate};
-use crate::profile::{Entry, Profile};
+use crate::profile::{Architecture, Entry, Profile};
 
 /// From this many rules on runc asks libseccomp for a binary tree instead of a list.
 const BINARY_TREE_ABOVE: usize = 32;
@@ -22,6 +23,10 @@ const BINARY_TREE: u32 = 2;
 /// How long libseccomp may take; a large profile takes it some milliseconds. 2.5.4 loops for ever in
 /// `seccomp_rule_add` over some overlapping ordered comparisons of one call.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where libseccomp's numbers for calls begin that an architecture does not have (`__PNR_*` in
+/// `seccomp-syscalls.h`). Above are those that i386 hides behind `socketcall` and `ipc`.
+const NOT_THERE: i32 = -10_000;
 
 /// Why a profile could not be compiled.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +138,16 @@ fn translate(profile: &Profile) -> Result<Compiled, CompileError> {
     unknown.dedup();
     let program = export(&filter)?;
     Ok(Compiled { program, unknown })
+}
+
+/// Whether this machine's libseccomp knows a call of an ABI. Rules for another have no effect there.
+pub(super) fn is_known(abi: Abi, name: &str) -> bool {
+    let number = |arch| ScmpSyscall::from_name_by_arch(name, arch);
+    Architecture::from(abi)
+        .name()
+        .parse::<ScmpArch>()
+        .and_then(number)
+        .is_ok_and(|call| call.as_raw_syscall() > NOT_THERE)
 }
 
 fn add(

@@ -1,9 +1,12 @@
 //! Whether a compiled filter does what its policy means.
 
-use super::{Compiled, Program};
+use super::compile::is_known;
+use super::{CompileError, Compiled, Program, compile};
+use crate::abi::Abi;
 use crate::bpf::{self, Filter, FilterError, Instruction, Unclear};
-use crate::policy::Policy;
-use crate::policy::decide::{Comparison, Meaning, Witness};
+use crate::policy::decide::{Change, Comparison, Meaning, Witness};
+use crate::policy::{Conflict, Policy};
+use crate::profile::Profile;
 
 /// Why a compiled filter is not to be trusted.
 #[derive(Debug, thiserror::Error)]
@@ -11,8 +14,7 @@ pub enum Unfaithful {
     /// It does something else.
     #[error(
         "libseccomp compiles the profile to something else than it says: {witness} on {} should get \
-         \"{}\" and gets \"{}\". Write the conditions of this call as equalities (SCMP_CMP_EQ, \
-         SCMP_CMP_MASKED_EQ) that do not overlap",
+         \"{}\" and gets \"{}\"",
         witness.abi, witness.before, witness.after
     )]
     Different {
@@ -27,10 +29,45 @@ pub enum Unfaithful {
     Unclear(#[from] Unclear),
 }
 
+/// Why a profile cannot be enforced as it is meant.
+#[derive(Debug, thiserror::Error)]
+pub enum Unenforceable {
+    /// It contradicts itself.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// libseccomp does not take it.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// libseccomp makes something else of it.
+    #[error(transparent)]
+    Unfaithful(#[from] Unfaithful),
+}
+
+/// A profile whose filter does what the profile says.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    /// What it says.
+    pub policy: Policy,
+    /// What does it.
+    pub compiled: Compiled,
+}
+
+/// Compiles a profile for this machine, and proves that the filter does what the profile says.
+///
+/// # Errors
+///
+/// [`Unenforceable`], for this machine's libseccomp: another release of it may get it right.
+pub fn prove(profile: &Profile) -> Result<Proven, Unenforceable> {
+    let policy = profile.policy(Abi::NATIVE)?;
+    let compiled = compile(profile)?;
+    faithful(&compiled, &policy)?;
+    Ok(Proven { policy, compiled })
+}
+
 /// Proves that a compiled filter does what the policy says, for every call and all arguments.
 ///
-/// Calls that libseccomp [does not know](Compiled::unknown) are left out: they have no effect in a
-/// runtime either.
+/// Calls of an ABI that libseccomp does not know there are left out: they have no effect in a runtime
+/// either.
 ///
 /// # Errors
 ///
@@ -38,9 +75,8 @@ pub enum Unfaithful {
 pub fn faithful(compiled: &Compiled, policy: &Policy) -> Result<(), Unfaithful> {
     let done = bpf::meaning(&compiled.program.filter()?)?;
     let comparison = Comparison::of(&Meaning::from(policy), &done);
-    let known = |name: &str| !compiled.unknown.iter().any(|unknown| unknown == name);
-    let mut changes = comparison.changes().filter(|change| change.name().is_none_or(known));
-    match changes.find_map(|change| change.witness()) {
+    let known = |change: &&Change| change.name().is_none_or(|name| is_known(change.abi, name));
+    match comparison.changes().filter(known).find_map(Change::witness) {
         None => Ok(()),
         Some(witness) => Err(Unfaithful::Different { witness: Box::new(*witness) }),
     }

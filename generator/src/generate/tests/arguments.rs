@@ -1,6 +1,7 @@
 //! Values of arguments: what was seen, within the baseline, and nothing else.
 
 use super::*;
+use crate::enforce::{Unenforceable, Unfaithful, prove};
 use crate::policy::argument::ArgumentRule;
 use crate::policy::decide;
 use crate::profile::lint;
@@ -182,9 +183,9 @@ fn beyond(profile: &Profile, capabilities: BTreeSet<Capability>) -> Option<decid
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// Decided, and not sampled.
+    /// Decided, and not sampled. And libseccomp makes of it what it says.
     #[test]
-    fn a_profile_is_within_the_docker_default(
+    fn a_profile_is_within_the_docker_default_and_so_is_its_filter(
         abis in prop::sample::subsequence(vec![Abi::X86_64, Abi::X86, Abi::X32], 1..=3),
         numbers in prop::collection::btree_set(0..470_u32, 1..40),
         sockets in prop::collection::vec((0..45_u64, 0..6_u64, 0..20_u64), 1..6),
@@ -212,5 +213,13 @@ proptest! {
         let profile = generate(&recordings, &options).unwrap().profile;
         let beyond = beyond(&profile, capabilities);
         prop_assert!(beyond.is_none(), "{}", beyond.unwrap());
+        match prove(&profile) {
+            // 2.5.4 gives socket(AF_NFC, …, 38) the error that is meant for socket(38, …).
+            Err(Unenforceable::Unfaithful(Unfaithful::Different { witness })) => prop_assert!(
+                [witness.before, witness.after].iter().all(|one| matches!(one, Action::Errno(_))),
+                "{witness}"
+            ),
+            proven => prop_assert!(proven.is_ok(), "{}", proven.unwrap_err()),
+        }
     }
 }
