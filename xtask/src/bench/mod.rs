@@ -1,8 +1,9 @@
-//! `cargo xtask bench`: what recording costs, in one run and one table.
+//! `cargo xtask bench`: what recording costs, and how long the commands take, in one run and one table.
 //!
 //! Machines differ and are noisy, so every figure is measured in rounds that take turns with what
 //! it is compared to, and judged by its relation to that, never by its absolute value.
 
+mod decisions;
 mod floor;
 pub mod load;
 mod manifests;
@@ -61,6 +62,7 @@ pub fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     lines.extend(start::measure(&lab, options.rounds)?);
     lines.extend(workloads::measure(&lab, options.workload_rounds)?);
     lines.extend(manifests::measure(&lab, options.workload_rounds)?);
+    lines.extend(decisions::measure(&lab, options.workload_rounds)?);
 
     ui::data(&report::table(&lines));
     if let Some(path) = &options.json {

@@ -68,7 +68,8 @@ fn peak_memory(mut held: Held) -> Result<f64> {
     Ok(peak)
 }
 
-fn high_water_mark(pid: nix::unistd::Pid) -> Option<f64> {
+/// The most memory, in MiB, that a process has held resident so far; `None` once it has ended.
+pub fn high_water_mark(pid: nix::unistd::Pid) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     parse_high_water_mark(&status)
 }
