@@ -6,7 +6,7 @@ while IFS= read -r line; do
     case $line in
         *'"Action":"pass"'*'"Test":'* | *'"Action":"fail"'*'"Test":'* | *'"Action":"skip"'*'"Test":'*)
             package=${line#*\"Package\":\"} test=${line#*\"Test\":\"}
-            "${STRAIT:-strait}" mark --if-recording "${package%%\"*}.${test%%\"*}" >&2
+            [ -z "${STRAIT_MARK:-}" ] || "${STRAIT:-strait}" mark "${package%%\"*}.${test%%\"*}" >&2
             ;;
     esac
 done

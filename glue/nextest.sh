@@ -6,7 +6,7 @@ status=0
 binary=${1##*/}
 while [ $# -gt 1 ]; do
     if [ "$1" = --exact ]; then
-        "${STRAIT:-strait}" mark --if-recording "${NEXTEST_BINARY_ID:-$binary} $2" >&2
+        [ -z "${STRAIT_MARK:-}" ] || "${STRAIT:-strait}" mark "${NEXTEST_BINARY_ID:-$binary} $2" >&2
         break
     fi
     shift

@@ -1,27 +1,45 @@
 //! The scripts under `glue/`: with each test runner, the test that makes a call is the one that is named.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use strait::abi::Abi;
 use strait::recording::{Recording, Sample};
+use tempfile::TempDir;
 
 use crate::support::calls::read_complete_recording;
 use crate::support::run::STRAIT;
-use crate::support::{kernel, scratch, strait};
+use crate::support::{kernel, scratch, scrub, strait};
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// What the scripts need to know.
+fn variables() -> [(&'static str, PathBuf); 3] {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).canonicalize().unwrap();
+    [
+        ("GLUE", root.join("glue")),
+        ("FIXTURES", root.join("tests/fixtures/glue")),
+        // What Go has built is of use to the next run.
+        ("GOCACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("go")),
+    ]
+}
 
 fn record(dir: &Path, script: &str) -> Recording {
     kernel::require_root();
-    let root = Path::new(ROOT).canonicalize().unwrap();
-    strait()
-        .args(["record", "-o", "r.json", "--", "/bin/sh", "-e", "-c", script])
-        .env("STRAIT", STRAIT)
-        .env("GLUE", root.join("glue"))
-        .env("FIXTURES", root.join("tests/fixtures/glue"))
-        .in_dir(dir)
-        .run();
+    let recorder = strait().args(["record", "-o", "r.json", "--", "/bin/sh", "-e", "-c", script]);
+    let variables = variables().into_iter();
+    let recorder = variables.fold(recorder, |all, (name, value)| all.env(name, value));
+    recorder.env("STRAIT", STRAIT).in_dir(dir).run();
     read_complete_recording(&dir.join("r.json"))
+}
+
+/// Runs a script where nobody records and no `strait` is installed. Returns what it says.
+fn run(dir: &Path, script: &str) -> String {
+    let mut command = Command::new("/bin/sh");
+    scrub(&mut command, dir);
+    let output = command.args(["-e", "-c", script]).envs(variables()).output().unwrap();
+    let text =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success(), "{script}: {text:?}");
+    text.concat()
 }
 
 fn names(recording: &Recording) -> Vec<&str> {
@@ -84,8 +102,33 @@ fn nextest() {
     assert_eq!(with_a_pipe(&recording), ["app-1234 tests::pipe"]);
 }
 
+/// A folder with a package of Go, whose tests are built already.
+fn go_package() -> TempDir {
+    kernel::require("go", "golang-go");
+    let dir = scratch();
+    run(dir.path(), "cp $FIXTURES/go/* .; go test -vet=off -run ^$ .");
+    dir
+}
+
 #[test]
-fn go_test() {
+fn go_test_exec() {
+    let dir = go_package();
+    let go_test = "go test -vet=off -count=1 -exec $GLUE/go-exec.sh .";
+    let recording = record(dir.path(), go_test);
+    assert_eq!(names(&recording), ["web.TestNothing", "web.TestMakesAPipe", "web.TestSkipped"]);
+    assert_eq!(with_a_pipe(&recording), ["web.TestMakesAPipe"]);
+}
+
+#[test]
+fn go_test_json() {
+    let dir = go_package();
+    let recording = record(dir.path(), "go test -vet=off -count=1 -json . | $GLUE/go-test.sh");
+    let tests = ["TestNothing", "TestMakesAPipe", "TestSkipped"];
+    assert_eq!(names(&recording), tests.map(|test| format!("shop/web.{test}")));
+}
+
+#[test]
+fn lines_of_go_test() {
     let dir = scratch();
     let line = |action: &str, test: &str| {
         format!(
@@ -113,4 +156,20 @@ fn junit() {
     let recording = record(dir.path(), "mkfifo pipe; $GLUE/junit.sh report.xml");
     assert_eq!(names(&recording), ["web.UploadTest"]);
     assert_eq!(with_a_pipe(&recording), ["web.UploadTest"]);
+}
+
+#[test]
+fn nothing_is_marked_and_nothing_fails_where_nobody_records() {
+    kernel::require("bats", "bats");
+    let dir = go_package();
+    let said = run(
+        dir.path(),
+        "cp /bin/sh app-1234; $GLUE/nextest.sh ./app-1234 -c : --exact tests::nothing;
+         echo '<testsuite name=\"web\"/>' >report.xml; $GLUE/junit.sh report.xml;
+         TMPDIR=. bats $FIXTURES/app.bats;
+         go test -vet=off -count=1 -v -exec $GLUE/go-exec.sh .;
+         go test -vet=off -count=1 -json . | $GLUE/go-test.sh",
+    );
+    assert!(said.contains("ok 2 makes a pipe") && said.contains("PASS: TestMakesAPipe"), "{said}");
+    assert!(!said.contains("strait"), "{said}");
 }

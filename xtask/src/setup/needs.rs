@@ -145,6 +145,7 @@ const NEEDS: &[Need] = &[
     command(Level::Test, &["mmdebstrap"], "mmdebstrap", "images without a registry"),
     command(Level::Test, &["py.test-3"], "python3-pytest", "a test runner that marks its tests"),
     command(Level::Test, &["bats"], "bats", "another one"),
+    command(Level::Test, &["go"], "golang-go", "and one more"),
     file(
         Level::Test,
         "podman's seccomp profile",

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Runs each test of a Go package in a process of its own, and ends a sample of a Strait recording after it.
+# For `go test -exec`, which calls this with the binary of the tests and their flags.
+binary=$1
+shift
+tests=.
+for flag in "$@"; do
+    case $flag in
+        -test.run=*) tests=${flag#*=} ;;
+    esac
+done
+package=${binary##*/}
+status=0
+for test in $("$binary" -test.list "$tests"); do
+    case $test in
+        Test* | Example* | Fuzz*)
+            "$binary" "$@" "-test.run=^$test\$" || status=$?
+            [ -z "${STRAIT_MARK:-}" ] || "${STRAIT:-strait}" mark "${package%.test}.$test" >&2
+            ;;
+    esac
+done
+exit "$status"
