@@ -1,36 +1,14 @@
 //! What `strait lint` says of runc and crun is what these do.
 
 use serde_json::{Value, json};
-use strait::abi::Abi;
 use strait::profile::consumers::{Effect, Trait, of_runtime};
 
 use crate::runtimes::{Bundle, Runtime, Way, require_working};
-
-/// Allows everything but `mknod`, of which the profiles below say something strange.
-fn base() -> Value {
-    let all = Abi::X86_64.syscalls().map(|(_, name)| name).filter(|name| *name != "mknod");
-    json!({
-        "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
-        "architectures": ["SCMP_ARCH_X86_64"],
-        "syscalls": [{"names": all.collect::<Vec<_>>(), "action": "SCMP_ACT_ALLOW"}],
-    })
-}
-
-fn with_field(name: &str, value: Value) -> Value {
-    let mut profile = base();
-    profile[name] = value;
-    profile
-}
+use crate::support::profiles::{base, with_field, with_rules};
 
 fn without(name: &str) -> Value {
     let mut profile = base();
     profile.as_object_mut().unwrap().remove(name);
-    profile
-}
-
-fn with_rules(rules: &[Value]) -> Value {
-    let mut profile = base();
-    profile["syscalls"].as_array_mut().unwrap().extend(rules.iter().cloned());
     profile
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use libseccomp::{ScmpArch, ScmpSyscall};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -14,9 +13,7 @@ use crate::policy::baseline::{Baseline, Context};
 use crate::policy::exact::is_exact;
 use crate::policy::{Action, Args, Capability, Clause, Errno, Policy, Predicate};
 use crate::profile::{Arg, Entry, Profile};
-use crate::recording::{
-    Call as Recorded, Completeness, Host, Origin, Recording, Start, Target, TargetKind, Tool,
-};
+use crate::recording::example::recording;
 
 /// The verdict of a program about a call.
 pub(super) fn run(filter: &Filter, abi: Abi, number: u32, args: &Args) -> Action {
@@ -350,28 +347,10 @@ fn the_conditions_of_the_baseline_are_enforced_exactly() {
 /// A profile as `generate` makes it: many names, the baseline's conditions, two errors.
 fn generated(abis: &[Abi], refuse_with: RefuseWith) -> Profile {
     let names = ["execve", "socket", "personality", "vfork", "connect", "semop", "mount"];
-    let calls = abis.iter().map(|abi| {
-        let numbers = names.iter().filter_map(|name| abi.syscall_number(name));
-        (*abi, numbers.map(|number| (number, Recorded::default())).collect())
-    });
-    let recording = Recording {
-        origin: Origin::default(),
-        samples: Vec::new(),
-        tool: Tool { name: "strait".to_owned(), version: "0.1.0".to_owned() },
-        host: Host { kernel: "6.12.0".to_owned(), arch: "x86_64".to_owned() },
-        target: Target {
-            kind: TargetKind::Command,
-            start: Start::Exec,
-            name: "app".to_owned(),
-            command: vec!["app".to_owned()],
-        },
-        started: Timestamp::UNIX_EPOCH,
-        finished: Timestamp::UNIX_EPOCH,
-        completeness: Completeness::Complete,
-        programs: Vec::new(),
-        calls: calls.collect(),
-        refused: BTreeMap::new(),
-    };
+    let calls = abis
+        .iter()
+        .flat_map(|abi| names.iter().filter_map(|name| Some((*abi, abi.syscall_number(name)?))));
+    let recording = recording(&calls.collect::<Vec<_>>());
     let options = Options { refuse_with, ..Options::default() };
     generate(&[recording], &options).unwrap().profile
 }

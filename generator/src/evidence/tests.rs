@@ -2,9 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
-use crate::recording::{
-    Arguments, Call, Completeness, Host, Origin, Sample, Start, Target, TargetKind, Tool,
-};
+use crate::recording::{Arguments, Call, Origin, Sample, example};
 
 const ABI: Abi = Abi::X86_64;
 
@@ -27,24 +25,12 @@ fn recording(samples: Vec<Sample>) -> Recording {
     };
     Recording {
         origin: Origin { id: "r1".to_owned(), ..Origin::default() },
-        tool: Tool::this(),
-        host: Host { kernel: "6.12".to_owned(), arch: "x86_64".to_owned() },
-        target: Target {
-            kind: TargetKind::Command,
-            name: "app".to_owned(),
-            command: Vec::new(),
-            start: Start::Exec,
-        },
-        started: "2026-01-01T00:00:00Z".parse().unwrap(),
-        finished: "2026-01-01T00:01:00Z".parse().unwrap(),
-        completeness: Completeness::Complete,
-        programs: Vec::new(),
         calls: BTreeMap::from([(
             ABI,
             BTreeMap::from([(0, call("/bin/app", 30)), (41, call("/bin/app", 2))]),
         )]),
-        refused: BTreeMap::new(),
         samples,
+        ..example::recording(&[])
     }
 }
 

@@ -1,7 +1,5 @@
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use jiff::Timestamp;
 use proptest::prelude::*;
 
 mod arguments;
@@ -11,43 +9,8 @@ use super::*;
 use crate::policy::baseline::Treatment;
 use crate::policy::{Args, Policy};
 use crate::profile::{self, lint};
-use crate::recording::{Call, Host, Losses, Origin, Program, Start, Target, TargetKind, Tool};
-
-fn recording(calls: &[(Abi, u32)]) -> Recording {
-    let mut table: BTreeMap<Abi, BTreeMap<u32, Call>> = BTreeMap::new();
-    for (abi, number) in calls {
-        let call = Call {
-            count: 2,
-            first_seen: Duration::from_millis(3),
-            programs: BTreeMap::from([("/usr/bin/app".to_owned(), 2)]),
-            phases: BTreeMap::new(),
-            arguments: None,
-        };
-        table.entry(*abi).or_default().insert(*number, call);
-    }
-    Recording {
-        origin: Origin::default(),
-        samples: Vec::new(),
-        tool: Tool { name: "strait".to_owned(), version: "0.1.0".to_owned() },
-        host: Host { kernel: "6.12.0".to_owned(), arch: "x86_64".to_owned() },
-        target: Target {
-            kind: TargetKind::Command,
-            start: Start::Exec,
-            name: "app".to_owned(),
-            command: vec!["app".to_owned()],
-        },
-        started: Timestamp::UNIX_EPOCH,
-        finished: Timestamp::UNIX_EPOCH,
-        completeness: Completeness::Complete,
-        programs: vec![Program {
-            path: "/usr/bin/app".to_owned(),
-            device: "8:1".to_owned(),
-            inode: 1,
-        }],
-        calls: table,
-        refused: BTreeMap::new(),
-    }
-}
+use crate::recording::example::recording;
+use crate::recording::{Call, Losses, Start, TargetKind};
 
 fn named(abi: Abi, names: &[&str]) -> Recording {
     let calls: Vec<_> = names.iter().map(|name| (abi, abi.syscall_number(name).unwrap())).collect();

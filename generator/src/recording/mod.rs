@@ -3,6 +3,8 @@
 //! [`Recording`] is the model; [`v1`] is how it is written to a file; [`merge`](mod@merge) makes one of many.
 
 mod error;
+#[cfg(test)]
+pub mod example;
 pub mod merge;
 mod origin;
 pub mod v1;

@@ -4,33 +4,14 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use strait::abi::Abi;
 use strait::profile::consumers::{Consumer, Effect, remarks};
 
+use crate::common::profiles::{base, with_field, with_rules};
 use crate::common::strait;
 use crate::support::{Engine, Runtime, image, lab, output};
 
-/// Allows everything but some calls, of which the profiles below say something strange.
-fn base() -> Value {
-    let strange = ["mknod", "getpgid", "sethostname"];
-    let all = Abi::X86_64.syscalls().map(|(_, name)| name).filter(|name| !strange.contains(name));
-    json!({
-        "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
-        "architectures": ["SCMP_ARCH_X86_64"],
-        "syscalls": [{"names": all.collect::<Vec<_>>(), "action": "SCMP_ACT_ALLOW"}],
-    })
-}
-
-fn with_field(name: &str, value: Value) -> Value {
-    let mut profile = base();
-    profile[name] = value;
-    profile
-}
-
 fn with_rule(rule: Value) -> Value {
-    let mut profile = base();
-    profile["syscalls"].as_array_mut().expect("a list").push(rule);
-    profile
+    with_rules(&[rule])
 }
 
 fn consumer(engine: &Engine) -> Consumer {
