@@ -26,6 +26,7 @@ mod no_loss;
 mod passing_through;
 mod privilege;
 mod profiles;
+mod readme;
 mod runtimes;
 mod service;
 mod survivors;

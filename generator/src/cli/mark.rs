@@ -16,10 +16,13 @@ use crate::record::{MarkError, mark};
 #[command(after_help = "\
 Examples:
   sudo strait record --user $USER -- sh -c './test-a; strait mark a; ./test-b; strait mark b'
-  strait mark --if-recording \"$BATS_TEST_DESCRIPTION\"
+  [ -z \"$STRAIT_MARK\" ] || strait mark \"$BATS_TEST_DESCRIPTION\"
 
-Finds the recorder by STRAIT_MARK in the environment. Scripts for pytest, bats, go test, cargo nextest
-and JUnit are in the folder glue of the repository.
+Finds the recorder by STRAIT_MARK in the environment. Where that is not set, nobody records: a
+script that looks first, as the second example does, also runs where no strait is installed, and
+under `strait verify`, whose profile does not allow for strait itself.
+
+Scripts for pytest, bats, go test, cargo nextest and JUnit are in the folder glue of the repository.
 
 Exit status: 1 if the mark was not taken.")]
 pub struct MarkArgs {
