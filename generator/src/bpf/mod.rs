@@ -11,10 +11,12 @@ mod meaning;
 mod run;
 #[cfg(test)]
 mod tests;
+mod word;
 
 pub use instruction::{FilterError, Instruction};
-pub use meaning::{Unclear, action, meaning, stacked};
+pub use meaning::{action, meaning, stacked};
 pub use run::Call;
+pub use word::Unclear;
 
 use instruction::Op;
 
