@@ -1,0 +1,62 @@
+use super::*;
+
+fn complaint(text: &str) -> String {
+    parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn an_error_without_a_number_is_eperm() {
+    let text = r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}"#;
+    assert_eq!(parse(text).unwrap().default, Action::Errno(Errno::EPERM));
+}
+
+#[test]
+fn what_docker_writes_for_nothing_is_nothing() {
+    let text = r#"{"defaultAction": "SCMP_ACT_ERRNO", "archMap": null, "syscalls": [{
+        "names": ["read"], "action": "SCMP_ACT_ALLOW", "args": [], "comment": "why",
+        "includes": {}, "excludes": {"caps": []}}]}"#;
+    assert_eq!(parse(text).unwrap().entries.len(), 1);
+}
+
+#[test]
+fn a_masked_comparison_has_its_mask_first() {
+    let text = r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{
+        "names": ["clone"], "action": "SCMP_ACT_ALLOW",
+        "args": [{"index": 0, "value": 240, "valueTwo": 16, "op": "SCMP_CMP_MASKED_EQ"}]}]}"#;
+    let expected = Predicate::MaskedEqual { mask: 240, value: 16 };
+    assert_eq!(parse(text).unwrap().entries[0].args[0].predicate, expected);
+}
+
+#[test]
+fn every_wrong_place_is_named_at_once() {
+    let text = r#"{"defaultAction": "SCMP_ACT_ERRNO", "archMap": [{}, 1], "syscalls": [
+        {"names": [""], "action": "SCMP_ACT_DENY"},
+        {"names": ["read"], "action": "SCMP_ACT_ALLOW", "errnoRet": 1,
+         "args": [{"index": 6, "value": -1, "op": "=="}]}]}"#;
+    insta::assert_snapshot!(complaint(text), @r"
+    this is no profile that can be used: archMap: Docker's dialect, which containerd drops without a word: resolve it to plain OCI first (`architectures`, `names`, no conditions on capabilities)
+    syscalls[0].names[0]: expected the name of a call; runc fails on this
+    syscalls[0].action: `SCMP_ACT_DENY` is no action: write a name such as SCMP_ACT_ALLOW or SCMP_ACT_ERRNO
+    syscalls[1].errnoRet: SCMP_ACT_ALLOW returns no error, and crun fails on this: remove the number
+    syscalls[1].args[0].index: expected an argument's index, 0 to 5
+    syscalls[1].args[0].value: expected a whole number from 0 to 18446744073709551615
+    syscalls[1].args[0].op: `==` is no comparison: write SCMP_CMP_EQ, NE, LT, LE, GE, GT or MASKED_EQ
+    ");
+}
+
+#[test]
+fn an_empty_file_is_called_empty() {
+    for text in ["", "\n", "\u{feff}"] {
+        assert!(complaint(text).starts_with("this file is empty"), "{}", complaint(text));
+    }
+}
+
+#[test]
+fn an_empty_object_is_not_taken_for_a_profile() {
+    insta::assert_snapshot!(complaint("{}"), @"this is no profile that can be used: defaultAction: missing, and without it Docker and runc leave the container unconfined: write SCMP_ACT_ERRNO with a defaultErrnoRet of 38");
+}
+
+#[test]
+fn a_recording_is_not_taken_for_a_profile() {
+    insta::assert_snapshot!(complaint(r#"{"schema": "strait.recording/v1"}"#), @"this is a file of schema `strait.recording/v1`, not a profile. Make a profile of a recording with `strait generate RECORDING -o PROFILE`");
+}
