@@ -39,6 +39,7 @@ mod marks;
 mod names;
 mod privilege;
 mod probe;
+mod samples;
 mod session;
 mod signals;
 mod user;

@@ -1,0 +1,209 @@
+//! What was counted, as a recording for each container.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use probe_common::phase;
+
+use super::ContainerRecording;
+use crate::abi::Abi;
+use crate::record::Refusal;
+use crate::record::assemble::{Assembled, assemble, refusals};
+use crate::record::engine::{
+    Description, FileNames, Identity, Only, Sighting, display_name, identify,
+};
+use crate::record::names::Names;
+use crate::record::probe::Snapshot;
+use crate::record::samples::Marks;
+use crate::recording::{Container, Host, Origin, Recording, Start, Target, TargetKind, Tool};
+
+/// Who a container is, and what is known about it.
+pub(super) type Known = BTreeMap<u32, (Identity, Description)>;
+
+/// What the kernel saw of a container.
+pub(super) fn sighting(container: &probe_common::Container) -> Sighting {
+    let cgroups = container.cgroups.iter().map(|name| text(name));
+    Sighting {
+        pid: container.pid,
+        comm: text(&container.comm),
+        cgroups: cgroups.filter(|name| !name.is_empty()).collect(),
+    }
+}
+
+/// Text that ends at the first zero.
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+/// One moment, on both clocks.
+#[derive(Clone, Copy)]
+pub(super) struct Clock {
+    pub started: Timestamp,
+    pub start: u64,
+}
+
+impl Clock {
+    fn at(self, monotonic: u64) -> Timestamp {
+        let since = monotonic.saturating_sub(self.start);
+        self.started + SignedDuration::from_nanos(i64::try_from(since).unwrap_or(i64::MAX))
+    }
+}
+
+/// What all recordings have in common.
+pub(super) struct Assembly {
+    pub host: Host,
+    pub native: u32,
+    pub clock: Clock,
+    pub only: Vec<Only>,
+    /// Containers that were not chosen, and of which nobody knew name or image.
+    pub unnamed: RefCell<BTreeSet<String>>,
+}
+
+impl Assembly {
+    /// What people should know about the choice.
+    pub fn notes(&self) -> Vec<String> {
+        let unnamed = self.unnamed.borrow();
+        let note = |name: &String| {
+            format!(
+                "nobody knows name or image of the container {name}, so that --only NAME and \
+                 image=IMAGE cannot choose it"
+            )
+        };
+        unnamed.iter().map(note).collect()
+    }
+
+    /// One for each container that was chosen, the first to live first.
+    pub fn recordings(
+        &self,
+        snapshot: &Snapshot,
+        names: &mut Names,
+        known: &Known,
+        marks: &Marks,
+    ) -> Vec<ContainerRecording> {
+        let finished = Timestamp::now();
+        let mut containers: Vec<_> = snapshot.containers.iter().collect();
+        containers.sort_by_key(|(_, container)| container.began);
+        let mut files = FileNames::default();
+        let mut recordings = Vec::new();
+        for (index, container) in containers {
+            let unknown = || Some((identify(&sighting(container))?, Description::default()));
+            let Some((identity, description)) = known.get(index).cloned().or_else(unknown) else {
+                continue;
+            };
+            let name = display_name(&description.container, &identity);
+            let described = of_kernel(description.container, &identity, container);
+            if !self.only.is_empty()
+                && !self.only.iter().any(|only| only.matches(&described, &name))
+            {
+                if described.name.is_empty() && described.image.is_empty() {
+                    self.unnamed.borrow_mut().insert(name);
+                }
+                continue;
+            }
+            let own = of_container(snapshot, *index);
+            let Assembled { programs, calls } = assemble(&own, names, self.native, container.began);
+            let refusals = refusals(&own, names);
+            let recording = Recording {
+                origin: Origin::default(),
+                samples: marks.samples(&own, self.native, container.began),
+                tool: Tool::this(),
+                host: self.host.clone(),
+                target: Target {
+                    start: if described.filtered { Start::Filter } else { Start::Exec },
+                    kind: TargetKind::Container(Box::new(described)),
+                    name: name.clone(),
+                    command: description.command,
+                },
+                started: self.clock.at(container.began),
+                finished,
+                completeness: snapshot.losses.into(),
+                programs,
+                calls,
+                refused: refused(&refusals),
+            };
+            let file = (!recording.is_before_start()).then(|| files.next(&name));
+            recordings.push(ContainerRecording { file, recording, refusals });
+        }
+        recordings
+    }
+}
+
+/// A description with what only the kernel knows.
+fn of_kernel(
+    described: Container,
+    identity: &Identity,
+    container: &probe_common::Container,
+) -> Container {
+    Container {
+        id: if described.id.is_empty() { identity.id.clone() } else { described.id.clone() },
+        no_new_privs: container.no_new_privs == 1,
+        bounding_set: container.bounding_set,
+        filtered: container.filtered == 1,
+        ..described
+    }
+}
+
+/// What belongs to a container and to those that were made in it. What ran in it before its filter was
+/// a hook of the runtime, unless there never was a filter.
+fn of_container(snapshot: &Snapshot, index: u32) -> Snapshot {
+    let mut family = BTreeSet::from([index]);
+    // An inner container has a larger index than the outer one.
+    for (inner, container) in &snapshot.containers {
+        if family.contains(&container.parent) {
+            family.insert(*inner);
+        }
+    }
+    let filtered: BTreeSet<u32> = snapshot
+        .containers
+        .iter()
+        .filter(|(_, container)| container.filtered == 1)
+        .map(|(index, _)| *index)
+        .collect();
+    let sets: Vec<_> = snapshot
+        .sets
+        .iter()
+        .filter(|counts| {
+            let key = counts.program.key;
+            let hook = key.phase & phase::UNFILTERED != 0 && filtered.contains(&key.container);
+            family.contains(&key.container) && !hook
+        })
+        .cloned()
+        .collect();
+    let numbers: BTreeSet<u32> = sets.iter().map(|counts| u32::from(counts.set)).collect();
+    Snapshot {
+        sets,
+        unknown: snapshot
+            .unknown
+            .iter()
+            .filter(|(key, _)| numbers.contains(&key.set))
+            .copied()
+            .collect(),
+        refusals: snapshot
+            .refusals
+            .iter()
+            .filter(|(key, _)| numbers.contains(&key.set))
+            .copied()
+            .collect(),
+        arguments: snapshot
+            .arguments
+            .iter()
+            .filter(|(key, _)| numbers.contains(&key.set))
+            .copied()
+            .collect(),
+        ..Snapshot::default()
+    }
+}
+
+/// Refusals as a recording has them. A task that was killed without a trace of its call is left out:
+/// there is no number to list it under.
+fn refused(refusals: &[Refusal]) -> BTreeMap<(Abi, u32, Option<u16>), u64> {
+    let mut refused = BTreeMap::new();
+    for refusal in refusals {
+        let Some(number) = refusal.number else { continue };
+        let errno = refusal.errno.and_then(|errno| u16::try_from(errno).ok());
+        *refused.entry((refusal.abi, number, errno)).or_default() += refusal.count;
+    }
+    refused
+}
