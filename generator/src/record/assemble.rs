@@ -160,7 +160,7 @@ pub fn watch_list(looked_at: &[(Abi, u32, u8)]) -> Vec<(u32, u32, u8)> {
 mod tests {
     use probe_common::{PATH_LEN, ProgramKey, UnknownKey};
 
-    use super::super::probe::SetCounts;
+    use super::super::probe::snapshot::SetCounts;
     use super::*;
 
     fn set(set: u16, path: &str, abi: u16, calls: &[(u32, u64, u64)]) -> SetCounts {

@@ -1,24 +1,36 @@
-//! The probe in the kernel: loaded, attached, read and let go. The only file that knows aya.
+//! The probe in the kernel: loaded, attached, read and let go. Nothing outside of here knows aya.
+
+macro_rules! map {
+    ($self:ident . $name:ident as $kind:ty) => {{
+        let map = $self.ebpf.map(stringify!($name));
+        let map = map.ok_or(ProbeError::Missing(concat!("map ", stringify!($name))))?;
+        <$kind>::try_from(map)
+            .map_err(|source| ProbeError::Map { map: stringify!($name), source })?
+    }};
+}
+
+pub mod snapshot;
 
 use std::borrow::Cow;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::PathBuf;
 
-use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf};
+use aya::maps::{Array, HashMap, MapData, MapError, Queue, RingBuf};
 use aya::programs::RawTracePoint;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use probe_common::control::{ADOPT, MEASURE_STACK};
 use probe_common::{
-    ArgumentRule, ArgumentsKey, CONTAINERS, Config, Container, Counters, Event, FILTER_ENTRIES,
-    NUMBERS, Program, Refusal, RefusalKey, SET_FIRST, SET_MASK, STACK_BITS, Seen, UnknownKey, loss,
+    ArgumentRule, CONTAINERS, Config, Container, Counters, Event, FILTER_ENTRIES, NUMBERS, Program,
+    SET_FIRST, SET_MASK, STACK_BITS,
 };
 use thiserror::Error;
 
 use super::kernel::Namespaces;
 use super::{arguments, control};
-use crate::recording::Losses;
+
+pub use snapshot::Snapshot;
 
 /// The object built by `cargo xtask build-ebpf`.
 static PREBUILT: &[u8] = aya::include_bytes_aligned!(concat!(
@@ -120,46 +132,6 @@ pub struct Probe {
     events: RingBuf<MapData>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     sets: u16,
-}
-
-/// All that the probe has counted.
-#[derive(Default)]
-pub struct Snapshot {
-    /// One for each set in use, the reserved ones too.
-    pub sets: Vec<SetCounts>,
-    /// Calls of unknown number.
-    pub unknown: Vec<(UnknownKey, Seen)>,
-    /// Refused calls.
-    pub refusals: Vec<(RefusalKey, Refusal)>,
-    /// Refusals that could not be stored.
-    pub refusals_lost: u64,
-    /// How often each combination of values was seen, for calls that have a rule; these are not in the
-    /// sets.
-    pub arguments: Vec<(ArgumentsKey, Seen)>,
-    /// What could not be stored.
-    pub losses: Losses,
-    /// Containers that have begun, by their index.
-    pub containers: Vec<(u32, Container)>,
-}
-
-/// The counters of one set.
-#[derive(Clone)]
-pub struct SetCounts {
-    /// Its number.
-    pub set: u16,
-    /// Its executable; zeroed for the reserved sets.
-    pub program: Program,
-    /// Number, count, and time of the first call, of each call that was made.
-    pub calls: Vec<(u32, Seen)>,
-}
-
-macro_rules! map {
-    ($self:ident . $name:ident as $kind:ty) => {{
-        let map = $self.ebpf.map(stringify!($name));
-        let map = map.ok_or(ProbeError::Missing(concat!("map ", stringify!($name))))?;
-        <$kind>::try_from(map)
-            .map_err(|source| ProbeError::Map { map: stringify!($name), source })?
-    }};
 }
 
 /// Combinations of values of arguments that there is room for, over all calls and executables. A
@@ -375,95 +347,6 @@ impl Probe {
     pub fn live(&self) -> Result<u64, ProbeError> {
         let live = map!(self.LIVE as Array<_, u64>);
         live.get(&0, 0).map_err(|source| ProbeError::Map { map: "LIVE", source })
-    }
-
-    /// All that was counted up to now.
-    pub fn snapshot(&self) -> Result<Snapshot, ProbeError> {
-        let mut snapshot = Snapshot { losses: self.losses()?, ..Snapshot::default() };
-        let losses = map!(self.LOSSES as Array<_, u64>);
-        snapshot.refusals_lost = losses
-            .get(&loss::REFUSALS, 0)
-            .map_err(|source| ProbeError::Map { map: "LOSSES", source })?;
-        let counters = map!(self.COUNTERS as PerCpuArray<_, Counters>);
-        let first = map!(self.FIRST as Array<_, Counters>);
-        let programs = map!(self.PROGRAMS as Array<_, Program>);
-        for set in 1..self.sets {
-            let program = programs
-                .get(&u32::from(set), 0)
-                .map_err(|source| ProbeError::Map { map: "PROGRAMS", source })?;
-            if set >= SET_FIRST && program.ready != 1 {
-                continue;
-            }
-            let counts = counters
-                .get(&u32::from(set), 0)
-                .map_err(|source| ProbeError::Map { map: "COUNTERS", source })?;
-            let first = first
-                .get(&u32::from(set), 0)
-                .map_err(|source| ProbeError::Map { map: "FIRST", source })?;
-            let calls = (0..NUMBERS)
-                .map(|number| {
-                    let count = counts.iter().map(|of_cpu| of_cpu[number]).sum();
-                    (number as u32, Seen { count, first: first[number] })
-                })
-                .filter(|(_, seen)| seen.count > 0)
-                .collect();
-            snapshot.sets.push(SetCounts { set, program, calls });
-        }
-        let unknown = map!(self.UNKNOWN as HashMap<_, UnknownKey, Seen>);
-        snapshot.unknown = unknown
-            .iter()
-            .collect::<Result<_, _>>()
-            .map_err(|source| ProbeError::Map { map: "UNKNOWN", source })?;
-        let arguments = map!(self.ARGUMENTS as HashMap<_, ArgumentsKey, Seen>);
-        snapshot.arguments = arguments
-            .iter()
-            .collect::<Result<_, _>>()
-            .map_err(|source| ProbeError::Map { map: "ARGUMENTS", source })?;
-        let refusals = map!(self.REFUSALS as HashMap<_, RefusalKey, Refusal>);
-        snapshot.refusals = refusals
-            .iter()
-            .collect::<Result<_, _>>()
-            .map_err(|source| ProbeError::Map { map: "REFUSALS", source })?;
-        for index in 1..CONTAINERS {
-            let container = self.container(index)?;
-            if container.mount_namespace == 0 {
-                // Indexes are given in their order.
-                break;
-            }
-            if container.began != 0 {
-                snapshot.containers.push((index, container));
-            }
-        }
-        Ok(snapshot)
-    }
-
-    fn losses(&self) -> Result<Losses, ProbeError> {
-        let losses = map!(self.LOSSES as Array<_, u64>);
-        let count =
-            |kind| losses.get(&kind, 0).map_err(|source| ProbeError::Map { map: "LOSSES", source });
-        Ok(Losses {
-            calls: count(loss::CALLS)?,
-            programs: count(loss::PROGRAMS)?,
-            tasks: count(loss::TASKS)?,
-            missed: self.missed(),
-        })
-    }
-
-    /// How often the kernel has skipped one of the programs because another was running on the same
-    /// CPU: `recursion_misses` of `Documentation/filesystems/proc.rst`, since Linux 5.12.
-    fn missed(&self) -> u64 {
-        PROGRAMS
-            .iter()
-            .filter_map(|(name, _)| self.ebpf.program(name)?.fd().ok())
-            .filter_map(|fd| {
-                let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
-                std::fs::read_to_string(path).ok()
-            })
-            .filter_map(|info| {
-                let line = info.lines().find(|line| line.starts_with("recursion_misses"))?;
-                line.split_whitespace().nth(1)?.parse::<u64>().ok()
-            })
-            .sum()
     }
 }
 

@@ -120,7 +120,7 @@ fn counts(snapshot: &Snapshot) -> HashMap<(u16, u32), u64> {
 mod tests {
     use probe_common::{PATH_LEN, Program, ProgramKey, SET_FIRST, Seen};
 
-    use super::super::probe::SetCounts;
+    use super::super::probe::snapshot::SetCounts;
     use super::*;
 
     fn snapshot(counts: &[(u16, u32, u64)]) -> Snapshot {

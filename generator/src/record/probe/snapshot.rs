@@ -1,0 +1,133 @@
+//! What the probe has counted, read out of the kernel.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use aya::Pod;
+use aya::maps::{Array, HashMap, MapData, PerCpuArray};
+use probe_common::{
+    ArgumentsKey, CONTAINERS, Container, Counters, NUMBERS, Program, Refusal, RefusalKey,
+    SET_FIRST, Seen, UnknownKey, loss,
+};
+
+use super::{PROGRAMS, Probe, ProbeError};
+use crate::recording::Losses;
+
+/// All that the probe has counted.
+#[derive(Default)]
+pub struct Snapshot {
+    /// One for each set in use, the reserved ones too.
+    pub sets: Vec<SetCounts>,
+    /// Calls of unknown number.
+    pub unknown: Vec<(UnknownKey, Seen)>,
+    /// Refused calls.
+    pub refusals: Vec<(RefusalKey, Refusal)>,
+    /// Refusals that could not be stored.
+    pub refusals_lost: u64,
+    /// How often each combination of values was seen, for calls that have a rule; these are not in the
+    /// sets.
+    pub arguments: Vec<(ArgumentsKey, Seen)>,
+    /// What could not be stored.
+    pub losses: Losses,
+    /// Containers that have begun, by their index.
+    pub containers: Vec<(u32, Container)>,
+}
+
+/// The counters of one set.
+#[derive(Clone)]
+pub struct SetCounts {
+    /// Its number.
+    pub set: u16,
+    /// Its executable; zeroed for the reserved sets.
+    pub program: Program,
+    /// Number, count, and time of the first call, of each call that was made.
+    pub calls: Vec<(u32, Seen)>,
+}
+
+impl Probe {
+    /// All that was counted up to now.
+    pub fn snapshot(&self) -> Result<Snapshot, ProbeError> {
+        let mut snapshot = Snapshot { losses: self.losses()?, ..Snapshot::default() };
+        let losses = map!(self.LOSSES as Array<_, u64>);
+        snapshot.refusals_lost = losses
+            .get(&loss::REFUSALS, 0)
+            .map_err(|source| ProbeError::Map { map: "LOSSES", source })?;
+        let counters = map!(self.COUNTERS as PerCpuArray<_, Counters>);
+        let first = map!(self.FIRST as Array<_, Counters>);
+        let programs = map!(self.PROGRAMS as Array<_, Program>);
+        for set in 1..self.sets {
+            let program = programs
+                .get(&u32::from(set), 0)
+                .map_err(|source| ProbeError::Map { map: "PROGRAMS", source })?;
+            if set >= SET_FIRST && program.ready != 1 {
+                continue;
+            }
+            let counts = counters
+                .get(&u32::from(set), 0)
+                .map_err(|source| ProbeError::Map { map: "COUNTERS", source })?;
+            let first = first
+                .get(&u32::from(set), 0)
+                .map_err(|source| ProbeError::Map { map: "FIRST", source })?;
+            let calls = (0..NUMBERS)
+                .map(|number| {
+                    let count = counts.iter().map(|of_cpu| of_cpu[number]).sum();
+                    (number as u32, Seen { count, first: first[number] })
+                })
+                .filter(|(_, seen)| seen.count > 0)
+                .collect();
+            snapshot.sets.push(SetCounts { set, program, calls });
+        }
+        snapshot.unknown = all(&map!(self.UNKNOWN as HashMap<_, UnknownKey, Seen>), "UNKNOWN")?;
+        snapshot.arguments =
+            all(&map!(self.ARGUMENTS as HashMap<_, ArgumentsKey, Seen>), "ARGUMENTS")?;
+        snapshot.refusals =
+            all(&map!(self.REFUSALS as HashMap<_, RefusalKey, Refusal>), "REFUSALS")?;
+        for index in 1..CONTAINERS {
+            let container = self.container(index)?;
+            if container.mount_namespace == 0 {
+                // Indexes are given in their order.
+                break;
+            }
+            if container.began != 0 {
+                snapshot.containers.push((index, container));
+            }
+        }
+        Ok(snapshot)
+    }
+
+    fn losses(&self) -> Result<Losses, ProbeError> {
+        let losses = map!(self.LOSSES as Array<_, u64>);
+        let count =
+            |kind| losses.get(&kind, 0).map_err(|source| ProbeError::Map { map: "LOSSES", source });
+        Ok(Losses {
+            calls: count(loss::CALLS)?,
+            programs: count(loss::PROGRAMS)?,
+            tasks: count(loss::TASKS)?,
+            missed: self.missed(),
+        })
+    }
+
+    /// How often the kernel has skipped one of the programs because another was running on the same
+    /// CPU: `recursion_misses` of `Documentation/filesystems/proc.rst`, since Linux 5.12.
+    fn missed(&self) -> u64 {
+        PROGRAMS
+            .iter()
+            .filter_map(|(name, _)| self.ebpf.program(name)?.fd().ok())
+            .filter_map(|fd| {
+                let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
+                std::fs::read_to_string(path).ok()
+            })
+            .filter_map(|info| {
+                let line = info.lines().find(|line| line.starts_with("recursion_misses"))?;
+                line.split_whitespace().nth(1)?.parse::<u64>().ok()
+            })
+            .sum()
+    }
+}
+
+/// All entries of a map, of this name.
+fn all<K: Pod, V: Pod>(
+    map: &HashMap<&MapData, K, V>,
+    name: &'static str,
+) -> Result<Vec<(K, V)>, ProbeError> {
+    map.iter().collect::<Result<_, _>>().map_err(|source| ProbeError::Map { map: name, source })
+}
