@@ -5,9 +5,10 @@
 //!
 //! - [`allow`]: reviewed exceptions
 //! - [`json`], [`markdown`], [`sarif`], and [`Diff`]'s `Display`: what it looks like
-//! - `risk`, `words`: what a change exposes, and which arguments it is about
+//! - `change`, `risk`, `words`: what changed, what that exposes, and which arguments it is about
 
 pub mod allow;
+mod change;
 pub mod json;
 pub mod markdown;
 mod risk;
@@ -18,19 +19,18 @@ mod words;
 
 use std::collections::BTreeSet;
 
+use change::Pair;
+
 use crate::abi::Abi;
 use crate::evidence::{Evidence, Seen};
-use crate::policy::decide::space::Set;
-use crate::policy::decide::{self, ChangeKind, Comparison, Meaning, Witness};
-use crate::policy::fallback::fallbacks;
-use crate::policy::{Action, Args, Clause, Errno, Predicate, width};
+use crate::policy::Action;
+use crate::policy::decide::{ChangeKind, Comparison, Witness};
 
 pub use allow::{Exception, Exceptions};
 pub(crate) use risk::of as risk_of;
 pub use risk::{Level, Risk};
 pub use side::{Kind, Side, called, native};
 pub(crate) use words::describe as describe_arguments;
-use words::is_all;
 
 /// What the new side is, seen from the old one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -277,87 +277,6 @@ fn settings(old: &Side, new: &Side, answers_count: bool) -> Vec<Setting> {
     .collect()
 }
 
-/// What two sides do with the calls of one number.
-struct Pair {
-    before: Vec<(Action, Set)>,
-    after: Vec<(Action, Set)>,
-}
-
-fn let_through(parts: &[(Action, Set)]) -> Set {
-    let sets = parts.iter().filter(|(action, _)| action.lets_through());
-    Set::union(sets.map(|(_, set)| set.clone()).collect())
-}
-
-impl Pair {
-    fn of(before: &Meaning, after: &Meaning, abi: Abi, number: u32) -> Self {
-        Self {
-            before: before.decision(abi, number).parts(),
-            after: after.decision(abi, number).parts(),
-        }
-    }
-
-    fn change(
-        &self,
-        change: &decide::Change,
-        old: &Side,
-        new: &Side,
-        after: &Meaning,
-        exceptions: &[&Exception],
-        used: &mut BTreeSet<usize>,
-    ) -> Option<Change> {
-        let decide::Change { abi, number, more, kind: direction, .. } = *change;
-        let (had, has) = (let_through(&self.before), let_through(&self.after));
-        let (gained, lost) = (has.minus(&had), had.minus(&has));
-        let witness = *change.witness()?;
-        let widens = change.widened.is_some();
-        let side = if widens { new } else { old };
-        let in_words = |set: &Set| words::describe(set, abi, number);
-        // Where the whole call goes from one to the other, before and after say it all.
-        let whole = (had.is_empty() && is_all(&has)) || (is_all(&had) && has.is_empty());
-        // What is left when all was allowed is shorter to say than what is gone; and so for the reverse.
-        let from_or_to_all = is_all(&had) || is_all(&has);
-        let part =
-            |set: &Set| (!set.is_empty() && !whole && !from_or_to_all).then(|| in_words(set));
-        let covering = if widens { covering(&gained, abi, number, exceptions) } else { Vec::new() };
-        used.extend(&covering);
-        let subject = if widens { &gained } else { &lost };
-        let seen = side.evidence.as_ref().and_then(|evidence| evidence.seen(abi, number)).cloned();
-        let is_meant = |args: &Args| {
-            let clause = Clause::new(args.map(|value| Some(Predicate::Equal(value))));
-            !Set::of(&clause, width(abi)).and(subject).is_empty()
-        };
-        Some(Change {
-            abi,
-            number,
-            more,
-            direction,
-            before: state(&self.before, &had, &in_words),
-            after: state(&self.after, &has, &in_words),
-            gained: part(&gained),
-            lost: part(&lost),
-            witness,
-            risk: risk::of(abi, number, if subject.is_empty() { &has } else { subject }),
-            seen: if whole { seen } else { seen.and_then(|seen| seen.only(is_meant)) },
-            instead: instead(&witness, direction, after),
-            excepted: covering
-                .iter()
-                .filter_map(|nth| exceptions.get(*nth))
-                .copied()
-                .cloned()
-                .collect(),
-        })
-    }
-}
-
-/// What is let through in words, or how a call is refused.
-fn state(parts: &[(Action, Set)], allowed: &Set, in_words: &dyn Fn(&Set) -> String) -> String {
-    if !allowed.is_empty() && !is_all(allowed) {
-        return in_words(allowed);
-    }
-    let actions: BTreeSet<String> = parts.iter().map(|(action, _)| past(*action)).collect();
-    actions.into_iter().collect::<Vec<_>>().join(" or ")
-}
-
 /// What was done to a call.
 pub(crate) fn past(action: Action) -> String {
     match action {
@@ -369,33 +288,6 @@ pub(crate) fn past(action: Action) -> String {
         Action::KillThread => "answered by killing the thread".to_owned(),
         Action::KillProcess => "answered by killing the process".to_owned(),
     }
-}
-
-/// The calls that software makes when this one is answered as the new side does, as far as that lets
-/// them through.
-fn instead(witness: &Witness, direction: ChangeKind, after: &Meaning) -> Vec<&'static str> {
-    let asks = direction == ChangeKind::Narrowed && witness.after == Action::Errno(Errno::ENOSYS);
-    let name = witness.abi.syscall_name(witness.number).filter(|_| asks);
-    let calls = name.into_iter().flat_map(fallbacks);
-    let allowed = |call: &&str| {
-        let number = witness.abi.syscall_number(call);
-        number.is_some_and(|number| after.may_allow(witness.abi, number))
-    };
-    calls.filter(allowed).collect()
-}
-
-/// The exceptions that together cover all of these arguments; none if something is left.
-fn covering(gained: &Set, abi: Abi, number: u32, exceptions: &[&Exception]) -> Vec<usize> {
-    let mut left = gained.clone();
-    let mut covering = Vec::new();
-    for (nth, exception) in exceptions.iter().enumerate() {
-        let Some(covered) = exception.arguments(abi, number) else { continue };
-        if !left.and(&covered).is_empty() {
-            covering.push(nth);
-            left = left.minus(&covered);
-        }
-    }
-    if left.is_empty() { covering } else { Vec::new() }
 }
 
 /// Who made a call, in a few words: the test, the program, how often, when.
