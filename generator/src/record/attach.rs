@@ -222,7 +222,7 @@ async fn find_container(name: &str) -> Result<(u64, Identity, Description), Atta
         let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         let sighting = Sighting { pid, comm: comm.trim().to_owned(), cgroups: Vec::new() };
         let Some(identity) = identify(&sighting) else { continue };
-        let description = engines.describe(&identity).await.unwrap_or_default();
+        let description = engines.describe(&identity).await;
         let display = display_name(&description.container, &identity);
         if only.matches(&description.container, &display) || identity.id == name {
             return Ok((namespace, identity, description));

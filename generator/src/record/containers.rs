@@ -252,6 +252,6 @@ async fn describe(
     engines: &mut Engines,
     known: &RefCell<Known>,
 ) {
-    let description = engines.describe(&identity).await.unwrap_or_default();
+    let description = engines.describe(&identity).await;
     known.borrow_mut().insert(index, (identity, description));
 }

@@ -88,12 +88,16 @@ impl Assembly {
         let mut files = FileNames::default();
         let mut recordings = Vec::new();
         for (index, container) in containers {
-            let unknown = || Some((identify(&sighting(container))?, Description::default()));
+            let unknown = || {
+                let identity = identify(&sighting(container))?;
+                let description = Description::of(&identity);
+                Some((identity, description))
+            };
             let Some((identity, description)) = known.get(index).cloned().or_else(unknown) else {
                 continue;
             };
             let name = display_name(&description.container, &identity);
-            let described = of_kernel(description.container, &identity, container);
+            let described = of_kernel(description.container, container);
             if !self.only.is_empty()
                 && !self.only.iter().any(|only| only.matches(&described, &name))
             {
@@ -131,13 +135,8 @@ impl Assembly {
 }
 
 /// A description with what only the kernel knows.
-fn of_kernel(
-    described: Container,
-    identity: &Identity,
-    container: &probe_common::Container,
-) -> Container {
+fn of_kernel(described: Container, container: &probe_common::Container) -> Container {
     Container {
-        id: if described.id.is_empty() { identity.id.clone() } else { described.id.clone() },
         no_new_privs: container.no_new_privs == 1,
         bounding_set: container.bounding_set,
         filtered: container.filtered == 1,

@@ -107,24 +107,21 @@ impl Engines {
         self.memory.add(self.on_host(identity));
     }
 
-    /// Finds out what can be found out about a container; `None` if nobody knows anything. May be
-    /// called for a container that is gone.
+    /// Finds out what can be found out about a container. May be called for one that is gone.
     ///
     /// Docker does not answer while it starts the container that it is asked for, so this may take as
     /// long as that, but never more than a few seconds, and those only once for an engine that does not
     /// answer.
-    pub async fn describe(&mut self, identity: &Identity) -> Option<Description> {
+    pub async fn describe(&mut self, identity: &Identity) -> Description {
         // What is gone first is read first.
         self.glance(identity);
         self.ask(identity).await;
-        let mut description = self.memory.recall(&identity.id)?;
-        if description.sources.is_empty() {
-            return None;
-        }
+        let found = Description::of(identity);
+        let mut description = self.memory.recall(&identity.id).unwrap_or_default();
         let container = &mut description.container;
-        container.id.clone_from(&identity.id);
-        if let Some(runtime) = identity.runtime {
-            container.runtime = runtime.to_owned();
+        container.id.clone_from(&found.container.id);
+        if !found.container.runtime.is_empty() {
+            container.runtime.clone_from(&found.container.runtime);
         }
         let path = description.runtime_path.clone();
         let path = path.unwrap_or_else(|| PathBuf::from(&container.runtime));
@@ -132,10 +129,10 @@ impl Engines {
             container.runtime = api::runtime_name(&path.to_string_lossy());
         }
         if container.engine.is_empty() {
-            container.engine = identity.engine.map(EngineKind::name).unwrap_or_default().to_owned();
+            container.engine = found.container.engine;
         }
         container.runtime_version = self.versions.of(&path).await;
-        Some(description)
+        description
     }
 
     /// What the container's monitor and files tell.

@@ -71,7 +71,7 @@ fn an_engine_is_asked() {
     });
     let mut engines = engines(folder.path(), &[&socket]);
     let found = block_on(engines.describe(&identity(Some(EngineKind::Docker))));
-    let found = found.unwrap_or_else(|| panic!("{:?}", engines.notes()));
+    assert!(!found.sources.is_empty(), "{:?}", engines.notes());
     assert_eq!((&*found.container.name, &*found.container.image), ("web", "nginx:1"));
     assert_eq!(found.container.runtime, "no-such-runtime");
     assert_eq!(found.command, ["nginx"]);
@@ -94,7 +94,8 @@ fn events_name_a_container_that_is_gone() {
         engines.watch();
         loop {
             // The listener may need longer on a busy machine than anyone else would wait.
-            if let Some(found) = engines.describe(&identity(None)).await {
+            let found = engines.describe(&identity(None)).await;
+            if !found.sources.is_empty() {
                 break found;
             }
         }
@@ -111,7 +112,8 @@ fn an_engine_that_says_nothing_is_left_alone() {
     let mut engines = engines(folder.path(), &[&socket]);
     let begun = std::time::Instant::now();
     for _ in 0..10 {
-        assert_eq!(block_on(engines.describe(&identity(Some(EngineKind::Docker)))), None);
+        let identity = identity(Some(EngineKind::Docker));
+        assert_eq!(block_on(engines.describe(&identity)), Description::of(&identity));
     }
     assert!(begun.elapsed() < 2 * api::PATIENCE, "it is waited for once");
     let notes = engines.notes();
@@ -124,12 +126,12 @@ fn an_engine_that_is_not_there_is_noted_if_a_variable_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("docker.sock");
     let mut engines = engines(folder.path(), &[&socket]);
-    assert_eq!(block_on(engines.describe(&identity(None))), None);
+    assert_eq!(block_on(engines.describe(&identity(None))), Description::of(&identity(None)));
     assert!(engines.notes()[0].contains("DOCKER_HOST"), "{:?}", engines.notes());
     drop(UnixListener::bind(&socket).unwrap());
     engines.endpoints[0].variable = None;
     engines.memory = Memory::default();
-    assert_eq!(block_on(engines.describe(&identity(None))), None);
+    assert_eq!(block_on(engines.describe(&identity(None))), Description::of(&identity(None)));
     assert_eq!(engines.notes(), Vec::<String>::new(), "what was left behind is no engine");
 }
 
@@ -139,7 +141,7 @@ fn an_engine_that_answers_with_rubbish_is_noted() {
     let socket = folder.path().join("docker.sock");
     fake(&socket, |_| Some("<html>".to_owned()));
     let mut engines = engines(folder.path(), &[&socket]);
-    assert_eq!(block_on(engines.describe(&identity(None))), None);
+    assert_eq!(block_on(engines.describe(&identity(None))), Description::of(&identity(None)));
     assert_eq!(engines.notes().len(), 1);
 }
 
@@ -153,10 +155,20 @@ fn files_tell_what_no_engine_does() {
     );
     fs::write(storage.join("containers.json"), list).unwrap();
     let mut engines = engines(folder.path(), &[]);
-    let found = block_on(engines.describe(&identity(Some(EngineKind::Podman)))).unwrap();
+    let found = block_on(engines.describe(&identity(Some(EngineKind::Podman))));
     assert_eq!((&*found.container.name, &*found.container.image), ("web", "nginx:1"));
     assert_eq!(found.container.engine, "podman");
     assert_eq!(found.sources, [storage.join("containers.json").display().to_string()]);
+}
+
+#[test]
+fn where_nobody_tells_anything_its_task_has_told_the_runtime() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut engines = engines(folder.path(), &[]);
+    let identity = Identity { runtime: Some("no-such-runtime"), ..identity(None) };
+    let found = block_on(engines.describe(&identity));
+    assert_eq!((&*found.container.id, &*found.container.runtime), (ID, "no-such-runtime"));
+    assert_eq!(found.sources, Vec::<String>::new());
 }
 
 #[test]
@@ -170,7 +182,7 @@ fn a_glance_is_remembered() {
     let mut engines = engines(folder.path(), &[]);
     engines.glance(&identity(None));
     fs::remove_dir_all(&state).unwrap();
-    assert_eq!(block_on(engines.describe(&identity(None))).unwrap().command, ["nginx"]);
+    assert_eq!(block_on(engines.describe(&identity(None))).command, ["nginx"]);
 }
 
 #[test]

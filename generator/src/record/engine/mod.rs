@@ -106,13 +106,26 @@ pub struct Description {
     pub container: Container,
     /// Program and arguments of the main process; empty if unknown.
     pub command: Vec<String>,
-    /// Who told, best first: `docker`, `events of docker`, `conmon`, `/run/runc/x/state.json`.
+    /// Who told, best first, none if nobody did: `docker`, `events of docker`, `conmon`, `/run/runc/x/state.json`.
     pub sources: Vec<String>,
     /// Path or name by which the engine starts the runtime.
     runtime_path: Option<PathBuf>,
 }
 
 impl Description {
+    /// What is known of a container of which nobody has told anything: what it was found by.
+    pub fn of(identity: &Identity) -> Self {
+        Self {
+            container: Container {
+                id: identity.id.clone(),
+                engine: identity.engine.map(EngineKind::name).unwrap_or_default().to_owned(),
+                runtime: identity.runtime.unwrap_or_default().to_owned(),
+                ..Container::default()
+            },
+            ..Self::default()
+        }
+    }
+
     /// Whether this engine was asked for the container and knew it.
     fn is_from(&self, engine: EngineKind) -> bool {
         self.sources.iter().any(|source| source == engine.name())
