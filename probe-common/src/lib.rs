@@ -62,7 +62,7 @@ pub const TASK_CHUNKS: u32 = (4 * 1024 * 1024 / TASKS_PER_CHUNK) as u32;
 pub const FILTER_ENTRIES: u32 = 65536;
 
 /// Bits of an address within a kernel stack: stacks have 16 KiB and are aligned to that, or else
-/// [`control::MEASURE_STACK`] says so.
+/// the program `measure_stack` finds out.
 pub const STACK_BITS: u32 = 14;
 
 /// Number of [`abi`] values.
@@ -114,9 +114,6 @@ pub mod control {
     /// To record a task that runs already: its thread id in the initial pid namespace, and inode and
     /// device of its executable.
     pub const ADOPT: u64 = 1;
-    /// To store, in the map `STACK`, where the stack of the running task lies and where its registers
-    /// are kept during a system call.
-    pub const MEASURE_STACK: u64 = 2;
 }
 
 /// Bytes kept of an executable's path, with the final zero.

@@ -144,7 +144,6 @@ pub fn sched_process_exit(ctx: RawTracePointContext) -> i32 {
 pub fn control(ctx: RawTracePointContext) -> i32 {
     match ctx.arg::<u64>(0) {
         control::BEGIN_AFTER => containers::begin_after(Task::current().mount_namespace()),
-        control::MEASURE_STACK => scope::measure_stack(&Task::current()),
         control::ADOPT => {
             let key = ProgramKey {
                 inode: ctx.arg(2),
@@ -156,6 +155,14 @@ pub fn control(ctx: RawTracePointContext) -> i32 {
         }
         _ => {}
     }
+    0
+}
+
+/// Run like [`control`]: stores where the stack of the running task lies and where its registers are kept
+/// during a system call. A program of its own, since Linux before 5.15 does not take it.
+#[raw_tracepoint(tracepoint = "sys_enter")]
+pub fn measure_stack(_ctx: RawTracePointContext) -> i32 {
+    scope::measure_stack(&Task::current());
     0
 }
 

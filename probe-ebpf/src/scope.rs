@@ -24,7 +24,7 @@ static TASKS: Array<[u16; TASKS_PER_CHUNK]> = Array::with_max_entries(TASK_CHUNK
 #[map]
 static FILTER: Array<u64> = Array::with_max_entries(FILTER_ENTRIES, 0);
 
-/// Answer to `MEASURE_STACK`.
+/// What [`measure_stack`] has found.
 #[map]
 static STACK: Array<u64> = Array::with_max_entries(2, 0);
 

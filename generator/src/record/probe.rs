@@ -20,7 +20,7 @@ use aya::maps::{Array, HashMap, MapData, MapError, Queue, RingBuf};
 use aya::programs::RawTracePoint;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
-use probe_common::control::{ADOPT, MEASURE_STACK};
+use probe_common::control::ADOPT;
 use probe_common::{
     ArgumentRule, CONTAINERS, Config, Container, Counters, Event, FILTER_ENTRIES, NUMBERS, Program,
     SET_FIRST, SET_MASK, STACK_BITS,
@@ -221,10 +221,10 @@ impl Probe {
     }
 
     /// Whether the address of a call's registers tells on whose stack they are: measured on this very
-    /// task, since a kernel may be built otherwise.
+    /// task, since a kernel may be built otherwise, and before 5.15 does not tell.
     fn stacks_are_as_expected(&mut self) -> bool {
         let measured =
-            self.control().is_ok_and(|fd| control::run(fd, &[MEASURE_STACK, 0, 0, 0, 0]).is_ok());
+            self.unattached("measure_stack").is_ok_and(|fd| control::run(fd, &[0; 5]).is_ok());
         let word = |index: u32| {
             let map = self.ebpf.map("STACK")?;
             Array::<_, u64>::try_from(map).ok()?.get(&index, 0).ok()
@@ -251,10 +251,14 @@ impl Probe {
         control::run(fd, &arguments).map_err(ProbeError::Control)
     }
 
-    /// The program that is not attached but run, loaded when it is first needed.
     fn control(&mut self) -> Result<RawFd, ProbeError> {
-        let error = |error| ProbeError::program("control", &error);
-        let program = self.ebpf.program_mut("control").ok_or(ProbeError::Missing("control"))?;
+        self.unattached("control")
+    }
+
+    /// A program that is not attached but run, loaded when it is first needed.
+    fn unattached(&mut self, name: &'static str) -> Result<RawFd, ProbeError> {
+        let error = |error| ProbeError::program(name, &error);
+        let program = self.ebpf.program_mut(name).ok_or(ProbeError::Missing(name))?;
         let program: &mut RawTracePoint = program.try_into().map_err(error)?;
         if program.fd().is_err() {
             program.load().map_err(error)?;
