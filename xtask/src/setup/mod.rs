@@ -4,6 +4,7 @@
 
 mod apt;
 mod bpf_linker;
+mod kernels;
 mod needs;
 mod python;
 
@@ -25,6 +26,7 @@ pub fn run(root: &Path, level: Level) -> Result<()> {
     if matches!(level, Level::Test) {
         add_components(root)?;
         python::install(root)?;
+        kernels::install(root)?;
     }
     if matches!(level, Level::Ebpf) {
         bpf_linker::install(root)?;

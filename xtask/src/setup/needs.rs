@@ -115,6 +115,12 @@ const NEEDS: &[Need] = &[
     command(Level::Test, &["runc"], "runc", "starting containers under generated profiles"),
     command(Level::Test, &["crun"], "crun", "starting them under another runtime"),
     command(Level::Test, &["busybox"], "busybox-static", "an image for these containers"),
+    command(
+        Level::Test,
+        &["qemu-system-x86_64"],
+        "qemu-system-x86",
+        "virtual machines with other kernels",
+    ),
     command(Level::Test, &["bpftool"], "bpftool", "seeing that nothing stays attached"),
     command(Level::Test, &["dockerd"], "docker.io", "an engine of the tests' own"),
     command(Level::Test, &["podman"], "podman", "a second engine"),
