@@ -33,11 +33,22 @@ const APPLETS: [&str; 13] = [
     "wc",
 ];
 
+fn folder() -> PathBuf {
+    Path::new(STRAIT).ancestors().nth(2).unwrap().join("tools/kernels")
+}
+
+/// The versions of the kernels that there are.
+pub fn kernels() -> BTreeSet<String> {
+    let entries = fs::read_dir(folder()).into_iter().flatten();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let kernels: BTreeSet<String> = names.filter(|name| !name.starts_with('.')).collect();
+    assert!(!kernels.is_empty(), "{} has no kernel: run `cargo xtask setup`", folder().display());
+    kernels
+}
+
 /// Runs `tests/fixtures/kernels/run.sh` on a kernel, and returns the folder with what it wrote.
 pub fn boot(version: &str) -> TempDir {
-    let target = Path::new(STRAIT).ancestors().nth(2).unwrap();
-    let kernel = target.join("tools/kernels").join(version);
-    assert!(kernel.exists(), "{} is missing: run `cargo xtask setup`", kernel.display());
+    let kernel = folder().join(version);
     let work = scratch();
     let archive = initial_file_system(work.path());
     let output = Command::new("timeout")

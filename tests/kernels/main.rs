@@ -1,7 +1,7 @@
 //! Other kernels, each in a virtual machine: what Strait reads from the running kernel lies elsewhere there,
 //! and what the kernel offers is less.
 //!
-//! Needs the kernels that `cargo xtask setup` downloads below `target/`, and fails without them.
+//! Boots every kernel that `cargo xtask setup` has downloaded below `target/`, and fails without any.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,12 +15,14 @@ mod support;
 mod machine;
 
 use std::path::Path;
+use std::process::ExitCode;
 
+use libtest_mimic::{Arguments, Trial};
 use serde_json::Value;
 use strait::abi::Abi;
 use strait::recording::{Completeness, Recording, Start, TargetKind, v1};
 
-use machine::boot;
+use machine::{boot, kernels};
 
 /// What `marker` calls: a call that nothing else makes.
 const MARKER: u32 = 148;
@@ -85,17 +87,14 @@ fn all_works_on(version: &str) {
     }
 }
 
-#[test]
-fn all_works_on_linux_5_10() {
-    all_works_on("5.10");
-}
-
-#[test]
-fn all_works_on_linux_6_1() {
-    all_works_on("6.1");
-}
-
-#[test]
-fn all_works_on_linux_6_12() {
-    all_works_on("6.12");
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let trials = kernels().into_iter().map(|version| {
+        let name = format!("all_works_on_linux_{}", version.replace('.', "_"));
+        Trial::test(name, move || {
+            all_works_on(&version);
+            Ok(())
+        })
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }

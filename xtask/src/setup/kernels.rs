@@ -1,4 +1,6 @@
-//! Kernels that tests boot in a virtual machine: those of Debian's releases, below `target/`.
+//! Kernels that tests boot in a virtual machine: those of Debian's releases, below `target/`. Old releases
+//! leave the mirrors one day, so what is not there any more is said and left out, and the tests boot
+//! what there is.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +15,7 @@ const RELEASES: [(&str, &str); 3] = [("bullseye", "5.10"), ("bookworm", "6.1"), 
 /// Depends on the kernel of a release, made for virtual machines.
 const PACKAGE: &str = "linux-image-cloud-amd64";
 
-/// Downloads what is missing.
+/// Downloads what is missing. Fails if nothing is there in the end.
 pub fn install(root: &Path) -> Result<()> {
     let folder = tree::target(root).join("tools/kernels");
     let missing: Vec<_> =
@@ -21,39 +23,45 @@ pub fn install(root: &Path) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let names = missing.iter().map(|(_, version)| *version).collect::<Vec<_>>().join(", ");
-    ui::step(format_args!("downloading: Linux {names} (for tests in virtual machines)"));
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make {}", folder.display()))?;
-    let apt = Apt::new()?;
-    for (release, version) in missing {
-        let fresh = apt.kernel(release)?;
-        let place = folder.join(version);
-        let staged = folder.join(format!("{version}.new"));
-        std::fs::copy(&fresh, &staged)
-            .and_then(|_| std::fs::rename(&staged, &place))
-            .with_context(|| format!("cannot write {}", place.display()))?;
+    let mirror = mirror()?;
+    for (release, version) in &missing {
+        ui::step(format_args!("downloading: Linux {version} (to be booted by tests)"));
+        if let Err(error) = download(&mirror, release, &folder.join(version)) {
+            ui::step(format_args!("Linux {version} is left out: {error:#}"));
+        }
     }
+    let is_there = |(_, version): &(&str, &str)| folder.join(version).exists();
+    ensure!(RELEASES.iter().any(is_there), "no kernel could be downloaded from {mirror}");
     Ok(())
 }
 
-/// An apt that knows Debian's releases and nothing of this system but its keys.
+fn download(mirror: &str, release: &str, place: &Path) -> Result<()> {
+    let apt = Apt::new(mirror, release)?;
+    let fresh = apt.kernel(release)?;
+    // Beside its place, so that it can be renamed, and where it is not taken for a kernel.
+    let staged = place.with_file_name(".new");
+    std::fs::copy(&fresh, &staged)
+        .and_then(|_| std::fs::rename(&staged, place))
+        .with_context(|| format!("cannot write {}", place.display()))
+}
+
+/// An apt that knows one release of Debian and nothing of this system but its keys.
 struct Apt {
     folder: tempfile::TempDir,
     options: Vec<String>,
 }
 
 impl Apt {
-    fn new() -> Result<Self> {
+    fn new(mirror: &str, release: &str) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a temporary directory")?;
         let path = |name: &str| folder.path().join(name);
         for name in ["lists/partial", "cache/archives/partial", "packages"] {
             std::fs::create_dir_all(path(name)).context("cannot make a folder")?;
         }
-        let mirror = mirror()?;
-        let sources: String =
-            RELEASES.iter().map(|(release, _)| format!("deb {mirror} {release} main\n")).collect();
-        std::fs::write(path("sources.list"), sources).context("cannot write a temporary file")?;
+        std::fs::write(path("sources.list"), format!("deb {mirror} {release} main\n"))
+            .context("cannot write a temporary file")?;
         let set = |name: &str, value: PathBuf| format!("{name}={}", value.display());
         let options = vec![
             set("Dir::Etc::SourceList", path("sources.list")),
