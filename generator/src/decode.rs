@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(x86_64("unshare", [0x1000_0000, 0, 0, 0, 0, 0]), "unshare(CLONE_NEWUSER)");
         assert_eq!(
             x86_64("clone", [0x0120_0011, 0, 0, 0, 0, 0]),
-            "clone(CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|0x11, 0, NULL, NULL, 0)"
+            "clone(SIGCHLD|CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID, 0, NULL, NULL, 0)"
         );
         assert_eq!(
             x86_64("openat", [0xffff_ff9c, 0x7000, 0, 0, 0, 0]),

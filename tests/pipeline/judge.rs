@@ -68,6 +68,27 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
     prop::collection::vec(entry, 1..5)
 }
 
+/// At most one rule for each call, which libseccomp compiles to what it says whatever it compares; and
+/// in no time, as it does not where several rules of a call overlap.
+fn rules() -> impl Strategy<Value = Vec<Entry>> {
+    let action = prop::sample::select(vec![Action::Allow, ENOSYS, EPERM]);
+    // Boxed, since the whole would be larger than a stack.
+    let comparison = || prop::option::of((0..3usize, predicate())).boxed();
+    let rule = (action, comparison(), comparison());
+    prop::array::uniform4(prop::option::of(rule)).prop_map(|rules| {
+        let named = NAMES.into_iter().zip(rules).filter_map(|(name, rule)| Some((name, rule?)));
+        named
+            .map(|(name, (action, low, high))| {
+                // No argument is compared twice.
+                let high = high.map(|(index, predicate)| (index + 3, predicate));
+                let args = [low, high].into_iter().flatten();
+                let args = args.map(|(index, predicate)| Arg { index, predicate }).collect();
+                Entry { names: vec![name.to_owned()], action, args }
+            })
+            .collect()
+    })
+}
+
 /// What the child needs to end.
 fn ends() -> Entry {
     Entry { names: vec!["exit_group".to_owned()], action: Action::Allow, args: Vec::new() }
@@ -124,7 +145,7 @@ proptest! {
     /// What `strait diff` shows as an example happens so, before and after.
     #[test]
     fn the_kernel_answers_the_witnesses_of_a_diff_as_it_says(
-        entries in prop::array::uniform2(entries()),
+        entries in prop::array::uniform2(rules()),
         defaults in prop::sample::select(vec![[ENOSYS, EPERM], [ENOSYS, ENOSYS]]),
     ) {
         let abi: Abi = native().unwrap();
@@ -134,10 +155,6 @@ proptest! {
             entries.push(ends());
             Profile { default: defaults[nth], architectures: vec![abi.into()], entries }
         });
-        for profile in [&old, &new] {
-            let policy = profile.policy(abi).unwrap();
-            prop_assume!(numbers.iter().all(|number| is_exact(&clauses(&policy, abi, *number))));
-        }
         let side = |name, profile| Side::profile(name, profile, abi, None).unwrap();
         let today = "2026-11-23".parse().unwrap();
         let diff = diff(&side("old", &old), &side("new", &new), &Exceptions::default(), today);
