@@ -14,7 +14,7 @@ use crate::support::run::STRAIT;
 use crate::support::scratch;
 
 /// Long enough for any machine: a guest that hangs shall not hang the tests.
-const SECONDS: &str = "900";
+const SECONDS: &str = "600";
 
 /// What the scripts in the guest need of busybox.
 const APPLETS: [&str; 13] = [
