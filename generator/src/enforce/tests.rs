@@ -221,6 +221,23 @@ fn a_filter_that_does_something_else_is_found_out() {
 }
 
 #[test]
+fn a_refusal_that_libseccomp_does_not_know_is_missed_and_a_permission_is_not() {
+    let unknown = |(_, name): &(u32, &str)| !super::compile::is_known(Abi::X32, name);
+    // Of each release some: the table here is newer.
+    let (_, name) = Abi::X32.syscalls().find(unknown).expect("a call that is too new");
+    let proved = |default, action| {
+        let mut profile = profile_of(vec![allow("exit_group", Vec::new())]);
+        profile.architectures = vec![Abi::X32.into()];
+        profile.default = default;
+        profile.entries.push(Entry { names: vec![name.to_owned()], action, args: Vec::new() });
+        prove(&profile).is_ok()
+    };
+    let refuse = Action::Errno(Errno::EPERM);
+    assert!(proved(refuse, Action::Allow), "{name}");
+    assert!(!proved(Action::Allow, refuse), "{name}");
+}
+
+#[test]
 fn the_docker_default_does_what_its_table_says() {
     let baseline = Baseline::docker_default().resolve(&Context {
         abis: [Abi::X86_64].into(),
