@@ -115,15 +115,38 @@ fn go_test_exec() {
     let dir = go_package();
     let go_test = "go test -vet=off -count=1 -exec $GLUE/go-exec.sh .";
     let recording = record(dir.path(), go_test);
-    assert_eq!(names(&recording), ["web.TestNothing", "web.TestMakesAPipe", "web.TestSkipped"]);
+    assert_eq!(
+        names(&recording),
+        ["web.TestNothing", "web.TestMakesAPipe", "web.TestSkipped", "web.TestParts"]
+    );
     assert_eq!(with_a_pipe(&recording), ["web.TestMakesAPipe"]);
+}
+
+#[test]
+fn go_test_exec_runs_what_it_was_asked_for_and_fails_if_it_cannot() {
+    let dir = go_package();
+    let go_test = "go test -vet=off -count=1 -v -exec $GLUE/go-exec.sh";
+    let said = run(dir.path(), &format!("{go_test} -run 'TestParts/second' ."));
+    assert!(said.contains("--- PASS: TestParts/second"), "{said}");
+    assert!(!said.contains("TestParts/first") && !said.contains("TestNothing"), "{said}");
+    let main =
+        "package web; import (\"os\"; \"testing\"); func TestMain(m *testing.M) { os.Exit(3) }";
+    std::fs::write(dir.path().join("main_test.go"), main).unwrap();
+    run(dir.path(), &format!("! {go_test} ."));
 }
 
 #[test]
 fn go_test_json() {
     let dir = go_package();
     let recording = record(dir.path(), "go test -vet=off -count=1 -json . | $GLUE/go-test.sh");
-    let tests = ["TestNothing", "TestMakesAPipe", "TestSkipped"];
+    let tests = [
+        "TestNothing",
+        "TestMakesAPipe",
+        "TestSkipped",
+        "TestParts/first",
+        "TestParts/second",
+        "TestParts",
+    ];
     assert_eq!(names(&recording), tests.map(|test| format!("shop/web.{test}")));
 }
 
