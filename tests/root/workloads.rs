@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::support::calls::{count_varies, every_count_varies, may_be_absent};
 use crate::support::fixtures::{Fixture, source, text};
-use crate::support::{Explained, kernel, wait};
+use crate::support::{Explained, kernel, port};
 
 const PYTHON: [&str; 2] = ["/usr/bin/python3", "-IB"];
 
@@ -159,7 +159,7 @@ pub fn curl() -> Workload {
 /// sshd and ssh: a command, a file, a wrong key.
 pub fn ssh() -> Workload {
     kernel::require("sshd", "openssh-server");
-    let port = wait::free_port().to_string();
+    let port = port::free().to_string();
     let command = [PYTHON[0].into(), PYTHON[1].into(), text(&source("ssh.py")), port];
     workload(command, const { &[every_count_varies("a server and its client take turns")] })
 }
@@ -169,7 +169,7 @@ pub fn nginx() -> Workload {
     const READS: &str = "the driver gets nginx's log lines together or one by one";
     const WAKES: &str = "what is ready together is handled in one round";
     kernel::require("nginx", "nginx-light");
-    let port = wait::free_port().to_string();
+    let port = port::free().to_string();
     let configuration = std::fs::read_to_string(source("nginx.conf")).expect("a fixture");
     Workload {
         files: vec![
@@ -201,7 +201,7 @@ pub fn nginx() -> Workload {
 pub fn redis() -> Workload {
     const CRON: &str = "redis looks after itself ten times a second";
     kernel::require("redis-server", "redis-server");
-    let port = wait::free_port().to_string();
+    let port = port::free().to_string();
     workload(
         [PYTHON[0].into(), PYTHON[1].into(), text(&source("redis.py")), port],
         const {

@@ -7,6 +7,7 @@ pub mod calls;
 pub mod fixtures;
 pub mod kernel;
 pub mod manifests;
+pub mod port;
 pub mod profiles;
 pub mod run;
 pub mod spawned;

@@ -1,6 +1,5 @@
 //! Waiting for what happens elsewhere, without guessing how long it takes.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 /// Against hanging for ever, not a measure of speed.
@@ -13,12 +12,4 @@ pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
         assert!(started.elapsed() < DEADLINE, "still waiting until {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
-}
-
-/// A port of the loopback interface that nobody listens on.
-pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .expect("the loopback interface has a free port")
-        .port()
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::common::fixtures::source;
-use crate::common::wait;
+use crate::common::{port, wait};
 use crate::support::container::Options;
 use crate::support::{Container, image, lab};
 
@@ -59,7 +59,7 @@ pub struct Site {
 impl Site {
     /// With all that `app` needs.
     pub fn new(app: &dyn App, root: bool) -> Self {
-        let site = Self { port: wait::free_port(), root, directory: lab().scratch() };
+        let site = Self { port: port::free(), root, directory: lab().scratch() };
         app.prepare(&site);
         site
     }
