@@ -15,8 +15,9 @@ use tokio::time::timeout;
 use super::{Description, EngineKind};
 use crate::recording::Container;
 
-/// How long an engine may take to answer.
-pub const PATIENCE: Duration = Duration::from_secs(3);
+/// How long an engine may take to answer. Podman has been seen to take more than three seconds on a
+/// machine that had more to do than it could.
+pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// An engine that answers.
 #[derive(Clone)]

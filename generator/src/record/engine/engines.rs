@@ -21,7 +21,7 @@ const LEAVE_ALONE: Duration = Duration::from_secs(30);
 
 /// How long to wait, for all containers together, for events about those that their engine does not know
 /// any more, and how long at least for each.
-const HEARSAY: Duration = Duration::from_secs(3);
+const HEARSAY: Duration = Duration::from_secs(10);
 const HEARSAY_EACH: Duration = Duration::from_millis(50);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -110,8 +110,8 @@ impl Engines {
     /// Finds out what can be found out about a container. May be called for one that is gone.
     ///
     /// Docker does not answer while it starts the container that it is asked for, so this may take as
-    /// long as that, but never more than a few seconds, and those only once for an engine that does not
-    /// answer.
+    /// long as that, but never more than the time that an engine is given, and that only once for one that
+    /// does not answer.
     pub async fn describe(&mut self, identity: &Identity) -> Description {
         // What is gone first is read first.
         self.glance(identity);

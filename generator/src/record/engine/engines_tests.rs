@@ -110,15 +110,20 @@ fn an_engine_that_says_nothing_is_left_alone() {
     let socket = folder.path().join("docker.sock");
     let _listener = UnixListener::bind(&socket).unwrap();
     let mut engines = engines(folder.path(), &[&socket]);
-    let begun = std::time::Instant::now();
-    for _ in 0..10 {
-        let identity = identity(Some(EngineKind::Docker));
-        assert_eq!(block_on(engines.describe(&identity)), Description::of(&identity));
-    }
-    assert!(begun.elapsed() < 2 * api::PATIENCE, "it is waited for once");
+    // Its clock goes on to the next deadline when there is nothing else to do.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        let begun = Instant::now();
+        for _ in 0..10 {
+            let identity = identity(Some(EngineKind::Docker));
+            assert_eq!(engines.describe(&identity).await, Description::of(&identity));
+        }
+        assert!(begun.elapsed() < 2 * api::PATIENCE, "it is waited for once");
+    });
     let notes = engines.notes();
     assert_eq!(notes.len(), 1);
-    assert!(notes[0].contains("did not answer within 3 s"), "{}", notes[0]);
+    assert!(notes[0].contains("did not answer within 15 s"), "{}", notes[0]);
 }
 
 #[test]
