@@ -21,8 +21,6 @@ pub(super) fn run(filter: &Filter, abi: Abi, number: u32, args: &Args) -> Action
     action(verdict).unwrap()
 }
 
-const X86_ABIS: [Abi; 3] = [Abi::X86_64, Abi::X86, Abi::X32];
-
 /// Calls of every kind: everywhere, on one ABI only, with x32 numbers of their own, hidden behind
 /// `socketcall` and `ipc`, the multiplexers themselves, unknown.
 const NAMES: [&str; 18] = [
@@ -87,7 +85,7 @@ pub(super) fn profile() -> impl Strategy<Value = Profile> {
         action: Action::Allow,
         args,
     });
-    let abis = prop::sample::subsequence(X86_ABIS.to_vec(), 0..=3);
+    let abis = prop::sample::subsequence(Abi::ALL.to_vec(), 0..=4);
     (prop::collection::vec(entry, 1..6), abis).prop_map(|(mut entries, abis)| {
         entries.insert(0, allow("exit_group", Vec::new()));
         Profile {
@@ -157,13 +155,13 @@ proptest! {
     ) {
         let policy = profile.policy(Abi::X86_64).unwrap();
         // What is not dependable spoils calls that are, and can keep libseccomp busy for ever.
-        prop_assume!(X86_ABIS.into_iter().all(|abi| {
+        prop_assume!(Abi::ALL.into_iter().all(|abi| {
             abi.syscalls().all(|(number, _)| is_dependable(&policy, abi, number))
         }));
         let compiled = compile(&profile).unwrap();
         let filter = compiled.program.filter().unwrap();
         let values = edges(&profile);
-        for abi in X86_ABIS {
+        for abi in Abi::ALL {
             for (number, name) in numbers(abi, &NAMES) {
                 for pick in &picks {
                     let args = possible(abi, pick.map(|index| values[index % values.len()]));
@@ -375,16 +373,17 @@ fn generated(abis: &[Abi], refuse_with: RefuseWith) -> Profile {
 #[test]
 fn a_generated_profile_is_enforced_exactly() {
     let choices = [RefuseWith::Enosys, RefuseWith::Eperm, RefuseWith::Log, RefuseWith::Kill];
-    for (abis, refuse_with) in [&X86_ABIS[..1], &X86_ABIS[..2], &X86_ABIS[..]]
-        .into_iter()
-        .flat_map(|abis| choices.map(|refuse_with| (abis, refuse_with)))
+    for (abis, refuse_with) in
+        [&Abi::ALL[..1], &Abi::ALL[..2], &Abi::ALL[..3], &Abi::ALL[3..], &Abi::ALL[..]]
+            .into_iter()
+            .flat_map(|abis| choices.map(|refuse_with| (abis, refuse_with)))
     {
         let profile = generated(abis, refuse_with);
         let compiled = compile(&profile).unwrap();
         let filter = compiled.program.filter().unwrap();
         let policy = profile.policy(Abi::X86_64).unwrap();
         let values = edges(&profile);
-        for abi in X86_ABIS {
+        for abi in Abi::ALL {
             let names: Vec<&str> = abi.syscalls().map(|(_, name)| name).collect();
             for (number, name) in numbers(abi, &names) {
                 for value in &values {
