@@ -1,7 +1,8 @@
 //! Other kernels, each in a virtual machine: what Strait reads from the running kernel lies elsewhere there,
 //! and what the kernel offers is less.
 //!
-//! Boots every kernel that `cargo xtask setup` has downloaded below `target/`, and fails without any.
+//! Boots every kernel that `cargo xtask setup` has downloaded below `target/`, and fails without any; and,
+//! run by `cargo xtask test --arm64`, one of arm64.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,7 +14,9 @@
 mod support;
 
 mod machine;
+mod platform;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -22,10 +25,11 @@ use serde_json::Value;
 use strait::abi::Abi;
 use strait::recording::{Completeness, Recording, Start, TargetKind, v1};
 
-use machine::{boot, kernels};
+use machine::{boot, marker};
+use platform::{Platform, tools};
 
-/// What `marker` calls: a call that nothing else makes.
-const MARKER: u32 = 148;
+/// Names a `strait` that was built for arm64.
+const ARM64: &str = "STRAIT_ARM64";
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -41,29 +45,40 @@ fn complete(path: &Path) -> Recording {
     recording
 }
 
-fn count(recording: &Recording, number: u32) -> u64 {
-    recording.calls[&Abi::X86_64].get(&number).map_or(0, |call| call.count)
+fn count(recording: &Recording, abi: Abi, number: u32) -> u64 {
+    recording.calls[&abi].get(&number).map_or(0, |call| call.count)
 }
 
-fn all_works_on(version: &str) {
-    let out = boot(version);
+/// The versions of the kernels that there are.
+fn versions() -> BTreeSet<String> {
+    let folder = tools("kernels");
+    let entries = std::fs::read_dir(&folder).into_iter().flatten();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let kernels: BTreeSet<String> = names.filter(|name| !name.starts_with('.')).collect();
+    assert!(!kernels.is_empty(), "{} has no kernel: run `cargo xtask setup`", folder.display());
+    kernels
+}
+
+fn all_works_on(platform: &Platform, kernel: &Path) -> String {
+    let abi = platform.abi();
+    let out = boot(platform, kernel);
     let out = out.path();
-    let release = read(&out.join("release"));
-    assert!(release.starts_with(&format!("{version}.")), "{release}");
-    for (step, expected) in
-        [("record", "0"), ("generate", "0"), ("verify", "0"), ("attack", "12"), ("containers", "0")]
-    {
+    let release = read(&out.join("release")).trim().to_owned();
+    let steps = ["record", "generate", "verify", "attack", "containers", "profile", "enforce"];
+    for step in steps {
+        let expected = if step == "attack" { "12" } else { "0" };
         let status = read(&out.join(format!("{step}.status")));
         let log = read(&out.join(format!("{step}.log")));
-        assert_eq!(status.trim(), expected, "{step} on Linux {version}:\n{log}");
+        assert_eq!(status.trim(), expected, "{step} on Linux {release}:\n{log}");
     }
 
     // Every call of every task, with the values of arguments.
     let recording = complete(&out.join("command.json"));
-    assert_eq!(recording.host.kernel, release.trim());
-    assert_eq!(count(&recording, MARKER), 150);
-    let socket = Abi::X86_64.syscall_number("socket").unwrap();
-    let arguments = recording.calls[&Abi::X86_64][&socket].arguments.as_ref().unwrap();
+    assert_eq!(recording.host.kernel, release);
+    assert_eq!(recording.calls.keys().collect::<Vec<_>>(), [&abi]);
+    assert_eq!(count(&recording, abi, marker(abi)), 150);
+    let socket = abi.syscall_number("socket").unwrap();
+    let arguments = recording.calls[&abi][&socket].arguments.as_ref().unwrap();
     let values: Vec<_> = arguments.values.keys().map(Vec::as_slice).collect();
     assert_eq!(values, [[1, 1, 0], [2, 2, 17]]);
 
@@ -81,20 +96,29 @@ fn all_works_on(version: &str) {
         let recording = complete(&out.join(format!("containers/{container}.recording.json")));
         assert_eq!(recording.target.start, Start::Filter, "{container}");
         assert!(matches!(recording.target.kind, TargetKind::Container(_)), "{container}");
-        assert_eq!(count(&recording, MARKER), 3, "{container}");
-        let mount = Abi::X86_64.syscall_number("pivot_root").unwrap();
-        assert_eq!(count(&recording, mount), 0, "{container}");
+        assert_eq!(count(&recording, abi, marker(abi)), 3, "{container}");
+        let mount = abi.syscall_number("pivot_root").unwrap();
+        assert_eq!(count(&recording, abi, mount), 0, "{container}");
     }
+    release
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = kernels().into_iter().map(|version| {
-        let name = format!("all_works_on_linux_{}", version.replace('.', "_"));
-        Trial::test(name, move || {
-            all_works_on(&version);
+    let trials = match std::env::var_os(ARM64) {
+        Some(strait) => vec![Trial::test("all_works_on_arm64", || {
+            all_works_on(&Platform::Arm64(strait.into()), &tools("arm64/kernel"));
             Ok(())
-        })
-    });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+        })],
+        None => versions().into_iter().map(of_version).collect(),
+    };
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn of_version(version: String) -> Trial {
+    Trial::test(format!("all_works_on_linux_{}", version.replace('.', "_")), move || {
+        let release = all_works_on(&Platform::X86_64, &tools("kernels").join(&version));
+        assert!(release.starts_with(&format!("{version}.")), "{release}");
+        Ok(())
+    })
 }

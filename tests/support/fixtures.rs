@@ -18,7 +18,7 @@ pub fn source(name: &str) -> PathBuf {
 pub enum Fixture {
     /// With the C library and threads, dynamically: what most programs are.
     Dynamic(&'static str),
-    /// For x86-64, with nothing at all.
+    /// With nothing at all.
     Bare(&'static str),
     /// For i386, with nothing at all, so that no 32-bit libraries are needed.
     BareI386(&'static str),
@@ -29,16 +29,21 @@ const BARE: [&str; 6] =
 
 impl Fixture {
     /// Builds the program and returns where it is.
+    pub fn build(self) -> PathBuf {
+        self.build_with("cc", "apt-get install gcc libc6-dev")
+    }
+
+    /// Builds it with a compiler that may be for another architecture; `hint` says where that is had from.
     ///
     /// It is renamed into place, so that tests in other processes may build it at the same time.
-    pub fn build(self) -> PathBuf {
+    pub fn build_with(self, compiler: &str, hint: &str) -> PathBuf {
         let (name, flags) = match self {
             Self::Dynamic(name) => (name, vec!["-pthread"]),
             Self::Bare(name) => (name, BARE.to_vec()),
             Self::BareI386(name) => (name, [&["-m32"][..], &BARE].concat()),
         };
         let source = source(&format!("{name}.c"));
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures");
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures").join(compiler);
         std::fs::create_dir_all(&directory).expect("the target directory is writable");
         let program = directory.join(name);
         if newer(&program, &source) {
@@ -47,17 +52,17 @@ impl Fixture {
         let fresh = tempfile::NamedTempFile::new_in(&directory)
             .expect("the target directory is writable")
             .into_temp_path();
-        let output = Command::new("cc")
+        let output = Command::new(compiler)
             .args(["-O1", "-Wall", "-Wextra", "-Werror"])
             .args(&flags)
             .arg(&source)
             .arg("-o")
             .arg(&fresh)
             .output()
-            .expect("these tests need a C compiler as `cc`: apt-get install gcc libc6-dev");
+            .unwrap_or_else(|error| panic!("these tests need {compiler} ({hint}): {error}"));
         assert!(
             output.status.success(),
-            "cc {}: {}",
+            "{compiler} {}: {}",
             source.display(),
             String::from_utf8_lossy(&output.stderr)
         );

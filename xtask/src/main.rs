@@ -2,6 +2,7 @@
 //!
 //! A module per command; `ui`, `run`, `tree` and `nginx` are what they share.
 
+mod arm64;
 mod bench;
 mod demo;
 mod ebpf;
@@ -39,7 +40,11 @@ enum Command {
         check: bool,
     },
     /// Run every check and test, the privileged ones included
-    Test,
+    Test {
+        /// Instead, build Strait for arm64 and test that in a virtual machine
+        #[arg(long)]
+        arm64: bool,
+    },
     /// Record a real nginx, generate its profile, and run it under that profile
     Demo,
     /// Measure what recording costs
@@ -75,7 +80,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Setup { level } => setup::run(&root, level)?,
         Command::BuildEbpf { check } => ebpf::run(&root, check)?,
-        Command::Test => test::run(&root)?,
+        Command::Test { arm64: true } => arm64::run(&root)?,
+        Command::Test { arm64: false } => test::run(&root)?,
         Command::Demo => demo::run(&root)?,
         Command::Bench(options) => return bench::run(&root, &options),
         Command::GetppidLoop { .. } | Command::Hold => {}

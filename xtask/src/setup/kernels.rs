@@ -2,11 +2,11 @@
 //! leave the mirrors one day, so what is not there any more is said and left out, and the tests boot
 //! what there is.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::run::Tool;
+use super::debian::{self, Debian};
 use crate::{tree, ui};
 
 /// Debian's releases with their kernels: the oldest that there is for download, and some between it and now.
@@ -25,7 +25,7 @@ pub fn install(root: &Path) -> Result<()> {
     }
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make {}", folder.display()))?;
-    let mirror = mirror()?;
+    let mirror = debian::mirror()?;
     for (release, version) in &missing {
         ui::step(format_args!("downloading: Linux {version} (to be booted by tests)"));
         if let Err(error) = download(&mirror, release, &folder.join(version)) {
@@ -38,83 +38,21 @@ pub fn install(root: &Path) -> Result<()> {
 }
 
 fn download(mirror: &str, release: &str, place: &Path) -> Result<()> {
-    let apt = Apt::new(mirror, release)?;
-    let fresh = apt.kernel(release)?;
+    let debian = Debian::new(&[format!("{mirror} {release} main")], "amd64")?;
+    let offered = debian.ask(&["madison", PACKAGE])?;
+    let version = version_of(&offered, release)
+        .with_context(|| format!("Debian {release} has no {PACKAGE}"))?;
+    let package = format!("{PACKAGE}={version}");
+    let shown = debian.ask(&["show", &package])?;
+    let image = image_of(&shown).with_context(|| format!("{package} names no kernel"))?;
+    let unpacked = tempfile::tempdir().context("cannot make a temporary directory")?;
+    debian.unpack(&[image], unpacked.path())?;
+    let fresh = debian::find(&unpacked.path().join("boot"), |name| name.starts_with("vmlinuz"))?;
     // Beside its place, so that it can be renamed, and where it is not taken for a kernel.
     let staged = place.with_file_name(".new");
     std::fs::copy(&fresh, &staged)
         .and_then(|_| std::fs::rename(&staged, place))
         .with_context(|| format!("cannot write {}", place.display()))
-}
-
-/// An apt that knows one release of Debian and nothing of this system but its keys.
-struct Apt {
-    folder: tempfile::TempDir,
-    options: Vec<String>,
-}
-
-impl Apt {
-    fn new(mirror: &str, release: &str) -> Result<Self> {
-        let folder = tempfile::tempdir().context("cannot make a temporary directory")?;
-        let path = |name: &str| folder.path().join(name);
-        for name in ["lists/partial", "cache/archives/partial", "packages"] {
-            std::fs::create_dir_all(path(name)).context("cannot make a folder")?;
-        }
-        std::fs::write(path("sources.list"), format!("deb {mirror} {release} main\n"))
-            .context("cannot write a temporary file")?;
-        let set = |name: &str, value: PathBuf| format!("{name}={}", value.display());
-        let options = vec![
-            set("Dir::Etc::SourceList", path("sources.list")),
-            set("Dir::Etc::SourceParts", "/dev/null".into()),
-            set("Dir::State::Lists", path("lists")),
-            set("Dir::State::status", "/dev/null".into()),
-            set("Dir::Cache", path("cache")),
-            "Acquire::Languages=none".to_owned(),
-            "APT::Architectures=amd64".to_owned(),
-            "APT::Sandbox::User=".to_owned(),
-        ];
-        let apt = Self { folder, options };
-        apt.tool("apt-get").args(["-qq", "update"]).quiet("asking Debian for its kernels")?;
-        Ok(apt)
-    }
-
-    fn tool(&self, program: &str) -> Tool {
-        let options = self.options.iter().flat_map(|option| ["-o", option]);
-        Tool::new(program).args(options).current_dir(&self.folder.path().join("packages"))
-    }
-
-    /// The kernel of a release, in the temporary folder.
-    fn kernel(&self, release: &str) -> Result<PathBuf> {
-        let offered =
-            self.tool("apt-cache").args(["madison", PACKAGE]).stdout("looking for a kernel")?;
-        let version = version_of(&offered, release)
-            .with_context(|| format!("Debian {release} has no {PACKAGE}"))?;
-        let package = format!("{PACKAGE}={version}");
-        let shown =
-            self.tool("apt-cache").args(["show", &package]).stdout("asking for a kernel")?;
-        let image = image_of(&shown).with_context(|| format!("{package} names no kernel"))?;
-        self.tool("apt-get").args(["-qq", "download", image]).quiet("downloading a kernel")?;
-        let packages = self.folder.path().join("packages");
-        let prefix = format!("{image}_");
-        let archive = find(&packages, |name| name.starts_with(&prefix))?;
-        let unpacked = self.folder.path().join(release);
-        Tool::new("dpkg-deb").arg("-x").args([&archive, &unpacked]).quiet("unpacking a kernel")?;
-        find(&unpacked.join("boot"), |name| name.starts_with("vmlinuz"))
-    }
-}
-
-/// Where this system gets its own packages of Debian from.
-fn mirror() -> Result<String> {
-    let sources = Tool::new("apt-get")
-        .args(["indextargets", "--format", "$(REPO_URI) $(RELEASE)"])
-        .args(["Created-By: Packages", "Origin: Debian", "Component: main"])
-        .stdout("asking apt for its sources")?;
-    let main = sources.lines().filter_map(|line| line.split_once(' '));
-    // Updates and security fixes are elsewhere, and of this release alone.
-    let mirror =
-        main.filter(|(_, release)| !release.contains('-')).map(|(mirror, _)| mirror).next();
-    ensure!(mirror.is_some(), "apt knows no Debian release here, and kernels are taken from there");
-    Ok(mirror.unwrap_or_default().to_owned())
 }
 
 /// ` PACKAGE | VERSION | MIRROR RELEASE/main amd64 Packages`
@@ -125,17 +63,9 @@ fn version_of<'a>(offered: &'a str, release: &str) -> Option<&'a str> {
 }
 
 /// The first package on which it depends.
-fn image_of(shown: &str) -> Option<&str> {
+pub fn image_of(shown: &str) -> Option<&str> {
     let depends = shown.lines().find_map(|line| line.strip_prefix("Depends: "))?;
     depends.split([' ', ',']).next().filter(|name| name.starts_with("linux-image-"))
-}
-
-fn find(folder: &Path, is_it: impl Fn(&str) -> bool) -> Result<PathBuf> {
-    let entries = folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut paths = entries.filter_map(Result::ok).map(|entry| entry.path());
-    paths
-        .find(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(&is_it))
-        .with_context(|| format!("{} has not what was expected", folder.display()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! Whether something is there is decided by looking for its files, so a second run costs nothing.
 
 mod apt;
+pub mod arm64;
 mod bpf_linker;
+mod debian;
 mod kernels;
 mod needs;
 mod python;
@@ -27,6 +29,9 @@ pub fn run(root: &Path, level: Level) -> Result<()> {
         add_components(root)?;
         python::install(root)?;
         kernels::install(root)?;
+    }
+    if matches!(level, Level::Arm64) {
+        arm64::install(root)?;
     }
     if matches!(level, Level::Ebpf) {
         bpf_linker::install(root)?;

@@ -16,6 +16,8 @@ pub enum Level {
     Test,
     /// Run the bench
     Bench,
+    /// Build for arm64, and test that in a virtual machine
+    Arm64,
     /// Rebuild the eBPF object
     Ebpf,
 }
@@ -27,6 +29,7 @@ impl Level {
             Self::Demo => matches!(other, Self::Build | Self::Demo),
             Self::Test => matches!(other, Self::Build | Self::Demo | Self::Test),
             Self::Bench => matches!(other, Self::Build | Self::Demo | Self::Bench),
+            Self::Arm64 => matches!(other, Self::Build | Self::Arm64),
         }
     }
 }
@@ -165,6 +168,34 @@ const NEEDS: &[Need] = &[
     optional(command(Level::Bench, &["bpftrace"], "bpftrace", "to compare with")),
     optional(command(Level::Bench, &["perf"], "linux-perf", "to compare with")),
     optional(command(Level::Bench, &["strace"], "strace", "to compare with")),
+    command(
+        Level::Arm64,
+        &["aarch64-linux-gnu-gcc"],
+        "gcc-aarch64-linux-gnu",
+        "linking programs for arm64",
+    ),
+    file(
+        Level::Arm64,
+        "libc's headers for arm64",
+        &["/usr/aarch64-linux-gnu/include/stdio.h"],
+        "libc6-dev-arm64-cross",
+        "linking programs for arm64",
+    ),
+    command(
+        Level::Arm64,
+        &["qemu-system-aarch64"],
+        "qemu-system-arm",
+        "a virtual machine of arm64",
+    ),
+    command(Level::Arm64, &["busybox"], "busybox-static", "packing its file system"),
+    command(Level::Arm64, &["runc"], "runc", "describing a container for it"),
+    optional(file(
+        Level::Arm64,
+        "Debian's rustc",
+        &["/usr/lib/rustlib/x86_64-unknown-linux-gnu"],
+        "rustc-web",
+        "compiling for arm64, unless rustup has that target",
+    )),
     file(
         Level::Ebpf,
         "a rustc that matches its LLVM",
