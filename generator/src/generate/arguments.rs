@@ -6,6 +6,7 @@ use super::runtime::Startup;
 use super::select::{STARTS_A_TASK, Selection};
 use crate::policy::argument::{ArgumentRule, Level};
 use crate::policy::baseline::Treatment;
+use crate::policy::decide::narrowed;
 use crate::policy::{Clause, Width};
 use crate::recording::{Call, Phase, Recording, TargetKind};
 
@@ -81,7 +82,10 @@ pub(super) fn filters(
                     call: (*name).to_owned(),
                     args: rule.example(values),
                 }));
-                if let Some(clauses) = rule.condition(&values) {
+                // A rule looks at the half of an argument that the kernel takes, and the baseline may look at
+                // all of it: at `personality`'s.
+                let clauses = rule.condition(&values);
+                if let Some(clauses) = clauses.and_then(|all| narrowed(all, &treatment.allowed())) {
                     filters.filtered.insert(name, Filter { rule, values, clauses });
                 }
             }

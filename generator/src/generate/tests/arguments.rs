@@ -71,6 +71,21 @@ fn what_the_baseline_refuses_is_left_out_and_said() {
     assert!(text.contains("clone(SIGCHLD|CLONE_NEWUSER"), "{text}");
 }
 
+/// The kernel takes the lower half of it, and the Docker default looks at both.
+#[test]
+fn a_personality_is_allowed_as_the_baseline_has_it() {
+    let recording = with_values(&[("personality", &[&[0], &[0xffff_ffff]])]);
+    let generated = made(recording, STANDARD, Runtimes::Any);
+    let personality = |value| on(&generated, "personality", [value, 0, 0, 0, 0, 0]);
+    assert_eq!([personality(0), personality(0xffff_ffff)], [Action::Allow; 2]);
+    assert_eq!(
+        [personality(8), personality(1 << 32), personality(u64::MAX)],
+        [ENOSYS, EPERM, EPERM]
+    );
+    assert_eq!(beyond(&generated.profile, Capability::docker_default()), None);
+    assert_eq!(lint(&generated.profile), []);
+}
+
 #[test]
 fn the_levels_differ_in_what_they_look_at() {
     let recording = || {
@@ -190,6 +205,9 @@ proptest! {
         numbers in prop::collection::btree_set(0..470_u32, 1..40),
         sockets in prop::collection::vec((0..45_u64, 0..6_u64, 0..20_u64), 1..6),
         flags in prop::collection::vec(any::<u32>(), 1..4),
+        personalities in prop::collection::vec(
+            prop_oneof![Just(0), Just(8), Just(0x20000), Just(0xffff_ffff), any::<u32>()], 1..4
+        ),
         arguments in prop::sample::select(vec![ArgumentFilters::Baseline, STANDARD, STRICT]),
         capabilities in prop::sample::select(vec![
             Capability::docker_default(),
@@ -200,10 +218,14 @@ proptest! {
         let calls: Vec<_> = abis.iter().flat_map(|abi| numbers.iter().map(|number| (*abi, *number))).collect();
         let mut recordings = vec![recording(&calls)];
         let sockets: Vec<Vec<u64>> = sockets.iter().map(|(a, b, c)| vec![*a, *b, *c]).collect();
-        let flags: Vec<Vec<u64>> = flags.iter().map(|flags| vec![u64::from(*flags)]).collect();
+        let one = |values: &[u32]| -> Vec<Vec<u64>> {
+            values.iter().map(|value| vec![u64::from(*value)]).collect()
+        };
+        let (flags, personalities) = (one(&flags), one(&personalities));
         recordings.push(with_values(&[
             ("socket", &sockets.iter().map(Vec::as_slice).collect::<Vec<_>>()),
             ("clone", &flags.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+            ("personality", &personalities.iter().map(Vec::as_slice).collect::<Vec<_>>()),
         ]));
         let options = Options {
             arguments,

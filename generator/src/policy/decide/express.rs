@@ -202,6 +202,16 @@ fn equalities(set: &Set, width: Width) -> Option<Vec<Clause>> {
     Some(set.cubes(MOST_CLAUSES)?.iter().map(clause).collect())
 }
 
+/// Clauses that hold where any of `clauses` and any of `limit` do, over 64 bits. Those of `clauses` are kept as
+/// they are if they hold nowhere else; `None` if there would be too many.
+pub fn narrowed(clauses: Vec<Clause>, limit: &[Clause]) -> Option<Vec<Clause>> {
+    let (set, limit) = (Set::any(&clauses, Width::Bits64), Set::any(limit, Width::Bits64));
+    if set.minus(&limit).is_empty() {
+        return Some(clauses);
+    }
+    equalities(&set.and(&limit), Width::Bits64)
+}
+
 fn comparisons(set: &Set, width: Width) -> Option<Vec<Clause>> {
     let (argument, ranges) = set.ranges(MOST_RANGES, width)?;
     ranges

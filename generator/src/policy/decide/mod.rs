@@ -33,7 +33,7 @@ use crate::decode;
 pub(crate) use meaning::Decision;
 
 pub use combine::{intersection, union};
-pub use express::Inexpressible;
+pub use express::{Inexpressible, narrowed};
 pub use meaning::{Certainty, LAST_NUMBER, Meaning};
 
 /// A call that two policies treat differently.
