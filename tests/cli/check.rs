@@ -269,6 +269,26 @@ fn the_schema_of_filters_takes_what_strait_takes() {
         ("/filters", serde_json::json!([])),
         ("/filters/0/0", serde_json::json!([6, 0, 0])),
         ("/filters/0/0/0", serde_json::json!(-1)),
+/// Of the type of a socket SOCK_CLOEXEC is not recorded, so whoever asks for the type alone may be refused.
+#[test]
+fn a_condition_on_a_bit_that_is_not_recorded_is_uncertain() {
+    let dir = scratch();
+    std::fs::write(dir.path().join("r.json"), recording(SEEN)).unwrap();
+    let with_type = |value: u32| {
+        let socket = format!(
+            r#", {{"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [
+                {{"index": 1, "value": {value}, "op": "SCMP_CMP_EQ"}}]}}"#
+        );
+        std::fs::write(dir.path().join("p.json"), profile(&socket)).unwrap();
+        strait().args(["check", "p.json", "--covers", "r.json"]).in_dir(dir.path())
+    };
+    let stdout = with_type(1).expect_exit(0).run().stdout;
+    assert!(stdout.contains("all 2 recorded calls, 1 of them not for certain"), "{stdout}");
+    assert!(stdout.contains("not certain   socket"), "{stdout}");
+    let stdout = with_type(2).expect_exit(12).run().stdout;
+    assert!(stdout.contains("1 of 2 recorded calls"), "{stdout}");
+}
+
     ] {
         let mut value = filters.clone();
         *value.pointer_mut(place).unwrap() = wrong;

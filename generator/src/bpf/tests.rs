@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::abi::Abi;
-use crate::policy::Action;
+use crate::policy::{Action, Clause, Predicate};
 
 fn filter(program: &[(u16, u8, u8, u32)]) -> Result<Filter, FilterError> {
     let instructions = program.iter().map(|(code, jt, jf, k)| Instruction {
@@ -61,7 +61,7 @@ fn of_stacked_filters_the_strictest_counts_and_then_the_newest() {
     let of = |verdicts: &[u32]| {
         let filters: Vec<Filter> = verdicts.iter().map(|verdict| one(*verdict)).collect();
         let meaning = stacked(&filters).unwrap().unwrap();
-        meaning.lets_through(Abi::X86_64, 0, &[])
+        meaning.lets_through(Abi::X86_64, 0, &[Clause::ALWAYS])
     };
     use crate::policy::Errno;
     assert_eq!(of(&[0x0005_0001, 0x7fff_0000]), Err(Action::Errno(Errno::EPERM)));
@@ -130,6 +130,7 @@ fn a_filter_of_thousands_of_values_is_followed() {
     program.extend((0..1000).flat_map(|nth| [(0x15, 0, 1, nth * 7919), (0x06, 0, 0, 0x7fff_0000)]));
     program.push((0x06, 0, 0, 0));
     let meaning = meaning(&filter(&program).unwrap()).unwrap();
-    assert!(meaning.lets_through(Abi::X86_64, 1, &[(0, 7919)]).is_ok());
-    assert!(meaning.lets_through(Abi::X86_64, 1, &[(0, 7920)]).is_err());
+    let with = |value| [Clause::on(0, Predicate::Equal(value)).unwrap()];
+    assert!(meaning.lets_through(Abi::X86_64, 1, &with(7919)).is_ok());
+    assert!(meaning.lets_through(Abi::X86_64, 1, &with(7920)).is_err());
 }

@@ -1,5 +1,6 @@
 //! A report as people read it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{Count, Coverage, Missing, Report, Within};
@@ -136,9 +137,16 @@ impl fmt::Display for Missing {
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { recording, calls, missing, fallbacks, uncertain, is_complete } = self;
-        match missing.len() {
-            0 => writeln!(f, "covers {recording}: all {calls} recorded calls")?,
-            count => writeln!(f, "does not cover {recording}: {count} of {calls} recorded calls")?,
+        let refused: BTreeSet<_> = missing.iter().map(|one| (one.abi, one.number)).collect();
+        match (refused.len(), uncertain.len()) {
+            (0, 0) => writeln!(f, "covers {recording}: all {calls} recorded calls")?,
+            (0, some) => writeln!(
+                f,
+                "covers {recording}: all {calls} recorded calls, {some} of them not for certain"
+            )?,
+            (count, _) => {
+                writeln!(f, "does not cover {recording}: {count} of {calls} recorded calls")?;
+            }
         }
         for missing in missing {
             writeln!(f, "  refused       {missing}")?;
@@ -162,7 +170,7 @@ impl fmt::Display for Coverage {
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             writeln!(
                 f,
-                "  not certain   {}{more}: allowed for some arguments, and not all were recorded",
+                "  not certain   {}{more}: allowed for some arguments, and not all of their bits were recorded",
                 names.join(", ")
             )?;
         }

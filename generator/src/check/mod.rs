@@ -12,8 +12,8 @@ use crate::policy::argument::ArgumentRule;
 use crate::policy::baseline::KernelVersion;
 use crate::policy::decide::{Certainty, Comparison, Meaning, Witness};
 use crate::policy::fallback::fallbacks;
-use crate::policy::{Action, Args, Capability, Errno};
-use crate::recording::{Call, Completeness, Recording};
+use crate::policy::{Action, Args, Capability, Clause, Errno};
+use crate::recording::{Arguments, Call, Completeness, Recording};
 
 /// What was found out about a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +79,8 @@ pub struct Coverage {
     pub missing: Vec<Missing>,
     /// Calls that it would refuse by design, since software then makes others, which it allows.
     pub fallbacks: Vec<Missing>,
-    /// Calls that it allows by argument, and whose arguments are not, or not all, in the recording.
+    /// Calls that it allows by argument, and whose arguments are not in the recording, or not all of them, or
+    /// not all of their bits.
     pub uncertain: Vec<(Abi, u32)>,
     /// Whether the recording is whole.
     pub is_complete: bool,
@@ -92,7 +93,7 @@ pub struct Missing {
     pub abi: Abi,
     /// Its number.
     pub number: u32,
-    /// The recorded arguments, 0 for those that are not recorded; `None` if it is refused with any.
+    /// The recorded arguments, 0 for what is not recorded of them; `None` if it is refused with any.
     pub args: Option<Args>,
     /// How often it was made.
     pub count: u64,
@@ -146,9 +147,10 @@ impl Coverage {
     }
 
     fn add(&mut self, profile: &Meaning, abi: Abi, number: u32, call: &Call) {
-        let recorded = call.arguments.as_ref().filter(|_| profile.may_allow(abi, number));
-        let Some(arguments) = recorded else {
-            match profile.lets_through(abi, number, &[]) {
+        let Some((rule, arguments)) =
+            recorded(abi, number, call).filter(|_| profile.may_allow(abi, number))
+        else {
+            match profile.lets_through(abi, number, &[Clause::ALWAYS]) {
                 Ok(Certainty::Always) => {}
                 Ok(Certainty::Sometimes) => self.uncertain.push((abi, number)),
                 Err(action) => self.refuse(profile, (abi, number), None, call.count, action),
@@ -157,21 +159,12 @@ impl Coverage {
         };
         let mut uncertain = arguments.overflow > 0 && profile.depends_on_arguments(abi, number);
         for (values, used) in &arguments.values {
-            let pairs = arguments.indexes.iter().zip(values);
-            let known: Vec<(usize, u64)> = pairs
-                .map(|(index, value)| (usize::from(*index), example(abi, number, *index, *value)))
-                .collect();
-            match profile.lets_through(abi, number, &known) {
+            match profile.lets_through(abi, number, &rule.such(values)) {
                 Ok(Certainty::Always) => {}
                 Ok(Certainty::Sometimes) => uncertain = true,
                 Err(action) => {
-                    let mut args = [0; 6];
-                    for (index, value) in known {
-                        if let Some(slot) = args.get_mut(index) {
-                            *slot = value;
-                        }
-                    }
-                    self.refuse(profile, (abi, number), Some(args), used.count, action);
+                    let args = Some(rule.example(values));
+                    self.refuse(profile, (abi, number), args, used.count, action);
                 }
             }
         }
@@ -202,11 +195,12 @@ impl Coverage {
     }
 }
 
-/// An argument of which this value was recorded: of some only a property is kept, such as that it is not 0.
-fn example(abi: Abi, number: u32, index: u8, value: u64) -> u64 {
-    let rule = abi.syscall_name(number).and_then(ArgumentRule::of);
-    let kept = rule.and_then(|rule| rule.keep.iter().find(|kept| kept.argument == index));
-    kept.map_or(value, |kept| kept.example(value))
+/// What was kept of a call's arguments, and how it is to be read; `None` if nothing was, or by another
+/// release's rule.
+fn recorded(abi: Abi, number: u32, call: &Call) -> Option<(&'static ArgumentRule, &Arguments)> {
+    let arguments = call.arguments.as_ref()?;
+    let rule = ArgumentRule::of(abi.syscall_name(number)?)?;
+    arguments.indexes.iter().copied().eq(rule.indexes()).then_some((rule, arguments))
 }
 
 impl Report {

@@ -140,50 +140,72 @@ impl ArgumentRule {
         let union = |nth: usize| {
             seen.iter().filter_map(|values| values.get(nth)).fold(0, |bits, value| bits | value)
         };
-        let mut clauses: BTreeSet<Clause> = BTreeSet::new();
-        for values in seen {
-            let mut alternatives = vec![[None; 6]];
-            for (nth, (kept, value)) in self.keep.iter().zip(values).enumerate() {
-                let options = kept.predicates(*value, union(nth));
-                if options.is_empty() {
-                    continue;
-                }
-                alternatives = alternatives
-                    .into_iter()
-                    .flat_map(|clause| {
-                        options.iter().map(move |predicate| {
-                            let mut clause = clause;
-                            if let Some(slot) = clause.get_mut(usize::from(kept.argument)) {
-                                *slot = Some(*predicate);
-                            }
-                            clause
-                        })
-                    })
-                    .collect();
-            }
-            clauses.extend(alternatives.into_iter().map(Clause::new));
-        }
+        let clauses: BTreeSet<Clause> = seen
+            .iter()
+            .flat_map(|values| {
+                let kept = self.keep.iter().zip(values).enumerate();
+                self.each_way(kept.map(|(nth, (kept, value))| kept.predicates(*value, union(nth))))
+            })
+            .collect();
         (!clauses.contains(&Clause::ALWAYS)).then(|| clauses.into_iter().collect())
+    }
+
+    /// The clauses of which one holds for exactly those arguments of which these values are kept.
+    pub fn such(&self, values: &[u64]) -> Vec<Clause> {
+        self.each_way(self.keep.iter().zip(values).map(|(kept, value)| kept.such(*value)))
+    }
+
+    /// The clauses of one predicate for each argument that is kept, out of those in its list; an argument
+    /// with an empty list may be anything.
+    fn each_way(&self, options: impl Iterator<Item = Vec<Predicate>>) -> Vec<Clause> {
+        let mut alternatives = vec![[None; 6]];
+        for (kept, options) in self.keep.iter().zip(options) {
+            if options.is_empty() {
+                continue;
+            }
+            alternatives = alternatives
+                .into_iter()
+                .flat_map(|clause| {
+                    options.iter().map(move |predicate| {
+                        let mut clause = clause;
+                        if let Some(slot) = clause.get_mut(usize::from(kept.argument)) {
+                            *slot = Some(*predicate);
+                        }
+                        clause
+                    })
+                })
+                .collect();
+        }
+        alternatives.into_iter().map(Clause::new).collect()
     }
 }
 
 impl Kept {
-    /// Any of these holds for the values of which this much was kept; none means all do. `union` has all
-    /// the bits that were kept of this argument.
+    /// Any of these holds for the values of which this much was kept, and for others that may come with
+    /// them; none means all do. `union` has all the bits that were kept of this argument.
     fn predicates(self, kept: u64, union: u64) -> Vec<Predicate> {
-        let bits = |mask, value| Predicate::MaskedEqual { mask, value };
         match self.how {
-            How::Value => vec![bits(self.mask, kept)],
+            How::Value => self.such(kept),
             How::Flags => match self.mask & !union {
                 0 => Vec::new(),
-                unseen => vec![bits(unseen, 0)],
+                unseen => vec![Predicate::MaskedEqual { mask: unseen, value: 0 }],
             },
-            How::Zero if kept == 0 && union == 0 => vec![bits(self.mask, 0)],
-            How::Together if kept == 0 && union == 0 => {
-                let each = (0..64).map(|shift| 1u64 << shift).filter(|bit| self.mask & bit != 0);
-                each.map(|bit| bits(bit, 0)).collect()
-            }
+            How::Zero | How::Together if kept == 0 && union == 0 => self.such(0),
             How::Zero | How::Together => Vec::new(),
+        }
+    }
+
+    /// Any of these holds for the values of which this much is kept, and for no others.
+    fn such(self, kept: u64) -> Vec<Predicate> {
+        let bits = |mask, value| Predicate::MaskedEqual { mask, value };
+        let bit = |shift: u32| 1u64 << shift;
+        let each = (0..64).map(bit).filter(|bit| self.mask & bit != 0);
+        match (self.how, kept) {
+            (How::Value | How::Flags, _) => vec![bits(self.mask, kept)],
+            (How::Zero, 0) => vec![bits(self.mask, 0)],
+            (How::Zero, _) => each.map(|bit| bits(bit, bit)).collect(),
+            (How::Together, 0) => each.map(|bit| bits(bit, 0)).collect(),
+            (How::Together, _) => vec![bits(self.mask, self.mask)],
         }
     }
 }
@@ -275,6 +297,21 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn such_arguments_are_those_of_which_the_values_are_kept(
+            nth in 0..ArgumentRule::all().count(),
+            one in prop::array::uniform6(0..4u64),
+            other in prop::array::uniform6(prop_oneof![0..8u64, any::<u64>()]),
+        ) {
+            let rule = ArgumentRule::all().nth(nth).unwrap();
+            let kept = |args: &Args| -> Vec<u64> {
+                rule.keep.iter().map(|kept| kept.reduce(args[usize::from(kept.argument)])).collect()
+            };
+            let such = rule.such(&kept(&one));
+            prop_assert!(holds(Some(&such), &one));
+            prop_assert_eq!(holds(Some(&such), &other), kept(&one) == kept(&other));
+        }
 
         #[test]
         fn what_was_seen_is_allowed(

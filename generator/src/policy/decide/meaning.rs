@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::space::{Cube, Set};
+use super::space::Set;
 use crate::abi::Abi;
-use crate::policy::{Action, Args, Policy, Rule, UNLISTED_ABI, Width, width};
+use crate::policy::{Action, Args, Clause, Policy, Rule, UNLISTED_ABI, Width, width};
 
 /// The largest number that is looked at. Bit 30 marks the calls of x32, and with any bit above it a
 /// number is no call of any ABI: the kernel answers ENOSYS, whatever the filter says.
@@ -212,7 +212,7 @@ impl Meaning {
         }
     }
 
-    /// Whether a call is let through of which only some arguments are known, by index.
+    /// Whether a call is let through of which is known only that one of the clauses holds.
     ///
     /// # Errors
     ///
@@ -221,23 +221,14 @@ impl Meaning {
         &self,
         abi: Abi,
         number: u32,
-        known: &[(usize, u64)],
+        known: &[Clause],
     ) -> Result<Certainty, Action> {
         let cases = match self.decision(abi, number) {
             Decision::Uniform(action) if action.lets_through() => return Ok(Certainty::Always),
             Decision::Uniform(action) => return Err(*action),
             Decision::ByArguments(cases) => cases,
         };
-        let mut cube = Cube::default();
-        for (index, value) in known {
-            if let (Some(mask), Some(slot)) =
-                (cube.mask.get_mut(*index), cube.value.get_mut(*index))
-            {
-                *mask = u64::MAX;
-                *slot = *value;
-            }
-        }
-        let such = Set::cube(&cube);
+        let such = Set::any(known, Width::Bits64);
         let meets = |set: &Set| !set.and(&such).is_empty();
         let through = cases.iter().any(|(action, set)| action.lets_through() && meets(set));
         let refused = cases.iter().find(|(action, set)| !action.lets_through() && meets(set));
