@@ -239,7 +239,8 @@ impl Meaning {
         policy(self, &[])
     }
 
-    /// For a call, the actions other than refusing what is not let through, and when.
+    /// For a call that depends on its arguments, what else it gets than the way in which the rest is refused,
+    /// and when; long conditions are cut short.
     pub fn conditions(&self, abi: Abi, number: u32) -> Option<Vec<(Action, String)>> {
         let decision = self.decision(abi, number);
         let default = decision
@@ -249,16 +250,16 @@ impl Meaning {
             .filter(|action| !action.lets_through())
             .min_by_key(|action| matches!(action, Action::Trace(_)))?;
         let rules = rules(decision, default, width(abi), &[])?;
-        Some(
-            rules
-                .into_iter()
-                .filter(|rule| rule.clauses.len() <= MOST_SHOWN)
-                .map(|rule| {
-                    let clauses: Vec<String> =
-                        rule.clauses.iter().map(ToString::to_string).collect();
-                    (rule.action, clauses.join(", or "))
-                })
-                .collect(),
-        )
+        Some(rules.iter().map(|rule| (rule.action, shown(&rule.clauses))).collect())
     }
+}
+
+fn shown(clauses: &[Clause]) -> String {
+    let some: Vec<String> = clauses.iter().take(MOST_SHOWN).map(ToString::to_string).collect();
+    let rest = match clauses.len() - some.len() {
+        0 => String::new(),
+        1 => ", or 1 more condition".to_owned(),
+        count => format!(", or {count} more conditions"),
+    };
+    some.join(", or ") + &rest
 }

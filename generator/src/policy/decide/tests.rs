@@ -129,3 +129,16 @@ fn two_defaults_make_no_policy() {
     let nothing = intersection(&one, &other).unwrap();
     assert_eq!(nothing.abis().count(), 0);
 }
+
+#[test]
+fn of_many_conditions_some_are_shown_and_the_others_counted() {
+    let values = |count| (0..count).map(|nth| ("ioctl", on(1, Predicate::Equal(nth * 7919))));
+    let conditions = |count| {
+        let policy = policy(EPERM, &values(count).collect::<Vec<_>>());
+        let ioctl = Abi::X86_64.syscall_number("ioctl").unwrap();
+        Meaning::from(&policy).conditions(Abi::X86_64, ioctl).unwrap()
+    };
+    assert_eq!(conditions(2), [(Action::Allow, "arg1 == 0x0, or arg1 == 0x1eef".to_owned())]);
+    let [(Action::Allow, many)] = &conditions(200)[..] else { panic!() };
+    assert!(many.ends_with(", or 136 more conditions"), "{many}");
+}
