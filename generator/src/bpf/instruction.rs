@@ -45,6 +45,14 @@ pub enum FilterError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// Memory is read that may not have been written.
+    #[error("instruction {at} reads word {place} of the memory, which need not have been written")]
+    Unset {
+        /// Its place, from 0.
+        at: usize,
+        /// Which word.
+        place: usize,
+    },
     /// A jump leads out of the program.
     #[error("instruction {at} jumps behind the end of the filter")]
     Jump {
@@ -128,9 +136,42 @@ pub(super) fn check(program: &[Instruction]) -> Result<Vec<Op>, FilterError> {
         .collect::<Result<Vec<Op>, FilterError>>()?;
     match ops.last() {
         None => Err(FilterError::Empty),
-        Some(Op::Return(_)) => Ok(ops),
+        Some(Op::Return(_)) => memory_is_set(&ops).map(|()| ops),
         Some(_) => Err(FilterError::NoReturn { at: ops.len() - 1 }),
     }
+}
+
+/// Whether each word of memory that is read was written on every way to there, as
+/// `check_load_and_stores` in `net/core/filter.c` has it: all at once, since jumps lead forwards.
+fn memory_is_set(ops: &[Op]) -> Result<(), FilterError> {
+    // Bits for the words that are set on all ways; a place to which no way leads has them all.
+    let mut before = vec![u16::MAX; ops.len()];
+    let mut here = 0;
+    for (at, op) in ops.iter().enumerate() {
+        here &= before.get(at).copied().unwrap_or(u16::MAX);
+        let mut leads_to = |target: usize| {
+            if let Some(known) = before.get_mut(target) {
+                *known &= here;
+            }
+        };
+        match *op {
+            Op::ToMemory(_, place) => here |= 1 << place,
+            Op::FromMemory(_, place) if here >> place & 1 == 0 => {
+                return Err(FilterError::Unset { at, place });
+            }
+            Op::Jump(target) => {
+                leads_to(target);
+                here = u16::MAX;
+            }
+            Op::Branch { then, otherwise, .. } => {
+                leads_to(then);
+                leads_to(otherwise);
+                here = u16::MAX;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Codes from `include/uapi/linux/bpf_common.h` and `filter.h`; the choice is that of

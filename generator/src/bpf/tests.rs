@@ -1,3 +1,5 @@
+use std::iter;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -30,6 +32,7 @@ fn what_the_kernel_would_not_take_is_named() {
     insta::assert_snapshot!(wrong(&[(0x60, 0, 0, 16), RETURN]), @"instruction 0 (0x0060) is none that a filter may have: there are 16 words of memory");
     insta::assert_snapshot!(wrong(&[(0x15, 0, 1, 0), RETURN]), @"instruction 0 jumps behind the end of the filter");
     insta::assert_snapshot!(wrong(&[RETURN, (0x20, 0, 0, 0)]), @"the last instruction, 1, does not return a verdict");
+    insta::assert_snapshot!(wrong(&[(0x20, 0, 0, 0), (0x15, 0, 1, 7), (0x02, 0, 0, 3), (0x60, 0, 0, 3), RETURN]), @"instruction 3 reads word 3 of the memory, which need not have been written");
     assert_eq!(filter(&[RETURN; 4097]), Err(FilterError::TooLong(4097)));
 }
 
@@ -87,8 +90,12 @@ fn program() -> impl Strategy<Value = Vec<Instruction>> {
         1 => prop::sample::select(vec![0u32, 0x7fff_0000, 0x0005_0001, 0x0005_0026]).prop_map(|k| (0x06, 0, 0, k)),
     ];
     prop::collection::vec(instruction, 1..24).prop_map(|body| {
-        let mut program: Vec<Instruction> =
-            body.into_iter().map(|(code, jt, jf, k)| Instruction { code, jt, jf, k }).collect();
+        // Memory has to be written before it is read.
+        let written = (0x02, 0, 0, 1);
+        let mut program: Vec<Instruction> = iter::once(written)
+            .chain(body)
+            .map(|(code, jt, jf, k)| Instruction { code, jt, jf, k })
+            .collect();
         program.extend(
             [0x7fff_0000, 0x0005_0001, 0, 0x7ffc_0000, 0x0003_0000, 0x7fff_0000]
                 .map(|k| Instruction { code: 0x06, jt: 0, jf: 0, k }),
