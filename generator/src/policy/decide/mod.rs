@@ -27,7 +27,7 @@ pub(crate) mod space;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Action, Args, Policy};
+use super::{Action, Args, Policy, Width, width};
 use crate::abi::Abi;
 use crate::decode;
 pub(crate) use meaning::Decision;
@@ -52,9 +52,20 @@ pub struct Witness {
 }
 
 impl fmt::Display for Witness {
-    /// The call as people write it: `socket(AF_ALG, 0, 0)`.
+    /// The call as people write it: `socket(AF_ALG, 0, 0)`. Where a 32-bit argument has an upper half, which
+    /// the kernel passes over and a filter need not, its register is shown too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&decode::call(self.abi, self.number, &self.args))
+        f.write_str(&decode::call(self.abi, self.number, &self.args))?;
+        let name = self.abi.syscall_name(self.number).unwrap_or_default();
+        let halved = self.args.iter().enumerate().filter(|(index, value)| {
+            width(self.abi) == Width::Bits64
+                && **value > Width::Bits32.mask()
+                && decode::is_32_bit(name, *index)
+        });
+        for (nth, (index, value)) in halved.enumerate() {
+            write!(f, "{} arg{index} = {value:#x}", if nth == 0 { " with" } else { "," })?;
+        }
+        Ok(())
     }
 }
 
