@@ -123,6 +123,13 @@ fn what_can_be_read_but_not_relied_on_is_pointed_out() {
         (Severity::Error, "SCMP_ACT_LOG", String::new(), "only logs"),
         (Severity::Warning, "SCMP_ACT_KILL_PROCESS", String::new(), "kills whatever probes"),
         (Severity::Warning, "SCMP_ACT_TRAP", String::new(), "kills whatever probes"),
+        (Severity::Warning, "SCMP_ACT_TRACE", String::new(), "defaultAction: SCMP_ACT_TRACE lets"),
+        (
+            Severity::Warning,
+            errno,
+            read("SCMP_ACT_TRACE", ""),
+            "syscalls[1].action: SCMP_ACT_TRACE lets",
+        ),
         (Severity::Warning, errno, read(allow, &twice), "an index comes twice"),
         (
             Severity::Error,

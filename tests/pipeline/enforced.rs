@@ -1,10 +1,13 @@
 //! A generated profile in the real kernel.
 
+use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork};
+use nix::unistd::{ForkResult, Pid, fork};
 use strait::abi::Abi;
 use strait::enforce::{NoNewPrivs, Program, compile, install, native};
 use strait::generate::{Options, RefuseWith, generate};
+use strait::policy::Action;
+use strait::profile::{Entry, Profile};
 
 use crate::support::recording;
 
@@ -84,4 +87,49 @@ fn what_is_killed_dies_of_sigsys() {
 #[test]
 fn the_machines_own_architecture_is_known() {
     assert!(matches!(native(), Some(Abi::X86_64 | Abi::Aarch64)));
+}
+
+fn getppid() -> i32 {
+    errno_of(libc::SYS_getppid)
+}
+
+/// Makes `getppid` under a tracer that does nothing but let go on what a filter leaves to it.
+fn traced() -> i32 {
+    // SAFETY: takes numbers only.
+    let ptrace =
+        |request, child: Pid, data: i32| unsafe { libc::ptrace(request, child.as_raw(), 0, data) };
+    // SAFETY: the child makes system calls only, allocates nothing and ends with `_exit`.
+    let Ok(ForkResult::Parent { child }) = (unsafe { fork() }) else {
+        ptrace(libc::PTRACE_TRACEME, Pid::from_raw(0), 0);
+        let _ = raise(Signal::SIGSTOP);
+        // SAFETY: ends the child without running the parent's exit handlers.
+        unsafe { libc::_exit(getppid()) }
+    };
+    loop {
+        match waitpid(child, None) {
+            Ok(WaitStatus::Stopped(_, Signal::SIGSTOP)) => {
+                ptrace(libc::PTRACE_SETOPTIONS, child, libc::PTRACE_O_TRACESECCOMP);
+            }
+            Ok(WaitStatus::PtraceEvent(..)) => {}
+            Ok(WaitStatus::Exited(_, status)) => return status,
+            _ => return 126,
+        }
+        ptrace(libc::PTRACE_CONT, child, 0);
+    }
+}
+
+/// Why a policy that leaves a call to a tracer is wider than one that refuses it.
+#[test]
+fn what_is_left_to_a_tracer_is_let_through_by_one_of_the_childs_own_making() {
+    let names = vec!["getppid".to_owned()];
+    let program = compile(&Profile {
+        default: Action::Allow,
+        architectures: vec![native().unwrap().into()],
+        entries: vec![Entry { names, action: Action::Trace(7), args: Vec::new() }],
+    });
+    let program = program.unwrap().program;
+    let status = under(&program, getppid);
+    assert!(matches!(status, WaitStatus::Exited(_, libc::ENOSYS)), "{status:?}");
+    let status = under(&program, traced);
+    assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}");
 }

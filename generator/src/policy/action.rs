@@ -31,6 +31,27 @@ impl Action {
     pub const fn lets_through(self) -> bool {
         matches!(self, Self::Allow | Self::Log)
     }
+
+    /// How far a call gets.
+    pub const fn reach(self) -> Reach {
+        match self {
+            Self::Allow | Self::Log => Reach::Made,
+            Self::Trace(_) => Reach::Traced,
+            Self::Errno(_) | Self::Trap | Self::KillThread | Self::KillProcess => Reach::Refused,
+        }
+    }
+}
+
+/// How far a call gets, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// It is never made.
+    Refused,
+    /// It is made if a tracer wants it. Anybody can be the tracer of a child of its own
+    /// (`PTRACE_O_TRACESECCOMP`, ptrace(2)), so that this keeps nobody from anything who may call ptrace.
+    Traced,
+    /// It is made.
+    Made,
 }
 
 impl fmt::Display for Action {

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 
 use crate::abi::Abi;
 
-pub use action::Action;
+pub use action::{Action, Reach};
 pub use capability::{Capability, UnknownCapability};
 pub use clause::{Args, Clause, Predicate, Width};
 pub use errno::{Errno, UnknownErrno};

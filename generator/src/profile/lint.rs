@@ -21,7 +21,7 @@ pub fn lint(profile: &Profile) -> Vec<Finding> {
         findings.push(finding);
         return findings;
     }
-    findings.extend(deadly_default(profile));
+    findings.extend(risky_default(profile));
     findings.extend(architectures(profile));
     findings.extend(missing(profile));
     for (nth, entry) in profile.entries.iter().enumerate() {
@@ -70,8 +70,13 @@ fn unconfined(profile: &Profile) -> Option<Finding> {
     }
 }
 
-fn deadly_default(profile: &Profile) -> Option<Finding> {
+/// What only a tracer refuses is open to whoever traces a child of its own (ptrace(2)).
+const TRACED: &str = "SCMP_ACT_TRACE lets the call through for whoever may call ptrace, as the tracer of \
+                      its own child: write SCMP_ACT_ERRNO";
+
+fn risky_default(profile: &Profile) -> Option<Finding> {
     let message = match profile.default {
+        Action::Trace(_) => TRACED,
         Action::KillThread | Action::KillProcess | Action::Trap => {
             "kills whatever probes for a newer call (libuv, Go, runc itself) instead of letting it \
              fall back: write SCMP_ACT_ERRNO with a defaultErrnoRet of 38"
@@ -153,6 +158,9 @@ fn entry_alone(profile: &Profile, path: &str, entry: &Entry, findings: &mut Vec<
             _ => continue,
         };
         findings.push(Finding::error(format!("{path}.args[{nth}]"), message));
+    }
+    if matches!(entry.action, Action::Trace(_)) {
+        findings.push(Finding::warning(format!("{path}.action"), TRACED));
     }
     if matches!(entry.action, Action::Errno(errno) if errno.number() == 0) {
         findings.push(Finding::warning(

@@ -12,9 +12,9 @@
 //!
 //! # Terminology
 //!
-//! A policy is *within* another if it lets no call through that the other one does not
-//! ([`Action::lets_through`]). What happens to a call that is refused by both is no matter of being within,
-//! but of being equal.
+//! A policy is *within* another if no call gets further under it than under the other one: if it lets none
+//! through that the other does not, and leaves none to a tracer that the other refuses ([`Action::reach`]).
+//! How a call is refused by both is no matter of being within, but of being equal.
 //!
 //! [`compare`] and [`within`] answer about two policies, [`union`] and [`intersection`] make a new one. The
 //! same questions can be asked about anything that has a [`Meaning`], such as a filter read back from the kernel.
@@ -72,11 +72,11 @@ impl fmt::Display for Witness {
 /// In which direction a call changes from the first policy to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ChangeKind {
-    /// Some of its arguments are let through only by the second policy.
+    /// With some of its arguments it gets further under the second policy.
     Widened,
-    /// Some are let through only by the first one.
+    /// With some it gets further under the first one.
     Narrowed,
-    /// Both: some arguments are let through only by the first policy, others only by the second.
+    /// Both: with some arguments it gets further under the first policy, with others under the second.
     Mixed,
     /// Both policies let the same through, and refuse (or log) otherwise.
     Refusal,
@@ -93,9 +93,9 @@ pub struct Change {
     pub more: u32,
     /// Its direction.
     pub kind: ChangeKind,
-    /// A call that only the second policy lets through.
+    /// A call that gets further under the second policy.
     pub widened: Option<Witness>,
-    /// A call that only the first policy lets through.
+    /// A call that gets further under the first policy.
     pub narrowed: Option<Witness>,
     /// A call that both refuse, or let through, but not in the same way.
     pub refusal: Option<Witness>,
@@ -112,10 +112,9 @@ impl Change {
                 after,
             })
         };
-        let widened = find(|before, after| !before.lets_through() && after.lets_through());
-        let narrowed = find(|before, after| before.lets_through() && !after.lets_through());
-        let refusal =
-            find(|before, after| before != after && before.lets_through() == after.lets_through());
+        let widened = find(|before, after| before.reach() < after.reach());
+        let narrowed = find(|before, after| before.reach() > after.reach());
+        let refusal = find(|before, after| before != after && before.reach() == after.reach());
         let kind = match (widened, narrowed, refusal) {
             (None, None, None) => return None,
             (None, None, Some(_)) => ChangeKind::Refusal,
@@ -163,7 +162,7 @@ impl Comparison {
         self.changes.iter()
     }
 
-    /// Whether the first policy lets nothing through that the second does not.
+    /// Whether no call gets further under the first policy than under the second.
     pub fn is_within(&self) -> bool {
         self.changes.iter().all(|change| change.narrowed.is_none())
     }
@@ -173,7 +172,7 @@ impl Comparison {
         self.changes.is_empty()
     }
 
-    /// A call that only the first policy lets through; one that has a name, if there is any.
+    /// A call that gets further under the first policy; one that has a name, if there is any.
     pub fn escape(&self) -> Option<&Witness> {
         let escapes = || self.changes.iter().filter(|change| change.narrowed.is_some());
         let named = escapes().find(|change| change.name().is_some());
@@ -221,11 +220,11 @@ pub fn compare(before: &Policy, after: &Policy) -> Comparison {
     Comparison::of(&before.into(), &after.into())
 }
 
-/// Whether `policy` lets nothing through that `limit` does not.
+/// Whether no call gets further under `policy` than under `limit`.
 ///
 /// # Errors
 ///
-/// A call that `policy` lets through (`before`) and `limit` does not (`after`).
+/// A call that does: what `policy` does with it (`before`), and `limit` (`after`).
 pub fn within(policy: &Policy, limit: &Policy) -> Result<(), Witness> {
     compare(policy, limit).escape().map_or(Ok(()), |witness| Err(*witness))
 }

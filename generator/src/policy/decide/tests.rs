@@ -43,7 +43,24 @@ fn a_sign_extended_value_is_another_value_on_64_bits() {
     assert_eq!(witness.args[0], u64::MAX);
     let masked = Predicate::MaskedEqual { mask: 0xffff_ffff, value: 0xffff_ffff };
     let masked = policy(ENOSYS, &[("personality", on(0, masked))]);
-    assert_eq!(within(&masked, &docker()).unwrap_err().args[0], 0x1_ffff_ffff);
+    let witness = within(&masked, &docker()).unwrap_err();
+    assert_eq!(witness.args[0], 0x1_ffff_ffff);
+    assert_eq!(witness.to_string(), "personality(query) with arg0 = 0x1ffffffff");
+}
+
+#[test]
+fn what_a_tracer_may_let_through_is_more_than_what_is_refused() {
+    let with = |action| {
+        let mut policy = Policy::new(ENOSYS, [Abi::X86_64]);
+        policy.add("mount", action, Clause::ALWAYS).unwrap();
+        policy
+    };
+    let (refused, traced, allowed) = (with(EPERM), with(Action::Trace(1)), with(Action::Allow));
+    for (less, more) in [(&refused, &traced), (&traced, &allowed), (&refused, &allowed)] {
+        within(less, more).unwrap();
+        assert_eq!(within(more, less).unwrap_err().to_string(), "mount(NULL, NULL, NULL, 0, NULL)");
+    }
+    within(&traced, &with(Action::Trace(2))).unwrap();
 }
 
 #[test]
