@@ -82,6 +82,18 @@ fn what_is_no_profile_says_so() {
             arg("{\"index\": 0, \"value\": 18446744073709551616, \"op\": \"SCMP_CMP_EQ\"}"),
             "syscalls[0].args[0].value",
         ),
+        (
+            arg("{\"index\": 0, \"value\": 1, \"valueTwo\": -7, \"op\": \"SCMP_CMP_EQ\"}"),
+            "syscalls[0].args[0].valueTwo",
+        ),
+        (
+            entry("{\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\", \"Args\": []}"),
+            "syscalls[0].Args: docker takes this for `args`",
+        ),
+        (
+            entry("{\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\", \"names\": [\"bpf\"]}"),
+            "syscalls[0].names: is there twice",
+        ),
         (arg("{\"index\": 0, \"value\": 1, \"op\": \"EQ\"}"), "syscalls[0].args[0].op: `EQ`"),
     ];
     for (text, expected) in cases {

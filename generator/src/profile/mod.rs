@@ -9,10 +9,13 @@ pub mod combine;
 pub mod consumers;
 mod dialect;
 mod finding;
+mod json;
 pub mod lint;
 mod of_meaning;
 mod print;
 mod read;
+
+use std::collections::BTreeSet;
 
 use crate::abi::Abi;
 use crate::policy::{Action, Clause, Conflict, Policy, Predicate};
@@ -21,10 +24,11 @@ pub use arch::Architecture;
 pub use combine::combine;
 pub use dialect::Context;
 pub use finding::{Finding, Findings, Severity};
+pub use json::json;
 pub use lint::lint;
 pub use of_meaning::{NoProfile, of_meaning};
 pub use print::print;
-pub use read::{ParseError, json, parse, parse_for};
+pub use read::{ParseError, parse, parse_for};
 
 /// A seccomp profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +64,8 @@ pub struct Arg {
 impl Entry {
     /// Whether an argument is compared more than once.
     pub fn repeats_an_index(&self) -> bool {
-        let seen = |nth: usize, index| self.args.iter().take(nth).any(|arg| arg.index == index);
-        self.args.iter().enumerate().any(|(nth, arg)| seen(nth, arg.index))
+        let mut seen = BTreeSet::new();
+        !self.args.iter().all(|arg| seen.insert(arg.index))
     }
 
     /// The clauses of which any has to hold.

@@ -3,9 +3,12 @@
 //! Strict: what a runtime would fail on, silently drop or take for something else is refused, with
 //! every such place named at once.
 
+mod resolve;
+
 use serde_json::{Map, Value};
 
-use super::dialect::{self, Context};
+use super::dialect::Context;
+use super::json::{child, json};
 use super::{Architecture, Arg, Entry, Finding, Findings, Profile};
 use crate::policy::{Action, Errno, Predicate};
 
@@ -24,6 +27,12 @@ pub enum ParseError {
          `strait generate RECORDING -o PROFILE` makes a profile"
     )]
     Empty,
+    /// JSON after a mark that no runtime passes over.
+    #[error(
+        "there is a byte order mark in front of the JSON, and docker, podman and containerd do not read \
+         past one: save the file as UTF-8 without it"
+    )]
+    ByteOrderMark,
     /// Not JSON, or cut off.
     #[error("this is not a whole JSON file: {0}. If it was cut off, generate it again")]
     Malformed(#[source] serde_json::Error),
@@ -36,19 +45,6 @@ pub enum ParseError {
     /// JSON, but not a profile that means the same to every runtime.
     #[error("this is no profile that can be used: {0}")]
     Invalid(Findings),
-}
-
-/// Reads JSON that may or may not be a profile.
-///
-/// # Errors
-///
-/// [`ParseError::Empty`] and [`ParseError::Malformed`].
-pub fn json(text: &str) -> Result<Value, ParseError> {
-    // Some editors put a byte order mark in front, and an empty file may hold a newline.
-    if text.trim_start_matches('\u{feff}').trim().is_empty() {
-        return Err(ParseError::Empty);
-    }
-    serde_json::from_str(text).map_err(ParseError::Malformed)
 }
 
 /// Reads a profile.
@@ -99,10 +95,6 @@ fn is_void(value: &Value) -> bool {
     }
 }
 
-fn child(path: &str, field: &str) -> String {
-    if path == "$" { field.to_owned() } else { format!("{path}.{field}") }
-}
-
 impl Reader<'_> {
     /// Notes that something is wrong. `None`, for what could not be read.
     fn wrong<T>(&mut self, path: &str, message: impl Into<String>) -> Option<T> {
@@ -125,7 +117,18 @@ impl Reader<'_> {
             return self.wrong(path, "expected an object");
         };
         for (field, value) in fields {
-            if known.contains(&field.as_str()) || field == "comment" || is_void(value) {
+            if known.contains(&field.as_str()) || field == "comment" {
+                continue;
+            }
+            // Go takes `Syscalls` for `syscalls`, also if it says nothing.
+            if let Some(meant) = known.iter().find(|name| name.eq_ignore_ascii_case(field)) {
+                self.note(
+                    &child(path, field),
+                    format!("docker takes this for `{meant}`, and others do not: write it so"),
+                );
+                continue;
+            }
+            if is_void(value) {
                 continue;
             }
             if self.context.is_some() && resolved.contains(&field.as_str()) {
@@ -186,74 +189,6 @@ impl Reader<'_> {
             .filter_map(|(nth, value)| self.entry(&format!("syscalls[{nth}]"), value))
             .collect();
         Some(Profile { default: default?, architectures, entries })
-    }
-
-    /// Whether the conditions of an entry hold, in a dialect.
-    fn applies(&mut self, path: &str, fields: &Map<String, Value>) -> bool {
-        let Some(context) = self.context else { return true };
-        let mut read = |field: &str| match fields.get(field) {
-            None | Some(Value::Null) => dialect::Condition::default(),
-            Some(Value::Object(parts)) => dialect::condition(parts, |below, message| {
-                self.note(&format!("{path}.{field}.{below}"), message);
-            }),
-            Some(_) => {
-                self.note(&child(path, field), "expected an object");
-                dialect::Condition::default()
-            }
-        };
-        let (includes, excludes) = (read("includes"), read("excludes"));
-        includes.holds(context) && !excludes.holds_in_part(context)
-    }
-
-    /// The architectures that a dialect lists for this machine.
-    fn arch_map(&mut self, fields: &Map<String, Value>, architectures: &mut Vec<Architecture>) {
-        let Some(context) = self.context else { return };
-        let listed = self.list("archMap", fields.get("archMap"));
-        if !listed.is_empty() && !architectures.is_empty() {
-            self.note(
-                "archMap",
-                "`architectures` is there too, and dockerd refuses both: remove one",
-            );
-        }
-        for (nth, item) in listed.iter().enumerate() {
-            let path = format!("archMap[{nth}]");
-            let known = ["architecture", "subArchitectures"];
-            let Some(item) = self.object(&path, item, &known, &[]) else { continue };
-            let main = self.architecture(&child(&path, "architecture"), item.get("architecture"));
-            let at = child(&path, "subArchitectures");
-            let listed = self.list(&at, item.get("subArchitectures"));
-            let others: Vec<Architecture> = listed
-                .iter()
-                .enumerate()
-                .filter_map(|(nth, name)| self.architecture(&format!("{at}[{nth}]"), Some(name)))
-                .collect();
-            if main.and_then(Architecture::abi) == Some(context.native) {
-                architectures.extend(main);
-                architectures.extend(others);
-            }
-        }
-    }
-
-    fn architecture(&mut self, path: &str, value: Option<&Value>) -> Option<Architecture> {
-        match value.and_then(Value::as_str).map(str::parse::<Architecture>) {
-            Some(Ok(architecture)) => Some(architecture),
-            Some(Err(error)) => self.wrong(path, error.to_string()),
-            None => self.wrong(path, "expected the name of an architecture"),
-        }
-    }
-
-    /// An error that a dialect gives by name. It counts before the number.
-    fn named_errno(&mut self, path: &str, fields: &Map<String, Value>) -> Option<Option<Errno>> {
-        let field = if path == "$" { "defaultErrno" } else { "errno" };
-        let value = fields.get(field).filter(|value| self.context.is_some() && !is_void(value));
-        let Some(value) = value else { return Some(None) };
-        match value.as_str().map(str::parse::<Errno>) {
-            Some(Ok(errno)) => Some(Some(errno)),
-            _ => self.wrong(
-                &child(path, field),
-                format!("{value} is no error: write a name such as \"ENOSYS\""),
-            ),
-        }
     }
 
     fn entry(&mut self, path: &str, value: &Value) -> Option<Entry> {
@@ -386,6 +321,7 @@ impl Reader<'_> {
             .filter(|index| *index < 6)
             .or_else(|| self.wrong(&child(path, "index"), "expected an argument's index, 0 to 5"));
         let value = self.number(path, "value", fields);
+        let datum = self.number(path, "valueTwo", fields);
         let op = fields.get("op").and_then(Value::as_str).unwrap_or_default();
         let predicate = match op {
             "SCMP_CMP_NE" => value.map(Predicate::NotEqual),
@@ -395,9 +331,9 @@ impl Reader<'_> {
             "SCMP_CMP_GE" => value.map(Predicate::GreaterOrEqual),
             "SCMP_CMP_GT" => value.map(Predicate::Greater),
             // The mask comes first; a missing datum is 0, which every runtime takes it for.
-            "SCMP_CMP_MASKED_EQ" => self
-                .number(path, "valueTwo", fields)
-                .and_then(|datum| Some(Predicate::MaskedEqual { mask: value?, value: datum })),
+            "SCMP_CMP_MASKED_EQ" => {
+                value.zip(datum).map(|(mask, datum)| Predicate::MaskedEqual { mask, value: datum })
+            }
             _ => self.wrong(
                 &child(path, "op"),
                 format!(
@@ -405,6 +341,7 @@ impl Reader<'_> {
                 ),
             ),
         };
+        datum?;
         Some(Arg { index: index?, predicate: predicate? })
     }
 
