@@ -129,6 +129,14 @@ fn a_recorded_container_gives_its_capabilities_and_not_its_runtime() {
     assert!(names.contains(&"settimeofday".to_owned()), "CAP_SYS_TIME");
     assert!(!names.contains(&"setresuid".to_owned()), "crun's own");
     assert!(!allowed(&dir, &["--cap-drop", "SYS_TIME"]).contains(&"settimeofday".to_owned()));
+    assert!(allowed(&dir, &["--cap-add", "ALL"]).contains(&"settimeofday".to_owned()));
+    let all_but_one = allowed(&dir, &["--cap-add", "all", "--cap-drop", "sys_time"]);
+    assert!(!all_but_one.contains(&"settimeofday".to_owned()));
+    generate(&dir)
+        .args(["--cap-add", "EVERYTHING"])
+        .expect_exit(2)
+        .run()
+        .says(&["is no capability"]);
     let outcome = generate(&dir).args(["--runtime", "runc"]).run();
     outcome.says(&["CAP_SYS_TIME", "keyctl (EPERM)", "(4 times)", "setresuid"]);
 }

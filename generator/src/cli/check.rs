@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
-use super::{Ui, read_text, record, shown};
+use super::{Ui, capabilities, read_text, record, shown};
 use crate::abi::Abi;
 use crate::check::{self, Assumed, Report, json};
 use crate::inspect::file;
@@ -82,16 +82,8 @@ impl CheckArgs {
         if self.caps.is_empty() {
             return Ok(Capability::docker_default());
         }
-        let mut capabilities = BTreeSet::new();
-        for name in &self.caps {
-            if name.eq_ignore_ascii_case("all") {
-                capabilities.extend(Capability::all());
-            } else if !name.eq_ignore_ascii_case("none") {
-                let capability = name.parse::<Capability>();
-                capabilities.insert(capability.map_err(|error| Failure::new(exit::USAGE, error))?);
-            }
-        }
-        Ok(capabilities)
+        let some = self.caps.iter().filter(|name| !name.eq_ignore_ascii_case("none"));
+        capabilities(some)
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
-use super::{Ui, record};
+use super::{Ui, capabilities, record};
 use crate::enforce::prove;
 use crate::evidence::{self, Evidence};
 use crate::generate::{
@@ -55,11 +55,11 @@ pub struct GenerateArgs {
     /// What a call gets that the profile does not name
     #[arg(long, value_name = "ACTION", default_value = "enosys")]
     refuse_with: RefuseWithArg,
-    /// Capabilities that the workload will have, besides those that Docker gives by default
+    /// Capabilities that the workload will have, besides those that Docker gives by default; or ALL
     ///
     /// Without this and --cap-drop, a container's recording says what it has.
     #[arg(long, value_name = "CAP", value_delimiter = ',')]
-    cap_add: Vec<Capability>,
+    cap_add: Vec<String>,
     /// Capabilities that it will not have; ALL drops Docker's default ones
     #[arg(long, value_name = "CAP", value_delimiter = ',')]
     cap_drop: Vec<String>,
@@ -180,20 +180,12 @@ impl GenerateArgs {
         if self.cap_add.is_empty() && self.cap_drop.is_empty() {
             return Ok(None);
         }
-        let mut capabilities = Capability::docker_default();
-        for name in &self.cap_drop {
-            if name.eq_ignore_ascii_case("all") {
-                capabilities.clear();
-            } else {
-                let capability: Capability =
-                    name.parse().map_err(|error: crate::policy::UnknownCapability| {
-                        Failure::new(exit::USAGE, error)
-                    })?;
-                capabilities.remove(&capability);
-            }
-        }
-        capabilities.extend(self.cap_add.iter().copied());
-        Ok(Some(capabilities))
+        let (added, dropped) = (capabilities(&self.cap_add)?, capabilities(&self.cap_drop)?);
+        // As Docker has it: of ALL what is dropped is taken away, of others it is not.
+        Ok(Some(match added == Capability::all() {
+            true => &added - &dropped,
+            false => &(&Capability::docker_default() - &dropped) | &added,
+        }))
     }
 }
 

@@ -22,6 +22,7 @@ mod record;
 mod ui;
 mod verify;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::Path;
@@ -30,6 +31,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::policy::Capability;
 use exit::{Failure, Outcome};
 use ui::Ui;
 
@@ -158,6 +160,22 @@ fn man(subcommand: Option<&str>) -> Outcome {
 /// What to call an input in a message.
 fn shown(path: &Path) -> String {
     if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+/// Capabilities by name; ALL are all of them.
+fn capabilities<'a>(
+    names: impl IntoIterator<Item = &'a String>,
+) -> Result<BTreeSet<Capability>, Failure> {
+    let mut found = BTreeSet::new();
+    for name in names {
+        if name.eq_ignore_ascii_case("all") {
+            found.extend(Capability::all());
+        } else {
+            let capability = name.parse::<Capability>();
+            found.insert(capability.map_err(|error| Failure::new(exit::USAGE, error))?);
+        }
+    }
+    Ok(found)
 }
 
 /// Reads a file, or standard input for `-`.
