@@ -96,12 +96,41 @@ fn a_baseline_can_be_a_file_in_a_dialect() {
     ask("read", &["--caps", "SYS_PTRACE"], 0);
     ask("read", &["--caps", "KILL"], 10);
     ask("ptrace", &["--kernel", "4.8"], 0);
+    ask("ptrace", &["--kernel", "4.8.0-13-amd64"], 0);
     ask("ptrace", &["--kernel", "4.4"], 10);
     if cfg!(target_arch = "x86_64") {
         ask("arch_prctl", &[], 0);
         ask("sync", &[], 10);
     }
     assert!(ask("bpf", &[], 10).contains("there: refuse with EINVAL"));
+}
+
+/// A dialect says something else on each machine, and so it is read for each that the profile is for.
+#[test]
+fn a_baseline_in_a_dialect_is_resolved_for_the_machines_of_the_profile() {
+    let docker = r#"{"defaultAction": "SCMP_ACT_ERRNO",
+        "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]},
+                    {"architecture": "SCMP_ARCH_AARCH64", "subArchitectures": []}],
+        "syscalls": [
+            {"names": ["exit", "exit_group", "execve"], "action": "SCMP_ACT_ALLOW"},
+            {"names": ["sync"], "action": "SCMP_ACT_ALLOW", "includes": {"arches": ["arm64"]}}]}"#;
+    let dir = scratch();
+    std::fs::write(dir.path().join("docker.json"), docker).unwrap();
+    let ask = |architectures: &str, entry: &str, code| {
+        let text = profile(entry).replace("\"SCMP_ARCH_X86_64\"", architectures);
+        std::fs::write(dir.path().join("p.json"), text).unwrap();
+        let run = strait().args(["check", "p.json", "--within", "docker.json"]);
+        run.in_dir(dir.path()).expect_exit(code).run().stdout
+    };
+    let (arm, both) =
+        ("\"SCMP_ARCH_AARCH64\"", "\"SCMP_ARCH_X86_64\", \"SCMP_ARCH_X86\", \"SCMP_ARCH_AARCH64\"");
+    let sync = r#", {"names": ["sync"], "action": "SCMP_ACT_ALLOW"}"#;
+    ask(arm, "", 0);
+    ask(arm, sync, 0);
+    ask(both, "", 0);
+    let stdout = ask(both, sync, 10);
+    assert!(stdout.contains("wider         sync()"), "{stdout}");
+    assert!(!stdout.contains("aarch64)"), "{stdout}");
 }
 
 #[test]
@@ -240,6 +269,26 @@ fn recorded_arguments_are_covered_or_shown() {
     assert!(missing.to_string().contains("AF_INET"), "{missing}");
 }
 
+/// Of the type of a socket SOCK_CLOEXEC is not recorded, so whoever asks for the type alone may be refused.
+#[test]
+fn a_condition_on_a_bit_that_is_not_recorded_is_uncertain() {
+    let dir = scratch();
+    std::fs::write(dir.path().join("r.json"), recording(SEEN)).unwrap();
+    let with_type = |value: u32| {
+        let socket = format!(
+            r#", {{"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [
+                {{"index": 1, "value": {value}, "op": "SCMP_CMP_EQ"}}]}}"#
+        );
+        std::fs::write(dir.path().join("p.json"), profile(&socket)).unwrap();
+        strait().args(["check", "p.json", "--covers", "r.json"]).in_dir(dir.path())
+    };
+    let stdout = with_type(1).expect_exit(0).run().stdout;
+    assert!(stdout.contains("all 2 recorded calls, 1 of them not for certain"), "{stdout}");
+    assert!(stdout.contains("not certain   socket"), "{stdout}");
+    let stdout = with_type(2).expect_exit(12).run().stdout;
+    assert!(stdout.contains("1 of 2 recorded calls"), "{stdout}");
+}
+
 #[test]
 fn without_recorded_arguments_a_condition_is_uncertain() {
     let report = covers(2, "", 0);
@@ -269,26 +318,6 @@ fn the_schema_of_filters_takes_what_strait_takes() {
         ("/filters", serde_json::json!([])),
         ("/filters/0/0", serde_json::json!([6, 0, 0])),
         ("/filters/0/0/0", serde_json::json!(-1)),
-/// Of the type of a socket SOCK_CLOEXEC is not recorded, so whoever asks for the type alone may be refused.
-#[test]
-fn a_condition_on_a_bit_that_is_not_recorded_is_uncertain() {
-    let dir = scratch();
-    std::fs::write(dir.path().join("r.json"), recording(SEEN)).unwrap();
-    let with_type = |value: u32| {
-        let socket = format!(
-            r#", {{"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [
-                {{"index": 1, "value": {value}, "op": "SCMP_CMP_EQ"}}]}}"#
-        );
-        std::fs::write(dir.path().join("p.json"), profile(&socket)).unwrap();
-        strait().args(["check", "p.json", "--covers", "r.json"]).in_dir(dir.path())
-    };
-    let stdout = with_type(1).expect_exit(0).run().stdout;
-    assert!(stdout.contains("all 2 recorded calls, 1 of them not for certain"), "{stdout}");
-    assert!(stdout.contains("not certain   socket"), "{stdout}");
-    let stdout = with_type(2).expect_exit(12).run().stdout;
-    assert!(stdout.contains("1 of 2 recorded calls"), "{stdout}");
-}
-
     ] {
         let mut value = filters.clone();
         *value.pointer_mut(place).unwrap() = wrong;

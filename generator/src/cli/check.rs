@@ -14,7 +14,7 @@ use crate::check::{self, Assumed, Report, json};
 use crate::inspect::file;
 use crate::output::Output;
 use crate::policy::Capability;
-use crate::policy::baseline::{Baseline, Context, version};
+use crate::policy::baseline::{Baseline, Context, KernelVersion, version};
 use crate::policy::decide::Meaning;
 use crate::profile::{self, Findings, Profile, Severity, lint};
 
@@ -70,7 +70,7 @@ enum Format {
 impl CheckArgs {
     fn assumed(&self) -> Result<Assumed, Failure> {
         let kernel = self.kernel.as_deref().map(|text| {
-            version(text).ok_or_else(|| {
+            kernel(text).ok_or_else(|| {
                 let error = anyhow!("`{text}` is no kernel version: write one such as 6.1");
                 Failure::new(exit::USAGE, error)
             })
@@ -87,18 +87,25 @@ impl CheckArgs {
     }
 }
 
+/// Reads `6.1`, and what `uname -r` says: `6.1.0-13-amd64`.
+fn kernel(text: &str) -> Option<KernelVersion> {
+    let (major, rest) = text.split_once('.')?;
+    let minor = rest.split(['.', '-', '+']).next()?;
+    version(&format!("{major}.{minor}"))
+}
+
 /// Runs `strait check`.
 pub fn main(args: &CheckArgs, ui: &Ui) -> Outcome {
     let assumed = args.assumed()?;
     let output = Output::from(args.output.clone());
     output.check()?;
     let name = shown(&args.profile);
-    let profile = read(&args.profile, &assumed, Role::Profile, ui)?;
+    let profile = of_profile(&args.profile, &assumed, ui)?;
     let within = match &args.within {
         None if !args.covers.is_empty() => None,
         within => {
             let baseline = within.as_deref().unwrap_or("docker-default");
-            let (meaning, title) = baseline_of(baseline, &assumed, ui)?;
+            let (meaning, title) = baseline_of(baseline, &profile, &assumed, ui)?;
             Some(check::within(&profile, &meaning, &title))
         }
     };
@@ -127,7 +134,12 @@ pub fn main(args: &CheckArgs, ui: &Ui) -> Outcome {
 }
 
 /// A baseline that comes with Strait, or one in a file; and what it is called in a sentence.
-fn baseline_of(name: &str, assumed: &Assumed, ui: &Ui) -> Result<(Meaning, String), Failure> {
+fn baseline_of(
+    name: &str,
+    profile: &Meaning,
+    assumed: &Assumed,
+    ui: &Ui,
+) -> Result<(Meaning, String), Failure> {
     let Some(baseline) = Baseline::all().into_iter().find(|known| known.name() == name) else {
         let path = Path::new(name);
         if name != "-" && !path.exists() {
@@ -138,7 +150,7 @@ fn baseline_of(name: &str, assumed: &Assumed, ui: &Ui) -> Result<(Meaning, Strin
             );
             return Err(Failure::new(exit::USAGE, error));
         }
-        return Ok((read(path, assumed, Role::Baseline, ui)?, shown(path)));
+        return Ok((of_baseline(path, profile, assumed, ui)?, shown(path)));
     };
     let context = Context {
         abis: Abi::ALL.into(),
@@ -148,41 +160,85 @@ fn baseline_of(name: &str, assumed: &Assumed, ui: &Ui) -> Result<(Meaning, Strin
     Ok((baseline.resolve(&context).meaning()?, baseline.title().to_owned()))
 }
 
-/// What a file is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    /// It is checked, and has to be of use.
-    Profile,
-    /// It is what the other is compared with, whatever it is.
-    Baseline,
+/// A file that says what may be called.
+enum Source {
+    /// By filters, read back from the kernel.
+    Filters(Meaning),
+    /// By a profile, in plain OCI or a dialect.
+    Profile(String),
 }
 
-/// What a file means: a profile, in plain OCI or a dialect, or a filter.
-fn read(path: &Path, assumed: &Assumed, role: Role, ui: &Ui) -> Result<Meaning, Failure> {
-    let cannot_use = || format!("cannot use {}", shown(path));
+fn source(path: &Path) -> Result<Source, Failure> {
     let text = read_text(path)?;
-    if file::is_one(&text) {
-        let inspected = file::parse(&text).with_context(cannot_use)?;
-        return inspected.meaning().with_context(cannot_use).map_err(Into::into);
+    if !file::is_one(&text) {
+        return Ok(Source::Profile(text));
     }
+    let meaning = file::parse(&text)
+        .map_err(anyhow::Error::from)
+        .and_then(|inspected| Ok(inspected.meaning()?))
+        .with_context(|| cannot_use(path))?;
+    Ok(Source::Filters(meaning))
+}
+
+fn cannot_use(path: &Path) -> String {
+    format!("cannot use {}", shown(path))
+}
+
+/// What the profile that is checked means. It has to be of use.
+fn of_profile(path: &Path, assumed: &Assumed, ui: &Ui) -> Result<Meaning, Failure> {
+    let text = match source(path)? {
+        Source::Filters(meaning) => return Ok(meaning),
+        Source::Profile(text) => text,
+    };
+    let profile = parse(&text, Abi::NATIVE, assumed).with_context(|| cannot_use(path))?;
+    warn_of_dialect(&text, path, ui);
+    judge(&profile, &shown(path), ui).with_context(|| cannot_use(path))?;
+    meaning(&profile, native(&profile)).with_context(|| cannot_use(path)).map_err(Into::into)
+}
+
+/// What a file means as a baseline, whatever it is, on the machines that the profile is for: on each of
+/// them it would be read there.
+fn of_baseline(
+    path: &Path,
+    profile: &Meaning,
+    assumed: &Assumed,
+    ui: &Ui,
+) -> Result<Meaning, Failure> {
+    let text = match source(path)? {
+        Source::Filters(meaning) => return Ok(meaning),
+        Source::Profile(text) => text,
+    };
+    let machines: BTreeSet<Abi> = profile.abis().map(Abi::of_machine).collect();
+    let parts = machines.into_iter().map(|machine| {
+        let baseline = parse(&text, machine, assumed)?;
+        Ok(meaning(&baseline, machine)?.only(|abi| abi.of_machine() == machine))
+    });
+    let all = parts.collect::<anyhow::Result<Meaning>>().with_context(|| cannot_use(path))?;
+    warn_of_dialect(&text, path, ui);
+    Ok(all)
+}
+
+fn parse(text: &str, machine: Abi, assumed: &Assumed) -> anyhow::Result<Profile> {
     let context = profile::Context {
-        native: Abi::NATIVE,
+        native: machine,
         capabilities: assumed.capabilities.clone(),
         kernel: assumed.kernel,
     };
-    let profile = profile::parse_for(&text, &context).with_context(cannot_use)?;
-    if profile::parse(&text).is_err() {
+    Ok(profile::parse_for(text, &context)?)
+}
+
+fn meaning(profile: &Profile, machine: Abi) -> anyhow::Result<Meaning> {
+    Ok(Meaning::from(&profile.policy(machine)?))
+}
+
+fn warn_of_dialect(text: &str, path: &Path, ui: &Ui) {
+    if profile::parse(text).is_err() {
         ui.warn(format_args!(
             "{} is written in the dialect of dockerd and podman, and read as they do; \
              containerd and Kubernetes drop its conditions",
             shown(path)
         ));
     }
-    if role == Role::Profile {
-        judge(&profile, &shown(path), ui).with_context(cannot_use)?;
-    }
-    let policy = profile.policy(native(&profile)).with_context(cannot_use)?;
-    Ok(Meaning::from(&policy))
 }
 
 /// Refuses a profile that no container could start under, or that confines nothing.
@@ -198,15 +254,10 @@ fn judge(profile: &Profile, name: &str, ui: &Ui) -> anyhow::Result<()> {
 
 /// The machine that a profile is for: this one, unless it lists only others.
 fn native(profile: &Profile) -> Abi {
-    let listed: Vec<Abi> = profile.architectures.iter().filter_map(|arch| arch.abi()).collect();
-    match listed.first() {
-        Some(first) if !listed.contains(&Abi::NATIVE) => {
-            if *first == Abi::Aarch64 {
-                Abi::Aarch64
-            } else {
-                Abi::X86_64
-            }
-        }
-        _ => Abi::NATIVE,
+    let mut machines =
+        profile.architectures.iter().filter_map(|arch| arch.abi()).map(Abi::of_machine);
+    match machines.clone().any(|machine| machine == Abi::NATIVE) {
+        true => Abi::NATIVE,
+        false => machines.next().unwrap_or(Abi::NATIVE),
     }
 }

@@ -180,6 +180,12 @@ impl Meaning {
         self.tables.keys().copied()
     }
 
+    /// What it does with some ABIs; the calls of all others kill the thread.
+    pub fn only(mut self, wanted: impl Fn(Abi) -> bool) -> Self {
+        self.tables.retain(|abi, _| wanted(*abi));
+        self
+    }
+
     /// What is done with a number.
     pub(crate) fn decision(&self, abi: Abi, number: u32) -> &Decision {
         self.tables
