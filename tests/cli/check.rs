@@ -172,6 +172,12 @@ fn bad_input_is_named_with_its_place() {
             ),
             &["syscalls[1].includes.caps[0]", "CAP_NO"],
         ),
+        (
+            profile(
+                r#", {"names": ["read"], "action": "SCMP_ACT_ALLOW", "excludes": {"caps": ["cap_kill"]}}"#,
+            ),
+            &["syscalls[1].excludes.caps[0]", "in capitals"],
+        ),
     ] {
         std::fs::write(dir.path().join("p.json"), text).unwrap();
         let run = strait().args(["check", "p.json"]).in_dir(dir.path());

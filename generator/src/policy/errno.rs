@@ -53,7 +53,14 @@ impl FromStr for Errno {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let by_number = text.parse().ok().and_then(Self::new);
-        let by_name = || (1..200).map(Self).find(|errno| errno.name().as_deref() == Some(text));
+        // Numbers with two names are shown by the other one.
+        let name = match text {
+            "EWOULDBLOCK" => "EAGAIN",
+            "EDEADLOCK" => "EDEADLK",
+            "ENOTSUP" => "EOPNOTSUPP",
+            name => name,
+        };
+        let by_name = || (1..200).map(Self).find(|errno| errno.name().as_deref() == Some(name));
         by_number.or_else(by_name).ok_or_else(|| UnknownErrno(text.to_owned()))
     }
 }
@@ -67,6 +74,10 @@ mod tests {
         assert_eq!(Errno::ENOSYS.to_string(), "ENOSYS");
         assert_eq!("EPERM".parse(), Ok(Errno::EPERM));
         assert_eq!("38".parse(), Ok(Errno::ENOSYS));
+        assert_eq!("ENOTSUP".parse(), "EOPNOTSUPP".parse::<Errno>());
+        assert_eq!("EWOULDBLOCK".parse(), "EAGAIN".parse::<Errno>());
+        assert_eq!("EDEADLOCK".parse(), "EDEADLK".parse::<Errno>());
+        assert!("EAGAIN".parse::<Errno>().is_ok() && "EDEADLK".parse::<Errno>().is_ok());
         assert_eq!(Errno(4000).to_string(), "4000");
         assert!("ENOTHING".parse::<Errno>().is_err());
         assert!("4096".parse::<Errno>().is_err());

@@ -80,12 +80,15 @@ pub(super) fn condition(
             (_, Value::Null) => {}
             ("caps", Value::Array(names)) => {
                 for (nth, name) in names.iter().enumerate() {
-                    match name.as_str().map(str::parse) {
-                        Some(Ok(capability)) => condition.capabilities.push(capability),
-                        _ => wrong(
+                    // dockerd compares the letters: no other way to write it has an effect.
+                    let exact = |capability: &Capability| name == &capability.to_string();
+                    match name.as_str().and_then(|name| name.parse().ok()).filter(exact) {
+                        Some(capability) => condition.capabilities.push(capability),
+                        None => wrong(
                             format!("caps[{nth}]"),
                             format!(
-                                "{name} is no capability: write a name such as \"CAP_SYS_ADMIN\""
+                                "{name} is no capability: write a name such as \"CAP_SYS_ADMIN\", \
+                                 with CAP_ and in capitals"
                             ),
                         ),
                     }
