@@ -198,6 +198,16 @@ fn an_index_that_comes_twice_means_or() {
     assert!(stderr.contains("syscalls[1].args"), "{stderr}");
 }
 
+#[test]
+fn what_is_not_known_of_an_architecture_is_not_proved_in_silence() {
+    let dir = scratch();
+    let text =
+        profile("").replace("\"SCMP_ARCH_X86_64\"", "\"SCMP_ARCH_X86_64\", \"SCMP_ARCH_S390X\"");
+    std::fs::write(dir.path().join("p.json"), text).unwrap();
+    let run = strait().args(["check", "p.json"]).in_dir(dir.path());
+    run.expect_exit(0).run().says(&["architectures[1]", "SCMP_ARCH_S390X", "nothing is proved"]);
+}
+
 /// The tables of the baselines against the files that they are facts of, where those are at hand.
 #[test]
 fn the_baselines_are_the_files_they_come_from() {

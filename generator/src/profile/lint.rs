@@ -86,10 +86,24 @@ fn risky_default(profile: &Profile) -> Option<Finding> {
     Some(Finding::warning("defaultAction", message))
 }
 
-fn architectures(profile: &Profile) -> Option<Finding> {
-    let message = "none listed, so the profile means something else on every machine: \
-                   list the architectures that the workload was recorded on";
-    profile.architectures.is_empty().then(|| Finding::warning("architectures", message))
+fn architectures(profile: &Profile) -> Vec<Finding> {
+    if profile.architectures.is_empty() {
+        let message = "none listed, so the profile means something else on every machine: \
+                       list the architectures that the workload was recorded on";
+        return vec![Finding::warning("architectures", message)];
+    }
+    let listed = profile.architectures.iter().enumerate();
+    let unknown = listed.filter(|(_, architecture)| architecture.abi().is_none());
+    let finding = |(nth, name): (usize, &Architecture)| {
+        Finding::warning(
+            format!("architectures[{nth}]"),
+            format!(
+                "the calls of {name} are not known to Strait, and nothing is proved or said of \
+                 them: it knows those of x86-64, i386, x32 and arm64"
+            ),
+        )
+    };
+    unknown.map(finding).collect()
 }
 
 fn allows(profile: &Profile, name: &str) -> bool {
