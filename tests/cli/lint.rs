@@ -61,6 +61,23 @@ fn what_is_merely_ignored_is_no_failure() {
     assert_eq!(lint(&profile, &["--for", "podman,containerd"], 0).stdout, "");
 }
 
+/// No consumer misreads this; whoever wrote it may.
+#[test]
+fn what_means_something_else_than_it_seems_to_is_said_and_no_failure() {
+    let more = r#""syscalls": [
+        {"names": ["read"], "action": "SCMP_ACT_ALLOW"},
+        {"names": ["read"], "action": "SCMP_ACT_KILL_PROCESS"},
+        {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 1, "value": 9, "op": "SCMP_CMP_LT"}]},
+        {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 1, "value": 4, "op": "SCMP_CMP_GT"}]},"#;
+    let profile = GOOD.replace("\"syscalls\": [", more);
+    let stdout = lint(&profile, &["--for", "podman"], 0).stdout;
+    assert!(stdout.contains("all: syscalls[1]: warning: `read` has a rule already"), "{stdout}");
+    assert!(stdout.contains("the conditions of `ioctl` are not what libseccomp"), "{stdout}");
+    let json: Value =
+        serde_json::from_str(&lint(&profile, &["--format", "json"], 0).stdout).unwrap();
+    assert_eq!(json["warnings"].as_array().unwrap().len(), 2, "{json:#}");
+}
+
 #[test]
 fn what_confines_nothing_is_a_failure_for_everybody() {
     for profile in [

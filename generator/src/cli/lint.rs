@@ -18,7 +18,8 @@ use crate::profile::{self, Finding, Severity, lint};
 ///
 /// Not everybody reads a profile as it is written. For each of its parts that a consumer ignores, refuses
 /// or takes for something else, this says who does it, what happens, what to do about it, and how that is
-/// known. The profile may be anyone's, also one that Strait itself would refuse.
+/// known. The profile may be anyone's, also one that Strait itself would refuse. What means something else
+/// than it seems to, whoever reads it, is a warning for all.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -109,21 +110,18 @@ pub fn main(args: &LintArgs, ui: &Ui) -> Outcome {
     output.check()?;
     let consumers = args.consumers();
     let remarks = remarks(&value, text.len(), &consumers);
-    let errors: Vec<Finding> = match profile::parse(&text) {
-        Ok(profile) => {
-            let findings = lint(&profile).into_iter();
-            findings.filter(|finding| finding.severity == Severity::Error).collect()
-        }
-        // What cannot be read is among the remarks, consumer by consumer.
-        Err(_) => Vec::new(),
-    };
+    // What cannot be read is among the remarks, consumer by consumer.
+    let findings = profile::parse(&text).map_or_else(|_| Vec::new(), |profile| lint(&profile));
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     let report = match args.format {
-        Format::Text => report(&errors, &remarks),
-        Format::Json => json::print(&name, &consumers, &errors, &remarks)?,
+        Format::Text => report(&errors, &warnings, &remarks),
+        Format::Json => json::print(&name, &consumers, (&errors, &warnings), &remarks)?,
     };
     output.write(report.as_bytes())?;
     let bad = remarks.iter().filter(|remark| remark.effect != Effect::Ignored).count();
-    ui.say(match (remarks.len() + errors.len(), bad + errors.len()) {
+    let all = remarks.len() + errors.len() + warnings.len();
+    ui.say(match (all, bad + errors.len()) {
         (0, _) => format!("{name} says the same to {}", names(&consumers)),
         (all, bad) => format!("{all} remarks about {name}, {bad} of them grave"),
     });
@@ -134,11 +132,14 @@ fn names(consumers: &[Consumer]) -> String {
     consumers.iter().map(|consumer| consumer.name()).collect::<Vec<_>>().join(", ")
 }
 
-fn report(errors: &[Finding], remarks: &[Remark]) -> String {
+fn report(errors: &[Finding], warnings: &[Finding], remarks: &[Remark]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     for error in errors {
         let _ = writeln!(text, "all: {}: {}", error.path, error.message);
+    }
+    for warning in warnings {
+        let _ = writeln!(text, "all: {}: warning: {}", warning.path, warning.message);
     }
     for remark in remarks {
         let consumer = remark.consumer.name();

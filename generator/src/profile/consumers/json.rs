@@ -14,7 +14,8 @@ struct File<'a> {
     tool: Tool,
     profile: &'a str,
     consumers: &'a [Consumer],
-    errors: Vec<ErrorJson<'a>>,
+    errors: Vec<FindingJson<'a>>,
+    warnings: Vec<FindingJson<'a>>,
     remarks: Vec<RemarkJson<'a>>,
 }
 
@@ -25,9 +26,15 @@ struct Tool {
 }
 
 #[derive(Serialize)]
-struct ErrorJson<'a> {
+struct FindingJson<'a> {
     path: &'a str,
     message: &'a str,
+}
+
+impl<'a> From<&'a Finding> for FindingJson<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        Self { path: &finding.path, message: &finding.message }
+    }
 }
 
 #[derive(Serialize)]
@@ -44,7 +51,7 @@ struct RemarkJson<'a> {
 
 /// Writes remarks down, as indented JSON that ends in a newline.
 ///
-/// `errors` are what is wrong with the profile whoever reads it.
+/// `errors` are what is wrong with the profile whoever reads it, `warnings` what may be.
 ///
 /// # Errors
 ///
@@ -52,7 +59,7 @@ struct RemarkJson<'a> {
 pub fn print(
     profile: &str,
     consumers: &[Consumer],
-    errors: &[Finding],
+    (errors, warnings): (&[Finding], &[Finding]),
     remarks: &[Remark],
 ) -> Result<String, serde_json::Error> {
     let file = File {
@@ -60,10 +67,8 @@ pub fn print(
         tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
         profile,
         consumers,
-        errors: errors
-            .iter()
-            .map(|error| ErrorJson { path: &error.path, message: &error.message })
-            .collect(),
+        errors: errors.iter().map(Into::into).collect(),
+        warnings: warnings.iter().map(Into::into).collect(),
         remarks: remarks
             .iter()
             .map(|remark| RemarkJson {
