@@ -126,6 +126,10 @@ fn what_can_be_read_but_not_relied_on_is_pointed_out() {
     };
     let equal = "{\"index\": 0, \"value\": 1, \"op\": \"SCMP_CMP_EQ\"}";
     let twice = format!("{equal}, {{\"index\": 0, \"value\": 2, \"op\": \"SCMP_CMP_EQ\"}}");
+    let masked_31 =
+        "{\"index\": 0, \"value\": 15, \"valueTwo\": 31, \"op\": \"SCMP_CMP_MASKED_EQ\"}";
+    let masked_15 =
+        "{\"index\": 0, \"value\": 15, \"valueTwo\": 15, \"op\": \"SCMP_CMP_MASKED_EQ\"}";
     let less = "{\"index\": 0, \"value\": 9, \"op\": \"SCMP_CMP_LT\"}";
     let (allow, log) = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG");
     let errno = "SCMP_ACT_ERRNO";
@@ -147,6 +151,12 @@ fn what_can_be_read_but_not_relied_on_is_pointed_out() {
             Severity::Error,
             errno,
             two(read(allow, equal), read(log, equal)),
+            "another action under the same condition in syscalls[1]",
+        ),
+        (
+            Severity::Error,
+            errno,
+            two(read(allow, masked_31), read(log, masked_15)),
             "another action under the same condition in syscalls[1]",
         ),
         (

@@ -77,13 +77,13 @@ impl Entry {
             return self
                 .args
                 .iter()
-                .filter_map(|arg| Clause::on(arg.index, arg.predicate))
+                .filter_map(|arg| Clause::on(arg.index, arg.predicate.normal()))
                 .collect();
         }
         let mut predicates = [None; 6];
         for arg in &self.args {
             if let Some(slot) = predicates.get_mut(arg.index) {
-                *slot = Some(arg.predicate);
+                *slot = Some(arg.predicate.normal());
             }
         }
         vec![Clause::new(predicates)]
