@@ -6,6 +6,7 @@ use crate::abi::Abi;
 use crate::decode::{self, Pattern};
 use crate::diff::{Risk, describe_arguments, past, risk_of};
 use crate::evidence::{Evidence, Seen};
+use crate::foreign::one_line;
 use crate::policy::argument::ArgumentRule;
 use crate::policy::decide::Meaning;
 use crate::policy::decide::space::Set;
@@ -147,7 +148,7 @@ fn seen(text: &mut String, seen: &Seen, evidence: Option<&Evidence>) -> fmt::Res
     let mut programs: Vec<_> = seen.programs.iter().collect();
     programs.sort_by_key(|(path, count)| (std::cmp::Reverse(**count), (*path).clone()));
     for (path, count) in programs {
-        writeln!(text, "    by {path}, {}", times(*count))?;
+        writeln!(text, "    by {}, {}", one_line(path), times(*count))?;
     }
     let phases = seen.phases.iter().map(|(phase, count)| format!("{}: {count}", phase.name()));
     let phases: Vec<_> = phases.collect();
@@ -156,9 +157,16 @@ fn seen(text: &mut String, seen: &Seen, evidence: Option<&Evidence>) -> fmt::Res
     }
     if let Some(first) = &seen.first {
         let of = evidence.and_then(|evidence| evidence.recording(&first.recording));
-        let of = of.map(|source| format!(" (recording of {}, {})", source.name, source.started));
-        writeln!(text, "    first in sample {}{}", first.sample, of.unwrap_or_default())?;
-        let names = seen.samples.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let of = of.map(|source| {
+            format!(" (recording of {}, {})", one_line(&source.name), source.started)
+        });
+        writeln!(
+            text,
+            "    first in sample {}{}",
+            one_line(&first.sample),
+            of.unwrap_or_default()
+        )?;
+        let names = seen.samples.iter().map(|name| one_line(name)).collect::<Vec<_>>().join(", ");
         let more = match seen.more_samples {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -196,7 +204,7 @@ fn arguments(text: &mut String, recording: &Recording, pattern: &Pattern) -> fmt
         writeln!(text, "  but never with these arguments")?;
     }
     for (values, used) in values.iter().take(LISTED) {
-        let programs: Vec<_> = used.programs.keys().map(String::as_str).collect();
+        let programs: Vec<_> = used.programs.keys().map(|path| one_line(path)).collect();
         let example = decode::call(abi, number, &rule.example(values));
         writeln!(text, "    as {example}, {}, by {}", times(used.count), programs.join(", "))?;
     }
@@ -228,7 +236,7 @@ pub fn recording(recording: &Recording, pattern: &Pattern) -> String {
                 .rev()
                 .find(|sample| sample.has(abi, number))
             {
-                let _ = writeln!(text, "    last in sample {}", last.name);
+                let _ = writeln!(text, "    last in sample {}", one_line(&last.name));
             }
             arguments(&mut text, recording, pattern)
         }

@@ -15,6 +15,7 @@ pub mod enforce;
 pub mod evidence;
 pub mod explain;
 pub mod export;
+mod foreign;
 pub mod generate;
 pub mod inspect;
 pub mod manifest;

@@ -35,6 +35,8 @@ use crate::policy::Capability;
 use exit::{Failure, Outcome};
 use ui::Ui;
 
+use crate::foreign::one_line;
+
 /// Seccomp profiles from what a workload really calls
 ///
 /// Strait records the system calls of your test runs in the kernel, makes seccomp profiles from them
@@ -159,7 +161,11 @@ fn man(subcommand: Option<&str>) -> Outcome {
 
 /// What to call an input in a message.
 fn shown(path: &Path) -> String {
-    if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() }
+    if path.as_os_str() == "-" {
+        "standard input".to_owned()
+    } else {
+        one_line(&path.display().to_string())
+    }
 }
 
 /// Capabilities by name; ALL are all of them.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Change, Diff, FailOn, Verdict, past, who};
+use crate::foreign::code;
 
 /// How many newly allowed calls stand in the table; the others are folded.
 const ROWS: usize = 8;
@@ -61,9 +62,9 @@ fn write(text: &mut String, diff: &Diff, fail_on: FailOn) -> std::fmt::Result {
         for exception in exceptions {
             writeln!(
                 text,
-                "- The exception for `{}` {what}: {}",
-                exception.call.replace('`', "'"),
-                cell(&exception.reason)
+                "- The exception for {} {what}: {}",
+                code(&exception.call),
+                code(&exception.reason)
             )?;
         }
     }
@@ -71,11 +72,11 @@ fn write(text: &mut String, diff: &Diff, fail_on: FailOn) -> std::fmt::Result {
 }
 
 fn sentence(diff: &Diff) -> String {
-    let (old, new) = (&diff.old.0, &diff.new.0);
+    let (old, new) = (code(&diff.old.0), code(&diff.new.0));
     match diff.verdict {
-        Verdict::Equal => format!("`{new}` means the same as `{old}`."),
+        Verdict::Equal => format!("{new} means the same as {old}."),
         _ => format!(
-            "From `{old}` to `{new}`: {} newly allowed, {} no longer, {} refused in another way.",
+            "From {old} to {new}: {} newly allowed, {} no longer, {} refused in another way.",
             diff.widened().count(),
             diff.narrowed().count(),
             diff.refused_otherwise().count()
@@ -83,9 +84,9 @@ fn sentence(diff: &Diff) -> String {
     }
 }
 
-/// Text that cannot end the cell of a table that it stands in, or be taken for HTML.
+/// Text of ours that cannot end the cell of a table that it stands in. What others wrote is [`code`].
 fn cell(text: &str) -> String {
-    text.replace('&', "&amp;").replace('|', "\\|").replace('<', "&lt;").replace(['\n', '\r'], " ")
+    text.replace('|', "\\|")
 }
 
 fn name(change: &Change) -> String {
@@ -100,7 +101,7 @@ fn name(change: &Change) -> String {
 
 fn row(text: &mut String, change: &Change, evidence: bool) -> std::fmt::Result {
     let made = match &change.seen {
-        Some(seen) => cell(&who(seen)),
+        Some(seen) => cell(&who(seen, code)),
         None if evidence => "by nobody while recording".to_owned(),
         None => String::new(),
     };
@@ -118,7 +119,7 @@ fn row(text: &mut String, change: &Change, evidence: bool) -> std::fmt::Result {
 fn example(change: &Change) -> String {
     let reviewed = change.excepted.iter().map(|exception| {
         let until = exception.expires.map(|day| format!(" until {day}")).unwrap_or_default();
-        format!(" Reviewed{until}: {}.", cell(&exception.reason))
+        format!(" Reviewed{until}: {}.", code(&exception.reason))
     });
     let source = match change.risk.source {
         "" => String::new(),

@@ -290,21 +290,22 @@ pub(crate) fn past(action: Action) -> String {
     }
 }
 
-/// Who made a call, in a few words: the test, the program, how often, when.
-pub(crate) fn who(seen: &Seen) -> String {
+/// Who made a call, in a few words: the test, the program, how often, when. `name` writes the names of tests
+/// and programs, which are not ours.
+fn who(seen: &Seen, name: impl Fn(&str) -> String) -> String {
     let times = match seen.count {
         1 => "once".to_owned(),
         count => format!("{count} times"),
     };
     let program = seen.foremost().map(|(path, others)| {
-        let name = path.rsplit('/').next().unwrap_or(path);
+        let file = path.rsplit('/').next().unwrap_or(path);
         let more = if others > 0 { format!(" and {others} more") } else { String::new() };
-        format!("by {name}{more} ")
+        format!("by {}{more} ", name(file))
     });
     let phases = seen.phases.keys().map(|phase| phase.name()).collect::<Vec<_>>().join(", ");
     let phases = if phases.is_empty() { phases } else { format!(" ({phases})") };
     let test = match &seen.first {
-        Some(first) => format!("first in {}, ", first.sample),
+        Some(first) => format!("first in {}, ", name(&first.sample)),
         None => String::new(),
     };
     format!("{test}{}{times}{phases}", program.unwrap_or_default())

@@ -1,6 +1,7 @@
 //! A diff as SARIF 2.1.0, for code scanning: a result for each call that is newly allowed.
 
 use super::{Change, Diff, Level, past, who};
+use crate::foreign::one_line;
 use crate::report::sarif;
 
 const RULES: [(&str, Level, &str); 3] = [
@@ -51,7 +52,11 @@ fn rule(of: Level) -> &'static str {
 }
 
 fn message(change: &Change) -> String {
-    let made = change.seen.as_ref().map(|seen| format!(" Made {}.", who(seen))).unwrap_or_default();
+    let made = change
+        .seen
+        .as_ref()
+        .map(|seen| format!(" Made {}.", who(seen, one_line)))
+        .unwrap_or_default();
     format!(
         "{} is newly allowed ({}): {} was {}, is {}. {}: {}.{made}",
         change.call(),

@@ -188,3 +188,37 @@ fn it_looks_like_this() {
     let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
     assert!(validator.is_valid(&value), "{:?}", validator.validate(&value));
 }
+
+/// A test may be called anything, and whoever reads a report of it is none the worse.
+#[test]
+fn names_of_others_are_neither_obeyed_nor_rendered() {
+    let name = "a`|b</details>\n# @octocat ![i](http://x.example/) \u{1b}[2J\u{202e}";
+    let mut evidence = Evidence::default();
+    let seen = Seen {
+        count: 1,
+        programs: [(format!("/bin/{name}"), 1)].into(),
+        first: Some(crate::evidence::First {
+            sample: name.to_owned(),
+            recording: String::new(),
+            finished: std::time::Duration::ZERO,
+        }),
+        ..Seen::default()
+    };
+    let number = Abi::X86_64.syscall_number("bpf").unwrap();
+    evidence.calls.entry(Abi::X86_64).or_default().insert(number, seen);
+    let mut new = with(&allow("read bpf"));
+    new.evidence = Some(evidence);
+    new.name = name.to_owned();
+    let diff = compared(&with(&allow("read")), &new);
+    let obeyed = |text: &str| text.lines().any(|line| line.contains(['\u{1b}', '\u{202e}']));
+    let text = anstream::adapter::strip_str(&diff.to_string()).to_string();
+    assert!(!obeyed(&text) && text.contains("\\u{1b}[2J"), "{text}");
+    let coloured = diff.to_string();
+    assert!(!coloured.contains("\u{1b}[2J"), "{coloured:?}");
+    let markdown = markdown::print(&diff, FailOn::Widened);
+    assert!(!obeyed(&markdown) && !markdown.contains("\n# "), "{markdown}");
+    let row = markdown.lines().find(|line| line.starts_with("| `bpf`")).unwrap();
+    // In a code span, whose pipes do not end the cell.
+    assert!(row.contains(" first in ``a`\\|b</details>\\n# @octocat ![i]"), "{row}");
+    assert_eq!(row.replace("\\|", "").matches('|').count(), 5, "{row}");
+}

@@ -5,6 +5,7 @@ use std::fmt;
 use anstyle::{AnsiColor, Style};
 
 use super::{Change, Diff, Level, past, who};
+use crate::foreign::one_line;
 use crate::policy::decide::ChangeKind;
 
 const BOLD: Style = Style::new().bold();
@@ -19,7 +20,8 @@ const LISTED: usize = 40;
 impl fmt::Display for Diff {
     /// Coloured; whoever prints it strips that where it is not wanted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{BOLD}{} → {}: {}{BOLD:#}", self.old.0, self.new.0, self.verdict.name())?;
+        let (old, new) = (one_line(&self.old.0), one_line(&self.new.0));
+        writeln!(f, "{BOLD}{old} → {new}: {}{BOLD:#}", self.verdict.name())?;
         for setting in &self.settings {
             writeln!(f, "  {}: {} → {}", setting.what, setting.before, setting.after)?;
         }
@@ -103,7 +105,7 @@ fn wider(f: &mut fmt::Formatter<'_>, change: &Change, evidence: bool) -> fmt::Re
         writeln!(f, "      {DIM}{}{DIM:#}", risk.source)?;
     }
     match &change.seen {
-        Some(seen) => writeln!(f, "      made {}", who(seen))?,
+        Some(seen) => writeln!(f, "      made {}", who(seen, one_line))?,
         None if evidence => writeln!(
             f,
             "      made by nobody while recording: a runtime or a later C library needs it, or it was added by hand"
@@ -112,7 +114,7 @@ fn wider(f: &mut fmt::Formatter<'_>, change: &Change, evidence: bool) -> fmt::Re
     }
     for exception in &change.excepted {
         let until = exception.expires.map(|day| format!(" until {day}")).unwrap_or_default();
-        writeln!(f, "      reviewed{until}: {}", exception.reason)?;
+        writeln!(f, "      reviewed{until}: {}", one_line(&exception.reason))?;
     }
     Ok(())
 }
@@ -123,7 +125,7 @@ fn narrower(f: &mut fmt::Formatter<'_>, change: &Change) -> fmt::Result {
         write!(f, "; {} is allowed instead", change.instead.join(", "))?;
     }
     match &change.seen {
-        Some(seen) => writeln!(f, " {DIM}(before, made {}){DIM:#}", who(seen)),
+        Some(seen) => writeln!(f, " {DIM}(before, made {}){DIM:#}", who(seen, one_line)),
         None => writeln!(f),
     }
 }

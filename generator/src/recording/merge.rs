@@ -19,6 +19,7 @@ use super::{
 };
 use crate::abi::Abi;
 use crate::digest::sha256;
+use crate::foreign::one_line;
 use arguments::united_arguments;
 
 /// Of how many recordings a merged one keeps the parts, so that it can be merged with another one that
@@ -259,7 +260,7 @@ fn service(container: &Container) -> &str {
 
 fn describe(target: &Target) -> String {
     let (kind, name, image, runtime) = key(target);
-    let name = if name.is_empty() { &target.name } else { name };
+    let name = one_line(if name.is_empty() { &target.name } else { name });
     match (image, runtime) {
         ("", "") => format!("{kind} `{name}`"),
         ("", runtime) => format!("{kind} `{name}` under {runtime}"),

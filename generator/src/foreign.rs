@@ -1,0 +1,63 @@
+//! Names that somebody else chose (of programs, tests, files), made fit to be shown.
+//!
+//! Whoever writes a test may call it `\x1b[2J` or `@everyone`. Neither a terminal nor a comment on a pull
+//! request should do what such a name says.
+
+/// How many characters of a name a comment shows.
+const LONGEST: usize = 160;
+
+/// A name on one line, with what a terminal would obey written as an escape.
+pub(crate) fn one_line(name: &str) -> String {
+    let mut line = String::with_capacity(name.len());
+    for char in name.chars() {
+        match is_obeyed(char) {
+            true => line.extend(char.escape_default()),
+            false => line.push(char),
+        }
+    }
+    line
+}
+
+/// Control characters, and those that turn the direction of the text around them.
+fn is_obeyed(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A name as a code span of Markdown: there it is no mention, link, picture or HTML.
+pub(crate) fn code(name: &str) -> String {
+    let line = one_line(name);
+    let mut text: String = line.chars().take(LONGEST).collect();
+    if text.len() < line.len() {
+        text.push('…');
+    }
+    let longest = text.split(|char| char != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    // A space on both sides belongs to the fence. Without one, a name's own backtick would.
+    let space = if text.is_empty() || text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) {
+        " "
+    } else {
+        ""
+    };
+    format!("{fence}{space}{text}{space}{fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_no_name() {
+        assert_eq!(one_line("tests/test_a.py::test[ä b]"), "tests/test_a.py::test[ä b]");
+        assert_eq!(one_line("a\nb\u{1b}[2J\u{202e}c"), "a\\nb\\u{1b}[2J\\u{202e}c");
+    }
+
+    #[test]
+    fn a_code_span_ends_where_the_name_does() {
+        assert_eq!(code("@octocat <b> [x](y)"), "`@octocat <b> [x](y)`");
+        assert_eq!(code("a`b``c"), "```a`b``c```");
+        assert_eq!(code("`"), "`` ` ``");
+        assert_eq!(code("a\n\nb"), "`a\\n\\nb`");
+        assert_eq!(code(&"x".repeat(2000)).chars().count(), LONGEST + 3);
+    }
+}
