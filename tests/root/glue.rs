@@ -166,8 +166,21 @@ fn lines_of_go_test() {
         r#"{"Action":"fail","Package":"shop/web","Elapsed":0.1}"#.to_owned(),
     ];
     std::fs::write(dir.path().join("lines"), lines.join("\n") + "\n").unwrap();
-    let recording = record(dir.path(), "$GLUE/go-test.sh <lines >passed; cmp lines passed");
+    let script = "! $GLUE/go-test.sh <lines >passed; cmp lines passed";
+    let recording = record(dir.path(), script);
     assert_eq!(names(&recording), ["shop/web.TestNothing", "shop/web.TestPipe/with_space"]);
+}
+
+#[test]
+fn go_test_json_fails_if_a_test_fails() {
+    let dir = go_package();
+    let script = "go test -vet=off -count=1 -json . | $GLUE/go-test.sh";
+    run(dir.path(), script);
+    let test = "package web; import \"testing\"; func TestFails(t *testing.T) { t.Fatal(`x`) }";
+    std::fs::write(dir.path().join("fails_test.go"), test).unwrap();
+    run(dir.path(), &format!("! {script}"));
+    std::fs::write(dir.path().join("fails_test.go"), "package web; this is no Go").unwrap();
+    run(dir.path(), &format!("! {script}"));
 }
 
 #[test]
