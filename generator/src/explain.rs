@@ -4,13 +4,13 @@ use std::fmt::{self, Write};
 
 use crate::abi::Abi;
 use crate::decode::{self, Pattern};
-use crate::diff::{Risk, describe_arguments, past, risk_of};
+use crate::diff::{Risk, called, describe_arguments, past, risk_of};
 use crate::evidence::{Evidence, Seen};
 use crate::foreign::one_line;
 use crate::policy::argument::ArgumentRule;
 use crate::policy::decide::Meaning;
 use crate::policy::decide::space::Set;
-use crate::policy::{Action, Clause, Conflict, Predicate, width};
+use crate::policy::{Action, Args, Clause, Conflict, Predicate, width};
 use crate::profile::Profile;
 use crate::recording::Recording;
 
@@ -58,8 +58,7 @@ pub fn profile(
     let mut text = String::new();
     // Writing into a string does not fail.
     let _ = answer(&mut text, profile, pattern, &answers);
-    let allowed = parts.iter().filter(|(action, _)| action.lets_through());
-    let allowed = Set::union(allowed.map(|(_, set)| set.clone()).collect());
+    let allowed = let_through(&parts);
     let partly = parts.len() > 1 && answers.len() == 1;
     if partly && !allowed.is_empty() {
         let words = describe_arguments(&allowed, abi, number);
@@ -67,12 +66,39 @@ pub fn profile(
     }
     let _ = risk(&mut text, risk_of(abi, number, &asked));
     if let Some(evidence) = evidence {
-        let _ = match evidence.seen(abi, number) {
-            Some(made) => seen(&mut text, made, Some(evidence)),
+        let made = evidence.seen(abi, number);
+        let _ = match made.and_then(|made| made.only(|args| is_asked(pattern, args))) {
+            Some(of_asked) => {
+                let _ = seen(&mut text, &of_asked, Some(evidence));
+                match of_asked.values.is_empty() && pattern.args != [None; 6] {
+                    true => writeln!(text, "    with which arguments is not in the evidence"),
+                    false => Ok(()),
+                }
+            }
+            None if made.is_some() => {
+                writeln!(text, "  never made with these arguments while recording")
+            }
             None => writeln!(text, "  made by nobody while recording{}", why_then(&answers)),
         };
     }
     Ok(text)
+}
+
+fn let_through(parts: &[(Action, Set)]) -> Set {
+    let sets = parts.iter().filter(|(action, _)| action.lets_through());
+    Set::union(sets.map(|(_, set)| set.clone()).collect())
+}
+
+/// Whether a call that was made is one of those that are asked about, as far as its arguments were kept.
+fn is_asked(pattern: &Pattern, args: &Args) -> bool {
+    let name = pattern.abi.syscall_name(pattern.number);
+    let kept = name.and_then(ArgumentRule::of).into_iter().flat_map(|rule| &rule.keep);
+    kept.into_iter().all(|kept| {
+        let at = usize::from(kept.argument);
+        let of = |args: &[Option<u64>; 6]| args.get(at).copied().flatten();
+        let made = of(&args.map(Some)).map(|value| kept.reduce(value));
+        of(&pattern.args).is_none_or(|given| made == Some(kept.reduce(given)))
+    })
 }
 
 fn why_then(answers: &[(Action, Set)]) -> &'static str {
@@ -257,6 +283,10 @@ pub fn recording(recording: &Recording, pattern: &Pattern) -> String {
             times(*count)
         );
     }
-    let _ = risk(&mut text, risk_of(abi, number, &Set::all()));
+    let meant = asked(pattern);
+    let parts = Meaning::from(&called(recording)).decision(abi, number).parts();
+    let called = let_through(&parts).and(&meant);
+    let of = if called.is_empty() { meant } else { called };
+    let _ = risk(&mut text, risk_of(abi, number, &of));
     text
 }

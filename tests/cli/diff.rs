@@ -179,6 +179,29 @@ fn what_cannot_be_compared_is_1_and_never_0() {
     diff(dir.path(), &["old.json", "old.json", "--allow-file", "half.json"]).expect_exit(1).run();
 }
 
+/// What is known of the call is not passed off as known of these arguments.
+#[test]
+fn explain_tells_who_made_the_call_with_these_arguments() {
+    let dir = scratch();
+    let mut recorded = recording("app", 1, &[("read", 0), ("socket", 41)]);
+    recorded["abis"]["x86_64"]["syscalls"]["socket"]["arguments"] = json!({
+        "indexes": [0, 1, 2], "overflow": 0,
+        "values": [
+            {"values": [2, 1, 0], "count": 2, "first_seen_ms": 1, "programs": {"/bin/app": 2}},
+        ],
+    });
+    put(dir.path(), "app.recording.json", &recorded);
+    strait().args(["generate", "app.recording.json", "-o", "app.json"]).in_dir(dir.path()).run();
+    let says = |call: &str| explain(dir.path(), &["app.json", call]).run().stdout;
+    let made = says("socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC)");
+    assert!(made.contains("made 2 times"), "{made}");
+    let never = says("socket(AF_NETLINK, SOCK_RAW, 0)");
+    assert!(never.contains("never made with these arguments"), "{never}");
+    assert!(!never.contains("2 times"), "{never}");
+    let recorded = explain(dir.path(), &["app.recording.json", "socket"]).run().stdout;
+    assert!(recorded.contains("risk: medium, network:"), "no raw packets were seen: {recorded}");
+}
+
 #[test]
 fn a_file_has_no_colours_and_a_terminal_may() {
     let dir = scratch();
