@@ -31,6 +31,7 @@ pub fn print(diff: &Diff, text: &str) -> Result<String, serde_json::Error> {
         rule: rule(change.risk.level).to_owned(),
         level: level(change.risk.level),
         message: message(change),
+        detail: change.seen.as_ref().map(|seen| format!("Made {}.", who(seen, one_line))),
         file: diff.new.0.clone(),
         line: Some(line_of(text, &change.call())),
         column: None,
@@ -52,13 +53,8 @@ fn rule(of: Level) -> &'static str {
 }
 
 fn message(change: &Change) -> String {
-    let made = change
-        .seen
-        .as_ref()
-        .map(|seen| format!(" Made {}.", who(seen, one_line)))
-        .unwrap_or_default();
     format!(
-        "{} is newly allowed ({}): {} was {}, is {}. {}: {}.{made}",
+        "{} is newly allowed ({}): {} was {}, is {}. {}: {}.",
         change.call(),
         change.summary(),
         change.witness,

@@ -32,6 +32,9 @@ pub struct Result {
     pub level: Level,
     /// What is so, and what to do.
     pub message: String,
+    /// What else is known, said after the message. It may be otherwise in the next run, and the finding is
+    /// still the same.
+    pub detail: Option<String>,
     /// The file, as it was given.
     pub file: String,
     /// Line, counted from 1.
@@ -104,7 +107,12 @@ impl Log {
             rule_index: self.rules.iter().position(|rule| rule.id == result.rule),
             rule_id: result.rule.clone(),
             level: result.level,
-            message: file::Message { text: result.message.clone() },
+            message: file::Message {
+                text: match &result.detail {
+                    Some(detail) => format!("{} {detail}", result.message),
+                    None => result.message.clone(),
+                },
+            },
             locations: [file::Location {
                 physical_location: file::Physical {
                     artifact_location: file::Artifact { uri: uri(&result.file) },
@@ -257,6 +265,27 @@ mod tests {
         assert_eq!(uri("/srv/x.yaml"), "file:///srv/x.yaml");
     }
 
+    fn finding(detail: Option<&str>) -> Result {
+        Result {
+            rule: "b".into(),
+            level: Level::Error,
+            message: "m".into(),
+            detail: detail.map(str::to_owned),
+            file: "f.yaml".into(),
+            line: Some(3),
+            column: None,
+            logical: None,
+        }
+    }
+
+    #[test]
+    fn how_often_it_was_seen_makes_no_other_finding_of_it() {
+        let of = |detail| fingerprint(&finding(detail));
+        assert_eq!(of(Some("Made by app 3 times.")), of(Some("Made by app 4 times.")));
+        let log = Log::new(Vec::new(), vec![finding(Some("Made once."))]).print().unwrap();
+        assert!(log.contains("m Made once."), "{log}");
+    }
+
     #[test]
     fn a_result_points_to_its_rule() {
         let rule = |id: &str| Rule {
@@ -265,15 +294,7 @@ mod tests {
             help: "h".into(),
             level: Level::Note,
         };
-        let result = Result {
-            rule: "b".into(),
-            level: Level::Error,
-            message: "m".into(),
-            file: "f.yaml".into(),
-            line: Some(3),
-            column: None,
-            logical: None,
-        };
+        let result = finding(None);
         let text = Log::new(vec![rule("a"), rule("b")], vec![result]).print().unwrap();
         let log: serde_json::Value = serde_json::from_str(&text).unwrap();
         let run = &log["runs"][0];

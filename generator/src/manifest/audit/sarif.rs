@@ -19,6 +19,7 @@ pub fn print(audits: &[Audit]) -> Result<String, serde_json::Error> {
         audit.findings.iter().map(|finding| Finding {
             rule: finding.rule.id().to_owned(),
             level: finding.rule.severity().into(),
+            detail: None,
             message: match &finding.container {
                 Some(container) => format!("{}, {container}: {}", finding.owner, finding.message),
                 None => format!("{}: {}", finding.owner, finding.message),
