@@ -121,6 +121,31 @@ fn half_a_file_and_other_files_are_named() {
     }
 }
 
+/// As `strait merge <(zcat a.json.gz) …` does.
+#[test]
+fn pipes_are_read_once() {
+    let dir = scratch();
+    shards(dir.path());
+    put(dir.path(), "inet.json", &profile(2, "SCMP_ARCH_X86_64"));
+    for (first, other) in [("a.json", "b.json"), ("inet.json", "inet.json")] {
+        let pipe = dir.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let text = std::fs::read(dir.path().join(first)).unwrap();
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::write(pipe, text).unwrap()
+        });
+        let merged = merge(dir.path(), &["pipe", other]).run().stdout;
+        writer.join().unwrap();
+        assert_eq!(merged, merge(dir.path(), &[first, other]).run().stdout);
+        std::fs::remove_file(pipe).unwrap();
+    }
+    let inet = profile(2, "SCMP_ARCH_X86_64").to_string();
+    let alone = merge(dir.path(), &["-"]).stdin(inet).run().stdout;
+    assert_eq!(alone, merge(dir.path(), &["inet.json"]).run().stdout);
+    merge(dir.path(), &["-", "-"]).expect_exit(2).run().says(&["only once"]);
+}
+
 fn profile(family: u64, architecture: &str) -> Value {
     json!({
         "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38, "architectures": [architecture],

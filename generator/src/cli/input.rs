@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use serde_json::Value;
 
-use super::exit::Failure;
+use super::exit::{self, Failure};
 use super::{Ui, read_text, shown};
 use crate::abi::Abi;
 use crate::evidence::{self, Evidence};
@@ -19,6 +19,14 @@ pub enum Input {
     Profile(Profile),
     /// A recording.
     Recording(Box<Recording>),
+}
+
+/// Refuses to read standard input twice: the second time there is nothing in it.
+pub fn only_once(paths: &[impl AsRef<Path>]) -> Result<(), Failure> {
+    match paths.iter().filter(|path| path.as_ref().as_os_str() == "-").count() {
+        0 | 1 => Ok(()),
+        _ => Err(Failure::new(exit::USAGE, anyhow!("standard input (-) can be given only once"))),
+    }
 }
 
 /// Reads either, and gives the text back too.

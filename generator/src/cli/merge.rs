@@ -1,5 +1,6 @@
 //! `strait merge`.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -57,10 +58,12 @@ pub struct MergeArgs {
 pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
     let output = Output::from(args.output.clone());
     output.check()?;
-    let text = if args.intersect || is_profile(args)? {
-        profiles(args, ui)?
+    super::input::only_once(&args.files)?;
+    let files = Files::open(&args.files)?;
+    let text = if args.intersect || files.are_profiles() {
+        profiles(&files, ui, args.intersect)?
     } else {
-        recordings(args, ui)?
+        recordings(&files, ui, args.allow_mixed)?
     };
     output.write(text.as_bytes())?;
     if let Output::File(path) = &output {
@@ -69,23 +72,43 @@ pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether the first file is a profile. Standard input can be read only once, and is taken for what the
-/// files are; alone it is a recording.
-fn is_profile(args: &MergeArgs) -> Result<bool, Failure> {
-    let Some(first) = args.files.iter().find(|path| path.as_os_str() != "-") else {
-        return Ok(false);
-    };
-    let value: Option<serde_json::Value> = serde_json::from_str(&read_text(first)?).ok();
-    Ok(value.is_some_and(|value| value.get("defaultAction").is_some()))
+/// The inputs. The first one says what they all are, and is kept: a pipe can be read only once.
+struct Files<'a> {
+    paths: &'a [PathBuf],
+    first: String,
 }
 
-fn profiles(args: &MergeArgs, ui: &Ui) -> Result<String, Failure> {
+impl<'a> Files<'a> {
+    fn open(paths: &'a [PathBuf]) -> Result<Self, Failure> {
+        let first = paths.first().map(|path| read_text(path)).transpose()?;
+        Ok(Self { paths, first: first.unwrap_or_default() })
+    }
+
+    fn are_profiles(&self) -> bool {
+        let value: Option<serde_json::Value> = serde_json::from_str(&self.first).ok();
+        value.is_some_and(|value| value.get("defaultAction").is_some())
+    }
+
+    fn read(&self, path: &Path) -> Result<Cow<'_, str>, Failure> {
+        match self.paths.first() {
+            Some(first) if first == path => Ok(Cow::Borrowed(&self.first)),
+            _ => read_text(path).map(Cow::Owned),
+        }
+    }
+
+    /// Whether each of them can be read once more.
+    fn are_plain(&self) -> bool {
+        self.paths.iter().all(|path| path.as_os_str() != "-" && path.is_file())
+    }
+}
+
+fn profiles(files: &Files<'_>, ui: &Ui, intersect: bool) -> Result<String, Failure> {
     let read = |path: &PathBuf| {
-        let text = read_text(path)?;
+        let text = files.read(path)?;
         profile::parse(&text).with_context(|| cannot_use(path)).map_err(Failure::from)
     };
-    let profiles: Vec<_> = args.files.iter().map(read).collect::<Result<_, _>>()?;
-    let how = if args.intersect { How::Intersection } else { How::Union };
+    let profiles: Vec<_> = files.paths.iter().map(read).collect::<Result<_, _>>()?;
+    let how = if intersect { How::Intersection } else { How::Union };
     let native = native(&profiles.iter().collect::<Vec<_>>());
     let Combined { profile, notes } = combine(&profiles, how, native)?;
     for note in notes {
@@ -93,7 +116,7 @@ fn profiles(args: &MergeArgs, ui: &Ui) -> Result<String, Failure> {
     }
     let before = |given: &Profile| given.policy(native);
     let merged = profile.policy(native)?;
-    for (path, given) in args.files.iter().zip(&profiles) {
+    for (path, given) in files.paths.iter().zip(&profiles) {
         let comparison = compare(&before(given)?, &merged);
         let wider = comparison.changes().filter(|change| change.widened.is_some()).count();
         let narrower = comparison.changes().filter(|change| change.narrowed.is_some()).count();
@@ -111,11 +134,11 @@ fn profiles(args: &MergeArgs, ui: &Ui) -> Result<String, Failure> {
 ///
 /// What was merged from very many can no longer be taken apart, and so has to come before what is in
 /// it: if that turns out on the way, it is put in front.
-fn recordings(args: &MergeArgs, ui: &Ui) -> Result<String, Failure> {
-    let mut paths: Vec<&Path> = args.files.iter().map(PathBuf::as_path).collect();
+fn recordings(files: &Files<'_>, ui: &Ui, allow_mixed: bool) -> Result<String, Failure> {
+    let mut paths: Vec<&Path> = files.paths.iter().map(PathBuf::as_path).collect();
     let mut put_in_front = BTreeSet::new();
     loop {
-        match attempt(&paths, args.allow_mixed) {
+        match attempt(files, &paths, allow_mixed) {
             Ok((merged, report)) => {
                 report.show(ui);
                 summarize(&merged, ui);
@@ -123,7 +146,7 @@ fn recordings(args: &MergeArgs, ui: &Ui) -> Result<String, Failure> {
             }
             Err((at, Wrong::Merge(MergeError::Overlap { .. })))
                 if paths.get(at).is_some_and(|path| put_in_front.insert(*path))
-                    && !paths.contains(&Path::new("-")) =>
+                    && files.are_plain() =>
             {
                 paths[..=at].rotate_right(1);
             }
@@ -146,11 +169,16 @@ enum Wrong {
 }
 
 /// Merges in this order. The error is of the path at this index.
-fn attempt(paths: &[&Path], allow_mixed: bool) -> Result<(Recording, Report), (usize, Wrong)> {
+fn attempt(
+    files: &Files<'_>,
+    paths: &[&Path],
+    allow_mixed: bool,
+) -> Result<(Recording, Report), (usize, Wrong)> {
     let mut merger = Merger::new(allow_mixed);
     let mut report = Report::default();
     for (at, path) in paths.iter().enumerate() {
-        let recording = record::read(path).map_err(|failure| (at, Wrong::Read(failure)))?;
+        let text = files.read(path).map_err(|failure| (at, Wrong::Read(failure)))?;
+        let recording = record::parse(path, &text).map_err(|error| (at, Wrong::Read(error)))?;
         let added = merger.add(recording).map_err(|error| (at, Wrong::Merge(error)))?;
         report.note(path, &added);
     }

@@ -28,7 +28,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::policy::Capability;
@@ -192,6 +192,11 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     } else {
         text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", shown(path)))?;
+    }
+    // No container runtime reads such a profile either.
+    if text.starts_with('\u{feff}') {
+        let error = anyhow!("it begins with a byte order mark: save it as UTF-8 without one");
+        return Err(error.context(format!("cannot use {}", shown(path))).into());
     }
     Ok(text)
 }

@@ -243,6 +243,10 @@ pub fn plural(count: impl TryInto<u64>, noun: &str) -> String {
 
 /// Reads a recording from a file, or from standard input for `-`.
 pub fn read(path: &std::path::Path) -> Result<Recording, Failure> {
-    let text = super::read_text(path)?;
-    Ok(v1::parse(&text).with_context(|| format!("cannot use {}", super::shown(path)))?)
+    parse(path, &super::read_text(path)?)
+}
+
+/// The same, of a file that was read.
+pub fn parse(path: &std::path::Path, text: &str) -> Result<Recording, Failure> {
+    Ok(v1::parse(text).with_context(|| format!("cannot use {}", super::shown(path)))?)
 }
