@@ -164,6 +164,12 @@ fn warn(diff: &Diff, ui: &Ui) {
             exception.call
         ));
     }
+    for exception in &diff.partial {
+        ui.warn(format_args!(
+            "the exception for `{}` covers only a part of what is newly allowed, and so excuses nothing",
+            exception.call
+        ));
+    }
     for exception in &diff.unused {
         ui.warn(format_args!("nothing needs the exception for `{}`: remove it", exception.call));
     }

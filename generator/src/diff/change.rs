@@ -16,6 +16,14 @@ pub(super) struct Pair {
     after: Vec<(Action, Set)>,
 }
 
+/// Exceptions by their place in the file: those of a change that is covered as a whole, and those that
+/// cover a part of one.
+#[derive(Debug, Default)]
+pub(super) struct UseOf {
+    pub whole: BTreeSet<usize>,
+    pub partial: BTreeSet<usize>,
+}
+
 fn let_through(parts: &[(Action, Set)]) -> Set {
     let sets = parts.iter().filter(|(action, _)| action.lets_through());
     Set::union(sets.map(|(_, set)| set.clone()).collect())
@@ -29,7 +37,7 @@ impl Pair {
         }
     }
 
-    /// What to say of a change; the exceptions that cover it are used.
+    /// What to say of a change, and which exceptions are of use for it.
     pub fn change(
         &self,
         change: &decide::Change,
@@ -37,7 +45,7 @@ impl Pair {
         new: &Side,
         after: &Meaning,
         exceptions: &[&Exception],
-        used: &mut BTreeSet<usize>,
+        use_of: &mut UseOf,
     ) -> Option<Change> {
         let decide::Change { abi, number, more, kind: direction, .. } = *change;
         let (had, has) = (let_through(&self.before), let_through(&self.after));
@@ -52,8 +60,9 @@ impl Pair {
         let from_or_to_all = is_all(&had) || is_all(&has);
         let part =
             |set: &Set| (!set.is_empty() && !whole && !from_or_to_all).then(|| in_words(set));
-        let covering = if widens { covering(&gained, abi, number, exceptions) } else { Vec::new() };
-        used.extend(&covering);
+        let (touching, is_covered) = touching(&gained, abi, number, exceptions);
+        let covering = if is_covered { touching.as_slice() } else { &[] };
+        if is_covered { &mut use_of.whole } else { &mut use_of.partial }.extend(&touching);
         let subject = if widens { &gained } else { &lost };
         let seen = side.evidence.as_ref().and_then(|evidence| evidence.seen(abi, number)).cloned();
         let is_meant = |args: &Args| {
@@ -105,16 +114,16 @@ fn instead(witness: &Witness, direction: ChangeKind, after: &Meaning) -> Vec<&'s
     calls.filter(allowed).collect()
 }
 
-/// The exceptions that together cover all of these arguments; none if something is left.
-fn covering(gained: &Set, abi: Abi, number: u32, exceptions: &[&Exception]) -> Vec<usize> {
+/// The exceptions that cover some of these arguments, and whether they cover all of them together.
+fn touching(gained: &Set, abi: Abi, number: u32, exceptions: &[&Exception]) -> (Vec<usize>, bool) {
     let mut left = gained.clone();
-    let mut covering = Vec::new();
+    let mut touching = Vec::new();
     for (nth, exception) in exceptions.iter().enumerate() {
         let Some(covered) = exception.arguments(abi, number) else { continue };
         if !left.and(&covered).is_empty() {
-            covering.push(nth);
+            touching.push(nth);
             left = left.minus(&covered);
         }
     }
-    if left.is_empty() { covering } else { Vec::new() }
+    (touching, left.is_empty())
 }

@@ -25,6 +25,7 @@ struct File<'a> {
     settings: Vec<SettingJson<'a>>,
     changes: Vec<ChangeJson<'a>>,
     expired_exceptions: &'a [Exception],
+    partial_exceptions: &'a [Exception],
     unused_exceptions: &'a [Exception],
 }
 
@@ -197,6 +198,7 @@ pub fn print(diff: &Diff, fail_on: FailOn) -> Result<String, serde_json::Error> 
             .collect(),
         changes: diff.changes.iter().map(ChangeJson::from).collect(),
         expired_exceptions: &diff.expired,
+        partial_exceptions: &diff.partial,
         unused_exceptions: &diff.unused,
     };
     let mut text = serde_json::to_string_pretty(&file)?;

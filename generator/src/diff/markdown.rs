@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
-use super::{Change, Diff, FailOn, Verdict, past, who};
+use super::{Change, Diff, Exception, FailOn, Verdict, past, who};
 use crate::foreign::code;
 
 /// How many newly allowed calls stand in the table; the others are folded.
 const ROWS: usize = 8;
-/// How many changes stand in a folded list.
-const FOLDED: usize = 100;
+/// How many bytes a folded list has. There are four, and GitHub takes no comment of more than 65 536
+/// characters.
+const FOLDED: usize = 13_000;
 
 /// Writes a diff as GitHub Markdown.
 pub fn print(diff: &Diff, fail_on: FailOn) -> String {
@@ -22,7 +23,7 @@ fn write(text: &mut String, diff: &Diff, fail_on: FailOn) -> std::fmt::Result {
     writeln!(text, "### Seccomp profile: {}\n", diff.verdict.name())?;
     writeln!(text, "{}\n", sentence(diff))?;
     for setting in &diff.settings {
-        writeln!(text, "- {}: {} → {}", setting.what, cell(&setting.before), cell(&setting.after))?;
+        writeln!(text, "- {}: {} → {}", setting.what, code(&setting.before), code(&setting.after))?;
     }
     if !diff.settings.is_empty() {
         writeln!(text)?;
@@ -42,8 +43,8 @@ fn write(text: &mut String, diff: &Diff, fail_on: FailOn) -> std::fmt::Result {
     if diff.fails(fail_on) {
         writeln!(text, "**This fails** (`--fail-on {}`).\n", fail_on.name())?;
     }
-    folded(text, "Examples and reasons", &widened, example)?;
-    folded(text, "No longer allowed", &diff.narrowed().collect::<Vec<_>>(), |change| {
+    folded(text, "Examples and reasons", &widened, |change| example(change))?;
+    folded(text, "No longer allowed", &diff.narrowed().collect::<Vec<_>>(), |change: &&Change| {
         let instead = match change.instead.as_slice() {
             [] => String::new(),
             calls => format!("; {} is allowed instead", calls.join(", ")),
@@ -54,21 +55,25 @@ fn write(text: &mut String, diff: &Diff, fail_on: FailOn) -> std::fmt::Result {
         text,
         "Refused in another way",
         &diff.refused_otherwise().collect::<Vec<_>>(),
-        |change| format!("{}: {}", name(change), cell(&change.summary())),
+        |change: &&Change| format!("{}: {}", name(change), cell(&change.summary())),
     )?;
-    for (exceptions, what) in
-        [(&diff.expired, "has expired"), (&diff.unused, "is no longer needed")]
-    {
-        for exception in exceptions {
-            writeln!(
-                text,
-                "- The exception for {} {what}: {}",
-                code(&exception.call),
-                code(&exception.reason)
-            )?;
-        }
-    }
-    Ok(())
+    folded(text, "Exceptions to look at", &exceptions(diff), String::clone)
+}
+
+/// What is wrong with exceptions.
+fn exceptions(diff: &Diff) -> Vec<String> {
+    let kinds = [
+        (&diff.expired, "has expired"),
+        (&diff.partial, "covers only a part of what is newly allowed"),
+        (&diff.unused, "is no longer needed"),
+    ];
+    let line = |exception: &Exception, what: &str| {
+        format!("the one for {} {what}: {}", code(&exception.call), code(&exception.reason))
+    };
+    let lines = |(exceptions, what): (&'_ Vec<Exception>, &'static str)| {
+        exceptions.iter().map(|exception| line(exception, what)).collect::<Vec<_>>()
+    };
+    kinds.into_iter().flat_map(lines).collect()
 }
 
 fn sentence(diff: &Diff) -> String {
@@ -137,21 +142,24 @@ fn example(change: &Change) -> String {
     )
 }
 
-fn folded(
+fn folded<T>(
     text: &mut String,
     title: &str,
-    changes: &[&Change],
-    line: impl Fn(&Change) -> String,
+    items: &[T],
+    line: impl Fn(&T) -> String,
 ) -> std::fmt::Result {
-    if changes.is_empty() {
+    if items.is_empty() {
         return Ok(());
     }
-    writeln!(text, "<details><summary>{title} ({})</summary>\n", changes.len())?;
-    for change in changes.iter().take(FOLDED) {
-        writeln!(text, "- {}", line(change))?;
-    }
-    if changes.len() > FOLDED {
-        writeln!(text, "- … and {} more", changes.len() - FOLDED)?;
+    writeln!(text, "<details><summary>{title} ({})</summary>\n", items.len())?;
+    let end = text.len() + FOLDED;
+    for (nth, item) in items.iter().enumerate() {
+        let line = line(item);
+        if text.len() + line.len() > end {
+            writeln!(text, "- … and {} more", items.len() - nth)?;
+            break;
+        }
+        writeln!(text, "- {line}")?;
     }
     writeln!(text, "\n</details>\n")
 }

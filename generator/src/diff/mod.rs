@@ -19,7 +19,7 @@ mod words;
 
 use std::collections::BTreeSet;
 
-use change::Pair;
+use change::{Pair, UseOf};
 
 use crate::abi::Abi;
 use crate::evidence::{Evidence, Seen};
@@ -88,12 +88,26 @@ impl FailOn {
 /// A change of the whole profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// What changed: `default action`, `architectures`.
+    /// What changed: `default action`, `architectures`, `unknown calls`.
     pub what: &'static str,
     /// As it was.
     pub before: String,
     /// As it is.
     pub after: String,
+    /// In which direction, where no [`Change`] of a call says it.
+    pub direction: ChangeKind,
+}
+
+impl Setting {
+    /// Whether something is newly let through by it.
+    fn widens(&self) -> bool {
+        matches!(self.direction, ChangeKind::Widened | ChangeKind::Mixed)
+    }
+
+    /// Whether something no longer is.
+    fn narrows(&self) -> bool {
+        matches!(self.direction, ChangeKind::Narrowed | ChangeKind::Mixed)
+    }
 }
 
 /// A call that the two sides treat differently.
@@ -175,6 +189,8 @@ pub struct Diff {
     pub has_evidence: bool,
     /// Exceptions that have expired, and so do not count.
     pub expired: Vec<Exception>,
+    /// Exceptions that cover a part of what a call newly may, which without the rest counts for nothing.
+    pub partial: Vec<Exception>,
     /// Exceptions that nothing needs.
     pub unused: Vec<Exception>,
 }
@@ -199,7 +215,9 @@ impl Diff {
     pub fn fails(&self, fail_on: FailOn) -> bool {
         let mut open = self.changes.iter().filter(|change| change.excepted.is_empty());
         match fail_on {
-            FailOn::Widened => open.any(Change::widens),
+            FailOn::Widened => {
+                open.any(Change::widens) || self.settings.iter().any(Setting::widens)
+            }
             FailOn::Risky => open.any(|change| change.widens() && change.risk.level == Level::High),
             FailOn::Changed => open.next().is_some() || !self.settings.is_empty(),
             FailOn::Never => false,
@@ -214,14 +232,14 @@ pub fn diff(old: &Side, new: &Side, exceptions: &Exceptions, today: jiff::civil:
     let answers_count = old.kind() == Kind::Profile && new.kind() == Kind::Profile;
     let (expired, valid): (Vec<&Exception>, Vec<&Exception>) =
         exceptions.iter().partition(|exception| exception.has_expired(today));
-    let mut used = BTreeSet::new();
+    let mut use_of = UseOf::default();
     let comparison = Comparison::of(&before, &after);
     let mut changes: Vec<Change> = comparison
         .changes()
         .filter(|change| answers_count || change.kind != ChangeKind::Refusal)
         .filter_map(|change| {
             let pair = Pair::of(&before, &after, change.abi, change.number);
-            pair.change(change, old, new, &after, &valid, &mut used)
+            pair.change(change, old, new, &after, &valid, &mut use_of)
         })
         .collect();
     changes.sort_by_key(|change| {
@@ -232,6 +250,10 @@ pub fn diff(old: &Side, new: &Side, exceptions: &Exceptions, today: jiff::civil:
         };
         (place, std::cmp::Reverse(change.risk.level), change.call(), change.abi)
     });
+    let those = |wanted: &dyn Fn(usize) -> bool| {
+        let all = valid.iter().enumerate().filter(|(nth, _)| wanted(*nth));
+        all.map(|(_, exception)| (*exception).clone()).collect()
+    };
     let settings = settings(old, new, answers_count);
     let abis = |side: &Side| side.policy.abis().collect::<BTreeSet<_>>();
     Diff {
@@ -243,18 +265,14 @@ pub fn diff(old: &Side, new: &Side, exceptions: &Exceptions, today: jiff::civil:
         whole_abis: abis(old).symmetric_difference(&abis(new)).copied().collect(),
         has_evidence: new.evidence.is_some(),
         expired: expired.into_iter().cloned().collect(),
-        unused: valid
-            .iter()
-            .enumerate()
-            .filter(|(nth, _)| !used.contains(nth))
-            .map(|(_, exception)| (*exception).clone())
-            .collect(),
+        partial: those(&|nth| use_of.partial.contains(&nth) && !use_of.whole.contains(&nth)),
+        unused: those(&|nth| !use_of.partial.contains(&nth) && !use_of.whole.contains(&nth)),
     }
 }
 
 fn verdict(changes: &[Change], settings: &[Setting]) -> Verdict {
-    let widened = changes.iter().any(Change::widens);
-    let narrowed = changes.iter().any(Change::narrows);
+    let widened = changes.iter().any(Change::widens) || settings.iter().any(Setting::widens);
+    let narrowed = changes.iter().any(Change::narrows) || settings.iter().any(Setting::narrows);
     match (widened, narrowed) {
         (true, true) => Verdict::Mixed,
         (true, false) => Verdict::Widened,
@@ -265,15 +283,32 @@ fn verdict(changes: &[Change], settings: &[Setting]) -> Verdict {
 }
 
 fn settings(old: &Side, new: &Side, answers_count: bool) -> Vec<Setting> {
-    let listed = |side: &Side| side.policy.abis().map(Abi::name).collect::<Vec<_>>().join(", ");
+    let listed = |side: &Side| {
+        let unknown = side.unknown_architectures.iter().copied();
+        side.policy.abis().map(Abi::name).chain(unknown).collect::<Vec<_>>().join(", ")
+    };
     let default = |side: &Side| side.policy.default_action().to_string();
+    let unknown = |side: &Side| match side.unknown_calls.iter().cloned().collect::<Vec<_>>() {
+        none if none.is_empty() => "none".to_owned(),
+        names => names.join(" "),
+    };
+    // What Strait does not know it cannot compare by number, and must not call equal for that.
+    let direction = match (
+        new.unknown_calls.is_subset(&old.unknown_calls),
+        old.unknown_calls.is_subset(&new.unknown_calls),
+    ) {
+        (false, false) => ChangeKind::Mixed,
+        (false, true) => ChangeKind::Widened,
+        (true, _) => ChangeKind::Narrowed,
+    };
     [
-        (answers_count, "default action", default(old), default(new)),
-        (true, "architectures", listed(old), listed(new)),
+        (answers_count, "default action", default(old), default(new), ChangeKind::Refusal),
+        (true, "architectures", listed(old), listed(new), ChangeKind::Refusal),
+        (answers_count, "unknown calls", unknown(old), unknown(new), direction),
     ]
     .into_iter()
-    .filter(|(counts, _, before, after)| *counts && before != after)
-    .map(|(_, what, before, after)| Setting { what, before, after })
+    .filter(|(counts, _, before, after, _)| *counts && before != after)
+    .map(|(_, what, before, after, direction)| Setting { what, before, after, direction })
     .collect()
 }
 

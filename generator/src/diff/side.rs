@@ -38,6 +38,10 @@ pub struct Side {
     pub policy: Policy,
     /// Who made its calls, if that is known.
     pub evidence: Option<Evidence>,
+    /// Calls that it allows and that no ABI here has: of other machines, or of newer kernels.
+    pub(super) unknown_calls: BTreeSet<String>,
+    /// Architectures that it lists and that are no ABI here.
+    pub(super) unknown_architectures: BTreeSet<&'static str>,
     kind: Kind,
 }
 
@@ -53,8 +57,23 @@ impl Side {
         native: Abi,
         evidence: Option<Evidence>,
     ) -> Result<Self, Conflict> {
-        let policy = profile.policy(native)?;
-        Ok(Self { name: name.into(), policy, evidence, kind: Kind::Profile })
+        let allowing = profile.entries.iter().filter(|entry| entry.action.lets_through());
+        let architectures = profile.architectures.iter();
+        Ok(Self {
+            name: name.into(),
+            policy: profile.policy(native)?,
+            evidence,
+            unknown_calls: allowing
+                .flat_map(|entry| &entry.names)
+                .filter(|name| Abi::ALL.iter().all(|abi| abi.syscall_number(name).is_none()))
+                .cloned()
+                .collect(),
+            unknown_architectures: architectures
+                .filter(|architecture| architecture.abi().is_none())
+                .map(|architecture| architecture.name())
+                .collect(),
+            kind: Kind::Profile,
+        })
     }
 
     /// What was recorded.
@@ -63,6 +82,8 @@ impl Side {
             name: name.into(),
             policy: called(recording),
             evidence: Some(Evidence::of(recording)),
+            unknown_calls: BTreeSet::new(),
+            unknown_architectures: BTreeSet::new(),
             kind: Kind::Recording,
         }
     }

@@ -40,7 +40,7 @@ fn compared(old: &Side, new: &Side) -> Diff {
 #[test]
 fn another_spelling_is_equal() {
     let one = with(&[allow("read write close")].join(", "));
-    let other = with(&[allow("close read"), allow("write"), allow("read no_such_call")].join(", "));
+    let other = with(&[allow("close read"), allow("write"), allow("read")].join(", "));
     let diff = compared(&one, &other);
     assert_eq!(diff.verdict, Verdict::Equal);
     assert!(diff.changes.is_empty());
@@ -163,6 +163,61 @@ fn exceptions_have_to_cover_all_that_is_new_and_be_valid() {
     assert_eq!(compared.unused.iter().map(|e| e.call.as_str()).collect::<Vec<_>>(), ["bpf"]);
     assert_eq!(compared.expired.iter().map(|e| e.call.as_str()).collect::<Vec<_>>(), ["read"]);
     assert_eq!(compared.verdict, Verdict::Widened, "an exception changes no fact");
+}
+
+#[test]
+fn an_exception_for_a_part_is_not_called_needless() {
+    let old = with(&allow("read"));
+    let new = with(&[allow("read"), family(16)].join(", "));
+    let list = r#"{"call": "socket(AF_NETLINK, SOCK_RAW)", "reason": "r"}"#;
+    let part = diff(&old, &new, &exceptions(list), day());
+    assert!(part.fails(FailOn::Widened) && part.unused.is_empty());
+    assert_eq!(part.partial.len(), 1);
+    let twice = format!(r#"{list}, {{"call": "socket", "reason": "r"}}"#);
+    let whole = diff(&old, &new, &exceptions(&twice), day());
+    assert!(!whole.fails(FailOn::Widened) && whole.partial.is_empty());
+}
+
+#[test]
+fn what_is_not_known_is_not_called_equal() {
+    let old = with(&allow("read"));
+    let new = with(&allow("read call_of_2031"));
+    let wider = compared(&old, &new);
+    assert_eq!(wider.verdict, Verdict::Widened);
+    assert!(wider.fails(FailOn::Widened) && !wider.fails(FailOn::Risky));
+    assert_eq!(wider.settings[0].after, "call_of_2031");
+    assert_eq!(compared(&new, &old).verdict, Verdict::Narrowed);
+    assert_eq!(compared(&new, &new).verdict, Verdict::Equal);
+    let profile = |architectures: &str| {
+        let text = r#"{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38, "syscalls":
+                       [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}], "architectures": "#;
+        side("app.json", &format!("{text}[{architectures}]}}"))
+    };
+    let both = profile(r#""SCMP_ARCH_X86_64", "SCMP_ARCH_S390X""#);
+    let more = compared(&profile(r#""SCMP_ARCH_X86_64""#), &both);
+    assert_eq!(more.verdict, Verdict::Changed);
+    assert_eq!(more.settings[0].after, "x86_64, SCMP_ARCH_S390X");
+}
+
+/// GitHub refuses a comment of more than 65 536 characters.
+#[test]
+fn a_comment_has_room_for_any_change() {
+    let old = side(
+        "old.json",
+        r#"{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"],
+            "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]}"#,
+    );
+    let all: Vec<_> = Abi::X86_64.syscalls().map(|(_, name)| name).collect();
+    let (half, rest) = all.split_at(all.len() / 2);
+    let (one, other) = (with(&allow(&half.join(" "))), with(&allow(&rest.join(" "))));
+    let exception = format!(r#"{{"call": "read", "reason": "{}"}}"#, "because ".repeat(20));
+    let list = exceptions(&vec![exception; 80].join(", "));
+    for (old, new) in [(&old, &one), (&one, &other), (&other, &old)] {
+        let markdown = markdown::print(&diff(old, new, &list, day()), FailOn::Widened);
+        assert!(markdown.chars().count() < 65_536, "{}", markdown.len());
+        let shown = markdown.split("<details>").next().unwrap();
+        assert!(shown.lines().count() < 25, "{shown}");
+    }
 }
 
 #[test]

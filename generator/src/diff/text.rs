@@ -23,7 +23,8 @@ impl fmt::Display for Diff {
         let (old, new) = (one_line(&self.old.0), one_line(&self.new.0));
         writeln!(f, "{BOLD}{old} → {new}: {}{BOLD:#}", self.verdict.name())?;
         for setting in &self.settings {
-            writeln!(f, "  {}: {} → {}", setting.what, setting.before, setting.after)?;
+            let (before, after) = (one_line(&setting.before), one_line(&setting.after));
+            writeln!(f, "  {}: {before} → {after}", setting.what)?;
         }
         let of = |wanted: fn(&Change) -> bool| {
             let of_call = |change: &&Change| !self.whole_abis.contains(&change.abi);
@@ -45,7 +46,8 @@ impl fmt::Display for Diff {
                 wider += usize::from(change.widens());
                 narrower += usize::from(change.narrows());
             }
-            writeln!(f, "\nall of {whole}: {wider} calls newly allowed, {narrower} no longer")?;
+            let calls = if wider == 1 { "call" } else { "calls" };
+            writeln!(f, "\nall of {whole}: {wider} {calls} newly allowed, {narrower} no longer")?;
         }
         Ok(())
     }
