@@ -155,12 +155,14 @@ fn what_cannot_be_compared_is_1_and_never_0() {
     put(dir.path(), "later.json", &json!({"schema": "strait.recording/v2"}));
     put(dir.path(), "foreign.json", &json!({"hello": "world"}));
     std::fs::write(dir.path().join("binary.json"), [0xff, 0, 1]).unwrap();
+    std::fs::write(dir.path().join("marked.json"), format!("\u{feff}{text}")).unwrap();
     for (file, word) in [
         ("half.json", "whole"),
         ("report.json", "strait.verify/v1"),
         ("later.json", "strait.recording/v2"),
         ("foreign.json", "defaultAction"),
         ("binary.json", "UTF-8"),
+        ("marked.json", "byte order mark"),
         ("missing.json", "No such file"),
     ] {
         for (old, new) in [("old.json", file), (file, "old.json")] {
@@ -177,6 +179,20 @@ fn what_cannot_be_compared_is_1_and_never_0() {
         .says_one_paragraph()
         .says(&["/no/such/folder/comment.md"]);
     diff(dir.path(), &["old.json", "old.json", "--allow-file", "half.json"]).expect_exit(1).run();
+}
+
+#[test]
+fn a_report_does_not_overwrite_what_is_compared() {
+    let dir = scratch();
+    releases(dir.path());
+    let before = std::fs::read(dir.path().join("wider.json")).unwrap();
+    diff(dir.path(), &["old.json", "wider.json", "-o", "./wider.json"])
+        .expect_exit(2)
+        .run()
+        .says_one_paragraph()
+        .says(&["wider.json"]);
+    assert_eq!(std::fs::read(dir.path().join("wider.json")).unwrap(), before);
+    diff(dir.path(), &["-", "-"]).expect_exit(2).run().says(&["only once"]);
 }
 
 /// What is known of the call is not passed off as known of these arguments.

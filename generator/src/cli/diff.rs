@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
@@ -94,6 +94,16 @@ impl From<FailOnArg> for FailOn {
 pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
     let output = Output::from(args.output.clone());
     output.check()?;
+    let allow_file = args.allow_file.as_deref();
+    let inputs: Vec<&Path> =
+        [args.old.as_path(), &args.new].into_iter().chain(allow_file).collect();
+    input::only_once(&inputs)?;
+    // A report in the place of the committed profile is never what was meant.
+    if inputs.iter().any(|input| input.is_file() && same_file(input, &args.output)) {
+        let error =
+            anyhow!("the report would overwrite {}, which is compared", shown(&args.output));
+        return Err(Failure::new(exit::USAGE, error));
+    }
     let exceptions = match &args.allow_file {
         Some(path) => Exceptions::parse(&read_text(path)?)
             .with_context(|| format!("cannot use {}", shown(path)))?,
@@ -122,6 +132,10 @@ pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
     };
     output.write(report.as_bytes())?;
     Ok(ExitCode::from(if compared.fails(fail_on) { exit::WIDER } else { exit::DONE }))
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 fn profile_of(input: &Input) -> Option<&Profile> {
