@@ -1,5 +1,6 @@
 //! The script for CI, from a test job to the gate, over three releases of a small service.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -139,4 +140,104 @@ fn what_fails_on_the_way_fails_the_job() {
     let output = gate(dir, 1, &[], &["compare"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("app.json"));
+}
+
+/// A command of the job that is there for the test: what it is given it notes in `calls`.
+fn put_command(dir: &Path, name: &str, script: &str) {
+    let bin = dir.join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let script = format!("#!/bin/sh\necho \"{name} $*\" >>calls\n{script}\n");
+    std::fs::write(bin.join(name), script).unwrap();
+    std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn path_with_commands(dir: &Path) -> String {
+    format!("{}:{}", dir.join("bin").display(), std::env::var("PATH").unwrap())
+}
+
+fn calls(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join("calls")).unwrap_or_default()
+}
+
+/// As on a runner whose jobs are not root: sudo has a PATH of its own, where the job's tools are not.
+#[test]
+fn tests_that_are_recorded_through_sudo_find_their_tools() {
+    kernel::require_root();
+    let dir = scratch();
+    let dir = dir.path();
+    put_command(dir, "id", "if [ $1 = -u ]; then echo 1000; else echo root; fi");
+    put_command(dir, "sudo", "shift; PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH; exec \"$@\"");
+    put_command(dir, "my-tool", "");
+    let path = path_with_commands(dir);
+    succeeds(&gate(dir, 1, &[("PATH", &path)], &["record", "--", "my-tool", "runs"]));
+    assert!(calls(dir).contains("my-tool runs"), "{}", calls(dir));
+}
+
+#[test]
+fn a_profile_is_not_compared_with_itself_nor_an_old_report_taken_for_a_new_one() {
+    kernel::require_root();
+    let dir = scratch();
+    let dir = dir.path();
+    succeeds(&job(dir, 1));
+    std::fs::write(dir.join(".strait/diff.markdown"), "of another run").unwrap();
+    succeeds(&gate(dir, 1, &[], &["compare"]));
+    assert!(!dir.join(".strait/diff.markdown").exists(), "there is no profile to compare with");
+    accept(dir);
+    let recording = ".strait/recordings/1.recording.json";
+    let profile = std::fs::read(dir.join("app.json")).unwrap();
+    for work in [".", "./.strait/.."] {
+        let output = gate(dir, 1, &[("STRAIT_WORK", work)], &["compare", recording]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("with itself"));
+    }
+    assert_eq!(std::fs::read(dir.join("app.json")).unwrap(), profile);
+}
+
+#[test]
+fn a_pull_request_has_one_comment_for_each_profile() {
+    let dir = scratch();
+    let dir = dir.path();
+    std::fs::create_dir(dir.join(".strait")).unwrap();
+    std::fs::write(dir.join(".strait/diff.markdown"), "### Seccomp profile: equal\n").unwrap();
+    let pull = "https://github.example/shop/web/pull/7";
+    put_command(dir, "gh", "[ \"$1\" = api ] || cat found 2>/dev/null; exit 0");
+    let path = path_with_commands(dir);
+    let environment = [("PATH", path.as_str()), ("STRAIT_PULL_REQUEST", pull)];
+    succeeds(&gate(dir, 1, &environment, &["comment"]));
+    assert!(calls(dir).contains(&format!("gh pr comment {pull} --body-file")), "{}", calls(dir));
+    let comment = std::fs::read_to_string(dir.join(".strait/comment.markdown")).unwrap();
+    assert_eq!(comment, "<!-- strait gate: app.json -->\n\n### Seccomp profile: equal\n");
+    std::fs::write(dir.join("found"), format!("{pull}#issuecomment-123\n")).unwrap();
+    succeeds(&gate(dir, 1, &environment, &["comment"]));
+    let edited = "--hostname github.example repos/shop/web/issues/comments/123 -F body=@";
+    assert!(calls(dir).contains(edited), "{}", calls(dir));
+    assert_eq!(calls(dir).matches("pr comment").count(), 1);
+}
+
+#[test]
+fn a_merge_request_is_found_from_its_own_pipeline_and_from_its_branch() {
+    let dir = scratch();
+    let dir = dir.path();
+    std::fs::create_dir(dir.join(".strait")).unwrap();
+    std::fs::write(dir.join(".strait/diff.markdown"), "text").unwrap();
+    put_command(dir, "curl", "");
+    let path = path_with_commands(dir);
+    let job = [
+        ("PATH", path.as_str()),
+        ("CI_API_V4_URL", "https://gitlab.example/api/v4"),
+        ("CI_PROJECT_ID", "5"),
+        ("STRAIT_GITLAB_TOKEN", "secret"),
+    ];
+    let ask = |more: &[(&str, &str)]| {
+        succeeds(&gate(dir, 1, &[&job, more].concat(), &["comment"]));
+        calls(dir).lines().last().unwrap().to_owned()
+    };
+    let own = ask(&[("CI_MERGE_REQUEST_IID", "7"), ("CI_MERGE_REQUEST_PROJECT_ID", "4")]);
+    assert!(
+        own.ends_with("https://gitlab.example/api/v4/projects/4/merge_requests/7/notes"),
+        "{own}"
+    );
+    let branch = ask(&[("CI_OPEN_MERGE_REQUESTS", "shop/web!8,fork/web!1")]);
+    assert!(branch.ends_with("/projects/shop%2Fweb/merge_requests/8/notes"), "{branch}");
+    assert!(!calls(dir).contains("secret"), "others can read command lines");
 }
