@@ -73,6 +73,26 @@ fn a_profile_and_a_recording_can_be_compared() {
     diff(dir.path(), &["r.json", "r.json", "--fail-on", "changed"]).run();
 }
 
+/// Wherever the report goes, and whoever did not see the warning.
+#[test]
+fn an_incomplete_recording_is_called_so_in_every_report() {
+    let dir = scratch();
+    releases(dir.path());
+    let mut lossy = recording("app", 1, &[("read", 0)]);
+    lossy["complete"] = json!(false);
+    lossy["losses"]["tasks"] = json!(2);
+    put(dir.path(), "r.json", &lossy);
+    for format in ["text", "markdown"] {
+        let outcome = diff(dir.path(), &["old.json", "r.json", "--format", format]).run();
+        let says = outcome.stdout.replace(['`', '*'], "");
+        assert!(says.contains("r.json is incomplete"), "{}", outcome.stdout);
+        outcome.says(&["warning", "incomplete"]);
+    }
+    let report = diff(dir.path(), &["old.json", "r.json", "--format", "json"]).run().json();
+    assert_eq!(report["new"]["complete"], false);
+    assert_eq!(report["old"]["complete"], Value::Null);
+}
+
 /// From recordings with samples to a profile with evidence, whose new call names its test.
 #[test]
 fn a_new_call_names_the_test_that_made_it_first() {

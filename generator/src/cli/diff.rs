@@ -155,6 +155,9 @@ fn side(
     let name = shown(path);
     match input {
         Input::Recording(recording) => {
+            if evidence.is_some() {
+                ui.warn(format_args!("{name} is a recording: --evidence is not used"));
+            }
             if recording.completeness != crate::recording::Completeness::Complete {
                 ui.warn(format_args!(
                     "{name} is incomplete: what is missing from it may be called"

@@ -39,6 +39,9 @@ struct ToolJson {
 struct SideJson<'a> {
     name: &'a str,
     kind: &'static str,
+    /// Only of a recording from which calls may be missing: `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complete: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -175,11 +178,12 @@ pub fn print(diff: &Diff, fail_on: FailOn) -> Result<String, serde_json::Error> 
     let Tool { name, version } = Tool::this();
     let side = |(name, kind): &'_ (String, super::Kind)| (name.clone(), kind.name());
     let (old, new) = (side(&diff.old), side(&diff.new));
+    let complete = |incomplete: bool| incomplete.then_some(false);
     let file = File {
         schema: SCHEMA,
         tool: ToolJson { name, version },
-        old: SideJson { name: &old.0, kind: old.1 },
-        new: SideJson { name: &new.0, kind: new.1 },
+        old: SideJson { name: &old.0, kind: old.1, complete: complete(diff.incomplete.0) },
+        new: SideJson { name: &new.0, kind: new.1, complete: complete(diff.incomplete.1) },
         verdict: diff.verdict.name(),
         gate: Gate { fail_on: fail_on.name(), failed: diff.fails(fail_on) },
         counts: Counts {

@@ -22,6 +22,9 @@ pub fn print(diff: &Diff, fail_on: FailOn) -> String {
 fn write(text: &mut String, diff: &Diff, fail_on: FailOn) -> std::fmt::Result {
     writeln!(text, "### Seccomp profile: {}\n", diff.verdict.name())?;
     writeln!(text, "{}\n", sentence(diff))?;
+    for side in diff.incomplete_sides() {
+        writeln!(text, "**{} is incomplete**: calls are missing from it.\n", code(side))?;
+    }
     for setting in &diff.settings {
         writeln!(text, "- {}: {} → {}", setting.what, code(&setting.before), code(&setting.after))?;
     }

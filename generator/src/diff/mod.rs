@@ -177,6 +177,8 @@ pub struct Diff {
     pub old: (String, Kind),
     /// The new side.
     pub new: (String, Kind),
+    /// Whether the old side is a recording from which calls may be missing, and whether the new one is.
+    pub incomplete: (bool, bool),
     /// All in one word.
     pub verdict: Verdict,
     /// Changes of the whole.
@@ -209,6 +211,12 @@ impl Diff {
     /// Those that let through what they did, and refuse in another way.
     pub fn refused_otherwise(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.direction == ChangeKind::Refusal)
+    }
+
+    /// The sides from which calls may be missing, so that the comparison may be otherwise.
+    pub fn incomplete_sides(&self) -> impl Iterator<Item = &str> {
+        let sides = [(self.incomplete.0, &self.old), (self.incomplete.1, &self.new)];
+        sides.into_iter().filter(|(incomplete, _)| *incomplete).map(|(_, (name, _))| name.as_str())
     }
 
     /// Whether there is something to object to that no exception covers.
@@ -259,6 +267,7 @@ pub fn diff(old: &Side, new: &Side, exceptions: &Exceptions, today: jiff::civil:
     Diff {
         old: (old.name.clone(), old.kind()),
         new: (new.name.clone(), new.kind()),
+        incomplete: (old.incomplete, new.incomplete),
         verdict: verdict(&changes, &settings),
         settings,
         changes,

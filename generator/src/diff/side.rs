@@ -8,7 +8,7 @@ use crate::policy::argument::ArgumentRule;
 use crate::policy::decide::Meaning;
 use crate::policy::{Action, Clause, Conflict, Errno, Policy, Rule};
 use crate::profile::Profile;
-use crate::recording::{Call, Recording};
+use crate::recording::{Call, Completeness, Recording};
 
 /// What a side is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +38,8 @@ pub struct Side {
     pub policy: Policy,
     /// Who made its calls, if that is known.
     pub evidence: Option<Evidence>,
+    /// Whether calls may be missing from it.
+    pub(super) incomplete: bool,
     /// Calls that it allows and that no ABI here has: of other machines, or of newer kernels.
     pub(super) unknown_calls: BTreeSet<String>,
     /// Architectures that it lists and that are no ABI here.
@@ -63,6 +65,7 @@ impl Side {
             name: name.into(),
             policy: profile.policy(native)?,
             evidence,
+            incomplete: false,
             unknown_calls: allowing
                 .flat_map(|entry| &entry.names)
                 .filter(|name| Abi::ALL.iter().all(|abi| abi.syscall_number(name).is_none()))
@@ -82,6 +85,7 @@ impl Side {
             name: name.into(),
             policy: called(recording),
             evidence: Some(Evidence::of(recording)),
+            incomplete: recording.completeness != Completeness::Complete,
             unknown_calls: BTreeSet::new(),
             unknown_architectures: BTreeSet::new(),
             kind: Kind::Recording,

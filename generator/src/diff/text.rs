@@ -22,6 +22,9 @@ impl fmt::Display for Diff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (old, new) = (one_line(&self.old.0), one_line(&self.new.0));
         writeln!(f, "{BOLD}{old} → {new}: {}{BOLD:#}", self.verdict.name())?;
+        for side in self.incomplete_sides() {
+            writeln!(f, "  {} is incomplete: calls are missing from it", one_line(side))?;
+        }
         for setting in &self.settings {
             let (before, after) = (one_line(&setting.before), one_line(&setting.after));
             writeln!(f, "  {}: {before} → {after}", setting.what)?;
