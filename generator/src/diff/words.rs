@@ -1,5 +1,7 @@
 //! Sets of arguments in words.
 
+use std::collections::BTreeSet;
+
 use crate::abi::Abi;
 use crate::decode;
 use crate::policy::argument::{ArgumentRule, How};
@@ -60,18 +62,22 @@ fn bits_of_value(abi: Abi, call: &str, index: usize) -> u64 {
     }
 }
 
-/// The same set, with cubes of a few neighbouring values taken apart into these.
+/// The same set, with cubes of a few neighbouring values taken apart into these. Cubes overlap, so that many
+/// parts may be the same.
 fn apart(cubes: &[Cube], abi: Abi, call: &str) -> Vec<Cube> {
     const FEW: u32 = 4;
-    let mut result = cubes.to_vec();
+    const PARTS: usize = 1024;
+    let mut whole: BTreeSet<Cube> = cubes.iter().copied().collect();
     for index in 0..6 {
         let bits = bits_of_value(abi, call, index);
-        while let Some(nth) = result.iter().position(|cube| {
+        let mut todo: Vec<Cube> = std::mem::take(&mut whole).into_iter().collect();
+        while let Some(cube) = todo.pop() {
             let mask = at(&cube.mask, index);
-            mask != 0 && mask & !bits == 0 && (1..=FEW).contains(&(bits & !mask).count_ones())
-        }) {
-            let cube = result.swap_remove(nth);
-            let free = bits & !at(&cube.mask, index);
+            let free = bits & !mask;
+            if mask == 0 || mask & !bits != 0 || !(1..=FEW).contains(&free.count_ones()) {
+                whole.insert(cube);
+                continue;
+            }
             let bit = 1 << free.trailing_zeros();
             for set in [0, bit] {
                 let mut half = cube;
@@ -81,16 +87,16 @@ fn apart(cubes: &[Cube], abi: Abi, call: &str) -> Vec<Cube> {
                     *mask |= bit;
                     *value |= set;
                 }
-                result.push(half);
+                todo.push(half);
             }
-            if result.len() > MOST {
+            if whole.len() + todo.len() > PARTS {
                 return cubes.to_vec();
             }
         }
     }
-    result.sort_by_key(|cube| (cube.value, cube.mask));
-    result.dedup_by_key(|cube| (cube.value, cube.mask));
-    result
+    let mut parts: Vec<Cube> = whole.into_iter().collect();
+    parts.sort_by_key(|cube| (cube.value, cube.mask));
+    parts
 }
 
 /// Single values of arguments, if that is all that the set is made of.
@@ -166,7 +172,11 @@ fn masks(cubes: &[Cube], abi: Abi, number: u32) -> String {
                 }
             };
         }
-        let bits = |bits| decode::value(abi, number, index, bits);
+        let bits = |bits| {
+            let text = decode::value(abi, number, index, bits);
+            let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+            if is_number { format!("{bits:#x}") } else { text }
+        };
         match (wanted, mask & !wanted) {
             (0, off) => format!("{name} without {}", bits(off)),
             (on, 0) => format!("{name} with {}", bits(on)),
@@ -214,6 +224,26 @@ mod tests {
         assert_eq!(words("socket", &[Clause::new(both)]), "(AF_INET, SOCK_STREAM)");
         let few: Vec<Clause> = [0, 1, 2, 3, 8].map(|command| on(1, low(command))).into();
         assert_eq!(words("fcntl", &few), "F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETOWN");
+    }
+
+    /// AF_INET and AF_INET6 differ in one bit, and so do their types: the parts of the set overlap.
+    #[test]
+    fn combinations_of_values_are_listed_one_by_one() {
+        let low = |value| Some(Predicate::MaskedEqual { mask: 0xffff_ffff, value });
+        let mut clauses = Vec::new();
+        for family in [1, 2, 10, 16] {
+            for kind in [1, 2, 3] {
+                for protocol in [0, 1, 6, 17] {
+                    let mut all = [None; 6];
+                    let kind = Predicate::MaskedEqual { mask: 0xfff7_f7ff, value: kind };
+                    (all[0], all[1], all[2]) = (low(family), Some(kind), low(protocol));
+                    clauses.push(Clause::new(all));
+                }
+            }
+        }
+        let text = words("socket", &clauses);
+        assert!(text.starts_with("(AF_UNIX, SOCK_STREAM, 0), (AF_UNIX, SOCK_STREAM, 1)"), "{text}");
+        assert!(text.ends_with("and 36 more"), "{text}");
     }
 
     #[test]
