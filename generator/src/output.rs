@@ -90,9 +90,9 @@ fn temporary(path: &Path) -> Result<tempfile::NamedTempFile, OutputError> {
         .permissions(std::fs::Permissions::from_mode(0o666))
         .tempfile_in(folder)
         .map_err(|error| {
-            // tempfile adds its own path to the message, which nobody knows or needs.
-            let kind = error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>());
-            unwritable(path, kind.map_or(error.kind(), io::Error::kind).into())
+            // tempfile adds its own path to the message, which nobody knows or needs. That the folder is not
+            // there is said as of any other file.
+            unwritable(path, folder.metadata().err().unwrap_or_else(|| error.kind().into()))
         })
 }
 
@@ -226,10 +226,13 @@ mod tests {
     fn an_unwritable_place_is_known_beforehand() {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().to_owned(), folder.path().join("no/such"), "/proc/x".into()] {
-            assert!(Output::from(path.clone()).check().is_err(), "{path:?}");
+            let error = Output::from(path.clone()).check().unwrap_err().to_string();
+            assert!(!error.contains("strait-"), "a name that nobody knows: {error}");
             assert!(Output::from(path.clone()).write(b"x").is_err(), "{path:?}");
         }
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+        let error = Output::from(folder.path().join("no/such")).check().unwrap_err().to_string();
+        assert!(error.contains("such: No such file or directory"), "{error}");
         Output::from(PathBuf::from("/dev/null")).check().unwrap();
         Output::from(PathBuf::from("/dev/null")).write(b"x").unwrap();
     }
