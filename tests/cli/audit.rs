@@ -130,6 +130,19 @@ fn sarif_points_to_lines() {
     assert_eq!(prints.len(), all, "no two findings are one");
 }
 
+/// Logs of CI obey lines that begin with two colons, terminals escape sequences.
+#[test]
+fn a_name_in_a_manifest_is_not_obeyed() {
+    let dir = with(
+        "kind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - {name: \"a\\e[2J\\n::error::b\", image: x}\n",
+    );
+    let outcome = audit(&dir, &["--require", "restricted"]).expect_exit(10).run();
+    for text in [&outcome.stdout, &outcome.stderr] {
+        assert!(text.contains("a\\u{1b}[2J\\n::error::b"), "{text}");
+        assert!(!text.lines().any(|line| line.starts_with("::")), "{text}");
+    }
+}
+
 #[test]
 fn a_level_can_be_required() {
     let dir = with(PODS);

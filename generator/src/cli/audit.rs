@@ -9,6 +9,7 @@ use clap::Args;
 use super::Ui;
 use super::exit::{self, Failure, Outcome};
 use super::manifests::{self, Edit, Source};
+use crate::foreign::one_line;
 use crate::manifest::audit::{Audit, Level, Shown, json, sarif};
 use crate::manifest::{Manifest, fix};
 use crate::output::Output;
@@ -126,6 +127,6 @@ fn judge(required: Option<Required>, audits: &[Audit], ui: &Ui) -> ExitCode {
     if below.is_empty() {
         return ExitCode::SUCCESS;
     }
-    ui.warn(format_args!("below {required}: {}", below.join(", ")));
+    ui.warn(format_args!("below {required}: {}", one_line(&below.join(", "))));
     ExitCode::from(exit::WIDER)
 }

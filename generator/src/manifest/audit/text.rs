@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Audit, Finding, Level, standard};
+use super::{Audit, ContainerLevel, Finding, Level, standard};
+use crate::foreign::one_line;
 
 /// An audit as text.
 #[derive(Clone, Copy, Debug)]
@@ -21,40 +22,40 @@ impl fmt::Display for Shown<'_> {
                 let severity = finding.rule.severity();
                 let id = finding.rule.id();
                 let who = who(finding);
-                writeln!(
-                    f,
-                    "{}:{}: {severity}: {who}: {} [{id}]",
-                    audit.file, finding.at, finding.message
-                )?;
+                let place = format!("{}:{}", audit.file, finding.at);
+                let line = format!("{place}: {severity}: {who}: {} [{id}]", finding.message);
+                writeln!(f, "{}", one_line(&line))?;
             }
         }
         for container in &audit.levels {
-            let (who, level) =
-                (format!("{}, {}", container.owner, container.container), container.level);
-            write!(f, "{}:{}: {who}: ", audit.file, container.at)?;
-            match container.after {
-                Some(after) if after != level => write!(f, "{level} → {after}")?,
-                _ => write!(f, "{level}")?,
-            }
-            let next = match container.reached() {
-                Level::Restricted => {
-                    writeln!(f, " (Pod Security Standards {})", standard::version())?;
-                    continue;
-                }
-                Level::Baseline => Level::Restricted,
-                Level::Privileged => Level::Baseline,
-            };
-            let mut asked: Vec<String> = Vec::new();
-            for obstacle in &container.obstacles {
-                let asks = format!("{}: {}", obstacle.field, obstacle.asks);
-                if !asked.contains(&asks) {
-                    asked.push(asks);
-                }
-            }
-            writeln!(f, "; {next} asks for {}", asked.join(", "))?;
+            let line = format!("{}:{}: {}", audit.file, container.at, level(container));
+            writeln!(f, "{}", one_line(&line))?;
         }
         Ok(())
     }
+}
+
+/// Which level a container reaches, and what the next one asks for.
+fn level(container: &ContainerLevel) -> String {
+    let changed = container.after.filter(|after| *after != container.level);
+    let changed = changed.map(|after| format!(" → {after}")).unwrap_or_default();
+    let reached =
+        format!("{}, {}: {}{changed}", container.owner, container.container, container.level);
+    let next = match container.reached() {
+        Level::Restricted => {
+            return format!("{reached} (Pod Security Standards {})", standard::version());
+        }
+        Level::Baseline => Level::Restricted,
+        Level::Privileged => Level::Baseline,
+    };
+    let mut asked: Vec<String> = Vec::new();
+    for obstacle in &container.obstacles {
+        let asks = format!("{}: {}", obstacle.field, obstacle.asks);
+        if !asked.contains(&asks) {
+            asked.push(asks);
+        }
+    }
+    format!("{reached}; {next} asks for {}", asked.join(", "))
 }
 
 fn who(finding: &Finding) -> String {
