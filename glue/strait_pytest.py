@@ -2,11 +2,15 @@
 
 import os
 import subprocess
+import sys
 
 
 def mark(name):
     if os.environ.get("STRAIT_MARK"):
-        subprocess.run([os.environ.get("STRAIT", "strait"), "mark", name], check=False)
+        try:
+            subprocess.run([os.environ.get("STRAIT", "strait"), "mark", name], check=False)
+        except OSError as error:
+            print(f"strait mark: {error}", file=sys.stderr)
 
 
 def pytest_collection_finish():

@@ -209,3 +209,24 @@ fn nothing_is_marked_and_nothing_fails_where_nobody_records() {
     assert!(said.contains("ok 2 makes a pipe") && said.contains("PASS: TestMakesAPipe"), "{said}");
     assert!(!said.contains("strait"), "{said}");
 }
+
+/// The recorder may have ended, or `strait` be in no PATH: the tests are none the worse.
+#[test]
+fn a_mark_that_is_not_taken_is_said_and_changes_no_result() {
+    kernel::require("bats", "bats");
+    kernel::require("py.test-3", "python3-pytest");
+    let dir = go_package();
+    for strait in [STRAIT, "no-such-strait"] {
+        let script =
+            "export STRAIT_MARK=$PWD/gone; cp /bin/sh app-1234; cp $FIXTURES/test_app.py .;
+             $GLUE/nextest.sh ./app-1234 -c : --exact tests::nothing;
+             echo '<testsuite name=\"web\"/>' >report.xml; $GLUE/junit.sh report.xml;
+             TMPDIR=. bats $FIXTURES/app.bats;
+             PYTHONPATH=$GLUE /usr/bin/python3 -B -m pytest -q -s -p strait_pytest \
+                 -p no:cacheprovider test_app.py;
+             go test -vet=off -count=1 -v -exec $GLUE/go-exec.sh .;
+             go test -vet=off -count=1 -json . | $GLUE/go-test.sh";
+        let said = run(dir.path(), &format!("export STRAIT={strait}; {script}"));
+        assert!(said.contains(if strait == STRAIT { "cannot reach" } else { strait }), "{said}");
+    }
+}
