@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use crate::abi::Abi;
 use crate::decode::{self, Pattern};
-use crate::diff::{Risk, called, describe_arguments, past, risk_of};
+use crate::diff::{Risk, called, describe_arguments, let_through, past, risk_of};
 use crate::evidence::{Evidence, Seen};
 use crate::foreign::one_line;
 use crate::policy::argument::ArgumentRule;
@@ -82,11 +82,6 @@ pub fn profile(
         };
     }
     Ok(text)
-}
-
-fn let_through(parts: &[(Action, Set)]) -> Set {
-    let sets = parts.iter().filter(|(action, _)| action.lets_through());
-    Set::union(sets.map(|(_, set)| set.clone()).collect())
 }
 
 /// Whether a call that was made is one of those that are asked about, as far as its arguments were kept.

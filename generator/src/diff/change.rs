@@ -24,7 +24,8 @@ pub(super) struct UseOf {
     pub partial: BTreeSet<usize>,
 }
 
-fn let_through(parts: &[(Action, Set)]) -> Set {
+/// The arguments with which a call is let through.
+pub(crate) fn let_through(parts: &[(Action, Set)]) -> Set {
     let sets = parts.iter().filter(|(action, _)| action.lets_through());
     Set::union(sets.map(|(_, set)| set.clone()).collect())
 }

@@ -27,6 +27,7 @@ use crate::policy::Action;
 use crate::policy::decide::{ChangeKind, Comparison, Witness};
 
 pub use allow::{Exception, Exceptions};
+pub(crate) use change::let_through;
 pub(crate) use risk::of as risk_of;
 pub use risk::{Level, Risk};
 pub use side::{Kind, Side, called, native};
