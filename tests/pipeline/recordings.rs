@@ -58,7 +58,7 @@ fn kind() -> impl Strategy<Value = TargetKind> {
         || prop::sample::select(vec!["", "web-1", "sha256:00", "1.1.5"]).prop_map(str::to_owned);
     let labels = prop::collection::btree_map("[a-z.]{1,9}", ".{0,9}", 0..3);
     let texts = (text(), text(), text(), text());
-    let container = (texts, labels, any::<u64>(), any::<bool>(), any::<bool>()).prop_map(
+    let container = (texts, labels, any::<Option<u64>>(), any::<bool>(), any::<bool>()).prop_map(
         |((id, name, image, runtime), labels, bounding_set, no_new_privs, filtered)| Container {
             id,
             engine: "docker".to_owned(),

@@ -28,6 +28,7 @@ use std::collections::BTreeSet;
 use arguments::Filters;
 
 use crate::abi::Abi;
+use crate::foreign::one_line;
 use crate::policy::argument::Level;
 use crate::policy::baseline::{Baseline, Context, KernelVersion};
 use crate::policy::{Action, Capability, Errno};
@@ -143,10 +144,7 @@ pub fn generate(recordings: &[Recording], options: &Options) -> Result<Generated
 /// The capabilities that a recorded container could have had; `None` if they are not known.
 fn bounding_set(recording: &Recording) -> Option<BTreeSet<Capability>> {
     match &recording.target.kind {
-        TargetKind::Container(container) => {
-            let set = Capability::from_mask(container.bounding_set);
-            (!set.is_empty()).then_some(set)
-        }
+        TargetKind::Container(container) => container.bounding_set.map(Capability::from_mask),
         TargetKind::Command | TargetKind::Processes => None,
     }
 }
@@ -163,7 +161,7 @@ fn bounding_sets(recordings: &[Recording]) -> BTreeSet<Capability> {
 ///
 /// [`GenerateError::Empty`], [`GenerateError::NotStarted`] and [`GenerateError::Incomplete`].
 pub fn check(recording: &Recording, options: &Options) -> Result<(), GenerateError> {
-    let name = || recording.target.name.clone();
+    let name = || one_line(&recording.target.name);
     if recording.is_empty() {
         return Err(GenerateError::Empty { name: name() });
     }

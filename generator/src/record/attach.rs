@@ -244,7 +244,7 @@ fn with_status(container: Container, pid: u32) -> Container {
     };
     Container {
         no_new_privs: field("NoNewPrivs:") == "1",
-        bounding_set: u64::from_str_radix(field("CapBnd:"), 16).unwrap_or_default(),
+        bounding_set: u64::from_str_radix(field("CapBnd:"), 16).ok(),
         filtered: field("Seccomp:") == "2",
         ..container
     }

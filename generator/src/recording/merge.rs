@@ -315,7 +315,10 @@ fn add_target(sum: &mut Target, more: Target, first: bool) {
             runtime_version: united(&one.runtime_version, &other.runtime_version),
             profile: united(&one.profile, &other.profile),
             no_new_privs: one.no_new_privs && other.no_new_privs,
-            bounding_set: one.bounding_set | other.bounding_set,
+            bounding_set: [one.bounding_set, other.bounding_set]
+                .into_iter()
+                .flatten()
+                .reduce(|a, b| a | b),
             filtered: one.filtered && other.filtered,
             ..if first { (**other).clone() } else { (**one).clone() }
         }),

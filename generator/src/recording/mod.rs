@@ -136,8 +136,8 @@ pub struct Container {
     pub runtime_version: String,
     /// Whether the main process has `no_new_privs`.
     pub no_new_privs: bool,
-    /// Capability bounding set of the main process, as the kernel's bit mask.
-    pub bounding_set: u64,
+    /// Capability bounding set of the main process, as the kernel's bit mask, if it is known.
+    pub bounding_set: Option<u64>,
     /// Whether a seccomp filter was active.
     pub filtered: bool,
     /// The profile that the engine says was used: `default`, `unconfined` or a path.

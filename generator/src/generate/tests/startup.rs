@@ -67,7 +67,7 @@ fn what_only_a_runtime_called_is_no_workload() {
 #[test]
 fn the_summary_says_who_starts_it_and_what_that_takes() {
     let mut recording = under_crun();
-    of(&mut recording).bounding_set = 0xa804_25fb | 1 << 12;
+    of(&mut recording).bounding_set = Some(0xa804_25fb | 1 << 12);
     let keyctl = Abi::X86_64.syscall_number("keyctl").unwrap();
     recording.refused = BTreeMap::from([
         ((Abi::X86_64, keyctl, Some(1)), 3),
@@ -160,8 +160,10 @@ fn a_container_keeps_the_capabilities_it_was_recorded_with() {
         ["settimeofday", "chroot"].map(|name| allows(&generated, name))
     };
     assert_eq!(made(&recording, &options(None)), [false, true], "not known: Docker's default");
-    of(&mut recording).bounding_set = 1 << 25;
+    of(&mut recording).bounding_set = Some(1 << 25);
     assert_eq!(made(&recording, &options(None)), [true, false]);
+    of(&mut recording).bounding_set = Some(0);
+    assert_eq!(made(&recording, &options(None)), [false, false], "all were dropped");
     assert_eq!(made(&recording, &options(Some(Capability::docker_default()))), [false, true]);
 }
 
@@ -186,7 +188,8 @@ fn containers() -> impl Strategy<Value = Recording> {
     let phases = prop::sample::subsequence(vec![Phase::Runtime, Phase::Running], 1..=2);
     let calls = prop::collection::vec((0..470u32, phases), 1..40);
     let runtime = prop::sample::select(vec!["", "runc", "crun", "youki", "other"]);
-    let masks = prop::sample::select(vec![0, 0xa804_25fb, 1 << 12, u64::MAX]);
+    let masks =
+        prop::sample::select(vec![None, Some(0), Some(0xa804_25fb), Some(1 << 12), Some(u64::MAX)]);
     (calls, runtime, any::<bool>(), masks).prop_map(|(calls, runtime, no_new_privs, mask)| {
         let mut recording = container(runtime, &[], &["execve"]);
         *of(&mut recording) = Container {

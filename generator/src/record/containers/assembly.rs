@@ -138,7 +138,7 @@ impl Assembly {
 fn of_kernel(described: Container, container: &probe_common::Container) -> Container {
     Container {
         no_new_privs: container.no_new_privs == 1,
-        bounding_set: container.bounding_set,
+        bounding_set: Some(container.bounding_set),
         filtered: container.filtered == 1,
         ..described
     }

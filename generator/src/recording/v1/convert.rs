@@ -232,7 +232,10 @@ impl file::Container {
             runtime: container.runtime,
             runtime_version: container.runtime_version,
             no_new_privs: container.no_new_privs,
-            bounding_set: format!("{:016x}", container.bounding_set),
+            bounding_set: container
+                .bounding_set
+                .map(|mask| format!("{mask:016x}"))
+                .unwrap_or_default(),
             filtered: container.filtered,
             profile: container.profile,
         }
@@ -240,12 +243,12 @@ impl file::Container {
 
     fn into_model(self) -> Result<Container, ReadError> {
         let bounding_set = match self.bounding_set.as_str() {
-            "" => 0,
-            digits => u64::from_str_radix(digits, 16).map_err(|_| {
+            "" => None,
+            digits => Some(u64::from_str_radix(digits, 16).map_err(|_| {
                 ReadError::Inconsistent(format!(
                     "`target.container.bounding_set` is `{digits}`, and not a hexadecimal number"
                 ))
-            })?,
+            })?),
         };
         Ok(Container {
             id: self.id,

@@ -103,7 +103,7 @@ pub(super) struct Container {
     pub runtime: String,
     pub runtime_version: String,
     pub no_new_privs: bool,
-    /// Sixteen hexadecimal digits, as in `/proc/PID/status`.
+    /// Sixteen hexadecimal digits, as in `/proc/PID/status`; empty if it is not known.
     pub bounding_set: String,
     pub filtered: bool,
     pub profile: String,
