@@ -61,6 +61,19 @@ fn the_profile_reads_like_this() {
 }
 
 #[test]
+fn a_terminal_obeys_no_name_in_the_summary() {
+    let mut recording = named(Abi::X86_64, &["execve"]);
+    recording.target.name = "\x1b[2Japp".to_owned();
+    recording.completeness = Completeness::Incomplete(Losses { calls: 1, ..Losses::default() });
+    let options = Options { allow_incomplete: true, ..Options::default() };
+    let text = generate(&[recording.clone()], &options).unwrap().summary.to_string();
+    let error = generate(&[recording], &Options::default()).unwrap_err().to_string();
+    for text in [text, error] {
+        assert!(!text.contains('\x1b') && text.contains("app"), "{text}");
+    }
+}
+
+#[test]
 fn the_summary_reads_like_this() {
     insta::assert_snapshot!(made_of(&[sample()]).summary.to_string());
 }

@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::abi::Abi;
 use crate::decode;
+use crate::foreign::one_line;
 use crate::policy::fallback::{self, Judgement};
 use crate::policy::{Errno, Policy};
 use crate::record::{ContainersOutcome, Outcome, Refusal, Status};
@@ -162,7 +163,7 @@ impl fmt::Display for Refused {
             Some(errno) => write!(f, " = {errno}")?,
             None => f.write_str(" = killed")?,
         }
-        write!(f, "  by {}", self.program)?;
+        write!(f, "  by {}", one_line(&self.program))?;
         if let Some(container) = &self.container {
             write!(f, " in {container}")?;
         }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::super::arguments::Unfiltered;
 use super::{LeftOut, Refused, Summary};
+use crate::foreign::one_line;
 
 /// Columns of a line.
 const WIDTH: usize = 96;
@@ -16,7 +17,7 @@ const MOST_REFUSED: usize = 20;
 fn paragraph(f: &mut fmt::Formatter<'_>, heading: &str, text: &str) -> fmt::Result {
     write!(f, "\n{heading}")?;
     let mut column = heading.len();
-    for word in text.split(' ') {
+    for word in one_line(text).split(' ') {
         if column + 1 + word.len() > WIDTH {
             write!(f, "\n    {word}")?;
             column = 4 + word.len();
@@ -103,7 +104,7 @@ impl fmt::Display for Summary {
         write!(
             f,
             "{}: {}, {}",
-            self.targets.join(", "),
+            one_line(&self.targets.join(", ")),
             plural(recordings, "recording"),
             plural(self.calls, "call"),
         )?;
