@@ -3,7 +3,8 @@
 //! Two things tell a container: the name of its cgroup, which engines choose in few ways, and the
 //! name of the task that is about to become it, since runtimes name theirs. A container without a
 //! filter is first seen when it has become its program; then its monitor, or the state that its runtime
-//! keeps, is asked whether the cgroup is named by a container's id. Neither systemd services
+//! keeps, is asked whether the cgroup is named by a container's id, and where the cgroup lies tells if these
+//! are gone. Neither systemd services
 //! with `PrivateTmp=` (`(nginx)` in `nginx.service`) nor snaps, Flatpak, bubblewrap or browsers' sandboxes
 //! have one of them, unless they run *inside* a container, and then they are part of it.
 
@@ -69,6 +70,9 @@ const RUNTIMES: [(&str, &str); 5] = [
     ("youki", "youki"),
 ];
 
+/// Those by which a cgroup of a container that was started by hand is named.
+const HAND_RUNTIMES: [&str; 3] = ["runc", "crun", "youki"];
+
 /// Which container a task belongs to; `None` if it is not in one.
 ///
 /// Reads `/proc` if the sighting has no cgroups, or if they give no id.
@@ -78,27 +82,44 @@ pub fn identify(sighting: &Sighting) -> Option<Identity> {
     } else {
         vec![sighting.cgroups.clone()]
     };
-    among(sighting, &hierarchies).or_else(|| {
-        let monitors = lineage::of(sighting.pid);
-        match runtime_of(&sighting.comm) {
-            // A runtime that was told to use no cgroup leaves its caller's.
-            Some(runtime) => {
-                let id = monitors.into_iter().find_map(|monitor| monitor.id);
-                let id = id.unwrap_or_else(|| format!("pid-{}", sighting.pid));
-                Some(Identity { id, engine: None, runtime: Some(runtime), pid: sighting.pid })
-            }
-            None => {
-                let own = cgroup::of_process(std::process::id());
-                without_runtime(sighting, &hierarchies, &monitors, &own, Path::new("/"))
-            }
+    let root = Path::new("/");
+    match among(sighting, &hierarchies) {
+        Some(found) if found.engine.is_some() || is_id(&found.id) => Some(found),
+        found => by_others(sighting, &hierarchies, found, root),
+    }
+}
+
+/// What names alone do not tell of a container that was started by hand.
+fn by_others(
+    sighting: &Sighting,
+    hierarchies: &[Vec<String>],
+    found: Option<Identity>,
+    root: &Path,
+) -> Option<Identity> {
+    let monitors = lineage::of(sighting.pid);
+    if let Some(found) = found {
+        let id = hierarchies.iter().find_map(|names| in_scope(names, &monitors, root));
+        return Some(Identity { id: id.unwrap_or_else(|| found.id.clone()), ..found });
+    }
+    match runtime_of(&sighting.comm) {
+        // A runtime that was told to use no cgroup leaves its caller's.
+        Some(runtime) => {
+            let id = monitors.into_iter().find_map(|monitor| monitor.id);
+            let id = id.unwrap_or_else(|| format!("pid-{}", sighting.pid));
+            Some(Identity { id, engine: None, runtime: Some(runtime), pid: sighting.pid })
         }
-    })
+        None => {
+            let own = cgroup::of_process(std::process::id());
+            without_runtime(sighting, hierarchies, &monitors, &own, root)
+        }
+    }
 }
 
 /// A container that was started by hand, and that has become its program already, as one without a
 /// filter has when it is first seen: its monitor has the id by which the cgroup is named, or a runtime
 /// keeps the state of such a container. Both may be gone after some milliseconds; then the cgroup tells
-/// by being where runtimes make theirs, right below the root, unless it is that of the recorder, `own`.
+/// by having a runtime's name, or by being where runtimes make theirs and systemd makes none, unless it is
+/// that of the recorder, `own`.
 fn without_runtime(
     sighting: &Sighting,
     hierarchies: &[Vec<String>],
@@ -106,27 +127,60 @@ fn without_runtime(
     own: &[Vec<String>],
     root: &Path,
 ) -> Option<Identity> {
-    let is_of_monitor = |id: &String| monitors.iter().any(|by| by.id.as_ref() == Some(id));
     let is_own = |names: &[String]| own.iter().any(|own| own == names);
     hierarchies.iter().find_map(|names| {
+        let identity = |id, engine| Identity { id, engine, runtime: None, pid: sighting.pid };
+        if let Some(id) = in_scope(names, monitors, root) {
+            return Some(identity(id, None));
+        }
         let (id, engine) = by_hand(names, None)?;
-        let is_known = engine.is_some()
-            || is_of_monitor(&id)
-            || bundle::has_state(root, &id)
-            || (is_below_root(names) && !is_own(names));
-        is_known.then_some(Identity { id, engine, runtime: None, pid: sighting.pid })
+        let is_certain = engine.is_some()
+            || is_known(&id, monitors, root)
+            || is_named_by_runtime(names)
+            || (is_no_unit(names) && !is_own(names));
+        is_certain.then(|| identity(id, engine))
     })
 }
 
-/// Whether it is `/ID` or crun's `/ID/container`. systemd, which has units there, has none but slices and
-/// `init.scope`.
-fn is_below_root(names: &[String]) -> bool {
-    let leaf = match names {
-        [leaf] => leaf,
-        [container, leaf] if container == "container" => leaf,
-        _ => return false,
+/// Whether there is a container with this id.
+fn is_known(id: &str, monitors: &[Monitor], root: &Path) -> bool {
+    monitors.iter().any(|by| by.id.as_deref() == Some(id)) || bundle::has_state(root, id)
+}
+
+/// The id in `PREFIX-ID.scope`, for any prefix: whoever makes a container with systemd's driver chooses one.
+/// Both may have dashes, so that it takes somebody who knows the container.
+fn in_scope(names: &[String], monitors: &[Monitor], root: &Path) -> Option<String> {
+    let unit = leaf(names)?.0.strip_suffix(".scope")?;
+    let ids = unit.match_indices('-').map(|(at, _)| &unit[at + 1..]);
+    ids.filter(|id| !id.is_empty()).find(|id| is_known(id, monitors, root)).map(str::to_owned)
+}
+
+/// Whether it is `runc-ID.scope` or `:youki:ID`, or as the other runtimes call theirs.
+fn is_named_by_runtime(names: &[String]) -> bool {
+    let Some((leaf, _)) = leaf(names) else { return false };
+    let is_of = |runtime: &str| {
+        let scope = leaf.strip_prefix(runtime).is_some_and(|rest| rest.starts_with('-'));
+        scope && leaf.ends_with(".scope") || leaf.starts_with(&format!(":{runtime}:"))
     };
-    !leaf.ends_with(".scope")
+    HAND_RUNTIMES.into_iter().any(is_of)
+}
+
+/// Whether it is `/ID`, crun's `/ID/container`, or right below a slice, where runtimes on cgroup v2 make theirs
+/// beside the unit that they are called in. systemd, which has units there, has nothing else.
+fn is_no_unit(names: &[String]) -> bool {
+    let Some((leaf, above)) = leaf(names) else { return false };
+    let is_in_place = above.first().is_none_or(|parent| parent.ends_with(".slice"));
+    is_in_place && !leaf.ends_with(".scope")
+}
+
+/// The name that is the container's, and those above it: crun has the container in one of its own on
+/// cgroup v2.
+fn leaf(names: &[String]) -> Option<(&str, &[String])> {
+    match names {
+        [container, leaf, above @ ..] if container == "container" => Some((leaf, above)),
+        [leaf, above @ ..] => Some((leaf, above)),
+        [] => None,
+    }
 }
 
 /// The same, from names alone.
@@ -190,18 +244,13 @@ fn is_build_id(text: &str) -> bool {
 /// depends on the runtime: `/ID` (runc, crun), `/ID/container` (crun on cgroup v2), `runc-ID.scope` with the systemd
 /// driver, `/:youki:ID` (youki). Without a runtime's name any of them may have named it.
 fn by_hand(names: &[String], runtime: Option<&str>) -> Option<(String, Option<EngineKind>)> {
-    let mut names = names.iter().map(String::as_str).filter(|name| !name.is_empty());
-    let mut leaf = names.next()?;
-    let mut parent = names.next();
-    if leaf == "container" && parent.is_some() {
-        leaf = parent?;
-        parent = names.next();
-    }
+    let (leaf, above) = leaf(names)?;
+    let parent = above.first().map(String::as_str);
     if is_callers(leaf) {
         return None;
     }
-    let runtimes = ["runc", "crun", "youki"].into_iter();
-    let mut runtimes = runtimes.filter(|name| runtime.is_none_or(|runtime| runtime == *name));
+    let mut runtimes =
+        HAND_RUNTIMES.into_iter().filter(|name| runtime.is_none_or(|runtime| runtime == *name));
     let id = match leaf.strip_suffix(".scope") {
         Some(unit) => runtimes
             .find_map(|runtime| unit.strip_prefix(runtime)?.strip_prefix('-'))
@@ -213,7 +262,7 @@ fn by_hand(names: &[String], runtime: Option<&str>) -> Option<(String, Option<En
     let engine = match runtime {
         Some(_) => PARENTS.iter().find(|(of, _)| Some(*of) == parent).map(|(_, engine)| *engine),
         // Others may well call a cgroup so, but not right below the root.
-        None if names.next().is_some() => None,
+        None if above.len() > 1 => None,
         None => parent.filter(|parent| NAMESPACES.contains(parent)).map(|_| EngineKind::Containerd),
     };
     Some((id.to_owned(), engine))
@@ -221,7 +270,7 @@ fn by_hand(names: &[String], runtime: Option<&str>) -> Option<(String, Option<En
 
 /// Cgroups that are no container's own: the one in which its caller runs.
 fn is_callers(leaf: &str) -> bool {
-    const UNITS: [&str; 3] = [".service", ".slice", ".mount"];
+    const UNITS: [&str; 5] = [".service", ".slice", ".mount", ".socket", ".swap"];
     const SCOPES: [&str; 4] = ["session-", "run-", "app-", "init."];
     UNITS.iter().any(|suffix| leaf.ends_with(suffix))
         || leaf.ends_with(".scope") && SCOPES.iter().any(|prefix| leaf.starts_with(prefix))

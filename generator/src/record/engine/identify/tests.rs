@@ -123,10 +123,20 @@ fn a_container_without_a_filter_is_known_by_its_monitor_or_its_state() {
     assert_eq!(found("/:youki:plain1", &monitor), known("plain1"));
     assert_eq!(found("/plain1", &[]), known("plain1"));
     assert_eq!(found("/plain1/container", &[]), known("plain1"));
+    assert_eq!(found("/system.slice/plain1", &[]), known("plain1"));
+    assert_eq!(found("/user.slice/user-0.slice/plain1/container", &[]), known("plain1"));
+    assert_eq!(found("/system.slice/runc-my-web.scope", &[]), known("my-web"));
+    assert_eq!(found("/system.slice/crun-web.scope/container", &[]), known("web"));
+    assert_eq!(found("/system.slice/ctr-plain1.scope", &monitor), known("plain1"));
     for path in [
         "/a/plain1",
         "/a/plain2",
         "/mine",
+        "/system.slice/ctr-plain1.scope",
+        "/system.slice/nginx.socket",
+        "/system.slice/run-u7.scope",
+        "/machine.slice/machine-web.scope/payload",
+        "/system.slice/nginx.service/worker",
         "/",
         "/init.scope",
         "/x.scope",
@@ -142,6 +152,25 @@ fn a_container_without_a_filter_is_known_by_its_monitor_or_its_state() {
     assert_eq!(found("/default/redis", &[]), of_containerd);
     assert_eq!(found("/a.slice/default/redis", &[]), None);
     assert_eq!(found("/default/redis.service", &[]), None);
+}
+
+#[test]
+fn a_scope_may_have_any_prefix() {
+    let root = tempfile::tempdir().unwrap();
+    let state = root.path().join("run/containerd/runc/default/my-web");
+    std::fs::create_dir_all(&state).unwrap();
+    std::fs::write(state.join("state.json"), "{}").unwrap();
+    let id = |leaf: &str| {
+        let sighting =
+            Sighting { pid: u32::MAX, comm: "runc:[2:INIT]".into(), cgroups: Vec::new() };
+        let names = [vec![leaf.to_owned(), "system.slice".to_owned()]];
+        let found = among(&sighting, &names);
+        by_others(&sighting, &names, found, root.path()).unwrap().id
+    };
+    assert_eq!(id("a-prefix-my-web.scope"), "my-web");
+    assert_eq!(id("runc-my-web.scope"), "my-web");
+    assert_eq!(id("a-prefix-db.scope"), "a-prefix-db");
+    assert_eq!(id("x-my-web"), "x-my-web");
 }
 
 #[test]
