@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Description, docker};
+use super::{Description, EngineKind, docker};
 use crate::recording::Container;
 
 /// Folders in which a container's bundle is named by its id. A `*` is any one folder.
@@ -164,6 +164,8 @@ const IMAGES: [&str; 4] = [
     "nerdctl/image-name",
     "org.opencontainers.image.ref.name",
 ];
+/// What podman was told with `--security-opt seccomp=` (podman `libpod/define/annotations.go`).
+const PODMANS_PROFILE: &str = "io.podman.annotations.seccomp";
 /// The label that Kubernetes gives, and the annotations that stand for it.
 const LABELS: [(&str, &[&str]); 3] = [
     ("io.kubernetes.container.name", &["io.kubernetes.cri.container-name"]),
@@ -175,8 +177,8 @@ fn describe_config(config: Config, id: &str, path: &Path) -> Description {
     let Config { process, annotations, linux, mounts: _ } = config;
     let first = |keys: &[&str]| keys.iter().find_map(|key| annotations.get(*key)).cloned();
     let engine = match annotations.get("io.container.manager").map(String::as_str) {
-        Some("libpod") => "podman",
-        Some("cri-o") => "cri-o",
+        Some("libpod") => EngineKind::Podman.name(),
+        Some("cri-o") => EngineKind::Crio.name(),
         _ => "",
     };
     let mut labels = std::collections::BTreeMap::new();
@@ -198,7 +200,14 @@ fn describe_config(config: Config, id: &str, path: &Path) -> Description {
             })
             .map(|(key, value)| (key.clone(), value.clone())),
     );
-    let profile = if linux.seccomp.is_none() { "unconfined" } else { "" };
+    let profile = match annotations.get(PODMANS_PROFILE) {
+        _ if linux.seccomp.is_none() => "unconfined",
+        Some(chosen) => chosen,
+        // So does podman itself answer who asks for it.
+        None if engine == EngineKind::Podman.name() => "default",
+        None => "",
+    };
+    let profile = profile.to_owned();
     Description {
         container: Container {
             id: id.to_owned(),
@@ -207,7 +216,7 @@ fn describe_config(config: Config, id: &str, path: &Path) -> Description {
             image: first(&IMAGES).unwrap_or_default(),
             labels,
             no_new_privs: process.no_new_privileges,
-            profile: profile.to_owned(),
+            profile,
             ..Container::default()
         },
         command: process.args,
@@ -292,6 +301,23 @@ mod tests {
         let found = describe_config(serde_json::from_str(pause).unwrap(), "x", Path::new("/c"));
         assert_eq!(found.container.labels["io.kubernetes.container.name"], "POD");
         assert_eq!(found.container.engine, "cri-o");
+    }
+
+    #[test]
+    fn podman_keeps_what_it_was_told_about_the_profile() {
+        let profile = |annotation: &str, linux: &str| {
+            let text = format!(
+                r#"{{"annotations": {{"io.container.manager": "libpod"{annotation}}}, "linux": {linux}}}"#
+            );
+            let config = serde_json::from_str(&text).unwrap();
+            describe_config(config, "x", Path::new("/c")).container.profile
+        };
+        let chosen = r#", "io.podman.annotations.seccomp": "web.json""#;
+        let filter = r#"{"seccomp": {"defaultAction": "SCMP_ACT_ERRNO"}}"#;
+        assert_eq!(profile("", filter), "default");
+        assert_eq!(profile(chosen, filter), "web.json");
+        assert_eq!(profile("", "{}"), "unconfined");
+        assert_eq!(profile(chosen, "{}"), "unconfined");
     }
 
     #[test]
