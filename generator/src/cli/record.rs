@@ -219,14 +219,18 @@ pub fn describe(recording: &Recording, ui: &Ui) {
     let Recording { completeness, calls, programs, started, finished, .. } = recording;
     let of_abis: Vec<_> =
         calls.iter().map(|(abi, calls)| format!("{} {abi}", calls.len())).collect();
-    ui.say(format_args!(
-        "recorded {} system calls ({} different: {}) of {} in {:.1} s",
-        recording.total(),
-        calls.values().map(std::collections::BTreeMap::len).sum::<usize>(),
-        of_abis.join(", "),
-        plural(programs.len(), "program"),
-        finished.duration_since(*started).as_secs_f64(),
-    ));
+    let seconds = finished.duration_since(*started).as_secs_f64();
+    if of_abis.is_empty() {
+        ui.say(format_args!("recorded no system call in {seconds:.1} s"));
+    } else {
+        ui.say(format_args!(
+            "recorded {} system calls ({} different: {}) of {} in {seconds:.1} s",
+            recording.total(),
+            calls.values().map(std::collections::BTreeMap::len).sum::<usize>(),
+            of_abis.join(", "),
+            plural(programs.len(), "program"),
+        ));
+    }
     if let Completeness::Incomplete(losses) = completeness {
         for line in losses.describe() {
             ui.warn(format_args!("incomplete: {line}"));

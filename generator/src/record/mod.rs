@@ -182,6 +182,9 @@ impl fmt::Display for Notice {
                 write!(f, "the command has ended, but {tasks} tasks that it started still run; ")?;
                 write_limit(f, *limit)
             }
+            Self::Attached(1) => {
+                f.write_str("attached to 1 task; recording until it ends, Ctrl-C stops")
+            }
             Self::Attached(tasks) => {
                 write!(f, "attached to {tasks} tasks; recording until they end, Ctrl-C stops")
             }
