@@ -1,5 +1,5 @@
 //! Other kernels, each in a virtual machine: what Strait reads from the running kernel lies elsewhere there,
-//! and what the kernel offers is less.
+//! and what the kernel offers is less. And another machine: one that systemd runs.
 //!
 //! Boots every kernel that `cargo xtask setup` has downloaded below `target/`, and fails without any; and,
 //! run by `cargo xtask test --arm64`, one of arm64.
@@ -13,20 +13,25 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod image;
 mod machine;
 mod platform;
+mod systemd;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
-use serde_json::Value;
+use serde_json::{Value, json as value};
 use strait::abi::Abi;
+use strait::profile::Architecture;
 use strait::recording::{Completeness, Recording, Start, TargetKind, v1};
 
-use machine::{boot, marker};
+use image::{Image, marker};
+use machine::boot;
 use platform::{Platform, tools};
+use support::fixtures::Fixture;
 
 /// Names a `strait` that was built for arm64.
 const ARM64: &str = "STRAIT_ARM64";
@@ -59,9 +64,26 @@ fn versions() -> BTreeSet<String> {
     kernels
 }
 
+/// Runs `run.sh` as the first process, with what it needs.
+fn image(platform: &Platform) -> Image<'_> {
+    let filter = value!({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "architectures": [Architecture::from(platform.abi()).name()],
+        "syscalls": [{"names": ["vhangup"], "action": "SCMP_ACT_ERRNO"}],
+    });
+    let image = Image::new(platform, &filter);
+    image.add_program(&platform.program("crun"));
+    for fixture in ["arguments", "attack"] {
+        image.add_program(&platform.build(Fixture::Dynamic(fixture)));
+    }
+    image.add_script("run.sh", "sbin/init");
+    image
+}
+
 fn all_works_on(platform: &Platform, kernel: &Path) -> String {
     let abi = platform.abi();
-    let out = boot(platform, kernel);
+    // The shell in the guest finds what the kernel does not know in its environment.
+    let out = boot(kernel, &image(platform), &format!("marker={}", marker(abi)));
     let out = out.path();
     let release = read(&out.join("release")).trim().to_owned();
     let steps = ["record", "generate", "verify", "attack", "containers", "profile", "enforce"];
@@ -110,9 +132,20 @@ fn main() -> ExitCode {
             all_works_on(&Platform::Arm64(strait.into()), &tools("arm64/kernel"));
             Ok(())
         })],
-        None => versions().into_iter().map(of_version).collect(),
+        None => on_this_platform(),
     };
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn on_this_platform() -> Vec<Trial> {
+    let versions = versions();
+    // Their order is that of their names, and any of them will do.
+    let any = versions.last().map(|version| tools("kernels").join(version)).unwrap();
+    let systemd = Trial::test("docker_works_with_the_cgroups_of_systemd", move || {
+        systemd::docker_works_with_the_cgroups_of_systemd(&any);
+        Ok(())
+    });
+    versions.into_iter().map(of_version).chain([systemd]).collect()
 }
 
 fn of_version(version: String) -> Trial {

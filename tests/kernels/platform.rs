@@ -1,7 +1,6 @@
 //! What machines are: this one's kind with the programs that are installed here, or arm64 with those that
 //! `cargo xtask test --arm64` has downloaded and built.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,12 +11,16 @@ use crate::support::fixtures::Fixture;
 use crate::support::run::STRAIT;
 
 /// What programs are made for, and with.
+#[derive(Debug)]
 pub enum Platform {
     /// x86-64, and the programs of this machine.
     X86_64,
     /// arm64, with this `strait`.
     Arm64(PathBuf),
 }
+
+/// Where programs are.
+const PROGRAMS: [&str; 4] = ["usr/bin", "usr/sbin", "bin", "sbin"];
 
 /// Where the loader and libraries are on arm64.
 const LIBRARIES: [&str; 3] = ["lib", "lib/aarch64-linux-gnu", "usr/lib/aarch64-linux-gnu"];
@@ -28,6 +31,7 @@ pub fn tools(name: &str) -> PathBuf {
 }
 
 impl Platform {
+    /// The ABI of its programs.
     pub const fn abi(&self) -> Abi {
         match self {
             Self::X86_64 => Abi::X86_64,
@@ -59,6 +63,7 @@ impl Platform {
         }
     }
 
+    /// The `strait` that is tested.
     pub fn strait(&self) -> &Path {
         match self {
             Self::X86_64 => Path::new(STRAIT),
@@ -66,6 +71,7 @@ impl Platform {
         }
     }
 
+    /// A workload, built for it.
     pub fn build(&self, fixture: Fixture) -> PathBuf {
         match self {
             Self::X86_64 => fixture.build(),
@@ -75,27 +81,23 @@ impl Platform {
         }
     }
 
-    /// busybox and container runtimes.
-    pub fn programs(&self) -> Vec<PathBuf> {
-        match self {
-            Self::X86_64 => {
-                ["/usr/bin/busybox", "/usr/sbin/runc", "/usr/bin/crun"].map(PathBuf::from)
-            }
-            Self::Arm64(_) => ["bin/busybox", "usr/sbin/runc", "usr/bin/crun"]
-                .map(|program| tools("arm64/root").join(program)),
-        }
-        .into()
+    /// A program of its distribution.
+    pub fn program(&self, name: &str) -> PathBuf {
+        let root = match self {
+            Self::X86_64 => PathBuf::from("/"),
+            Self::Arm64(_) => tools("arm64/root"),
+        };
+        let mut places = PROGRAMS.iter().map(|folder| root.join(folder).join(name));
+        places
+            .find(|path| path.exists())
+            .unwrap_or_else(|| panic!("there is no {name} below {}", root.display()))
     }
 
-    /// Where each library is here, and where it has to be there.
-    pub fn libraries(&self, programs: &[PathBuf]) -> BTreeMap<PathBuf, PathBuf> {
+    /// What a program is linked with: where each library is here, and where it has to be there.
+    pub fn libraries(&self, program: &Path) -> Vec<(PathBuf, PathBuf)> {
         match self {
-            Self::X86_64 => programs
-                .iter()
-                .map(PathBuf::as_path)
-                .chain([self.strait()])
-                .flat_map(loaded)
-                .collect(),
+            Self::X86_64 => loaded(program),
+            // These programs cannot be asked here.
             Self::Arm64(_) => LIBRARIES.into_iter().flat_map(all_of).collect(),
         }
     }
@@ -109,25 +111,13 @@ fn loaded(program: &Path) -> Vec<(PathBuf, PathBuf)> {
     paths.map(|path| (path.clone(), path)).collect()
 }
 
-/// All libraries in a folder for arm64, whose programs cannot be asked here.
+/// All libraries in a folder for arm64.
 fn all_of(folder: &str) -> Vec<(PathBuf, PathBuf)> {
     let root = tools("arm64/root");
     let entries = fs::read_dir(root.join(folder)).into_iter().flatten();
     let paths = entries.map(|entry| entry.unwrap().path());
     // Links are followed when they are copied.
     let libraries = paths.filter(|path| path.is_file() && path.to_string_lossy().contains(".so"));
-    libraries
-        .map(|path| {
-            let place = Path::new("/").join(path.strip_prefix(&root).unwrap());
-            (path, place)
-        })
-        .collect()
-}
-
-/// Runs what has to succeed.
-pub fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {stderr}");
-    String::from_utf8(output.stdout).unwrap()
+    let place = |path: &Path| Path::new("/").join(path.strip_prefix(&root).unwrap());
+    libraries.map(|path| (path.clone(), place(&path))).collect()
 }
