@@ -12,12 +12,14 @@ use super::record::{RunArgs, not_run, run};
 use super::{Ui, read_text, shown};
 use crate::abi::Abi;
 use crate::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
+use crate::foreign::one_line;
 use crate::output::Output;
 use crate::policy::Policy;
 use crate::profile::{self, Findings, Severity, lint};
 use crate::record::engine::EngineKind;
 use crate::record::{
-    ContainersRequest, Filter, Notice, Only, may_filter_without_no_new_privs, run_containers,
+    ContainerRecording, ContainersRequest, Filter, Notice, Only, may_filter_without_no_new_privs,
+    run_containers,
 };
 use crate::recording::{Recording, TargetKind};
 use crate::verify::{Report, json};
@@ -38,7 +40,8 @@ Examples:
 
 Exit status: 12 if a call was refused, even if the command survived it; else the command's own. A call
 that the profile refuses by design, since software then makes another one that is allowed (clone3 and
-clone), is a fallback and no refusal. 125 if the profile cannot be used; then nothing is run.")]
+clone), is a fallback and no refusal. 3 if no container ran under the profile. 125 if it cannot be used; then
+nothing is run.")]
 pub struct VerifyArgs {
     /// The profile; - is standard input
     profile: PathBuf,
@@ -145,7 +148,7 @@ fn watch_containers(
         verbose: ui.is_verbose(),
     };
     let notify = |notice: &Notice| ui.note(notice);
-    let outcome = run_containers(request, &notify, &|_| ()).map_err(not_run)?;
+    let mut outcome = run_containers(request, &notify, &|_| ()).map_err(not_run)?;
     if outcome.recordings.is_empty() {
         let error = anyhow!("no container came to life while {:?} ran", args.command);
         return Err(Failure::new(exit::EMPTY, error));
@@ -153,17 +156,29 @@ fn watch_containers(
     for note in &outcome.notes {
         ui.note(note);
     }
-    for container in &outcome.recordings {
-        if let Some(doubt) = doubt(&container.recording, name, is_injected) {
-            ui.warn(format_args!("{} {doubt}", container.recording.target.name));
+    outcome.recordings.retain(|ContainerRecording { recording, .. }| {
+        let container = one_line(&recording.target.name);
+        if let Some(other) = other_filter(recording, name, is_injected) {
+            ui.warn(format_args!("{container} {other}"));
+            return false;
         }
+        if recording.is_before_start() {
+            ui.warn(format_args!(
+                "{container} did not start: its runtime gave up before it executed the program"
+            ));
+        }
+        true
+    });
+    if outcome.recordings.is_empty() {
+        let error = anyhow!("no container ran under {name}, so nothing was verified");
+        return Err(Failure::new(exit::EMPTY, error));
     }
     let command = args.command.iter().map(|part| part.to_string_lossy().into_owned()).collect();
     Ok(Report::of_containers(name, policy, command, &outcome))
 }
 
-/// Why a run of a container says little about the profile.
-fn doubt(recording: &Recording, profile: &str, is_injected: bool) -> Option<String> {
+/// Why what ran in a container says nothing about the profile: it was not under it.
+fn other_filter(recording: &Recording, profile: &str, is_injected: bool) -> Option<String> {
     let TargetKind::Container(container) = &recording.target.kind else { return None };
     // podman does not tell a default of its settings from its own.
     let is_told = container.engine != EngineKind::Podman.name() || !is_injected;
@@ -174,8 +189,6 @@ fn doubt(recording: &Recording, profile: &str, is_injected: bool) -> Option<Stri
         Some(format!(
             "ran under the default profile of its engine and not under {profile} ({advice})"
         ))
-    } else if recording.is_before_start() {
-        Some("did not start: its runtime gave up before it executed the program".to_owned())
     } else {
         None
     }

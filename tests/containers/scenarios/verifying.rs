@@ -227,11 +227,11 @@ pub fn under_another_profile() {
     let profile = profile_of(&Engine::docker(), "docker-unasked-recorded", directory.path());
     let options = Engine::docker().container("docker-unasked").option(&["--rm"]);
     let command = then_exit(&[options.command(image::SMALL, &marker(UNSEEN, 1))]);
-    verify(&profile, &["docker-unasked"], &[])
-        .args(command)
-        .expect_exit(7)
-        .run()
-        .says(&["docker-unasked ran under the default profile of its engine", "--inject"]);
+    verify(&profile, &["docker-unasked"], &[]).args(command).expect_exit(3).run().says(&[
+        "docker-unasked ran under the default profile of its engine",
+        "--inject",
+        "no container ran under",
+    ]);
 }
 
 pub fn without_a_container() {
