@@ -191,7 +191,7 @@ fn attached(attach: Attach, args: &RecordArgs, ui: &Ui) -> Outcome {
     if let Output::File(path) = &output {
         ui.say(format_args!("wrote {}", path.display()));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(if recording.is_empty() { exit::EMPTY } else { exit::DONE }))
 }
 
 /// `NAME.recording.json`, where NAME is the command's file name.

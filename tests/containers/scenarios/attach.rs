@@ -151,6 +151,22 @@ fn below(path: &str) -> String {
     if Path::new(&v1).is_dir() { v1 } else { format!("/sys/fs/cgroup{path}") }
 }
 
+/// Nothing was recorded, and the exit status says so.
+pub fn to_what_is_idle() {
+    let process = Spawned::start(Command::new(Fixture::Bare("pause").build()));
+    let pid = process.pid().to_string();
+    wait::until("it waits", || {
+        let waits = format!("{} ", libc::SYS_pause);
+        std::fs::read_to_string(format!("/proc/{pid}/syscall"))
+            .is_ok_and(|text| text.starts_with(&waits))
+    });
+    strait()
+        .args(["record", "-o", "/dev/null", "--for", "10ms", "--pid", &pid])
+        .expect_exit(3)
+        .run()
+        .says(&["recorded no system call"]);
+}
+
 /// A container that has ended is not running, whatever its engine still knows.
 pub fn to_what_has_ended() {
     let engine = Engine::docker();

@@ -101,6 +101,7 @@ pub const ALL: &[Scenario] = &[
     ("podman::attaching_to_a_cgroup_misses_only_its_start", || {
         attach::to_a_cgroup(&Engine::podman());
     }),
+    ("attaching_to_what_is_idle_says_so", attach::to_what_is_idle),
     ("attaching_to_what_has_ended_is_an_error", attach::to_what_has_ended),
     ("docker::verify_passes_on_the_status_of_a_clean_run", || {
         verifying::clean(&Engine::docker());
