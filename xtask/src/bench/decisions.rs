@@ -102,9 +102,9 @@ fn decisions(lab: &Lab) -> Result<Vec<Decision>> {
 /// The time in seconds, and the most memory in MiB.
 fn run(lab: &Lab, decision: &Decision) -> Result<(f64, f64)> {
     let mut tool = Tool::new(&lab.strait).args(&decision.words).arg("--quiet");
-    let out =
-        std::fs::File::create(lab.scratch.path().join("out")).context("cannot make a file")?;
-    tool.command().stdout(out);
+    let [out, complaints] = ["out", "complaints"].map(|name| lab.scratch.path().join(name));
+    let file = |path: &Path| std::fs::File::create(path).context("cannot make a file");
+    tool.command().stdout(file(&out)?).stderr(file(&complaints)?);
     let before = Instant::now();
     let mut running = tool.start(&decision.name)?;
     let pid = running.pid();
@@ -115,7 +115,10 @@ fn run(lab: &Lab, decision: &Decision) -> Result<(f64, f64)> {
     })?;
     let time = before.elapsed().as_secs_f64();
     // 10 says that something was found, which is no matter here.
-    anyhow::ensure!(matches!(status.code(), Some(0 | 10)), "{} ended with {status}", decision.name);
+    if !matches!(status.code(), Some(0 | 10)) {
+        let complaints = std::fs::read_to_string(complaints).unwrap_or_default();
+        anyhow::bail!("{} ended with {status}: {complaints}", decision.name);
+    }
     Ok((time, peak))
 }
 
