@@ -1,6 +1,6 @@
 //! Reads the log of `strace -f -n --quiet=none --signal=none -o FILE`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use strait::abi::Abi;
 
@@ -13,20 +13,28 @@ const X32_BIT: u32 = 0x4000_0000;
 /// A call is counted where it starts. Its other half (`<... read resumed>`) is not counted again; a
 /// call that the kernel restarts starts again and counts again, as it does for a filter.
 ///
+/// A task that is killed while it stops for strace at the start of a call never makes that call, and
+/// strace finds nothing there to read (`???(`). It is not counted.
+///
 /// # Errors
 ///
 /// The first line that is of no known kind, or whose name and number belong to another ABI than the
-/// one that strace last said the task was in.
+/// one that strace last said the task was in, or that has a task go on after it was killed.
 pub fn parse(log: &str) -> Result<Calls, String> {
     let mut calls = Calls::default();
     let mut personalities = BTreeMap::<u32, Abi>::new();
+    let mut killed = BTreeSet::new();
     // strace starts a new task with the personality of the task that it handled last.
     let mut last = Abi::X86_64;
     for line in log.lines() {
         let (pid, number, event) =
             split(line).ok_or_else(|| format!("not a line of strace -f -n: {line}"))?;
         let abi = *personalities.entry(pid).or_insert(last);
-        last = match kind(event) {
+        let event = kind(event);
+        if killed.contains(&pid) && !matches!(event, Event::Other) {
+            return Err(format!("goes on after strace had found it killed: {line}"));
+        }
+        last = match event {
             Event::Personality(changed) => {
                 personalities.insert(pid, changed);
                 changed
@@ -38,6 +46,10 @@ pub fn parse(log: &str) -> Result<Calls, String> {
                 // Only where strace says so: bit 30 is set in −1 too.
                 let number = if abi == Abi::X32 { number & !X32_BIT } else { number };
                 calls.add(abi, number);
+                abi
+            }
+            Event::Killed => {
+                killed.insert(pid);
                 abi
             }
             Event::Other => abi,
@@ -57,6 +69,8 @@ fn split(line: &str) -> Option<(u32, &str, &str)> {
 enum Event<'a> {
     Call(&'a str),
     Personality(Abi),
+    /// Before the call that it had stopped for.
+    Killed,
     Other,
     Unknown,
 }
@@ -73,6 +87,9 @@ fn kind(event: &str) -> Event<'_> {
     let is_other = ["<... ", "+++ ", "--- "].iter().any(|prefix| event.starts_with(prefix));
     if is_other {
         return Event::Other;
+    }
+    if event.starts_with("???(") {
+        return Event::Killed;
     }
     match event.split_once('(') {
         Some((name, _))

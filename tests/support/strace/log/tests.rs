@@ -36,6 +36,20 @@ fn a_64_bit_program_can_call_through_the_32_bit_gate() {
 }
 
 #[test]
+fn a_task_that_is_killed_before_its_call_did_not_make_it() {
+    let log = "\
+20499 [ 110] getppid()                  = 20493
+20499 [ 110] ???( <unfinished ...>
+20493 [  61] wait4(20499,  <unfinished ...>
+20499 [ 110] <... ??? resumed>)         = ?
+20493 [  61] <... wait4 resumed>NULL, 0, NULL) = 20499
+";
+    assert_eq!(counts(log), [(Abi::X86_64, 61, 1), (Abi::X86_64, 110, 1)]);
+    let goes_on = format!("{log}20499 [ 110] getppid() = 20493\n");
+    assert!(parse(&goes_on).unwrap_err().starts_with("goes on after"));
+}
+
+#[test]
 fn an_x32_call_has_its_number_without_the_bit() {
     let log = "\
 11752 [1000] syscall_0x3e8(0x2, 0x3, 0xffffffffffffff80, 0x5, 0x6, 0) = -1 ENOSYS (Function not implemented)
