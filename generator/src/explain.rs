@@ -10,7 +10,7 @@ use crate::foreign::one_line;
 use crate::policy::argument::ArgumentRule;
 use crate::policy::decide::Meaning;
 use crate::policy::decide::space::Set;
-use crate::policy::{Action, Args, Clause, Conflict, Predicate, width};
+use crate::policy::{Action, Args, Clause, NoPolicy, Predicate, width};
 use crate::profile::Profile;
 use crate::recording::Recording;
 
@@ -38,13 +38,13 @@ fn asked(pattern: &Pattern) -> Set {
 ///
 /// # Errors
 ///
-/// [`Conflict`] if a call of the profile has two actions under the same condition.
+/// [`NoPolicy`] if the profile makes none.
 pub fn profile(
     profile: &Profile,
     native: Abi,
     pattern: &Pattern,
     evidence: Option<&Evidence>,
-) -> Result<String, Conflict> {
+) -> Result<String, NoPolicy> {
     let policy = profile.policy(native)?;
     let meaning = Meaning::from(&policy);
     let (abi, number) = (pattern.abi, pattern.number);

@@ -144,8 +144,19 @@ fn bad_input_is_named_with_its_place() {
         r#", {{"names": ["read"], "action": "SCMP_ACT_ALLOW", "args": [{one}]}},
            {{"names": ["read"], "action": "SCMP_ACT_ERRNO", "args": [{one}]}}"#
     );
+    let distant = |bit: u32| {
+        let bits = 1u64 << bit | 1 << (bit + 32);
+        format!(
+            r#", {{"names": ["ioctl"], "action": "SCMP_ACT_ALLOW", "args":
+                [{{"index": 1, "value": {bits}, "valueTwo": {bits}, "op": "SCMP_CMP_MASKED_EQ"}}]}}"#
+        )
+    };
     for (text, words) in [
-        ("{}".to_owned(), &["defaultAction", "unconfined"][..]),
+        (
+            profile(&(0..31).map(distant).collect::<String>()),
+            &["31 conditions of `ioctl`", "use fewer of them"][..],
+        ),
+        ("{}".to_owned(), &["defaultAction", "unconfined"]),
         ("[".to_owned(), &["whole JSON"]),
         (
             arg(r#"{"index": 6, "value": 1, "op": "SCMP_CMP_EQ"}"#),

@@ -19,8 +19,9 @@ use crate::policy::{Action, Errno, UNLISTED_ABI};
 
 /// Most classes that the numbers of calls are cut into, for one ABI.
 const MOST_CLASSES: usize = 20_000;
-/// Most places that are visited for one class; a place counts once for each state of the registers.
-const MOST_STATES: usize = 50_000;
+/// Most nodes of the diagrams of all ways that are followed for one class. A call with 512 conditions on three
+/// arguments takes 700 000.
+const MOST_NODES: usize = 1 << 22;
 
 /// A place, and what the registers have there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,12 +121,13 @@ fn decide(filter: &Filter, abi: Abi, class: Class) -> Result<Decision, Stuck> {
     // By place: jumps lead forwards, so when a place is the first of these, all ways to it are known.
     let mut ways = BTreeMap::from([(start, Set::all())]);
     let mut verdicts: Vec<(Action, Set)> = Vec::new();
-    let mut visited = 0;
+    let mut nodes = 0;
     while let Some((state, arguments)) = ways.pop_first() {
-        visited += 1;
-        if visited > MOST_STATES {
-            let why = "is reached in too many ways";
-            return Err(Unclear { at: state.at, why }.into());
+        let at = state.at;
+        let many = || Unclear { at, why: "is reached in too many ways" };
+        nodes += arguments.size();
+        if nodes > MOST_NODES {
+            return Err(many().into());
         }
         match follow(filter, abi, class, state)? {
             End::Verdict(action) => verdicts.push((action, arguments)),
@@ -136,7 +138,7 @@ fn decide(filter: &Filter, abi: Abi, class: Class) -> Result<Decision, Stuck> {
                 {
                     if !taken.is_empty() {
                         let known = ways.entry(state).or_insert_with(Set::none);
-                        *known = known.or(&taken);
+                        *known = known.or_within(&taken, MOST_NODES).ok_or_else(many)?;
                     }
                 }
             }

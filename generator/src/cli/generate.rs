@@ -195,7 +195,7 @@ fn code(error: &GenerateError) -> u8 {
         | GenerateError::Empty { .. }
         | GenerateError::NotStarted { .. } => exit::EMPTY,
         GenerateError::Incomplete { .. } => exit::INCOMPLETE,
-        GenerateError::Conflict(_) => exit::FAILED,
+        GenerateError::NoPolicy(_) => exit::FAILED,
     }
 }
 

@@ -6,7 +6,7 @@ use super::Evidence;
 use crate::abi::Abi;
 use crate::policy::argument::ArgumentRule;
 use crate::policy::decide::Meaning;
-use crate::policy::{Action, Clause, Conflict, Errno, Policy, Rule};
+use crate::policy::{Action, Clause, Errno, NoPolicy, Policy, Rule};
 use crate::profile::Profile;
 use crate::recording::{Call, Completeness, Recording};
 
@@ -52,13 +52,13 @@ impl Side {
     ///
     /// # Errors
     ///
-    /// [`Conflict`] if a call has two actions under the same condition.
+    /// [`NoPolicy`] if it makes none.
     pub fn profile(
         name: impl Into<String>,
         profile: &Profile,
         native: Abi,
         evidence: Option<Evidence>,
-    ) -> Result<Self, Conflict> {
+    ) -> Result<Self, NoPolicy> {
         let allowing = profile.entries.iter().filter(|entry| entry.action.lets_through());
         let architectures = profile.architectures.iter();
         Ok(Self {

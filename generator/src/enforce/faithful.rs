@@ -5,7 +5,7 @@ use super::{CompileError, Compiled, Program, compile};
 use crate::abi::Abi;
 use crate::bpf::{self, Filter, FilterError, Instruction, Unclear};
 use crate::policy::decide::{Change, Comparison, Meaning, Witness};
-use crate::policy::{Conflict, Policy};
+use crate::policy::{NoPolicy, Policy};
 use crate::profile::Profile;
 
 /// Why a compiled filter is not to be trusted.
@@ -34,7 +34,7 @@ pub enum Unfaithful {
 pub enum Unenforceable {
     /// It contradicts itself.
     #[error(transparent)]
-    Conflict(#[from] Conflict),
+    NoPolicy(#[from] NoPolicy),
     /// libseccomp does not take it.
     #[error(transparent)]
     Compile(#[from] CompileError),

@@ -183,7 +183,7 @@ pub enum ExportError {
     },
     /// The profile contradicts itself.
     #[error(transparent)]
-    Conflict(#[from] crate::policy::Conflict),
+    NoPolicy(#[from] crate::policy::NoPolicy),
     /// Not in practice: every profile can be written as JSON.
     #[error("cannot write the profile as JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{ExportError, Exported, File, Named, Options, yaml};
 use crate::abi::Abi;
-use crate::policy::{Action, Conflict, Errno, Predicate, Width, decide, multiplex};
+use crate::policy::{Action, Errno, NoPolicy, Predicate, Width, decide, multiplex};
 use crate::profile::lint::overlapping;
 use crate::profile::{self, Entry, Profile};
 
@@ -44,8 +44,8 @@ pub struct Adapted {
 ///
 /// # Errors
 ///
-/// [`Conflict`] if the profile contradicts itself.
-pub fn adapt(profile: &Profile) -> Result<Adapted, Conflict> {
+/// [`NoPolicy`] if the profile makes none.
+pub fn adapt(profile: &Profile) -> Result<Adapted, NoPolicy> {
     let before = profile.policy(Abi::NATIVE)?;
     let mut adapted = without_errno(profile);
     let lost = lost_refusals(profile, &adapted.profile);

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::policy::Conflict;
+use crate::policy::NoPolicy;
 
 /// Why no profile was made of some recordings.
 #[derive(Debug, Error)]
@@ -44,5 +44,5 @@ pub enum GenerateError {
     #[error(
         "the rules that were put together contradict each other, which is a bug of Strait: {0}"
     )]
-    Conflict(#[from] Conflict),
+    NoPolicy(#[from] NoPolicy),
 }

@@ -60,6 +60,17 @@ pub struct Conflict {
     pub second: Action,
 }
 
+/// Why rules make no policy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoPolicy {
+    /// They contradict each other.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// What they say together is too much to decide about.
+    #[error(transparent)]
+    Intricate(#[from] decide::Intricate),
+}
+
 /// The rules of one call, after libseccomp's union.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Rules(Vec<Rule>);

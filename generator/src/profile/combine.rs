@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::{Architecture, Arg, Entry, Profile};
 use crate::abi::Abi;
 use crate::policy::decide::{self, Inexpressible};
-use crate::policy::{Action, Clause, Conflict, Policy, Rule};
+use crate::policy::{Action, Clause, NoPolicy, Policy, Rule};
 
 /// How to combine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum CombineError {
     Nothing,
     /// A call has two actions under the same condition.
     #[error(transparent)]
-    Conflict(#[from] Conflict),
+    NoPolicy(#[from] NoPolicy),
     /// No policy does what is asked for.
     #[error("{0}")]
     Inexpressible(#[from] Inexpressible),

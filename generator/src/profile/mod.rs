@@ -18,7 +18,7 @@ mod read;
 use std::collections::BTreeSet;
 
 use crate::abi::Abi;
-use crate::policy::{Action, Clause, Conflict, Policy, Predicate};
+use crate::policy::{Action, Clause, NoPolicy, Policy, Predicate, decide};
 
 pub use arch::Architecture;
 pub use combine::combine;
@@ -106,8 +106,9 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`Conflict`] if a call has two actions under the same condition; runtimes fail on it too.
-    pub fn policy(&self, native: Abi) -> Result<Policy, Conflict> {
+    /// [`NoPolicy`] if a call has two actions under the same condition, on which runtimes fail too, or if its
+    /// conditions are more than can be decided about.
+    pub fn policy(&self, native: Abi) -> Result<Policy, NoPolicy> {
         let mut policy = Policy::new(self.default, self.abis(native));
         for entry in &self.entries {
             for name in &entry.names {
@@ -116,6 +117,7 @@ impl Profile {
                 }
             }
         }
+        decide::decidable(&policy)?;
         Ok(policy)
     }
 }

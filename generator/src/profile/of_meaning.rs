@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Arg, Entry, Profile};
 use crate::abi::Abi;
 use crate::policy::decide::{Change, Comparison, Inexpressible, Meaning, Witness};
-use crate::policy::{Action, Clause, Conflict, Rule};
+use crate::policy::{Action, Clause, NoPolicy, Rule};
 
 /// Why no profile does what a filter does.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum NoProfile {
     Inexpressible(#[from] Inexpressible),
     /// The rules that were found contradict each other by name.
     #[error(transparent)]
-    Conflict(#[from] Conflict),
+    NoPolicy(#[from] NoPolicy),
     /// The nearest profile would let something else through.
     #[error(
         "a profile names calls, for all architectures alike, and cannot say this: \

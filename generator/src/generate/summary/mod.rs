@@ -12,7 +12,7 @@ use super::select::Selection;
 use crate::abi::Abi;
 use crate::policy::baseline::{KernelVersion, Requirement, Resolved, Treatment};
 use crate::policy::fallback::fallbacks;
-use crate::policy::{Action, Capability, Conflict, Errno};
+use crate::policy::{Action, Capability, Errno, NoPolicy};
 use crate::profile::Profile;
 use crate::recording::Recording;
 
@@ -181,7 +181,7 @@ pub(super) fn summarise(
     baseline: &Resolved<'_>,
     startup: &Startup,
     profile: &Profile,
-) -> Result<Summary, Conflict> {
+) -> Result<Summary, NoPolicy> {
     let mut abis = Vec::new();
     for abi in baseline.context().abis.iter().copied() {
         let policy = profile.policy(abi)?;

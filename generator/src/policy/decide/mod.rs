@@ -19,6 +19,7 @@
 //! [`compare`] and [`within`] answer about two policies, [`union`] and [`intersection`] make a new one. The
 //! same questions can be asked about anything that has a [`Meaning`], such as a filter read back from the kernel.
 
+mod bound;
 mod combine;
 mod express;
 mod meaning;
@@ -32,6 +33,7 @@ use crate::abi::Abi;
 use crate::decode;
 pub(crate) use meaning::Decision;
 
+pub use bound::{Intricate, decidable};
 pub use combine::{intersection, union};
 pub use express::{Inexpressible, narrowed};
 pub use meaning::{Certainty, LAST_NUMBER, Meaning};

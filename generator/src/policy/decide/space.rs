@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use biodivine_lib_bdd::{
-    Bdd, BddNode, BddPartialValuation, BddPointer, BddVariable, BddVariableSet,
+    Bdd, BddNode, BddPartialValuation, BddPointer, BddVariable, BddVariableSet, op_function,
 };
 
 use crate::policy::{Args, Clause, Predicate, Width};
@@ -119,18 +119,14 @@ impl Set {
         Self::union(clauses.into_iter().map(|clause| Self::of(clause, width)).collect())
     }
 
-    /// All members of all sets, united in a balanced tree: one by one the work would be squared.
-    pub fn union(mut sets: Vec<Self>) -> Self {
-        while sets.len() > 1 {
-            sets = sets
-                .chunks(2)
-                .map(|pair| match pair {
-                    [one, other] => one.or(other),
-                    rest => rest.first().cloned().unwrap_or_else(Self::none),
-                })
-                .collect();
-        }
-        sets.pop().unwrap_or_else(Self::none)
+    /// All members of all sets.
+    pub fn union(sets: Vec<Self>) -> Self {
+        union(sets, |one, other| Some(one.or(other))).unwrap_or_else(Self::none)
+    }
+
+    /// All members of all sets, if that takes no more than `most` nodes.
+    pub fn union_within(sets: Vec<Self>, most: usize) -> Option<Self> {
+        union(sets, |one, other| one.or_within(other, most))
     }
 
     pub fn and(&self, other: &Self) -> Self {
@@ -141,8 +137,23 @@ impl Set {
         Self(self.0.or(&other.0))
     }
 
+    /// As [`or`](Self::or), if that takes no more than `most` nodes.
+    pub fn or_within(&self, other: &Self, most: usize) -> Option<Self> {
+        Bdd::binary_op_with_limit(most, &self.0, &other.0, op_function::or).map(Self)
+    }
+
     pub fn minus(&self, other: &Self) -> Self {
         Self(self.0.and_not(&other.0))
+    }
+
+    /// As [`minus`](Self::minus), if that takes no more than `most` nodes.
+    pub fn minus_within(&self, other: &Self, most: usize) -> Option<Self> {
+        Bdd::binary_op_with_limit(most, &self.0, &other.0, op_function::and_not).map(Self)
+    }
+
+    /// How many nodes its diagram has.
+    pub fn size(&self) -> usize {
+        self.0.size()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -266,6 +277,20 @@ impl Set {
         }
         (merged.len() <= most).then_some((argument?, merged))
     }
+}
+
+/// Unites sets in a balanced tree: one by one the work would be squared.
+fn union(mut sets: Vec<Set>, or: impl Fn(&Set, &Set) -> Option<Set>) -> Option<Set> {
+    while sets.len() > 1 {
+        sets = sets
+            .chunks(2)
+            .map(|pair| match pair {
+                [one, other] => or(one, other),
+                rest => rest.first().cloned(),
+            })
+            .collect::<Option<_>>()?;
+    }
+    Some(sets.pop().unwrap_or_else(Set::none))
 }
 
 /// The set of a predicate that is not a plain equality.
