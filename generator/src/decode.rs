@@ -3,7 +3,7 @@
 mod parse;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -54,6 +54,20 @@ pub fn arguments(abi: Abi, number: u32, args: &[u64; 6]) -> Vec<String> {
 pub fn call(abi: Abi, number: u32, args: &[u64; 6]) -> String {
     let name = abi.syscall_name(number).map_or_else(|| number.to_string(), str::to_owned);
     format!("{name}({})", arguments(abi, number, args).join(", "))
+}
+
+/// The same, with dots for arguments that say nothing: all but those at these indexes, 0 to 5.
+pub fn abridged(abi: Abi, number: u32, args: &[u64; 6], telling: &BTreeSet<u8>) -> String {
+    let name = abi.syscall_name(number).map_or_else(|| number.to_string(), str::to_owned);
+    let mut shown = Vec::new();
+    for (index, argument) in (0..).zip(arguments(abi, number, args)) {
+        if telling.contains(&index) {
+            shown.push(argument);
+        } else if shown.last().is_none_or(|last| last != "…") {
+            shown.push("…".to_owned());
+        }
+    }
+    format!("{name}({})", shown.join(", "))
 }
 
 /// The kernel takes only the lower half of a 32-bit argument, whatever is in the upper one.

@@ -278,10 +278,14 @@ pub fn recording(recording: &Recording, pattern: &Pattern) -> String {
             times(*count)
         );
     }
-    let meant = asked(pattern);
-    let parts = Meaning::from(&called(recording)).decision(abi, number).parts();
-    let called = let_through(&parts).and(&meant);
-    let of = if called.is_empty() { meant } else { called };
-    let _ = risk(&mut text, risk_of(abi, number, &of));
+    let called = Meaning::from(&called(recording));
+    let _ = risk(&mut text, risk_as_called(&called, abi, number, asked(pattern)));
     text
+}
+
+/// What is known against a call with those of the arguments `meant` with which it was made, or with all of
+/// them if it was made with none. `called` is the policy that allows what was called.
+pub(crate) fn risk_as_called(called: &Meaning, abi: Abi, number: u32, meant: Set) -> Risk {
+    let called = let_through(&called.decision(abi, number).parts()).and(&meant);
+    risk_of(abi, number, if called.is_empty() { &meant } else { &called })
 }

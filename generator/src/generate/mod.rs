@@ -38,7 +38,9 @@ use crate::recording::{Completeness, Recording, TargetKind};
 pub use arguments::{ArgumentFilters, RefusedValues, Unfiltered};
 pub use error::GenerateError;
 pub use runtime::{Runtime, Runtimes, Startup};
-pub use summary::{AbiCounts, FilteredCall, LeftOut, Reason, Refused, Summary};
+pub use summary::{
+    AbiCounts, Body, FilteredCall, Item, LeftOut, Reason, Refused, Section, Summary,
+};
 
 /// What a call gets that the profile does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,10 +37,11 @@ pub(super) fn filtered(
         let (abi, number) = number(name, abis)?;
         let treatment = selection.allowed.get(name)?;
         let refused = filter.notable(treatment).into_iter().take(MOST_REFUSED);
+        let looked_at: BTreeSet<u8> = filter.rule.indexes().collect();
         Some(FilteredCall {
             call: (*name).to_owned(),
             allowed: values(abi, number, filter),
-            refused: refused.map(|args| shortened(abi, number, &args, filter)).collect(),
+            refused: refused.map(|args| decode::abridged(abi, number, &args, &looked_at)).collect(),
         })
     });
     described.collect()
@@ -48,20 +49,6 @@ pub(super) fn filtered(
 
 fn number(name: &str, abis: &BTreeSet<Abi>) -> Option<(Abi, u32)> {
     abis.iter().find_map(|abi| Some((*abi, abi.syscall_number(name)?)))
-}
-
-/// A call with the arguments that are looked at, and dots for the others.
-fn shortened(abi: Abi, number: u32, args: &[u64; 6], filter: &Filter) -> String {
-    let looked_at: BTreeSet<usize> = filter.rule.indexes().map(usize::from).collect();
-    let mut shown = Vec::new();
-    for (index, argument) in decode::arguments(abi, number, args).into_iter().enumerate() {
-        if looked_at.contains(&index) {
-            shown.push(argument);
-        } else if shown.last().is_none_or(|last| last != "…") {
-            shown.push("…".to_owned());
-        }
-    }
-    format!("{}({})", abi.syscall_name(number).unwrap_or_default(), shown.join(", "))
 }
 
 /// The allowed values in words.

@@ -3,6 +3,7 @@
 mod advice;
 mod arguments;
 mod display;
+mod sections;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -117,6 +118,7 @@ fn call(abi: Abi, number: u32) -> String {
 }
 
 pub use arguments::FilteredCall;
+pub use sections::{Body, Item, Section};
 
 /// Why a call that was seen is not allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,7 +151,8 @@ impl LeftOut {
         call(self.abi, self.number)
     }
 
-    fn because(&self, baseline: &str) -> String {
+    /// The reason in words, for the baseline that is called so in a sentence.
+    pub fn because(&self, baseline: &str) -> String {
         match &self.reason {
             Reason::NeedsCapability(any) => {
                 let names: Vec<String> = any.iter().map(Capability::to_string).collect();
