@@ -20,6 +20,7 @@ pub mod generate;
 pub mod inspect;
 pub mod manifest;
 pub mod output;
+pub mod overview;
 pub mod policy;
 pub mod profile;
 pub mod record;

@@ -20,5 +20,6 @@ mod generate;
 mod help;
 mod lint;
 mod merge;
+mod report;
 mod sarif;
 mod verify;

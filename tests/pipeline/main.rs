@@ -15,6 +15,7 @@ mod enforced;
 mod judge;
 mod laws;
 mod manifests;
+mod pages;
 mod recordings;
 mod support;
 mod yaml;

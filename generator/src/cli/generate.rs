@@ -189,7 +189,8 @@ impl GenerateArgs {
     }
 }
 
-fn code(error: &GenerateError) -> u8 {
+/// The exit status for it.
+pub fn code(error: &GenerateError) -> u8 {
     match error {
         GenerateError::NoRecording
         | GenerateError::Empty { .. }

@@ -63,13 +63,23 @@ pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
     let text = if args.intersect || files.are_profiles() {
         profiles(&files, ui, args.intersect)?
     } else {
-        recordings(&files, ui, args.allow_mixed)?
+        let (merged, report) = recordings(&files, args.allow_mixed)?;
+        report.show(ui);
+        summarize(&merged, ui);
+        v1::print(&merged)?
     };
     output.write(text.as_bytes())?;
     if let Output::File(path) = &output {
         ui.say(format_args!("wrote {}", path.display()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads recordings as one, whatever they were merged from.
+pub fn read(paths: &[PathBuf], allow_mixed: bool) -> Result<Recording, Failure> {
+    super::input::only_once(paths)?;
+    let (merged, _) = recordings(&Files::open(paths)?, allow_mixed)?;
+    Ok(merged)
 }
 
 /// The inputs. The first one says what they all are, and is kept: a pipe can be read only once.
@@ -134,16 +144,12 @@ fn profiles(files: &Files<'_>, ui: &Ui, intersect: bool) -> Result<String, Failu
 ///
 /// What was merged from very many can no longer be taken apart, and so has to come before what is in
 /// it: if that turns out on the way, it is put in front.
-fn recordings(files: &Files<'_>, ui: &Ui, allow_mixed: bool) -> Result<String, Failure> {
+fn recordings(files: &Files<'_>, allow_mixed: bool) -> Result<(Recording, Report), Failure> {
     let mut paths: Vec<&Path> = files.paths.iter().map(PathBuf::as_path).collect();
     let mut put_in_front = BTreeSet::new();
     loop {
         match attempt(files, &paths, allow_mixed) {
-            Ok((merged, report)) => {
-                report.show(ui);
-                summarize(&merged, ui);
-                return Ok(v1::print(&merged)?);
-            }
+            Ok(merged) => return Ok(merged),
             Err((at, Wrong::Merge(MergeError::Overlap { .. })))
                 if paths.get(at).is_some_and(|path| put_in_front.insert(*path))
                     && files.are_plain() =>

@@ -19,6 +19,7 @@ mod mark;
 mod merge;
 mod profiles;
 mod record;
+mod report;
 mod ui;
 mod verify;
 
@@ -69,6 +70,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Diff(diff::DiffArgs),
     Explain(explain::ExplainArgs),
+    Report(report::ReportArgs),
     Merge(merge::MergeArgs),
     Mark(mark::MarkArgs),
     Check(check::CheckArgs),
@@ -115,6 +117,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Verify(args) => verify::main(args, &ui),
         Command::Diff(args) => diff::main(args, &ui),
         Command::Explain(args) => explain::main(args, &ui),
+        Command::Report(args) => report::main(args, &ui),
         Command::Merge(args) => merge::main(args, &ui),
         Command::Mark(args) => mark::main(args),
         Command::Check(args) => check::main(args, &ui),

@@ -337,7 +337,7 @@ pub(crate) fn past(action: Action) -> String {
 
 /// Who made a call, in a few words: the test, the program, how often, when. `name` writes the names of tests
 /// and programs, which are not ours.
-fn who(seen: &Seen, name: impl Fn(&str) -> String) -> String {
+pub(crate) fn who(seen: &Seen, name: impl Fn(&str) -> String) -> String {
     let times = match seen.count {
         1 => "once".to_owned(),
         count => format!("{count} times"),

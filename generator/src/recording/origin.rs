@@ -89,6 +89,13 @@ impl Sample {
         self.calls.get(&abi).and_then(|calls| calls.get(&number)).copied().unwrap_or_default()
     }
 
+    /// All calls that were made in it: ABI, number and how often.
+    pub fn iter(&self) -> impl Iterator<Item = (Abi, u32, u64)> {
+        self.calls
+            .iter()
+            .flat_map(|(abi, calls)| calls.iter().map(|(number, count)| (*abi, *number, *count)))
+    }
+
     /// Whether a call was made in it.
     pub fn has(&self, abi: Abi, number: u32) -> bool {
         self.count(abi, number) > 0
