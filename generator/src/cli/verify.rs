@@ -22,7 +22,7 @@ use crate::record::{
     run_containers,
 };
 use crate::recording::{Recording, TargetKind};
-use crate::verify::{Report, json};
+use crate::verify::{Report, Under, json, under};
 
 /// Run a command under a profile and name each refused call
 ///
@@ -156,11 +156,28 @@ fn watch_containers(
     for note in &outcome.notes {
         ui.note(note);
     }
-    outcome.recordings.retain(|ContainerRecording { recording, .. }| {
+    let mut other_answers = false;
+    outcome.recordings.retain(|ContainerRecording { recording, seccomp, .. }| {
         let container = one_line(&recording.target.name);
-        if let Some(other) = other_filter(recording, name, is_injected) {
+        let told = seccomp.as_ref().and_then(|told| under(told, policy, Abi::NATIVE));
+        if let Some(other) = other_filter(recording, told, name, is_injected) {
             ui.warn(format_args!("{container} {other}"));
             return false;
+        }
+        match told {
+            // It is the engine's doing, and so the same in the next container.
+            Some(Under::OtherAnswers(witness)) if !other_answers => {
+                other_answers = true;
+                ui.note(format_args!(
+                    "the filter of {container} refuses otherwise than {name}: {witness} gets \"{}\" \
+                     there, and \"{}\" here",
+                    witness.after, witness.before
+                ));
+            }
+            None => ui.note(format_args!(
+                "nobody could tell any more which filter {container} had: it is taken for {name}"
+            )),
+            _ => {}
         }
         if recording.is_before_start() {
             ui.warn(format_args!(
@@ -178,19 +195,30 @@ fn watch_containers(
 }
 
 /// Why what ran in a container says nothing about the profile: it was not under it.
-fn other_filter(recording: &Recording, profile: &str, is_injected: bool) -> Option<String> {
+fn other_filter(
+    recording: &Recording,
+    told: Option<Under>,
+    profile: &str,
+    is_injected: bool,
+) -> Option<String> {
     let TargetKind::Container(container) = &recording.target.kind else { return None };
-    // podman does not tell a default of its settings from its own.
-    let is_told = container.engine != EngineKind::Podman.name() || !is_injected;
     if !container.filtered {
-        Some("ran without a filter, so nothing was refused in it".to_owned())
-    } else if container.profile == "default" && is_told {
-        let advice = if is_injected { "it was created before" } else { "--inject would give it" };
-        Some(format!(
+        return Some("ran without a filter, so nothing was refused in it".to_owned());
+    }
+    // podman does not tell a default of its settings from its own.
+    let is_known = container.engine != EngineKind::Podman.name() || !is_injected;
+    let is_default = container.profile == "default";
+    let advice = if is_injected { "it was created before" } else { "--inject would give it" };
+    match told {
+        Some(Under::Profile | Under::OtherAnswers(_)) => None,
+        Some(Under::Other(_)) | None if is_default && is_known => Some(format!(
             "ran under the default profile of its engine and not under {profile} ({advice})"
-        ))
-    } else {
-        None
+        )),
+        Some(Under::Other(witness)) => Some(format!(
+            "ran under another profile than {profile}: {witness} gets \"{}\" there, and \"{}\" here",
+            witness.after, witness.before
+        )),
+        None => None,
     }
 }
 

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -83,6 +84,8 @@ pub struct ContainerRecording {
     pub file: Option<String>,
     /// What was called.
     pub recording: Recording,
+    /// The filter that its runtime was told to install, as in an OCI profile, if that could be read in time.
+    pub seccomp: Option<Value>,
     /// What its filter refused, in the order of the first time.
     pub refusals: Vec<Refusal>,
 }

@@ -3,6 +3,7 @@
 //! [`Report`] is the model; [`json`] is its file format, and it prints itself for people.
 
 pub mod json;
+mod under;
 
 use std::fmt;
 
@@ -12,6 +13,8 @@ use crate::foreign::one_line;
 use crate::policy::fallback::{self, Judgement};
 use crate::policy::{Errno, Policy};
 use crate::record::{ContainersOutcome, Outcome, Refusal, Status};
+
+pub use under::{Under, under};
 
 /// A run under a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -120,6 +120,16 @@ pub const ALL: &[Scenario] = &[
         verifying::gives_it_to_containers_of_podman,
     ),
     ("verify_says_if_a_container_had_another_profile", verifying::under_another_profile),
+    ("docker::verify_tells_another_release_of_the_profile", || {
+        verifying::under_another_release(&Engine::docker());
+    }),
+    ("podman::verify_tells_another_release_of_the_profile", || {
+        verifying::under_another_release(&Engine::podman());
+    }),
+    (
+        "podman::verify_knows_the_profile_of_its_settings",
+        verifying::under_the_profile_of_podmans_settings,
+    ),
     ("verify_without_a_container_is_an_error", verifying::without_a_container),
     ("runc_by_itself_is_recorded", || engineless::plain(Runtime::Runc)),
     ("crun_by_itself_is_recorded", || engineless::plain(Runtime::Crun)),

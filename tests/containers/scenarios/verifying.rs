@@ -234,6 +234,70 @@ pub fn under_another_profile() {
     ]);
 }
 
+/// A profile of a container that sleeps, and the command that sleeps for as long as anybody looks.
+fn profile_of_sleep(engine: &Engine, name: &str, directory: &Path) -> (PathBuf, [String; 2]) {
+    let words = |duration: &str| ["sleep".to_owned(), duration.to_owned()];
+    let recorder = Recorder::start();
+    let (container, _) = engine.container(name).run(image::DEBIAN, &words("0.001"));
+    let life = recorder.finish();
+    let profile = directory.join("profile.json");
+    (profile::generate(&[life.life(&container)], &[], &profile), words("600"))
+}
+
+fn remove(engine: &Engine, name: &str) {
+    output(engine.command().args(["rm", "--force", name]));
+}
+
+/// A filter is known by what it does: that of another release of the profile is not taken for it.
+pub fn under_another_release(engine: &Engine) {
+    let directory = lab().scratch();
+    let name = |purpose: &str| format!("{}-release-{purpose}", engine.name());
+    let (profile, sleep) = profile_of_sleep(engine, &name("recorded"), directory.path());
+    let text = std::fs::read_to_string(&profile).expect("a profile");
+    let mut other: Value = serde_json::from_str(&text).expect("JSON");
+    let entries = other["syscalls"].as_array_mut().expect("entries");
+    for entry in entries.iter_mut() {
+        entry["names"].as_array_mut().expect("names").retain(|name| name != "socket");
+    }
+    entries.push(serde_json::json!({"names": ["socket"], "action": "SCMP_ACT_ALLOW"}));
+    let older = directory.path().join("older.json");
+    std::fs::write(&older, other.to_string()).expect("ours");
+    let run = |purpose: &str, profile: &Path| {
+        let options = engine.container(&name(purpose)).option(&["--detach"]).profile(profile);
+        options.command(image::DEBIAN, &sleep)
+    };
+    let names = [name("older"), name("own")];
+    let commands = [run("older", &older), run("own", &profile)];
+    let outcome = verify(&profile, &names.each_ref().map(String::as_str), &[])
+        .args(then_exit(&commands))
+        .expect_exit(7)
+        .run();
+    names.iter().for_each(|name| remove(engine, name));
+    outcome.says(&[
+        &format!("{} ran under another profile", name("older")),
+        "socket(AF_UNSPEC, 0, 0) gets \"allow\" there, and \"refuse with EPERM\" here",
+        &format!("sh exited with 7, {} under", name("own")),
+    ]);
+}
+
+/// podman does not tell which profile its settings name, but its runtime was told what is in it.
+pub fn under_the_profile_of_podmans_settings() {
+    let directory = lab().scratch();
+    let podman = Engine::podman();
+    let (profile, sleep) = profile_of_sleep(&podman, "podman-settings-recorded", directory.path());
+    let settings = directory.path().join("containers.conf");
+    let text = std::fs::read_to_string(lab().directory().join("containers.conf")).expect("ours");
+    let named = format!("[containers]\nseccomp_profile = \"{}\"", profile.display());
+    std::fs::write(&settings, text.replace("[containers]", &named)).expect("ours");
+    let options = podman.container("podman-settings").option(&["--detach"]);
+    let mut command = options.command(image::DEBIAN, &sleep);
+    command.env("CONTAINERS_CONF", &settings);
+    let run = verify(&profile, &["podman-settings"], &[]).args(then_exit(&[command]));
+    let outcome = run.expect_exit(7).run();
+    remove(&podman, "podman-settings");
+    outcome.says(&["sh exited with 7, podman-settings under"]);
+}
+
 pub fn without_a_container() {
     let directory = lab().scratch();
     let profile = profile_of(&Engine::docker(), "docker-none-recorded", directory.path());

@@ -128,7 +128,12 @@ impl Assembly {
                 refused: refused(&refusals),
             };
             let file = (!recording.is_before_start()).then(|| files.next(&name));
-            recordings.push(ContainerRecording { file, recording, refusals });
+            recordings.push(ContainerRecording {
+                file,
+                recording,
+                seccomp: description.seccomp,
+                refusals,
+            });
         }
         recordings
     }

@@ -220,6 +220,7 @@ fn describe_config(config: Config, id: &str, path: &Path) -> Description {
             ..Container::default()
         },
         command: process.args,
+        seccomp: linux.seccomp,
         sources: vec![path.display().to_string()],
         ..Description::default()
     }

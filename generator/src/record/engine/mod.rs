@@ -35,6 +35,8 @@ mod watch;
 
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use crate::recording::Container;
 
 pub use engines::Engines;
@@ -106,6 +108,9 @@ pub struct Description {
     pub container: Container,
     /// Program and arguments of the main process; empty if unknown.
     pub command: Vec<String>,
+    /// The filter that the runtime was told to install (`linux.seccomp` of the OCI `config.json`), if that
+    /// could still be read.
+    pub seccomp: Option<Value>,
     /// Who told, best first, none if nobody did: `docker`, `events of docker`, `conmon`, `/run/runc/x/state.json`.
     pub sources: Vec<String>,
     /// Path or name by which the engine starts the runtime.
@@ -133,7 +138,7 @@ impl Description {
 
     /// Takes from `other` what is unknown here.
     fn fill(&mut self, other: Self) {
-        let Self { container: theirs, command, sources, runtime_path } = other;
+        let Self { container: theirs, command, seccomp, sources, runtime_path } = other;
         let ours = &mut self.container;
         let texts = [
             (&mut ours.id, theirs.id),
@@ -157,6 +162,7 @@ impl Description {
         if self.command.is_empty() {
             self.command = command;
         }
+        self.seccomp = self.seccomp.take().or(seccomp);
         self.runtime_path = self.runtime_path.take().or(runtime_path);
         for source in sources {
             if !self.sources.contains(&source) {
