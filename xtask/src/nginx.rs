@@ -128,6 +128,16 @@ http {{
         Ok(Pid::from_raw(text.trim().parse().context("nginx's pid file is no number")?))
     }
 
+    /// The processes that answer requests.
+    pub fn worker_pids(&self) -> Result<Vec<Pid>> {
+        let master = self.master()?;
+        let path = format!("/proc/{master}/task/{master}/children");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        text.split_whitespace()
+            .map(|pid| Ok(Pid::from_raw(pid.parse().with_context(|| format!("{path}: {text}"))?)))
+            .collect()
+    }
+
     /// How often the error log has this text.
     fn logged(&self, text: &str) -> Result<usize> {
         Ok(match std::fs::read_to_string(self.path("error.log")) {
