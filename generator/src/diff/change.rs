@@ -30,6 +30,14 @@ pub(crate) fn let_through(parts: &[(Action, Set)]) -> Set {
     Set::union(sets.map(|(_, set)| set.clone()).collect())
 }
 
+/// The arguments with which a call gets further by the second than by the first: also to a tracer, where it was
+/// refused.
+fn further(one: &[(Action, Set)], other: &[(Action, Set)]) -> Set {
+    let pairs = one.iter().flat_map(|one| other.iter().map(move |other| (one, other)));
+    let wider = pairs.filter(|((less, _), (more, _))| less.reach() < more.reach());
+    Set::union(wider.map(|((_, these), (_, those))| these.and(those)).collect())
+}
+
 impl Pair {
     pub fn of(before: &Meaning, after: &Meaning, abi: Abi, number: u32) -> Self {
         Self {
@@ -61,14 +69,15 @@ impl Pair {
         let from_or_to_all = is_all(&had) || is_all(&has);
         let part =
             |set: &Set| (!set.is_empty() && !whole && !from_or_to_all).then(|| in_words(set));
-        let (touching, is_covered) = touching(&gained, abi, number, exceptions);
+        let wider = further(&self.before, &self.after);
+        let (touching, is_covered) = touching(&wider, abi, number, exceptions);
         let covering = if is_covered { touching.as_slice() } else { &[] };
         if is_covered { &mut use_of.whole } else { &mut use_of.partial }.extend(&touching);
-        let subject = if widens { &gained } else { &lost };
+        let subject = if widens { wider } else { further(&self.after, &self.before) };
         let seen = side.evidence.as_ref().and_then(|evidence| evidence.seen(abi, number)).cloned();
         let is_meant = |args: &Args| {
             let clause = Clause::new(args.map(|value| Some(Predicate::Equal(value))));
-            !Set::of(&clause, width(abi)).and(subject).is_empty()
+            !Set::of(&clause, width(abi)).and(&subject).is_empty()
         };
         Some(Change {
             abi,
@@ -80,7 +89,7 @@ impl Pair {
             gained: part(&gained),
             lost: part(&lost),
             witness,
-            risk: risk::of(abi, number, if subject.is_empty() { &has } else { subject }),
+            risk: risk::of(abi, number, if subject.is_empty() { &has } else { &subject }),
             seen: if whole { seen } else { seen.and_then(|seen| seen.only(is_meant)) },
             instead: instead(&witness, direction, after),
             excepted: covering

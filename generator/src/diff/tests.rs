@@ -179,6 +179,23 @@ fn an_exception_for_a_part_is_not_called_needless() {
 }
 
 #[test]
+fn an_exception_for_what_is_allowed_excuses_nothing_that_is_left_to_a_tracer() {
+    let kill = |action: &str, op: &str| {
+        format!(
+            r#"{{"names": ["kill"], "action": "{action}",
+                "args": [{{"index": 0, "value": 1, "op": "SCMP_CMP_{op}"}}]}}"#
+        )
+    };
+    let old = with(&allow("read"));
+    let new = with(
+        &[allow("read"), kill("SCMP_ACT_ALLOW", "EQ"), kill("SCMP_ACT_TRACE", "NE")].join(", "),
+    );
+    let excused = |list: &str| !diff(&old, &new, &exceptions(list), day()).fails(FailOn::Widened);
+    assert!(!excused(r#"{"call": "kill(1)", "reason": "r"}"#));
+    assert!(excused(r#"{"call": "kill", "reason": "r"}"#));
+}
+
+#[test]
 fn what_is_not_known_is_not_called_equal() {
     let old = with(&allow("read"));
     let new = with(&allow("read call_of_2031"));
