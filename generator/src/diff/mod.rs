@@ -303,23 +303,26 @@ fn settings(old: &Side, new: &Side, answers_count: bool) -> Vec<Setting> {
         names => names.join(" "),
     };
     // What Strait does not know it cannot compare by number, and must not call equal for that.
-    let direction = match (
-        new.unknown_calls.is_subset(&old.unknown_calls),
-        old.unknown_calls.is_subset(&new.unknown_calls),
-    ) {
-        (false, false) => ChangeKind::Mixed,
-        (false, true) => ChangeKind::Widened,
-        (true, _) => ChangeKind::Narrowed,
-    };
+    let calls = by_what_is_listed(&old.unknown_calls, &new.unknown_calls);
+    let architectures = by_what_is_listed(&old.unknown_architectures, &new.unknown_architectures);
     [
         (answers_count, "default action", default(old), default(new), ChangeKind::Refusal),
-        (true, "architectures", listed(old), listed(new), ChangeKind::Refusal),
-        (answers_count, "unknown calls", unknown(old), unknown(new), direction),
+        (true, "architectures", listed(old), listed(new), architectures),
+        (answers_count, "unknown calls", unknown(old), unknown(new), calls),
     ]
     .into_iter()
     .filter(|(counts, _, before, after, _)| *counts && before != after)
     .map(|(_, what, before, after, direction)| Setting { what, before, after, direction })
     .collect()
+}
+
+fn by_what_is_listed<T: Ord>(old: &BTreeSet<T>, new: &BTreeSet<T>) -> ChangeKind {
+    match (new.is_subset(old), old.is_subset(new)) {
+        (true, true) => ChangeKind::Refusal,
+        (true, false) => ChangeKind::Narrowed,
+        (false, true) => ChangeKind::Widened,
+        (false, false) => ChangeKind::Mixed,
+    }
 }
 
 /// What was done to a call.

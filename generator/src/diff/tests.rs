@@ -212,8 +212,11 @@ fn what_is_not_known_is_not_called_equal() {
     };
     let both = profile(r#""SCMP_ARCH_X86_64", "SCMP_ARCH_S390X""#);
     let more = compared(&profile(r#""SCMP_ARCH_X86_64""#), &both);
-    assert_eq!(more.verdict, Verdict::Changed);
+    assert_eq!(more.verdict, Verdict::Widened);
+    assert!(more.fails(FailOn::Widened));
     assert_eq!(more.settings[0].after, "x86_64, SCMP_ARCH_S390X");
+    let less = compared(&both, &profile(r#""SCMP_ARCH_X86_64""#));
+    assert_eq!(less.verdict, Verdict::Narrowed);
 }
 
 /// GitHub refuses a comment of more than 65 536 characters.
