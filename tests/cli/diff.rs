@@ -70,6 +70,10 @@ fn a_profile_and_a_recording_can_be_compared() {
     assert_eq!(report["verdict"], "mixed");
     assert_eq!(report["changes"][0]["syscall"], "bpf");
     assert_eq!(report["changes"][0]["evidence"]["programs"]["/bin/app"], 2);
+    let told = |nth: usize| (&report["changes"][nth]["before"], &report["changes"][nth]["after"]);
+    assert_eq!(told(0), (&json!("refused with ENOSYS"), &json!("called")));
+    assert_eq!(told(1).1, "not called", "a recording refuses nothing");
+    assert_eq!(report["changes"][1]["witness"]["after"], "not called");
     diff(dir.path(), &["r.json", "r.json", "--fail-on", "changed"]).run();
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::words::{self, is_all};
-use super::{Change, Exception, Side, past, risk};
+use super::{Change, Exception, Kind, Side, risk, said};
 use crate::abi::Abi;
 use crate::policy::decide::space::Set;
 use crate::policy::decide::{self, ChangeKind, Meaning, Witness};
@@ -84,14 +84,18 @@ impl Pair {
             number,
             more,
             direction,
-            before: state(&self.before, &had, &in_words),
-            after: state(&self.after, &has, &in_words),
+            before: state(old.kind(), &self.before, &had, &in_words),
+            after: state(new.kind(), &self.after, &has, &in_words),
             gained: part(&gained),
             lost: part(&lost),
             witness,
+            of_witness: (said(old.kind(), witness.before), said(new.kind(), witness.after)),
             risk: risk::of(abi, number, if subject.is_empty() { &has } else { &subject }),
             seen: if whole { seen } else { seen.and_then(|seen| seen.only(is_meant)) },
-            instead: instead(&witness, direction, after),
+            instead: match new.kind() {
+                Kind::Profile => instead(&witness, direction, after),
+                Kind::Recording => Vec::new(),
+            },
             excepted: covering
                 .iter()
                 .filter_map(|nth| exceptions.get(*nth))
@@ -103,11 +107,16 @@ impl Pair {
 }
 
 /// What is let through in words, or how a call is refused.
-fn state(parts: &[(Action, Set)], allowed: &Set, in_words: &dyn Fn(&Set) -> String) -> String {
+fn state(
+    kind: Kind,
+    parts: &[(Action, Set)],
+    allowed: &Set,
+    in_words: &dyn Fn(&Set) -> String,
+) -> String {
     if !allowed.is_empty() && !is_all(allowed) {
         return in_words(allowed);
     }
-    let actions: BTreeSet<String> = parts.iter().map(|(action, _)| past(*action)).collect();
+    let actions: BTreeSet<String> = parts.iter().map(|(action, _)| said(kind, *action)).collect();
     actions.into_iter().collect::<Vec<_>>().join(" or ")
 }
 

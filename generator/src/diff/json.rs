@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Change, Diff, Exception, FailOn};
+use super::{Change, Diff, Exception, FailOn, Kind, said};
 use crate::abi::Abi;
+use crate::policy::Action;
 use crate::policy::decide::ChangeKind;
 use crate::recording::Tool;
 
@@ -122,8 +123,16 @@ struct FirstJson<'a> {
     recording: &'a str,
 }
 
-impl<'a> From<&'a Change> for ChangeJson<'a> {
-    fn from(change: &'a Change) -> Self {
+/// What a side does with a call.
+fn done(kind: Kind, action: Action) -> String {
+    match kind {
+        Kind::Profile => action.to_string(),
+        Kind::Recording => said(kind, action),
+    }
+}
+
+impl<'a> ChangeJson<'a> {
+    fn of(change: &'a Change, diff: &Diff) -> Self {
         let witness = &change.witness;
         Self {
             abi: change.abi,
@@ -143,8 +152,8 @@ impl<'a> From<&'a Change> for ChangeJson<'a> {
             witness: WitnessJson {
                 call: witness.to_string(),
                 args: witness.args.iter().map(|value| format!("{value:#x}")).collect(),
-                before: witness.before.to_string(),
-                after: witness.after.to_string(),
+                before: done(diff.old.1, witness.before),
+                after: done(diff.new.1, witness.after),
             },
             risk: RiskJson {
                 class: change.risk.class,
@@ -200,7 +209,7 @@ pub fn print(diff: &Diff, fail_on: FailOn) -> Result<String, serde_json::Error> 
                 after: &setting.after,
             })
             .collect(),
-        changes: diff.changes.iter().map(ChangeJson::from).collect(),
+        changes: diff.changes.iter().map(|change| ChangeJson::of(change, diff)).collect(),
         expired_exceptions: &diff.expired,
         partial_exceptions: &diff.partial,
         unused_exceptions: &diff.unused,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Change, Diff, Exception, FailOn, Verdict, past, who};
+use super::{Change, Diff, Exception, FailOn, Verdict, who};
 use crate::foreign::code;
 
 /// How many newly allowed calls stand in the table; the others are folded.
@@ -136,8 +136,8 @@ fn example(change: &Change) -> String {
     format!(
         "`{}`: was {}, is {}. Risk {}, {}: {}{source}.{}",
         change.witness,
-        past(change.witness.before),
-        past(change.witness.after),
+        change.of_witness.0,
+        change.of_witness.1,
         change.risk.level.name(),
         change.risk.class,
         cell(change.risk.reason),

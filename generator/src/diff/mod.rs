@@ -132,6 +132,8 @@ pub struct Change {
     pub lost: Option<String>,
     /// A call that shows it.
     pub witness: Witness,
+    /// What the old side did with the witness, and what the new one does.
+    pub of_witness: (String, String),
     /// What it exposes; for a call that was narrowed, what it exposed.
     pub risk: Risk,
     /// Who made it: while the new side was recorded if it is wider, else the old one.
@@ -322,6 +324,15 @@ fn by_what_is_listed<T: Ord>(old: &BTreeSet<T>, new: &BTreeSet<T>) -> ChangeKind
         (true, false) => ChangeKind::Narrowed,
         (false, true) => ChangeKind::Widened,
         (false, false) => ChangeKind::Mixed,
+    }
+}
+
+/// What a side says of a call. A recording has not refused what was not called.
+fn said(kind: Kind, action: Action) -> String {
+    match kind {
+        Kind::Profile => past(action),
+        Kind::Recording if action.lets_through() => "called".to_owned(),
+        Kind::Recording => "not called".to_owned(),
     }
 }
 

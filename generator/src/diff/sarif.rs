@@ -1,6 +1,6 @@
 //! A diff as SARIF 2.1.0, for code scanning: a result for each call that is newly allowed.
 
-use super::{Change, Diff, Level, past, who};
+use super::{Change, Diff, Level, who};
 use crate::foreign::one_line;
 use crate::report::sarif;
 
@@ -58,8 +58,8 @@ fn message(change: &Change) -> String {
         change.call(),
         change.summary(),
         change.witness,
-        past(change.witness.before),
-        past(change.witness.after),
+        change.of_witness.0,
+        change.of_witness.1,
         change.risk.class,
         change.risk.reason,
     )

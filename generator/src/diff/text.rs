@@ -4,7 +4,7 @@ use std::fmt;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Change, Diff, Level, past, who};
+use super::{Change, Diff, Level, who};
 use crate::foreign::one_line;
 use crate::policy::decide::ChangeKind;
 
@@ -94,9 +94,7 @@ fn wider(f: &mut fmt::Formatter<'_>, change: &Change, evidence: bool) -> fmt::Re
     writeln!(
         f,
         "      for example {}: was {}, is {}",
-        change.witness,
-        past(change.witness.before),
-        past(change.witness.after)
+        change.witness, change.of_witness.0, change.of_witness.1
     )?;
     let risk = &change.risk;
     writeln!(
