@@ -230,7 +230,12 @@ impl Diff {
                 open.any(Change::widens) || self.settings.iter().any(Setting::widens)
             }
             FailOn::Risky => open.any(|change| change.widens() && change.risk.level == Level::High),
-            FailOn::Changed => open.next().is_some() || !self.settings.is_empty(),
+            // An exception is for what a call newly may, and not for what it no longer may.
+            FailOn::Changed => {
+                open.next().is_some()
+                    || self.changes.iter().any(Change::narrows)
+                    || !self.settings.is_empty()
+            }
             FailOn::Never => false,
         }
     }

@@ -166,6 +166,16 @@ fn exceptions_have_to_cover_all_that_is_new_and_be_valid() {
 }
 
 #[test]
+fn an_exception_excuses_no_loss() {
+    let old = with(&[allow("read"), family(1)].join(", "));
+    let new = with(&[allow("read"), family(2)].join(", "));
+    let list = r#"{"call": "socket(AF_INET)", "reason": "r"}"#;
+    let diff = diff(&old, &new, &exceptions(list), day());
+    assert_eq!(diff.verdict, Verdict::Mixed);
+    assert!(!diff.fails(FailOn::Widened) && diff.fails(FailOn::Changed));
+}
+
+#[test]
 fn an_exception_for_a_part_is_not_called_needless() {
     let old = with(&allow("read"));
     let new = with(&[allow("read"), family(16)].join(", "));
