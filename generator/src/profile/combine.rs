@@ -164,31 +164,32 @@ fn same(one: &[Rule], other: &[Rule]) -> bool {
     cases(one) == cases(other)
 }
 
-/// Entries of names that no ABI here has: of other architectures, or of newer kernels.
+/// Entries of names that no ABI here has: of other architectures, or of newer kernels. What decides in the end,
+/// to allow in a union and to refuse in an intersection, is taken over from any profile, the opposite only if
+/// all of them say so.
 fn foreign(profiles: &[Profile], how: How) -> Vec<Entry> {
     let is_known = |name: &str| Abi::ALL.iter().any(|abi| abi.syscall_number(name).is_some());
-    let of = |profile: &Profile| {
-        let mut found: Vec<Entry> = Vec::new();
-        for entry in &profile.entries {
-            for name in entry.names.iter().filter(|name| !is_known(name)) {
-                let single = Entry { names: vec![name.clone()], ..entry.clone() };
-                if !found.contains(&single) {
-                    found.push(single);
-                }
-            }
-        }
-        found
+    let of = |profile: &Profile| -> Vec<Entry> {
+        let single = |entry: &Entry| {
+            let names = entry.names.iter().filter(|name| !is_known(name));
+            let single = |name: &String| Entry { names: vec![name.clone()], ..entry.clone() };
+            names.map(single).collect::<Vec<_>>()
+        };
+        profile.entries.iter().flat_map(single).collect()
     };
-    let mut all = profiles.iter().map(of);
-    let mut entries = all.next().unwrap_or_default();
-    for other in all {
-        match how {
-            How::Union => {
-                let new = other.into_iter().filter(|entry| !entries.contains(entry));
-                let new: Vec<_> = new.collect();
-                entries.extend(new);
-            }
-            How::Intersection => entries.retain(|entry| other.contains(entry)),
+    let each: Vec<(Action, Vec<Entry>)> =
+        profiles.iter().map(|profile| (profile.default, of(profile))).collect();
+    let all_say_so = |entry: &Entry| {
+        each.iter().all(|(default, said)| match said.iter().any(|one| one.names == entry.names) {
+            true => said.contains(entry),
+            false => default.lets_through() == entry.action.lets_through(),
+        })
+    };
+    let mut entries: Vec<Entry> = Vec::new();
+    for entry in each.iter().flat_map(|(_, said)| said) {
+        let decides = entry.action.lets_through() == (how == How::Union);
+        if (decides || all_say_so(entry)) && !entries.contains(entry) {
+            entries.push(entry.clone());
         }
     }
     entries.sort_by(|one, other| one.names.cmp(&other.names));
@@ -273,6 +274,24 @@ mod tests {
         assert!(union.notes[0].contains("invented_in_2031"));
         let less = both(&one, &other, How::Intersection);
         assert!(!print(&less).unwrap().contains("invented_in_2031"));
+    }
+
+    #[test]
+    fn what_one_profile_refuses_of_names_that_are_not_known_is_refused_by_an_intersection() {
+        let open = Profile { default: Action::Allow, ..profile(vec![]) };
+        let entry = |name: &str, action| Entry { names: vec![name.into()], action, args: vec![] };
+        let closed = |name: &str, action| Profile {
+            entries: vec![entry(name, action), entry("bpf", Action::Errno(Errno::EPERM))],
+            ..open.clone()
+        };
+        let refusing = closed("invented_in_2031", Action::Errno(Errno::EPERM));
+        let has = |profile: &Profile| print(profile).unwrap().contains("invented_in_2031");
+        assert!(has(&both(&refusing, &open, How::Intersection)));
+        assert!(has(&both(&open, &refusing, How::Intersection)));
+        assert!(!has(&both(&refusing, &open, How::Union)), "one of them allows it");
+        assert!(has(&both(&refusing, &refusing, How::Union)));
+        let allowing = profile(vec![("read", None), ("invented_in_2031", None)]);
+        assert!(has(&both(&allowing, &open, How::Intersection)), "both allow it");
     }
 
     fn any_profile() -> impl Strategy<Value = Profile> {
