@@ -40,6 +40,7 @@ impl Reader<'_> {
                 "`architectures` is there too, and dockerd refuses both: remove one",
             );
         }
+        let mut found = false;
         for (nth, item) in listed.iter().enumerate() {
             let path = format!("archMap[{nth}]");
             let known = ["architecture", "subArchitectures"];
@@ -52,7 +53,9 @@ impl Reader<'_> {
                 .enumerate()
                 .filter_map(|(nth, name)| self.architecture(&format!("{at}[{nth}]"), Some(name)))
                 .collect();
-            if main.and_then(Architecture::abi) == Some(context.native) {
+            // The first one counts.
+            if !found && main.and_then(Architecture::abi) == Some(context.native) {
+                found = true;
                 architectures.extend(main);
                 architectures.extend(others);
             }

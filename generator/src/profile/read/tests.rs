@@ -57,6 +57,20 @@ fn an_empty_object_is_not_taken_for_a_profile() {
 }
 
 #[test]
+fn of_two_lists_for_one_machine_the_first_counts() {
+    let text = r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [], "archMap": [
+        {"architecture": "SCMP_ARCH_X86_64"},
+        {"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}]}"#;
+    let context = Context {
+        native: crate::abi::Abi::X86_64,
+        capabilities: crate::policy::Capability::docker_default(),
+        kernel: None,
+    };
+    let profile = parse_for(text, &context).unwrap();
+    assert_eq!(profile.architectures, [crate::abi::Abi::X86_64.into()]);
+}
+
+#[test]
 fn a_recording_is_not_taken_for_a_profile() {
     insta::assert_snapshot!(complaint(r#"{"schema": "strait.recording/v1"}"#), @"this is a file of schema `strait.recording/v1`, not a profile. Make a profile of a recording with `strait generate RECORDING -o PROFILE`");
 }
