@@ -18,6 +18,11 @@ pub(crate) fn one_line(name: &str) -> String {
     line
 }
 
+/// Text of several lines that may have such names in it, fit to be shown.
+pub(crate) fn lines(text: &str) -> String {
+    text.split('\n').map(one_line).collect::<Vec<_>>().join("\n")
+}
+
 /// Control characters, those that turn the direction of the text around them, and the code points that are
 /// no characters, at which a parser of HTML takes offence.
 fn is_unfit(char: char) -> bool {
@@ -60,6 +65,7 @@ mod tests {
         assert_eq!(one_line("tests/test_a.py::test[ä b]"), "tests/test_a.py::test[ä b]");
         assert_eq!(one_line("a\nb\u{1b}[2J\u{202e}c"), "a\\nb\\u{1b}[2J\\u{202e}c");
         assert_eq!(one_line("\u{fffe}\u{10ffff}\u{fdd0}"), "\\u{fffe}\\u{10ffff}\\u{fdd0}");
+        assert_eq!(lines("a\nb\u{1b}[2J"), "a\nb\\u{1b}[2J");
     }
 
     #[test]

@@ -54,6 +54,16 @@ fn a_plain_profile_says_the_same_to_everybody() {
 }
 
 #[test]
+fn names_of_others_are_not_obeyed() {
+    let odd = GOOD
+        .replace("\"execve\"", "\"execve\", \"\\u001b[2J\"")
+        .replace("\"architectures\"", "\"\\u001b[3J\": 1, \"architectures\"");
+    let outcome = lint(&odd, &[], 0);
+    assert!(!outcome.stdout.contains('\u{1b}'), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("\\u{1b}[3J"), "{}", outcome.stdout);
+}
+
+#[test]
 fn what_is_merely_ignored_is_no_failure() {
     let profile = GOOD.replace("\"architectures\"", "\"defaultErrnoRet\": 38, \"architectures\"");
     let outcome = lint(&profile, &[], 0);

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::exit::{self, Outcome};
 use super::{Ui, read_text, shown};
+use crate::foreign::one_line;
 use crate::output::Output;
 use crate::profile::consumers::{Consumer, Effect, Remark, json, remarks};
 use crate::profile::{self, Finding, Severity, lint};
@@ -101,8 +102,9 @@ pub fn main(args: &LintArgs, ui: &Ui) -> Outcome {
     let value: Value = profile::json(&text).with_context(cannot_read)?;
     if let Some(schema) = value.get("schema").and_then(Value::as_str) {
         return Err(anyhow!(
-            "{name} is a file of schema `{schema}`, not a profile. \
-             Make a profile of a recording with `strait generate RECORDING -o PROFILE`"
+            "{name} is a file of schema `{}`, not a profile. \
+             Make a profile of a recording with `strait generate RECORDING -o PROFILE`",
+            one_line(schema)
         )
         .into());
     }
@@ -148,6 +150,7 @@ fn report(errors: &[Finding], warnings: &[Finding], remarks: &[Remark]) -> Strin
             false => format!(" (by {})", remark.by),
         };
         let Remark { effect, path, what, advice, source, date, .. } = remark;
+        let (path, what) = (one_line(path), one_line(what));
         let _ = writeln!(text, "{consumer}: {path}: {effect}{by}: {what}");
         let _ = writeln!(text, "    to do: {advice}");
         let _ = writeln!(text, "    source: {source} ({date})");

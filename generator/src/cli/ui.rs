@@ -5,6 +5,8 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::foreign::lines;
+
 const NAME: Style = Style::new().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -105,7 +107,9 @@ pub fn for_stdout(text: &str) -> String {
     }
 }
 
+/// Parts of a text may come from a file that somebody else has written.
 fn line(style: Style, kind: &str, text: &dyn Display) {
+    let text = lines(&text.to_string());
     let _ =
         writeln!(anstream::stderr().lock(), "{NAME}strait:{NAME:#} {style}{kind}{style:#}{text}");
 }

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::abi::Abi;
 use crate::decode::{self, Pattern};
+use crate::foreign::one_line;
 use crate::policy::decide::space::Set;
 use crate::policy::{Clause, Predicate, width};
 
@@ -87,7 +88,7 @@ impl Exceptions {
         if let Some(schema) = value.get("schema").and_then(serde_json::Value::as_str)
             && schema != SCHEMA
         {
-            return Err(AllowError::WrongSchema(schema.to_owned()));
+            return Err(AllowError::WrongSchema(one_line(schema)));
         }
         let File { exceptions, .. } =
             serde_json::from_value(value).map_err(AllowError::Malformed)?;

@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::{Evidence, First, Seen, Value};
 use crate::abi::Abi;
 use crate::decode;
+use crate::foreign::one_line;
 use crate::profile::{self, Profile};
 use crate::recording::{Phase, Source, Tool};
 
@@ -249,7 +250,7 @@ pub fn parse(text: &str) -> Result<Evidence, ReadError> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(ReadError::Malformed)?;
     match value.get("schema").and_then(serde_json::Value::as_str) {
         Some(SCHEMA) => {}
-        other => return Err(ReadError::WrongSchema(other.unwrap_or("none").to_owned())),
+        other => return Err(ReadError::WrongSchema(one_line(other.unwrap_or("none")))),
     }
     let file: File = serde_json::from_value(value).map_err(ReadError::Malformed)?;
     let sources = file.recordings.into_iter();

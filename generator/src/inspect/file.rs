@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Inspected;
 use crate::bpf::{Filter, FilterError, Instruction};
+use crate::foreign::one_line;
 
 /// The value of the `schema` field.
 pub const SCHEMA: &str = "strait.filter/v1";
@@ -54,7 +55,7 @@ pub fn is_one(text: &str) -> bool {
 pub fn parse(text: &str) -> Result<Inspected, ParseError> {
     let file: File = serde_json::from_str(text).map_err(ParseError::Malformed)?;
     if file.schema != SCHEMA {
-        return Err(ParseError::OtherSchema(file.schema));
+        return Err(ParseError::OtherSchema(one_line(&file.schema)));
     }
     let filters = file
         .filters

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::foreign::one_line;
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -33,11 +35,16 @@ pub struct Finding {
 
 impl Finding {
     pub(super) fn error(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, path: path.into(), message: message.into() }
+        Self::new(Severity::Error, &path.into(), &message.into())
     }
 
     pub(super) fn warning(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, path: path.into(), message: message.into() }
+        Self::new(Severity::Warning, &path.into(), &message.into())
+    }
+
+    /// Fields and names in it are those of the file, whoever wrote that.
+    fn new(severity: Severity, path: &str, message: &str) -> Self {
+        Self { severity, path: one_line(path), message: one_line(message) }
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::dialect::Context;
 use super::json::{child, json};
 use super::{Architecture, Arg, Entry, Finding, Findings, Profile};
+use crate::foreign::one_line;
 use crate::policy::{Action, Errno, Predicate};
 
 /// Fields of Docker's own dialect, which only dockerd and the podman family resolve.
@@ -69,7 +70,7 @@ pub fn parse_for(text: &str, context: &Context) -> Result<Profile, ParseError> {
 fn read(text: &str, context: Option<&Context>) -> Result<Profile, ParseError> {
     let value = json(text)?;
     if let Some(schema) = value.get("schema").and_then(Value::as_str) {
-        return Err(ParseError::OtherSchema(schema.to_owned()));
+        return Err(ParseError::OtherSchema(one_line(schema)));
     }
     let mut reader = Reader { findings: Vec::new(), context };
     match reader.profile(&value) {

@@ -71,6 +71,13 @@ fn of_two_lists_for_one_machine_the_first_counts() {
 }
 
 #[test]
+fn what_others_wrote_is_shown_so_that_no_terminal_obeys_it() {
+    let text = r#"{"defaultAction": "\u001b[2J\n::notice::", "\u001b[3J": 1}"#;
+    let complaint = complaint(text);
+    assert!(!complaint.contains('\u{1b}') && complaint.contains("[2J\\n::notice::"), "{complaint}");
+}
+
+#[test]
 fn a_recording_is_not_taken_for_a_profile() {
     insta::assert_snapshot!(complaint(r#"{"schema": "strait.recording/v1"}"#), @"this is a file of schema `strait.recording/v1`, not a profile. Make a profile of a recording with `strait generate RECORDING -o PROFILE`");
 }

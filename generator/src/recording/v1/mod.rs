@@ -5,6 +5,7 @@ mod convert;
 mod file;
 
 use super::{ReadError, Recording};
+use crate::foreign::one_line;
 use file::File;
 
 /// The value of the `schema` field.
@@ -33,7 +34,7 @@ fn explain(text: &str) -> Result<Recording, ReadError> {
         Some(other) if other.starts_with(FAMILY) => {
             return Err(ReadError::UnknownVersion(other.to_owned()));
         }
-        Some(other) => return Err(ReadError::WrongSchema(other.to_owned())),
+        Some(other) => return Err(ReadError::WrongSchema(one_line(other))),
     }
     let file: File = serde_json::from_value(value).map_err(ReadError::Malformed)?;
     file.into_model()
