@@ -214,3 +214,6 @@ impl Report {
         self.within.as_ref().is_none_or(|within| within.comparison.is_within())
     }
 }
+
+#[cfg(test)]
+mod tests;

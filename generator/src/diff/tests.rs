@@ -93,6 +93,26 @@ fn a_call_that_software_does_without_is_no_loss() {
     };
     assert_eq!(instead("clone3"), ["clone"]);
     assert!(instead("mkdir").is_empty());
+    let diff = compared(&old, &with(&allow("read")));
+    assert!(diff.changes.iter().all(|change| change.instead.is_empty()), "clone is gone too");
+}
+
+/// How a profile refuses what was not called is no matter.
+#[test]
+fn a_profile_is_equal_to_a_recording_of_all_that_it_allows() {
+    let read = Abi::X86_64.syscall_number("read").unwrap();
+    let recorded = crate::recording::example::recording(&[(Abi::X86_64, read)]);
+    let recorded = Side::recording("app.recording.json", &recorded);
+    let profile = side(
+        "app.json",
+        r#"{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1,
+            "architectures": ["SCMP_ARCH_X86_64"],
+            "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}]}"#,
+    );
+    for diff in [compared(&profile, &recorded), compared(&recorded, &profile)] {
+        assert_eq!(diff.verdict, Verdict::Equal, "{diff}");
+        assert!(!diff.fails(FailOn::Changed));
+    }
 }
 
 #[test]
@@ -186,6 +206,17 @@ fn an_exception_for_a_part_is_not_called_needless() {
     let twice = format!(r#"{list}, {{"call": "socket", "reason": "r"}}"#);
     let whole = diff(&old, &new, &exceptions(&twice), day());
     assert!(!whole.fails(FailOn::Widened) && whole.partial.is_empty());
+}
+
+/// Which the kernel passes over.
+#[test]
+fn an_exception_is_for_a_32_bit_argument_with_any_upper_half() {
+    let old = with(&allow("read"));
+    let lower = r#"{"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [
+        {"index": 0, "value": 4294967295, "valueTwo": 16, "op": "SCMP_CMP_MASKED_EQ"}]}"#;
+    let new = with(&[allow("read").as_str(), lower].join(", "));
+    let list = r#"{"call": "socket(AF_NETLINK)", "reason": "r"}"#;
+    assert!(!diff(&old, &new, &exceptions(list), day()).fails(FailOn::Widened));
 }
 
 #[test]
