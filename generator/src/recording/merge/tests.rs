@@ -262,3 +262,56 @@ fn what_each_brings_is_told() {
 fn nothing_cannot_be_merged() {
     assert!(matches!(merge([], false), Err(MergeError::Nothing)));
 }
+
+/// A profile is made for the container that needs most.
+#[test]
+fn of_containers_the_one_that_needs_more_counts() {
+    let with = |number, change: fn(&mut Container)| {
+        let mut recording = recording(number);
+        if let TargetKind::Container(container) = &mut recording.target.kind {
+            change(container);
+        }
+        recording
+    };
+    let one = with(1, |it| {
+        (it.bounding_set, it.no_new_privs, it.filtered) = (Some(0b01), true, true);
+    });
+    let other = with(2, |it| {
+        (it.bounding_set, it.no_new_privs, it.filtered) = (Some(0b10), false, false);
+    });
+    for merged in [both(one.clone(), other.clone()), both(other, one)] {
+        let TargetKind::Container(container) = merged.target.kind else { panic!() };
+        let Container { bounding_set, no_new_privs, filtered, .. } = *container;
+        assert_eq!((bounding_set, no_new_privs, filtered), (Some(0b11), false, false));
+    }
+}
+
+#[test]
+fn what_a_command_called_too_is_not_the_runtime_s_alone() {
+    let call = |number, phases: &[(Phase, u64)]| {
+        let mut recording = recording(number);
+        let calls = BTreeMap::from([(
+            0,
+            Call { count: 2, phases: phases.iter().copied().collect(), ..Call::default() },
+        )]);
+        recording.calls = BTreeMap::from([(Abi::X86_64, calls)]);
+        recording.samples.clear();
+        recording
+    };
+    let phases = |merged: Recording| merged.calls[&Abi::X86_64][&0].phases.clone();
+    let (runtime, running) = ((Phase::Runtime, 2), (Phase::Running, 2));
+    assert_eq!(phases(both(call(1, &[runtime]), call(2, &[]))), BTreeMap::new());
+    assert_eq!(
+        phases(both(call(1, &[runtime]), call(2, &[running]))),
+        BTreeMap::from([runtime, running])
+    );
+}
+
+#[test]
+fn whatever_was_lost_is_lost() {
+    let lossy =
+        |number, losses: Losses| Recording { completeness: losses.into(), ..recording(number) };
+    let one = Losses { calls: 1, programs: 2, missed: 3, tasks: 4 };
+    let merged = both(lossy(1, one), lossy(2, one));
+    assert_eq!(merged.completeness.losses(), Losses { calls: 2, programs: 4, missed: 6, tasks: 8 });
+}
