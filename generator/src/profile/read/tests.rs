@@ -70,6 +70,38 @@ fn of_two_lists_for_one_machine_the_first_counts() {
     assert_eq!(profile.architectures, [crate::abi::Abi::X86_64.into()]);
 }
 
+/// moby `profiles/seccomp/seccomp_linux.go`: `includes` needs all, `excludes` any.
+#[test]
+fn an_entry_applies_if_all_that_it_includes_holds_and_nothing_that_it_excludes() {
+    let applies = |conditions: &str| {
+        let text = format!(
+            r#"{{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{{
+                "names": ["bpf"], "action": "SCMP_ACT_ALLOW", {conditions}}}]}}"#
+        );
+        let context = Context {
+            native: crate::abi::Abi::X86_64,
+            capabilities: crate::policy::Capability::docker_default(),
+            kernel: Some((5, 10)),
+        };
+        !parse_for(&text, &context).unwrap().entries.is_empty()
+    };
+    let conditions = [
+        (r#""caps": ["CAP_CHOWN"]"#, true),
+        (r#""caps": ["CAP_BPF"]"#, false),
+        (r#""arches": ["arm64", "amd64"]"#, true),
+        (r#""arches": ["arm64", "x86"]"#, false),
+        (r#""minKernel": "5.10""#, true),
+        (r#""minKernel": "5.11""#, false),
+    ];
+    for (condition, holds) in conditions {
+        assert_eq!(applies(&format!(r#""includes": {{{condition}}}"#)), holds, "{condition}");
+        assert_eq!(applies(&format!(r#""excludes": {{{condition}}}"#)), !holds, "{condition}");
+    }
+    let two = r#"{"caps": ["CAP_CHOWN", "CAP_BPF"]}"#;
+    assert!(!applies(&format!(r#""includes": {two}"#)));
+    assert!(!applies(&format!(r#""excludes": {two}"#)));
+}
+
 #[test]
 fn what_others_wrote_is_shown_so_that_no_terminal_obeys_it() {
     let text = r#"{"defaultAction": "\u001b[2J\n::notice::", "\u001b[3J": 1}"#;
