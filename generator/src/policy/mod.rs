@@ -261,6 +261,25 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_that_does_what_happens_anyway_drops_no_other() {
+        let mut policy = policy();
+        policy.add("read", ENOSYS, Clause::ALWAYS).unwrap();
+        policy.add("read", Action::Allow, on_first(1)).unwrap();
+        assert_eq!(evaluate(&policy, "read", 1), Action::Allow);
+    }
+
+    #[test]
+    fn a_default_that_allows_does_so_unless_all_arguments_are_refused() {
+        let read = Abi::X86_64.syscall_number("read").unwrap();
+        let refusing = |clause| {
+            let mut policy = Policy::new(Action::Allow, [Abi::X86_64]);
+            policy.add("read", EPERM, clause).unwrap();
+            policy.may_allow(Abi::X86_64, read)
+        };
+        assert!(refusing(on_first(1)) && !refusing(Clause::ALWAYS));
+    }
+
+    #[test]
     fn clauses_of_a_call_are_a_union() {
         let mut policy = policy();
         policy.add("read", Action::Allow, on_first(1)).unwrap();

@@ -90,6 +90,37 @@ fn an_abi_that_is_not_listed_is_killed() {
 }
 
 #[test]
+fn a_witness_has_the_smallest_arguments() {
+    let mut wide = policy(ENOSYS, &[("read", on(0, Predicate::Equal(7)))]);
+    wide.add("read", Action::Log, on(0, Predicate::Equal(3))).unwrap();
+    assert_eq!(within(&wide, &policy(ENOSYS, &[])).unwrap_err().args[0], 3);
+}
+
+#[test]
+fn every_number_is_counted_once() {
+    let comparison = compare(&policy(ENOSYS, &[]), &policy(EPERM, &[]));
+    let numbers: u32 = comparison.changes().map(|change| change.more + 1).sum();
+    assert_eq!(numbers, LAST_NUMBER + 1);
+}
+
+#[test]
+fn of_two_errors_the_final_one_is_stricter() {
+    let (soft, hard) = (policy(ENOSYS, &[]), policy(EPERM, &[]));
+    assert_eq!(union(&soft, &hard).unwrap().default_action(), ENOSYS);
+    assert_eq!(intersection(&soft, &hard).unwrap().default_action(), EPERM);
+}
+
+#[test]
+fn a_call_of_which_a_part_is_known_goes_through_always_sometimes_or_never() {
+    let meaning = Meaning::from(&policy(ENOSYS, &[("read", on(0, Predicate::Less(4)))]));
+    let read = Abi::X86_64.syscall_number("read").unwrap();
+    let known = |clause| meaning.lets_through(Abi::X86_64, read, &[clause]);
+    assert_eq!(known(on(0, Predicate::Equal(3))), Ok(Certainty::Always));
+    assert_eq!(known(on(1, Predicate::Equal(3))), Ok(Certainty::Sometimes));
+    assert_eq!(known(on(0, Predicate::Equal(4))), Err(ENOSYS));
+}
+
+#[test]
 fn the_same_said_otherwise_is_equal() {
     let one = policy(ENOSYS, &[("read", on(0, Predicate::Less(2)))]);
     let other = policy(
