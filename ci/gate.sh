@@ -21,7 +21,8 @@ Set by environment:
   STRAIT_PULL_REQUEST  for comment: URL of the pull request; gh needs GH_TOKEN
   STRAIT_GITLAB_TOKEN  for comment: a token with scope api; the rest is known in a GitLab job
 
-Exit status: 10 if the new profile is wider than the gate allows; that of COMMAND if it failed.
+Exit status: 10 if the new profile is wider than the gate allows; that of COMMAND if it failed; 1 if there
+was nothing to compare with.
 USAGE
     exit 2
 }
@@ -77,8 +78,10 @@ compare() {
     # shellcheck disable=SC2086
     "$strait" generate "$work/merged.recording.json" ${STRAIT_GENERATE:-} -o "$new"
     if [ ! -e "$profile" ]; then
-        say "$profile does not exist yet: commit $new as $profile"
+        # Else a path that is spelled wrong would pass for ever.
+        say "nothing to compare with: $profile does not exist; read $new, and commit it as $profile"
         output verdict new
+        [ "$fail_on" = never ] || return 1
         return 0
     fi
     set -- "$profile" "$new" --fail-on "$fail_on"
