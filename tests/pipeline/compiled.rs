@@ -3,12 +3,13 @@
 use proptest::prelude::*;
 use strait::abi::Abi;
 use strait::bpf;
-use strait::enforce::compile;
+use strait::enforce::{compile, prove};
 use strait::policy::decide::{Comparison, Meaning};
+use strait::policy::exact::is_exact;
 use strait::policy::{Action, Clause, Errno, Predicate, Width};
 use strait::profile::{Arg, Entry, Profile, parse, print};
 
-use crate::arbitrary::{ENOSYS, NAMES, equality, laws, predicate};
+use crate::arbitrary::{ENOSYS, NAMES, clause, equality, laws, predicate};
 
 fn entries<P: Strategy<Value = Predicate>>(
     predicate: fn() -> P,
@@ -24,6 +25,18 @@ fn entries<P: Strategy<Value = Predicate>>(
             args,
         });
     prop::collection::vec(entry, 1..4)
+}
+
+/// Comparisons for order, and for equality, with a few values.
+fn ordered() -> impl Strategy<Value = Predicate> {
+    let value = prop::sample::select(vec![0, 1, 2, u64::from(u32::MAX), 1 << 32]);
+    (0..5, value).prop_map(|(kind, value)| match kind {
+        0 => Predicate::Less(value),
+        1 => Predicate::LessOrEqual(value),
+        2 => Predicate::GreaterOrEqual(value),
+        3 => Predicate::Greater(value),
+        _ => Predicate::Equal(value),
+    })
 }
 
 fn profile(entries: Vec<Entry>, abi: Abi) -> Profile {
@@ -80,6 +93,30 @@ proptest! {
         let known = |name: &str| !compiled.unknown.iter().any(|unknown| unknown == name);
         let change = comparison.changes().find(|one| one.name().is_none_or(known));
         prop_assert!(change.is_none(), "{change:?}");
+    }
+
+    /// Ordered comparisons among them; which forms that can be is what `is_exact` has to know.
+    #[test]
+    fn conditions_that_are_called_exact_are_compiled_to_what_they_say(
+        clauses in prop_oneof![
+            // Each on the same argument, which leaves something to tell apart.
+            prop::collection::vec(predicate(), 1..4).prop_map(|predicates| {
+                predicates.into_iter().filter_map(|one| Clause::on(1, one)).collect::<Vec<_>>()
+            }),
+            prop::collection::vec(clause(predicate()), 1..3),
+            // Values that touch each other.
+            prop::collection::vec(clause(ordered()), 2..4),
+        ],
+    ) {
+        prop_assume!(is_exact(&clauses));
+        let entries = clauses.iter().map(|clause| Entry {
+            names: vec!["personality".to_owned()],
+            action: Action::Allow,
+            args: clause.predicates().map(|(index, predicate)| Arg { index, predicate }).collect(),
+        });
+        let profile = profile(entries.collect(), Abi::X86_64);
+        let proven = prove(&profile);
+        prop_assert!(proven.is_ok(), "{}", proven.unwrap_err());
     }
 
     #[test]
