@@ -1,6 +1,7 @@
-//! A diff as SARIF 2.1.0, for code scanning: a result for each call that is newly allowed.
+//! A diff as SARIF 2.1.0, for code scanning: a result for each call that is newly allowed, and for what is newly
+//! allowed and not known.
 
-use super::{Change, Diff, Level, who};
+use super::{Change, Diff, Level, Setting, who};
 use crate::foreign::one_line;
 use crate::report::sarif;
 
@@ -9,6 +10,8 @@ const RULES: [(&str, Level, &str); 3] = [
     ("strait/widened-medium", Level::Medium, "A profile newly allows a call that is worth a look"),
     ("strait/widened-low", Level::Low, "A profile newly allows a call"),
 ];
+
+const UNKNOWN: &str = "strait/widened-unknown";
 
 /// What to do about any of them.
 const HELP: &str = "Find out why the workload makes it (`strait explain`). If it has to, commit the new profile, \
@@ -26,6 +29,12 @@ pub fn print(diff: &Diff, text: &str) -> Result<String, serde_json::Error> {
         help: HELP.to_owned(),
         level: level(*of),
     });
+    let unknown = sarif::Rule {
+        id: UNKNOWN.to_owned(),
+        summary: "A profile newly allows what this release of Strait does not know".to_owned(),
+        help: HELP.to_owned(),
+        level: sarif::Level::Warning,
+    };
     let open = diff.widened().filter(|change| change.excepted.is_empty());
     let results = open.map(|change| sarif::Result {
         rule: rule(change.risk.level).to_owned(),
@@ -37,7 +46,30 @@ pub fn print(diff: &Diff, text: &str) -> Result<String, serde_json::Error> {
         column: None,
         logical: Some(format!("{}.{}", change.abi, change.call())),
     });
-    sarif::Log::new(rules.collect(), results.collect()).print()
+    let settings = diff.settings.iter().filter(|setting| setting.widens());
+    let results = results.chain(settings.map(|setting| of_setting(setting, diff, text)));
+    sarif::Log::new(rules.chain([unknown]).collect(), results.collect()).print()
+}
+
+fn of_setting(setting: &Setting, diff: &Diff, text: &str) -> sarif::Result {
+    let Setting { what, before, after, .. } = setting;
+    let words = |text: &str| text.split([' ', ',']).map(str::to_owned).collect::<Vec<_>>();
+    let old = words(before);
+    let first = words(after).into_iter().find(|word| !old.contains(word)).unwrap_or_default();
+    sarif::Result {
+        rule: UNKNOWN.to_owned(),
+        level: sarif::Level::Warning,
+        message: format!(
+            "{what}: {} before, now {}; Strait does not know what that lets through.",
+            one_line(before),
+            one_line(after)
+        ),
+        detail: None,
+        file: diff.new.0.clone(),
+        line: Some(line_of(text, &first)),
+        column: None,
+        logical: Some((*what).to_owned()),
+    }
 }
 
 fn level(of: Level) -> sarif::Level {

@@ -244,6 +244,14 @@ fn what_is_not_known_is_not_called_equal() {
     assert_eq!(wider.verdict, Verdict::Widened);
     assert!(wider.fails(FailOn::Widened) && !wider.fails(FailOn::Risky));
     assert_eq!(wider.settings[0].after, "call_of_2031");
+    let text = "{\n\"read\",\n\"call_of_2031\"\n}";
+    let log: serde_json::Value =
+        serde_json::from_str(&sarif::print(&wider, text).unwrap()).unwrap();
+    let [result] = log["runs"][0]["results"].as_array().unwrap().as_slice() else {
+        panic!("one result: {log:#}");
+    };
+    assert_eq!(result["ruleId"], "strait/widened-unknown");
+    assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 3, "{result:#}");
     assert_eq!(compared(&new, &old).verdict, Verdict::Narrowed);
     assert_eq!(compared(&new, &new).verdict, Verdict::Equal);
     let profile = |architectures: &str| {
