@@ -8,7 +8,12 @@ use strait::recording::{Completeness, Recording, v1};
 
 /// How often each call was made, by ABI and number (for x32 without the x32 bit).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Calls(pub BTreeMap<(Abi, u32), u64>);
+pub struct Calls {
+    /// Certainly.
+    pub made: BTreeMap<(Abi, u32), u64>,
+    /// And perhaps so often besides.
+    pub doubtful: BTreeMap<(Abi, u32), u64>,
+}
 
 /// A difference between strace and the recorder that has a reason.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +53,8 @@ pub const fn may_be_absent(call: &'static str, why: &'static str) -> Explained {
 impl Calls {
     /// The calls of a recording.
     pub fn of(recording: &Recording) -> Self {
-        Self(recording.iter().map(|(abi, number, call)| ((abi, number), call.count)).collect())
+        let made = recording.iter().map(|(abi, number, call)| ((abi, number), call.count));
+        Self { made: made.collect(), doubtful: BTreeMap::new() }
     }
 
     /// How often the call with this name was made.
@@ -57,31 +63,51 @@ impl Calls {
             .syscall_number(name)
             .or_else(|| name.parse().ok())
             .unwrap_or_else(|| panic!("{abi} has no call {name}"));
-        self.0.get(&(abi, number)).copied().unwrap_or_default()
+        self.made.get(&(abi, number)).copied().unwrap_or_default()
     }
 
     /// Counts one more call.
     pub fn add(&mut self, abi: Abi, number: u32) {
-        *self.0.entry((abi, number)).or_default() += 1;
+        *self.made.entry((abi, number)).or_default() += 1;
+    }
+
+    /// Says of one call that was counted that it may not have been made.
+    pub fn doubt(&mut self, call: (Abi, u32)) {
+        if let Some(count) = self.made.get_mut(&call) {
+            *count -= 1;
+            *self.doubtful.entry(call).or_default() += 1;
+        }
+        self.made.retain(|_, count| *count > 0);
+    }
+
+    /// The least and the most that it can have been.
+    fn range(&self, call: (Abi, u32)) -> (u64, u64) {
+        let [made, doubtful] = [&self.made, &self.doubtful]
+            .map(|counts| counts.get(&call).copied().unwrap_or_default());
+        (made, made + doubtful)
     }
 
     /// Every difference that `explained` does not name, one line each.
     pub fn unexplained(&self, recorded: &Self, explained: &[Explained]) -> Vec<String> {
-        let mut keys: Vec<_> = self.0.keys().chain(recorded.0.keys()).collect();
-        keys.sort();
+        let all = [&self.made, &self.doubtful, &recorded.made, &recorded.doubtful];
+        let mut keys: Vec<_> = all.into_iter().flat_map(BTreeMap::keys).copied().collect();
+        keys.sort_unstable();
         keys.dedup();
         keys.into_iter()
             .filter_map(|key| {
-                let (abi, number) = *key;
+                let (abi, number) = key;
                 let name =
                     abi.syscall_name(number).map_or_else(|| number.to_string(), str::to_owned);
-                let [traced, recorded] =
-                    [self, recorded].map(|calls| calls.0.get(key).copied().unwrap_or_default());
+                let [(traced, most_traced), (recorded, most_recorded)] =
+                    [self, recorded].map(|calls| calls.range(key));
+                let differ = most_traced < recorded || most_recorded < traced;
                 let excused = explained
                     .iter()
                     .filter(|reason| [name.as_str(), "*"].contains(&reason.call))
-                    .any(|reason| reason.what == Differs::Presence || traced.min(recorded) > 0);
-                (traced != recorded && !excused)
+                    .any(|reason| {
+                        reason.what == Differs::Presence || most_traced.min(most_recorded) > 0
+                    });
+                (differ && !excused)
                     .then(|| format!("{abi} {name}: strace {traced}, strait {recorded}"))
             })
             .collect()
@@ -113,7 +139,7 @@ mod tests {
     const GETPID: (Abi, u32) = (Abi::X86_64, 39);
 
     fn calls(count: u64) -> Calls {
-        Calls([(GETPID, count)].into())
+        Calls { made: [(GETPID, count)].into(), ..Calls::default() }
     }
 
     #[test]
@@ -124,6 +150,16 @@ mod tests {
     #[test]
     fn a_difference_without_a_reason_is_named() {
         assert_eq!(calls(2).unexplained(&calls(3), &[]), ["x86_64 getpid: strace 2, strait 3"]);
+    }
+
+    #[test]
+    fn a_doubtful_call_may_have_been_made_or_not() {
+        let mut traced = calls(2);
+        traced.doubt(GETPID);
+        for (recorded, is_same) in [(0, false), (1, true), (2, true), (3, false)] {
+            assert_eq!(traced.unexplained(&calls(recorded), &[]).is_empty(), is_same, "{recorded}");
+            assert_eq!(calls(recorded).unexplained(&traced, &[]).is_empty(), is_same, "{recorded}");
+        }
     }
 
     #[test]

@@ -14,7 +14,9 @@ const X32_BIT: u32 = 0x4000_0000;
 /// call that the kernel restarts starts again and counts again, as it does for a filter.
 ///
 /// A task that is killed while it stops for strace at the start of a call never makes that call, and
-/// strace finds nothing there to read (`???(`). It is not counted.
+/// strace finds nothing there to read (`???(`). It is not counted. If it is killed a moment before or after, strace
+/// can read a call that was about to be made, or even take a number from the wrong register: the last call of a
+/// task that never came back from it is doubtful.
 ///
 /// # Errors
 ///
@@ -24,6 +26,7 @@ pub fn parse(log: &str) -> Result<Calls, String> {
     let mut calls = Calls::default();
     let mut personalities = BTreeMap::<u32, Abi>::new();
     let mut killed = BTreeSet::new();
+    let mut open = BTreeMap::<u32, (Abi, u32)>::new();
     // strace starts a new task with the personality of the task that it handled last.
     let mut last = Abi::X86_64;
     for line in log.lines() {
@@ -31,7 +34,7 @@ pub fn parse(log: &str) -> Result<Calls, String> {
             split(line).ok_or_else(|| format!("not a line of strace -f -n: {line}"))?;
         let abi = *personalities.entry(pid).or_insert(last);
         let event = kind(event);
-        if killed.contains(&pid) && !matches!(event, Event::Other) {
+        if killed.contains(&pid) && !matches!(event, Event::Rest(_) | Event::Other) {
             return Err(format!("goes on after strace had found it killed: {line}"));
         }
         last = match event {
@@ -46,6 +49,18 @@ pub fn parse(log: &str) -> Result<Calls, String> {
                 // Only where strace says so: bit 30 is set in −1 too.
                 let number = if abi == Abi::X32 { number & !X32_BIT } else { number };
                 calls.add(abi, number);
+                if line.ends_with("<unfinished ...>") {
+                    open.insert(pid, (abi, number));
+                } else if never_came_back(line) && !name.starts_with("exit") {
+                    calls.doubt((abi, number));
+                }
+                abi
+            }
+            Event::Rest(name) => {
+                let call = open.remove(&pid);
+                if never_came_back(line) && !name.starts_with("exit") {
+                    call.into_iter().for_each(|call| calls.doubt(call));
+                }
                 abi
             }
             Event::Killed => {
@@ -59,6 +74,11 @@ pub fn parse(log: &str) -> Result<Calls, String> {
     Ok(calls)
 }
 
+/// Whether a call has no result: the task was killed, or was not to come back.
+fn never_came_back(line: &str) -> bool {
+    line.ends_with("= ?")
+}
+
 /// `9493  [  10] mprotect(…` → 9493, `10`, `mprotect(…`.
 fn split(line: &str) -> Option<(u32, &str, &str)> {
     let (pid, rest) = line.split_once(char::is_whitespace)?;
@@ -68,6 +88,8 @@ fn split(line: &str) -> Option<(u32, &str, &str)> {
 
 enum Event<'a> {
     Call(&'a str),
+    /// The other half of a call, with its name.
+    Rest(&'a str),
     Personality(Abi),
     /// Before the call that it had stopped for.
     Killed,
@@ -84,7 +106,10 @@ fn kind(event: &str) -> Event<'_> {
             _ => Event::Unknown,
         };
     }
-    let is_other = ["<... ", "+++ ", "--- "].iter().any(|prefix| event.starts_with(prefix));
+    if let Some(name) = event.strip_prefix("<... ") {
+        return Event::Rest(name.split(' ').next().unwrap_or_default());
+    }
+    let is_other = ["+++ ", "--- "].iter().any(|prefix| event.starts_with(prefix));
     if is_other {
         return Event::Other;
     }

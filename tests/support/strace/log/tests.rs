@@ -3,7 +3,12 @@
 use super::*;
 
 fn counts(log: &str) -> Vec<(Abi, u32, u64)> {
-    parse(log).unwrap().0.into_iter().map(|((abi, number), count)| (abi, number, count)).collect()
+    parse(log)
+        .unwrap()
+        .made
+        .into_iter()
+        .map(|((abi, number), count)| (abi, number, count))
+        .collect()
 }
 
 #[test]
@@ -47,6 +52,23 @@ fn a_task_that_is_killed_before_its_call_did_not_make_it() {
     assert_eq!(counts(log), [(Abi::X86_64, 61, 1), (Abi::X86_64, 110, 1)]);
     let goes_on = format!("{log}20499 [ 110] getppid() = 20493\n");
     assert!(parse(&goes_on).unwrap_err().starts_with("goes on after"));
+}
+
+#[test]
+fn the_last_call_of_a_task_that_is_killed_is_doubtful() {
+    // What it had returned before is taken for the number of another one.
+    let log = "\
+30947 [ 110] getppid( <unfinished ...>
+30782 [  35] clock_nanosleep(CLOCK_REALTIME, 0, {tv_sec=0, tv_nsec=1000},  <unfinished ...>
+30947 [ 110] <... getppid resumed>)     = 30782
+30947 [30782] syscall_0x783e(0x7800, 0x9, 0, 0, 0, 0x7faae96766d0 <unfinished ...>
+30782 [  35] <... clock_nanosleep resumed>NULL) = 0
+30947 [30782] <... syscall_0x783e resumed>) = ?
+30782 [ 231] exit_group(0)              = ?
+";
+    let calls = parse(log).unwrap();
+    assert_eq!(calls.doubtful, [((Abi::X86_64, 30782), 1)].into());
+    assert_eq!(counts(log), [(Abi::X86_64, 35, 1), (Abi::X86_64, 110, 1), (Abi::X86_64, 231, 1)]);
 }
 
 #[test]
