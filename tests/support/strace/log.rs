@@ -16,7 +16,7 @@ const X32_BIT: u32 = 0x4000_0000;
 /// A task that is killed while it stops for strace at the start of a call never makes that call, and
 /// strace finds nothing there to read (`???(`). It is not counted. If it is killed a moment before or after, strace
 /// can read a call that was about to be made, or even take a number from the wrong register: the last call of a
-/// task that never came back from it is doubtful.
+/// task that never came back from it, or of which strace saw no more, is doubtful.
 ///
 /// # Errors
 ///
@@ -34,7 +34,9 @@ pub fn parse(log: &str) -> Result<Calls, String> {
             split(line).ok_or_else(|| format!("not a line of strace -f -n: {line}"))?;
         let abi = *personalities.entry(pid).or_insert(last);
         let event = kind(event);
-        if killed.contains(&pid) && !matches!(event, Event::Rest(_) | Event::Other) {
+        if killed.contains(&pid)
+            && !matches!(event, Event::Rest(_) | Event::Superseded(_) | Event::Other)
+        {
             return Err(format!("goes on after strace had found it killed: {line}"));
         }
         last = match event {
@@ -67,10 +69,17 @@ pub fn parse(log: &str) -> Result<Calls, String> {
                 killed.insert(pid);
                 abi
             }
+            Event::Superseded(by) => {
+                // It goes on under the other's pid.
+                open.remove(&by);
+                abi
+            }
             Event::Other => abi,
             Event::Unknown => return Err(format!("neither a call nor an event: {line}")),
         };
     }
+    // strace stays until all have ended.
+    open.into_values().for_each(|call| calls.doubt(call));
     Ok(calls)
 }
 
@@ -91,6 +100,8 @@ enum Event<'a> {
     /// The other half of a call, with its name.
     Rest(&'a str),
     Personality(Abi),
+    /// By an exec in the task with this pid.
+    Superseded(u32),
     /// Before the call that it had stopped for.
     Killed,
     Other,
@@ -108,6 +119,10 @@ fn kind(event: &str) -> Event<'_> {
     }
     if let Some(name) = event.strip_prefix("<... ") {
         return Event::Rest(name.split(' ').next().unwrap_or_default());
+    }
+    let by = event.strip_prefix("+++ superseded by execve in pid ");
+    if let Some(pid) = by.and_then(|rest| rest.strip_suffix(" +++")?.parse().ok()) {
+        return Event::Superseded(pid);
     }
     let is_other = ["+++ ", "--- "].iter().any(|prefix| event.starts_with(prefix));
     if is_other {

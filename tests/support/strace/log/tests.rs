@@ -18,6 +18,7 @@ fn a_call_that_is_interrupted_by_another_task_counts_once() {
 9524  [   1] <... write resumed>)       = 2
 9524  [ 231] exit_group(0 <unfinished ...>
 9526  [   0] read(0,  <unfinished ...>
+9526  [   0] <... read resumed>"", 1)   = 0
 9524  [ 231] <... exit_group resumed>)  = ?
 9524  [ 231] +++ exited with 0 +++
 "#;
@@ -68,6 +69,11 @@ fn the_last_call_of_a_task_that_is_killed_is_doubtful() {
 ";
     let calls = parse(log).unwrap();
     assert_eq!(calls.doubtful, [((Abi::X86_64, 30782), 1)].into());
+    // So it is if that is the last that strace saw of it.
+    let calls = parse(
+        "15494 [18446744073709551612] syscall_0xfffffffffffffffc(0x3c01, 0x9 <unfinished ...>\n",
+    );
+    assert_eq!(calls.unwrap().doubtful, [((Abi::X86_64, 0xffff_fffc), 1)].into());
     assert_eq!(counts(log), [(Abi::X86_64, 35, 1), (Abi::X86_64, 110, 1), (Abi::X86_64, 231, 1)]);
 }
 
