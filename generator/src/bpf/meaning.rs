@@ -39,9 +39,14 @@ struct State {
 /// [`Unclear`] if it decides by something that a policy does not have, such as the address of the call,
 /// or calculates with arguments in a way that is not followed.
 pub fn meaning(filter: &Filter) -> Result<Meaning, Unclear> {
+    meaning_within(filter, MOST_NODES)
+}
+
+/// As [`meaning()`], with no more than `most` nodes for one class.
+pub(super) fn meaning_within(filter: &Filter, most: usize) -> Result<Meaning, Unclear> {
     let mut tables = BTreeMap::new();
     for abi in Abi::ALL {
-        let pieces = pieces(filter, abi)?;
+        let pieces = pieces(filter, abi, most)?;
         if pieces.values().any(|decision| decision.uniform() != Some(UNLISTED_ABI)) {
             tables.insert(abi, pieces);
         }
@@ -88,14 +93,14 @@ fn rank(action: Action) -> u8 {
 }
 
 /// Decisions about the numbers of an ABI, from each key on.
-fn pieces(filter: &Filter, abi: Abi) -> Result<BTreeMap<u32, Decision>, Unclear> {
+fn pieces(filter: &Filter, abi: Abi, most: usize) -> Result<BTreeMap<u32, Decision>, Unclear> {
     let offset = if abi == Abi::X32 { X32 } else { 0 };
     let mut classes = vec![Class { first: offset, last: offset | LAST_NUMBER }];
     let mut pieces = BTreeMap::new();
     let mut count = 0;
     while let Some(class) = classes.pop() {
         count += 1;
-        match decide(filter, abi, class) {
+        match decide(filter, abi, class, most) {
             Ok(decision) => {
                 pieces.insert(class.first - offset, decision);
             }
@@ -115,7 +120,7 @@ fn pieces(filter: &Filter, abi: Abi) -> Result<BTreeMap<u32, Decision>, Unclear>
     Ok(pieces)
 }
 
-fn decide(filter: &Filter, abi: Abi, class: Class) -> Result<Decision, Stuck> {
+fn decide(filter: &Filter, abi: Abi, class: Class, most: usize) -> Result<Decision, Stuck> {
     let zero = Word::Known(0);
     let start = State { at: 0, accumulator: zero, index: zero, memory: BTreeMap::new() };
     // By place: jumps lead forwards, so when a place is the first of these, all ways to it are known.
@@ -126,7 +131,7 @@ fn decide(filter: &Filter, abi: Abi, class: Class) -> Result<Decision, Stuck> {
         let at = state.at;
         let many = || Unclear { at, why: "is reached in too many ways" };
         nodes += arguments.size();
-        if nodes > MOST_NODES {
+        if nodes > most {
             return Err(many().into());
         }
         match follow(filter, abi, class, state)? {
@@ -138,7 +143,7 @@ fn decide(filter: &Filter, abi: Abi, class: Class) -> Result<Decision, Stuck> {
                 {
                     if !taken.is_empty() {
                         let known = ways.entry(state).or_insert_with(Set::none);
-                        *known = known.or_within(&taken, MOST_NODES).ok_or_else(many)?;
+                        *known = known.or_within(&taken, most).ok_or_else(many)?;
                     }
                 }
             }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::abi::Abi;
-use crate::policy::{Action, Clause, Predicate};
+use crate::policy::{Action, Clause, Errno, Predicate};
 
 fn filter(program: &[(u16, u8, u8, u32)]) -> Result<Filter, FilterError> {
     let instructions = program.iter().map(|(code, jt, jf, k)| Instruction {
@@ -140,4 +140,23 @@ fn a_filter_of_thousands_of_values_is_followed() {
     let with = |value| [Clause::on(0, Predicate::Equal(value)).unwrap()];
     assert!(meaning.lets_through(Abi::X86_64, 1, &with(7919)).is_ok());
     assert!(meaning.lets_through(Abi::X86_64, 1, &with(7920)).is_err());
+}
+
+/// Each pair of bits, 32 apart, doubles what has to be remembered of the upper half.
+#[test]
+fn a_filter_that_is_too_intricate_is_refused() {
+    const PAIRS: u8 = 12;
+    let pair = |bit: u8| {
+        let to_allow = 4 * (PAIRS - 1 - bit) + 1;
+        [(0x20, 0, 0, 16), (0x45, 0, 2, 1 << bit), (0x20, 0, 0, 20), (0x45, to_allow, 0, 1 << bit)]
+    };
+    let mut program: Vec<_> = (0..PAIRS).flat_map(pair).collect();
+    program.extend([(0x06, 0, 0, 0x5_0001), (0x06, 0, 0, 0x7fff_0000)]);
+    let filter = filter(&program).unwrap();
+    let error = meaning::meaning_within(&filter, 1 << 12).unwrap_err();
+    assert_eq!(error.why, "is reached in too many ways");
+    let all = meaning(&filter).unwrap();
+    let on = |argument| all.evaluate(Abi::X86_64, 0, &[argument, 0, 0, 0, 0, 0]);
+    assert_eq!(on(1 << 11 | 1 << 43), Action::Allow);
+    assert_eq!(on(1 << 11 | 1 << 42), Action::Errno(Errno::EPERM));
 }
