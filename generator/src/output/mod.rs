@@ -1,16 +1,24 @@
-//! Files and streams out: whole or not at all, and in the hands of who asked for them.
+//! Files and streams out: whole or not at all, and with the rights of the person who asked for them.
+//!
+//! - [`Output`], [`write_all`]: files that are written at once
+//! - [`Place`], [`Folder`]: where a file will be written later, when others may have changed the path to it
+//! - [`Rights`]: with whose rights that is
+
+mod place;
+mod rights;
 
 use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Gid, Uid, chown};
 use thiserror::Error;
+
+pub use place::{Folder, Place, Written};
+pub use rights::{Rights, sudo_user};
 
 /// Why a file was not written. Nothing of it is left behind.
 #[derive(Debug, Error)]
 pub enum OutputError {
-    /// The folder does not exist or cannot be written.
+    /// The folder does not exist or cannot be written, or what is there is no file.
     #[error("cannot write {path}: {source}. Choose another place with -o")]
     Unwritable {
         /// The file that was to be written.
@@ -21,6 +29,13 @@ pub enum OutputError {
     /// Standard output is gone or full.
     #[error("cannot write to standard output: {0}")]
     Stdout(#[source] io::Error),
+}
+
+impl OutputError {
+    /// For a file that cannot be written.
+    pub fn unwritable(path: &Path, source: io::Error) -> Self {
+        Self::Unwritable { path: path.to_owned(), source }
+    }
 }
 
 /// Where output goes.
@@ -40,23 +55,35 @@ impl From<PathBuf> for Output {
 
 impl Output {
     /// Finds out whether a file can be written here, so that work is not done in vain.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError`] if it cannot.
     pub fn check(&self) -> Result<(), OutputError> {
         match self {
-            Self::File(path) if !is_special(path) => temporary(path).map(drop),
-            _ => Ok(()),
+            Self::Stdout => Ok(()),
+            Self::File(path) => Place::open(path)
+                .and_then(|place| place.check())
+                .map_err(|source| OutputError::unwritable(path, source)),
         }
     }
 
     /// The file whose path `name` makes of this one's; `None` if this one is no plain file.
     pub fn beside(&self, name: impl Fn(&Path) -> PathBuf) -> Option<Self> {
         match self {
-            Self::File(path) if !is_special(path) => Some(Self::File(name(path))),
+            Self::File(path) if !Place::open(path).is_ok_and(|place| place.is_stream()) => {
+                Some(Self::File(name(path)))
+            }
             _ => None,
         }
     }
 
     /// Writes all of `bytes`: a file under a temporary name that is then renamed, a device or pipe as
     /// it is. A reader of standard output that has gone away is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError`]; a file is then as it was before.
     pub fn write(&self, bytes: &[u8]) -> Result<(), OutputError> {
         match self {
             Self::Stdout => {
@@ -68,49 +95,21 @@ impl Output {
                     _ => Ok(()),
                 }
             }
-            Self::File(path) => write_file(path, bytes).map_err(|source| unwritable(path, source)),
+            Self::File(path) => Place::open(path)
+                .and_then(|place| place.write(bytes))
+                .map(drop)
+                .map_err(|source| OutputError::unwritable(path, source)),
         }
     }
 }
 
-fn unwritable(path: &Path, source: io::Error) -> OutputError {
-    OutputError::Unwritable { path: path.to_owned(), source }
-}
-
-fn temporary(path: &Path) -> Result<tempfile::NamedTempFile, OutputError> {
-    if path.is_dir() {
-        return Err(unwritable(path, io::ErrorKind::IsADirectory.into()));
-    }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    tempfile::Builder::new()
-        .prefix(".strait-")
-        .permissions(std::fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(|error| {
-            // tempfile adds its own path to the message, which nobody knows or needs. That the folder is not
-            // there is said as of any other file.
-            unwritable(path, folder.metadata().err().unwrap_or_else(|| error.kind().into()))
-        })
-}
-
-/// Whether something other than a plain file is there already, such as `/dev/null`.
-fn is_special(path: &Path) -> bool {
-    path.metadata().is_ok_and(|file| {
-        let kind = file.file_type();
-        kind.is_char_device() || kind.is_fifo() || kind.is_socket() || kind.is_block_device()
-    })
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if is_special(path) {
-        return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
-    }
-    let staged = stage(path, bytes)?;
-    staged.sync()?;
-    staged.put()
+/// Makes a folder and those above it, if they are not there.
+///
+/// # Errors
+///
+/// [`OutputError::Unwritable`] if that cannot be.
+pub fn make_folder(path: &Path) -> Result<(), OutputError> {
+    Folder::make(path).map(drop).map_err(|source| OutputError::unwritable(path, source))
 }
 
 /// Writes files, all of them or, if one cannot be written, none.
@@ -124,64 +123,29 @@ fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub fn write_all<'a>(
     files: impl IntoIterator<Item = (&'a Path, &'a [u8])>,
 ) -> Result<(), OutputError> {
-    let mut staged = Vec::new();
-    for (path, bytes) in files {
-        if is_special(path) {
-            return Err(unwritable(path, io::ErrorKind::InvalidInput.into()));
-        }
-        staged.push((path, stage(path, bytes).map_err(|source| unwritable(path, source))?));
+    let files: Vec<_> = files.into_iter().collect();
+    let mut places = Vec::with_capacity(files.len());
+    for (path, _) in &files {
+        let place = Place::open(path).map_err(|source| OutputError::unwritable(path, source))?;
+        places.push(place);
+    }
+    let mut staged = Vec::with_capacity(files.len());
+    for (place, (path, bytes)) in places.iter().zip(&files) {
+        let one = place.stage(bytes).and_then(|one| one.ok_or(io::ErrorKind::InvalidInput.into()));
+        staged.push((path, one.map_err(|source| OutputError::unwritable(path, source))?));
     }
     for (path, one) in &staged {
-        one.sync().map_err(|source| unwritable(path, source))?;
+        one.sync().map_err(|source| OutputError::unwritable(path, source))?;
     }
-    staged
-        .into_iter()
-        .try_for_each(|(path, one)| one.put().map_err(|source| unwritable(path, source)))
-}
-
-/// A file under a temporary name, not kept open, since there may be thousands.
-struct Staged {
-    file: tempfile::TempPath,
-    path: PathBuf,
-}
-
-impl Staged {
-    /// Waits until it is on the disk.
-    fn sync(&self) -> io::Result<()> {
-        std::fs::File::open(&self.file)?.sync_all()
-    }
-
-    /// Gives it its name.
-    fn put(self) -> io::Result<()> {
-        self.file.persist(&self.path).map_err(|error| error.error)
-    }
-}
-
-fn stage(path: &Path, bytes: &[u8]) -> io::Result<Staged> {
-    // A link stays a link: what it points to is replaced.
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mut file = temporary(&path).map_err(|error| match error {
-        OutputError::Unwritable { source, .. } | OutputError::Stdout(source) => source,
-    })?;
-    file.write_all(bytes)?;
-    if let Ok(there) = path.metadata() {
-        file.as_file().set_permissions(there.permissions())?;
-    }
-    if let Some((uid, gid)) = invoking_user() {
-        chown(file.path(), Some(uid), Some(gid))?;
-    }
-    Ok(Staged { file: file.into_temp_path(), path })
-}
-
-/// Who called `sudo`, if it was that.
-fn invoking_user() -> Option<(Uid, Gid)> {
-    let number = |name| std::env::var(name).ok()?.parse().ok();
-    let (uid, gid) = (number("SUDO_UID")?, number("SUDO_GID")?);
-    Uid::effective().is_root().then(|| (Uid::from_raw(uid), Gid::from_raw(gid)))
+    staged.into_iter().try_for_each(|(path, one)| {
+        one.put().map(drop).map_err(|source| OutputError::unwritable(path, source))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
