@@ -35,6 +35,9 @@ pub const IN_CALL: u16 = 0x8000;
 /// Containers that one recording can hold.
 pub const CONTAINERS: u32 = 4096;
 
+/// Users beside root whose mount namespaces may be containers.
+pub const OWNERS: usize = 4;
+
 /// Parts of a container's life, as kept in [`ProgramKey::phase`].
 pub mod phase {
     /// A command, or anything else that has no phases.
@@ -209,6 +212,16 @@ pub struct Config {
     pub cred_bounding_set: u32,
     /// `task_struct.atomic_flags`, of which bit 0 is `no_new_privs`.
     pub task_atomic_flags: u32,
+    /// `cred.uid`.
+    pub cred_uid: u32,
+    /// `mnt_namespace.user_ns`.
+    pub mnt_ns_user_ns: u32,
+    /// `user_namespace.level`: 0 for the initial one.
+    pub user_ns_level: u32,
+    /// `user_namespace.owner`: who made it, in the initial user namespace.
+    pub user_ns_owner: u32,
+    /// Users whose mount namespaces may be containers, in the initial user namespace; root's are anyway.
+    pub owners: [u32; OWNERS],
     /// Device of the recorder's pid namespace file, as `stat` gives it.
     pub pidns_dev: u64,
     /// Inode of the recorder's pid namespace file.
@@ -278,8 +291,9 @@ pub struct Container {
     pub waited: u32,
     /// 1 if the first task that executed something had `no_new_privs`.
     pub no_new_privs: u32,
-    /// Unused.
-    pub reserved: u32,
+    /// Who made its mount namespace: the owner of the user namespace that it belongs to, or for the
+    /// initial one the real user of the task that made it. In the initial user namespace.
+    pub owner: u32,
     /// Name of the task that began it.
     pub comm: [u8; 16],
     /// Names of its cgroup and of the two above it; zero-terminated.

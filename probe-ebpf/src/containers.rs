@@ -47,6 +47,10 @@ static WAITING: HashMap<u32, u32> = HashMap::with_max_entries(16384, 0);
 #[map]
 static OLD_NAMESPACES: HashMap<u64, u32> = HashMap::with_max_entries(16384, 0);
 
+/// How many tasks were started in a mount namespace of a user whose containers are not asked for.
+#[map]
+static STRANGERS: Array<u64> = Array::with_max_entries(1, 0);
+
 /// The newest mount namespace there was when the recording began, where the kernel numbers them in
 /// their order.
 #[map]
@@ -86,10 +90,11 @@ pub fn fork(parent: &Task, of_parent: u16, child: &Task) -> u16 {
     let same = container(within).is_some_and(|outer| outer.mount_namespace == namespace);
     let is_new =
         !same && !is_old(namespace) && (within == 0 || waits_for.is_some() || by_runtime());
-    if is_new {
+    let owner = if is_new { asked_for(parent, child) } else { None };
+    if let Some(owner) = owner {
         // What a runtime does in a container before its own container begins counts for the former.
         let outer = if waits_for.is_some() { 0 } else { within };
-        let Some(index) = of_namespace(namespace, outer, parent) else {
+        let Some(index) = of_namespace(namespace, outer, owner, parent) else {
             lose(loss::TASKS);
             return of_parent;
         };
@@ -111,6 +116,25 @@ fn is_old(namespace: u64) -> bool {
     namespace <= NEWEST.get(0).copied().unwrap_or(0) || OLD_NAMESPACES.get_ptr(namespace).is_some()
 }
 
+/// Who made the mount namespace of a new task, if that is root or somebody whose containers are asked for. Any
+/// other user can make as many as he likes, and must not take the room of those that are recorded.
+#[inline(always)]
+fn asked_for(parent: &Task, child: &Task) -> Option<u32> {
+    let owner = child.mount_namespace_owner(parent)?;
+    let is_asked_for = owner == 0
+        || owner == config!(owners[0])
+        || owner == config!(owners[1])
+        || owner == config!(owners[2])
+        || owner == config!(owners[3]);
+    if is_asked_for {
+        return Some(owner);
+    }
+    if let Some(strangers) = STRANGERS.get_ptr_mut(0) {
+        add(strangers, 1);
+    }
+    None
+}
+
 /// Lets a new task wait for its container's filter.
 #[inline(always)]
 fn wait(child: &Task, index: u32, of_parent: u16) -> u16 {
@@ -126,7 +150,7 @@ fn wait(child: &Task, index: u32, of_parent: u16) -> u16 {
 
 /// The container of a mount namespace, made if it is seen for the first time.
 #[inline(always)]
-fn of_namespace(namespace: u64, outer: u32, runtime: &Task) -> Option<u32> {
+fn of_namespace(namespace: u64, outer: u32, owner: u32, runtime: &Task) -> Option<u32> {
     if let Some(index) = BY_NAMESPACE.get_ptr(namespace) {
         // SAFETY: a map's value; entries are never removed.
         return Some(unsafe { *index });
@@ -135,6 +159,7 @@ fn of_namespace(namespace: u64, outer: u32, runtime: &Task) -> Option<u32> {
     let container = container(index)?;
     container.mount_namespace = namespace;
     container.parent = outer;
+    container.owner = owner;
     container.filters_before = runtime.filters();
     if BY_NAMESPACE.insert(namespace, index, 1).is_err() {
         // Another CPU was first.

@@ -52,6 +52,11 @@ pub static CONFIG: Config = Config {
     task_cred: 0,
     cred_bounding_set: 0,
     task_atomic_flags: 0,
+    cred_uid: 0,
+    mnt_ns_user_ns: 0,
+    user_ns_level: 0,
+    user_ns_owner: 0,
+    owners: [0; probe_common::OWNERS],
     pidns_dev: 0,
     pidns_ino: 0,
 };
@@ -172,6 +177,21 @@ impl Task {
         self.pointer(config!(task_cred))
             .and_then(|cred| read(cred, config!(cred_bounding_set)))
             .unwrap_or(0)
+    }
+
+    /// The user who made this task's mount namespace, given a task that made it: unprivileged users can
+    /// make one only in a user namespace, which they then own, whatever they call themselves in it. Of the
+    /// initial user namespace it is who made it really, and not by a set-uid program.
+    #[inline(always)]
+    pub fn mount_namespace_owner(&self, maker: &Self) -> Option<u32> {
+        let nsproxy = self.pointer(config!(task_nsproxy))?;
+        let namespace: *const u8 = read(nsproxy, config!(nsproxy_mnt_ns))?;
+        let users: *const u8 = read(namespace, config!(mnt_ns_user_ns))?;
+        if read::<u32>(users, config!(user_ns_level))? == 0 {
+            read(maker.pointer(config!(task_cred))?, config!(cred_uid))
+        } else {
+            read(users, config!(user_ns_owner))
+        }
     }
 
     /// 1 if the task cannot gain privileges by an exec.

@@ -52,6 +52,9 @@ pub struct GenerateArgs {
     /// Make a profile although a recording is incomplete
     #[arg(long)]
     allow_incomplete: bool,
+    /// Also use recordings of what only looks like a container, which are named unconfirmed@…
+    #[arg(long)]
+    allow_unconfirmed: bool,
     /// What a call gets that the profile does not name
     #[arg(long, value_name = "ACTION", default_value = "enosys")]
     refuse_with: RefuseWithArg,
@@ -163,6 +166,7 @@ impl GenerateArgs {
     fn options(&self) -> Result<Options, Failure> {
         Ok(Options {
             allow_incomplete: self.allow_incomplete,
+            allow_unconfirmed: self.allow_unconfirmed,
             refuse_with: self.refuse_with.into(),
             capabilities: self.capabilities()?,
             startup: Startup {
@@ -194,6 +198,7 @@ pub fn code(error: &GenerateError) -> u8 {
     match error {
         GenerateError::NoRecording
         | GenerateError::Empty { .. }
+        | GenerateError::Unconfirmed { .. }
         | GenerateError::NotStarted { .. } => exit::EMPTY,
         GenerateError::Incomplete { .. } => exit::INCOMPLETE,
         GenerateError::NoPolicy(_) => exit::FAILED,
@@ -214,7 +219,20 @@ pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
         args.recordings.iter().map(|path| record::read(path)).collect::<Result<_, _>>()?;
     let output = Output::from(args.output.clone());
     output.check()?;
-    for (path, recording) in args.recordings.iter().zip(&recordings) {
+    let read = args.recordings.iter().zip(recordings);
+    let (used, left_out): (Vec<_>, Vec<_>) =
+        read.partition(|(_, recording)| args.allow_unconfirmed || !recording.is_unconfirmed());
+    // If there is nothing else, that is the error.
+    let (used, left_out) = if used.is_empty() { (left_out, used) } else { (used, left_out) };
+    for (path, _) in left_out {
+        ui.warn(format_args!(
+            "{} was left out: it is unconfirmed, a recording of what only looks like a container \
+             (--allow-unconfirmed)",
+            super::shown(path)
+        ));
+    }
+    let (paths, recordings): (Vec<_>, Vec<_>) = used.into_iter().unzip();
+    for (path, recording) in paths.into_iter().zip(&recordings) {
         check(recording, &options).map_err(|error| {
             let code = code(&error);
             let context = format!("cannot use {}", super::shown(path));

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 
-use super::exit::{Failure, Outcome};
+use super::exit::{self, Failure, Outcome};
 use super::record::{self, plural};
 use super::{Ui, read_text, shown};
 use crate::abi::Abi;
@@ -49,6 +49,9 @@ pub struct MergeArgs {
     /// Merge recordings of different targets too
     #[arg(long)]
     allow_mixed: bool,
+    /// Also merge recordings of what only looks like a container, which are named unconfirmed@…
+    #[arg(long)]
+    allow_unconfirmed: bool,
     /// Of profiles, keep only what all of them allow
     #[arg(long)]
     intersect: bool,
@@ -63,7 +66,8 @@ pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
     let text = if args.intersect || files.are_profiles() {
         profiles(&files, ui, args.intersect)?
     } else {
-        let (merged, report) = recordings(&files, args.allow_mixed)?;
+        let choice = Choice { mixed: args.allow_mixed, unconfirmed: args.allow_unconfirmed };
+        let (merged, report) = recordings(&files, choice)?;
         report.show(ui);
         summarize(&merged, ui);
         v1::print(&merged)?
@@ -78,8 +82,19 @@ pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
 /// Reads recordings as one, whatever they were merged from.
 pub fn read(paths: &[PathBuf], allow_mixed: bool) -> Result<Recording, Failure> {
     super::input::only_once(paths)?;
-    let (merged, _) = recordings(&Files::open(paths)?, allow_mixed)?;
+    // Nothing is made of them but something to look at.
+    let choice = Choice { mixed: allow_mixed, unconfirmed: true };
+    let (merged, _) = recordings(&Files::open(paths)?, choice)?;
     Ok(merged)
+}
+
+/// What is merged that is not by itself.
+#[derive(Clone, Copy)]
+struct Choice {
+    /// Recordings of different targets.
+    mixed: bool,
+    /// Recordings of what only looks like a container.
+    unconfirmed: bool,
 }
 
 /// The inputs. The first one says what they all are, and is kept: a pipe can be read only once.
@@ -144,11 +159,11 @@ fn profiles(files: &Files<'_>, ui: &Ui, intersect: bool) -> Result<String, Failu
 ///
 /// What was merged from very many can no longer be taken apart, and so has to come before what is in
 /// it: if that turns out on the way, it is put in front.
-fn recordings(files: &Files<'_>, allow_mixed: bool) -> Result<(Recording, Report), Failure> {
+fn recordings(files: &Files<'_>, choice: Choice) -> Result<(Recording, Report), Failure> {
     let mut paths: Vec<&Path> = files.paths.iter().map(PathBuf::as_path).collect();
     let mut put_in_front = BTreeSet::new();
     loop {
-        match attempt(files, &paths, allow_mixed) {
+        match attempt(files, &paths, choice) {
             Ok(merged) => return Ok(merged),
             Err((at, Wrong::Merge(MergeError::Overlap { .. })))
                 if paths.get(at).is_some_and(|path| put_in_front.insert(*path))
@@ -159,7 +174,7 @@ fn recordings(files: &Files<'_>, allow_mixed: bool) -> Result<(Recording, Report
             Err((at, wrong)) => {
                 let error = match wrong {
                     Wrong::Merge(error) => anyhow::Error::from(error),
-                    Wrong::Read(Failure { error, .. }) => return Err(error.into()),
+                    Wrong::Read(failure) => return Err(failure),
                 };
                 let context = paths.get(at).map(|path| cannot_use(path)).unwrap_or_default();
                 return Err(error.context(context).into());
@@ -178,15 +193,26 @@ enum Wrong {
 fn attempt(
     files: &Files<'_>,
     paths: &[&Path],
-    allow_mixed: bool,
+    choice: Choice,
 ) -> Result<(Recording, Report), (usize, Wrong)> {
-    let mut merger = Merger::new(allow_mixed);
+    let mut merger = Merger::new(choice.mixed);
     let mut report = Report::default();
     for (at, path) in paths.iter().enumerate() {
         let text = files.read(path).map_err(|failure| (at, Wrong::Read(failure)))?;
         let recording = record::parse(path, &text).map_err(|error| (at, Wrong::Read(error)))?;
+        if recording.is_unconfirmed() && !choice.unconfirmed {
+            report.unconfirmed.push(shown(path));
+            continue;
+        }
         let added = merger.add(recording).map_err(|error| (at, Wrong::Merge(error)))?;
         report.note(path, &added);
+    }
+    if report.unconfirmed.len() == paths.len() {
+        let error = anyhow!(
+            "it is unconfirmed, a recording of what only looks like a container, as are all that were given. \
+             Pass --allow-unconfirmed to merge them all the same"
+        );
+        return Err((0, Wrong::Read(Failure::new(exit::EMPTY, error))));
     }
     Ok((merger.finish().map_err(|error| (paths.len(), Wrong::Merge(error)))?, report))
 }
@@ -218,6 +244,7 @@ fn cannot_use(path: &Path) -> String {
 #[derive(Default)]
 struct Report {
     told: Vec<String>,
+    unconfirmed: Vec<String>,
     nothing_new: usize,
     known: usize,
     more: usize,
@@ -238,6 +265,12 @@ impl Report {
     }
 
     fn show(self, ui: &Ui) {
+        for path in self.unconfirmed {
+            ui.warn(format_args!(
+                "{path} was left out: it is unconfirmed, a recording of what only looks like a container \
+                 (--allow-unconfirmed)"
+            ));
+        }
         for line in self.told {
             ui.say(line);
         }

@@ -1,18 +1,20 @@
 //! `strait record`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
-use super::{Ui, containers, duration};
+use super::{Ui, containers, duration, shown};
 use crate::output::Output;
+use crate::record::engine::file_name;
 use crate::record::{
-    self, Attach, AttachRequest, LaunchError, Notice, Only, RecordError, Request, User,
-    run_attached,
+    self, Attach, AttachRequest, LaunchError, Notice, Only, RecordError, Request, Saved, Signals,
+    User, Writer, run_attached,
 };
 use crate::recording::{Completeness, Recording, v1};
 
@@ -78,6 +80,10 @@ pub struct RunArgs {
     /// for containers 0]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub linger: Option<duration::Limit>,
+    /// How long the command may take to end after Ctrl-C or SIGTERM; then the recording ends without it
+    /// [default: so that Strait has ended after two seconds]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub stop_timeout: Option<duration::Limit>,
     /// How many executables to tell apart; beyond it the recording is incomplete
     /// [default: what fits into 64 MiB, 64 to 1024]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32000))]
@@ -92,6 +98,7 @@ impl RunArgs {
         if let Some(linger) = self.linger {
             request.linger = linger.0;
         }
+        request.stop_timeout = self.stop_timeout();
         request.max_programs = self.max_programs;
         request.verbose = ui.is_verbose();
         Ok(request)
@@ -99,6 +106,11 @@ impl RunArgs {
 }
 
 impl RunArgs {
+    /// How long the command may take to end after a signal.
+    pub fn stop_timeout(&self) -> Duration {
+        self.stop_timeout.map_or(record::STOP_TIMEOUT, |limit| limit.0.unwrap_or(Duration::MAX))
+    }
+
     /// Who is to run the command, if not the caller.
     pub fn user(&self) -> Result<Option<User>, Failure> {
         let find = |user: &String| User::find(user);
@@ -118,9 +130,53 @@ pub fn not_run(error: RecordError) -> Failure {
 }
 
 /// Runs a request, with its notices and errors as the command line has them.
-pub fn run(request: Request, ui: &Ui) -> Result<record::Outcome, Failure> {
+pub fn run(
+    request: Request,
+    signals: &Signals,
+    ui: &Ui,
+    flush: &dyn Fn(&Recording),
+) -> Result<record::Outcome, Failure> {
     let notify = |notice: &Notice| ui.note(notice);
-    record::run(request, &notify).map_err(not_run)
+    record::run(request, signals, &notify, flush).map_err(not_run)
+}
+
+/// Starts what writes the output, before anything can change what is there, and then takes signals.
+pub fn writer(output: &Output) -> Result<(Writer, Signals), Failure> {
+    let writer = Writer::for_output(output).map_err(|error| Failure::new(exit::NOT_RUN, error))?;
+    Ok((writer, signals()?))
+}
+
+/// Takes signals.
+pub fn signals() -> Result<Signals, Failure> {
+    Signals::new()
+        .context("cannot block signals")
+        .map_err(|error| Failure::new(exit::NOT_RUN, error))
+}
+
+/// Says where a file is; that it is not where it should be is an error.
+pub fn saved(saved: Saved, ui: &Ui) -> Result<(), Failure> {
+    match saved {
+        Saved::Written { path, .. } if path.as_os_str() == "-" => {}
+        Saved::Written { path, moved: false } => {
+            ui.say(format_args!("wrote {}", shown(&path)));
+        }
+        Saved::Written { path, moved: true } => {
+            ui.warn(
+                "the output folder was moved or replaced meanwhile; its files are where it is now",
+            );
+            ui.say(format_args!("wrote {}", shown(&path)));
+        }
+        Saved::Rescued { path, why } => {
+            return Err(anyhow!("{why}. It was saved as {} instead", shown(&path))
+                .context("cannot write the output")
+                .into());
+        }
+        Saved::Lost { why } => {
+            return Err(anyhow!("{why}. It is lost").context("cannot write the output").into());
+        }
+        Saved::Removed => {}
+    }
+    Ok(())
 }
 
 /// Runs `strait record`.
@@ -134,21 +190,23 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
     }
     let request = args.run.request(&args.command, ui)?;
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.command));
-    let output = Output::from(output);
-    output.check().map_err(|error| Failure::new(exit::NOT_RUN, error))?;
-    let outcome = run(request, ui)?;
-    let text = v1::print(&outcome.recording)?;
-    if let Err(error) = output.write(text.as_bytes()) {
-        // The run may have taken hours; what it gave must not be lost with the folder.
-        let rescue = std::env::temp_dir().join(default_output(&args.command));
-        let saved = Output::File(rescue.clone()).write(text.as_bytes());
-        let context = match saved {
-            Ok(()) => format!("the recording is in {} instead", rescue.display()),
-            Err(_) => "the recording is lost".to_owned(),
-        };
-        return Err(Failure::from(anyhow::Error::from(error).context(context)));
-    }
-    summarize(&outcome, &output, ui);
+    let (writer, signals) = writer(&Output::from(output))?;
+    let write = |recording: &Recording| -> Result<Saved, Failure> {
+        Ok(writer.write(None, v1::print(recording)?.as_bytes(), Some(&signals))?)
+    };
+    let flush = |recording: &Recording| {
+        let written = write(recording).and_then(|place| {
+            describe(recording, ui);
+            saved(place, ui)
+        });
+        if let Err(Failure { error, .. }) = written {
+            ui.error(&error);
+        }
+    };
+    let outcome = run(request, &signals, ui, &flush)?;
+    let place = write(&outcome.recording)?;
+    summarize(&outcome, ui);
+    saved(place, ui)?;
     Ok(ExitCode::from(outcome.status.code()))
 }
 
@@ -162,10 +220,15 @@ impl RecordArgs {
 
 /// Records what runs already.
 fn attached(attach: Attach, args: &RecordArgs, ui: &Ui) -> Outcome {
+    // What it is called is known later, but the folder is the one of now.
     let output = args.output.clone().map(Output::from);
-    if let Some(output) = &output {
-        output.check().map_err(|error| Failure::new(exit::NOT_RUN, error))?;
-    }
+    let is_named = output.is_some();
+    let writer = match &output {
+        Some(output) => Writer::for_output(output),
+        None => Writer::for_folder(Path::new("")),
+    };
+    let writer = writer.map_err(|error| Failure::new(exit::NOT_RUN, error))?;
+    let signals = signals()?;
     let request = AttachRequest {
         attach,
         limit: args.limit.and_then(|limit| limit.0),
@@ -174,11 +237,10 @@ fn attached(attach: Attach, args: &RecordArgs, ui: &Ui) -> Outcome {
     };
     let is_container = matches!(request.attach, Attach::Container(_));
     let notify = |notice: &Notice| ui.note(notice);
-    let recording = run_attached(request, &notify).map_err(not_run)?;
-    let output = output.unwrap_or_else(|| {
-        Output::File(format!("{}.recording.json", recording.target.name).into())
-    });
-    output.write(v1::print(&recording)?.as_bytes())?;
+    let recording = run_attached(request, &signals, &notify).map_err(not_run)?;
+    let file = (!is_named).then(|| file_name(&recording.target.name, 1));
+    let text = v1::print(&recording)?;
+    let place = writer.write(file.as_deref(), text.as_bytes(), Some(&signals))?;
     describe(&recording, ui);
     if is_container {
         ui.warn(
@@ -188,9 +250,7 @@ fn attached(attach: Attach, args: &RecordArgs, ui: &Ui) -> Outcome {
     } else {
         ui.warn("attached to what ran already: its start is not in the recording");
     }
-    if let Output::File(path) = &output {
-        ui.say(format_args!("wrote {}", path.display()));
-    }
+    saved(place, ui)?;
     Ok(ExitCode::from(if recording.is_empty() { exit::EMPTY } else { exit::DONE }))
 }
 
@@ -201,16 +261,13 @@ fn default_output(command: &[OsString]) -> PathBuf {
     format!("{name}.recording.json").into()
 }
 
-fn summarize(outcome: &record::Outcome, output: &Output, ui: &Ui) {
+fn summarize(outcome: &record::Outcome, ui: &Ui) {
     describe(&outcome.recording, ui);
     if outcome.still_running > 0 {
         ui.warn(format_args!(
             "{} still running when the recording ended: what they call from now on is not in it",
             plural(outcome.still_running, "task")
         ));
-    }
-    if let Output::File(path) = output {
-        ui.say(format_args!("wrote {}", path.display()));
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
-use super::record::{RunArgs, not_run, run};
+use super::record::{RunArgs, not_run, run, saved, signals};
 use super::{Ui, read_text, shown};
 use crate::abi::Abi;
 use crate::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
@@ -18,8 +18,8 @@ use crate::policy::Policy;
 use crate::profile::{self, Findings, Severity, lint};
 use crate::record::engine::EngineKind;
 use crate::record::{
-    ContainerRecording, ContainersRequest, Filter, Notice, Only, may_filter_without_no_new_privs,
-    run_containers,
+    ContainerRecording, ContainersRequest, Filter, Notice, Only, Signals, Writer,
+    may_filter_without_no_new_privs, run_containers,
 };
 use crate::recording::{Recording, TargetKind};
 use crate::verify::{Report, Under, json, under};
@@ -87,20 +87,20 @@ pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
     let Compiled { text, program, policy } = compile(args, &name, ui)
         .map_err(|Failure { error, .. }| Failure::new(exit::NOT_RUN, error))?;
     let output = args.output.clone().map(Output::from);
-    if let Some(output) = &output {
-        output.check().map_err(|error| Failure::new(exit::NOT_RUN, error))?;
-    }
+    let writer = output.as_ref().map(Writer::for_output).transpose();
+    let writer = writer.map_err(|error| Failure::new(exit::NOT_RUN, error))?;
+    let signals = signals()?;
     let report = if args.containers {
-        watch_containers(args, &name, args.inject.then_some(text), &policy, ui)?
+        watch_containers(args, &name, args.inject.then_some(text), &policy, &signals, ui)?
     } else {
-        run_under(args, &name, program, &policy, ui)?
+        run_under(args, &name, program, &policy, &signals, ui)?
     };
     let text = match args.format {
         Format::Text => report.to_string(),
         Format::Json => json::print(&report)?,
     };
-    match &output {
-        Some(output) => output.write(text.as_bytes())?,
+    match &writer {
+        Some(writer) => saved(writer.write(None, text.as_bytes(), Some(&signals))?, ui)?,
         None if args.format == Format::Text && report.is_clean() => ui.show(text),
         None => ui.insist(text),
     }
@@ -114,6 +114,7 @@ fn run_under(
     name: &str,
     program: enforce::Program,
     policy: &Policy,
+    signals: &Signals,
     ui: &Ui,
 ) -> Result<Report, Failure> {
     let mut request = args.run.request(&args.command, ui)?;
@@ -124,7 +125,7 @@ fn run_under(
     let no_new_privs = if no_new_privs { NoNewPrivs::Set } else { NoNewPrivs::Leave };
     request.filter = Some(Filter { program, no_new_privs });
     request.looked_at = looked_at(policy);
-    Ok(Report::new(name, policy, &run(request, ui)?))
+    Ok(Report::new(name, policy, &run(request, signals, ui, &|_| ())?))
 }
 
 /// Runs the command, and looks at the containers that it starts.
@@ -133,6 +134,7 @@ fn watch_containers(
     name: &str,
     inject: Option<String>,
     policy: &Policy,
+    signals: &Signals,
     ui: &Ui,
 ) -> Result<Report, Failure> {
     let is_injected = inject.is_some();
@@ -141,6 +143,7 @@ fn watch_containers(
         user: args.run.user()?,
         linger: args.run.linger.map_or(Some(Duration::ZERO), |linger| linger.0),
         limit: None,
+        stop_timeout: args.run.stop_timeout(),
         max_programs: args.run.max_programs,
         only: args.only.clone(),
         refusals: Some(looked_at(policy)),
@@ -148,17 +151,24 @@ fn watch_containers(
         verbose: ui.is_verbose(),
     };
     let notify = |notice: &Notice| ui.note(notice);
-    let mut outcome = run_containers(request, &notify, &|_| ()).map_err(not_run)?;
-    if outcome.recordings.is_empty() {
-        let error = anyhow!("no container came to life while {:?} ran", args.command);
-        return Err(Failure::new(exit::EMPTY, error));
-    }
+    let mut outcome = run_containers(request, signals, &notify, &|_| ()).map_err(not_run)?;
     for note in &outcome.notes {
         ui.note(note);
+    }
+    if outcome.recordings.is_empty() {
+        let error = anyhow!("no container was started while {:?} ran", args.command);
+        return Err(Failure::new(exit::EMPTY, error));
     }
     let mut other_answers = false;
     outcome.recordings.retain(|ContainerRecording { recording, seccomp, .. }| {
         let container = one_line(&recording.target.name);
+        if recording.is_unconfirmed() {
+            ui.warn(format_args!(
+                "{container} is unconfirmed: it only looks like a container, and does not count as run \
+                 under {name}"
+            ));
+            return false;
+        }
         let told = seccomp.as_ref().and_then(|told| under(told, policy, Abi::NATIVE));
         if let Some(other) = other_filter(recording, told, name, is_injected) {
             ui.warn(format_args!("{container} {other}"));

@@ -40,6 +40,15 @@ pub enum GenerateError {
         /// What was lost, in words.
         losses: String,
     },
+    /// A recording of what only looks like a container.
+    #[error(
+        "`{name}` is unconfirmed: a user other than root made what was recorded, and no container engine \
+         knows it, so it can be anything. Pass --allow-unconfirmed to make a profile of it all the same"
+    )]
+    Unconfirmed {
+        /// Name of the target.
+        name: String,
+    },
     /// Two rules contradict each other.
     #[error(
         "the rules that were put together contradict each other, which is a bug of Strait: {0}"

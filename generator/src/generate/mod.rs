@@ -72,6 +72,8 @@ impl RefuseWith {
 pub struct Options {
     /// Make one of what is there, although something was lost.
     pub allow_incomplete: bool,
+    /// Use recordings of what only looks like a container too.
+    pub allow_unconfirmed: bool,
     /// What a call gets that the profile does not name.
     pub refuse_with: RefuseWith,
     /// The bounding set under which the workload will run; `None` for that of the recordings, where a
@@ -91,6 +93,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             allow_incomplete: false,
+            allow_unconfirmed: false,
             refuse_with: RefuseWith::Enosys,
             capabilities: None,
             kernel: None,
@@ -161,9 +164,13 @@ fn bounding_sets(recordings: &[Recording]) -> BTreeSet<Capability> {
 ///
 /// # Errors
 ///
-/// [`GenerateError::Empty`], [`GenerateError::NotStarted`] and [`GenerateError::Incomplete`].
+/// [`GenerateError::Unconfirmed`], [`GenerateError::Empty`], [`GenerateError::NotStarted`] and
+/// [`GenerateError::Incomplete`].
 pub fn check(recording: &Recording, options: &Options) -> Result<(), GenerateError> {
     let name = || one_line(&recording.target.name);
+    if recording.is_unconfirmed() && !options.allow_unconfirmed {
+        return Err(GenerateError::Unconfirmed { name: name() });
+    }
     if recording.is_empty() {
         return Err(GenerateError::Empty { name: name() });
     }

@@ -13,10 +13,12 @@ use super::assemble::{Assembled, assemble};
 use super::engine::{Description, Engines, Identity, Only, Sighting, display_name, identify};
 use super::kernel::{self, Kernel};
 use super::names::Names;
+use super::privilege::{Loading, Needs};
 use super::probe::{self, Probe};
 use super::session::Session;
 use super::signals::Signals;
-use super::{Notice, RecordError, host, privilege};
+use super::time::monotonic;
+use super::{Notice, RecordError, control, files, host, limits};
 use crate::recording::{Container, Origin, Recording, Start, Target, TargetKind, Tool};
 
 /// Why nothing could be attached to.
@@ -94,21 +96,25 @@ pub struct AttachRequest {
 /// # Errors
 ///
 /// [`RecordError`] if there is nothing to attach to, or what was called could not be read.
-pub fn run(request: AttachRequest, notify: &dyn Fn(&Notice)) -> Result<Recording, RecordError> {
+pub fn run(
+    request: AttachRequest,
+    signals: &Signals,
+    notify: &dyn Fn(&Notice),
+) -> Result<Recording, RecordError> {
     let AttachRequest { attach, limit, max_programs, verbose } = request;
-    privilege::check()?;
+    limits::raise();
+    let stage = Loading::begin()?;
     check_pid_namespace()?;
     let runtime = super::runtime()?;
     let (scope, target) = runtime.block_on(resolve(&attach))?;
     let Kernel { config, .. } = kernel::read()?;
     let options =
         probe::Options { max_programs, verbose, adopts: true, ..probe::Options::default() };
-    let mut probe = Probe::load(config, &options)?;
-    let signals = Signals::new(false)
-        .map_err(|source| RecordError::System { what: "block signals", source })?;
-    let (started, start) = (Timestamp::now(), super::monotonic());
-    notify(&Notice::Attached(adopt(&scope, &mut probe)?));
-    privilege::drop_unneeded()?;
+    let mut probe = Probe::load(&stage, config, &options)?;
+    let host = host()?;
+    let (started, start) = (Timestamp::now(), monotonic());
+    notify(&Notice::Attached(adopt(&stage, &scope, &mut probe)?));
+    let stage = stage.attached(Needs::default(), || probe.live().is_ok())?.running(None);
     let mut session = Session {
         until_all_end: true,
         probe,
@@ -117,6 +123,7 @@ pub fn run(request: AttachRequest, notify: &dyn Fn(&Notice)) -> Result<Recording
         notify,
         linger: None,
         limit,
+        stop_timeout: Duration::ZERO,
         listener: None,
     };
     runtime.block_on(session.wait(signals, &mut |_, _, _| Ok(())))?;
@@ -125,11 +132,12 @@ pub fn run(request: AttachRequest, notify: &dyn Fn(&Notice)) -> Result<Recording
     let finished = Timestamp::now();
     let mut names = session.names;
     let Assembled { programs, calls } = assemble(&snapshot, &mut names, config.native_abi, start);
+    stage.writing()?;
     Ok(Recording {
         origin: Origin::default(),
         samples: Vec::new(),
         tool: Tool::this(),
-        host: host()?,
+        host,
         target,
         started,
         finished,
@@ -142,7 +150,7 @@ pub fn run(request: AttachRequest, notify: &dyn Fn(&Notice)) -> Result<Recording
 
 /// Puts every task into the probe's table. What a task starts once it is there follows by itself, so it
 /// is enough to look until nobody new is found. Returns how many there were.
-fn adopt(scope: &Scope, probe: &mut Probe) -> Result<usize, RecordError> {
+fn adopt(stage: &Loading, scope: &Scope, probe: &mut Probe) -> Result<usize, RecordError> {
     let mut adopted = BTreeSet::new();
     loop {
         let found = tasks(scope)?;
@@ -152,17 +160,14 @@ fn adopt(scope: &Scope, probe: &mut Probe) -> Result<usize, RecordError> {
         }
         for task in new {
             // A task that has ended in the meantime calls nothing any more.
-            if let Ok(file) = std::fs::metadata(format!("/proc/{task}/exe")) {
-                probe.adopt(task, file.ino(), device(file.dev()))?;
+            if let Some(file) = files::stat(&PathBuf::from(format!("/proc/{task}/exe"))) {
+                let (major, minor) = file.device;
+                // As the kernel has it within.
+                probe.adopt(stage, task, file.inode, major << 20 | minor)?;
             }
             adopted.insert(task);
         }
     }
-}
-
-/// A device number as the kernel has it within.
-fn device(of_stat: u64) -> u32 {
-    libc::major(of_stat) << 20 | libc::minor(of_stat)
 }
 
 fn check_pid_namespace() -> Result<(), AttachError> {
@@ -220,9 +225,19 @@ async fn find_container(name: &str) -> Result<(u64, Identity, Description), Atta
             continue;
         }
         let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        let sighting = Sighting { pid, comm: comm.trim().to_owned(), cgroups: Vec::new() };
+        let owner = std::fs::File::open(format!("/proc/{pid}/ns/mnt"))
+            .ok()
+            .and_then(|namespace| control::owner_of(&namespace));
+        // Before Linux 4.9 the kernel does not tell, and then attaching does not work anyway.
+        let Some(owner) = owner else { continue };
+        let comm = comm.trim().to_owned();
+        let sighting = Sighting { pid, comm, owner, ..Sighting::default() };
         let Some(identity) = identify(&sighting) else { continue };
         let description = engines.describe(&identity).await;
+        if !identity.is_trusted() && !description.vouched {
+            // It only looks like a container, and may be called as he likes who made it.
+            continue;
+        }
         let display = display_name(&description.container, &identity);
         if only.matches(&description.container, &display) || identity.id == name {
             return Ok((namespace, identity, description));

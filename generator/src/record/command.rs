@@ -6,93 +6,137 @@ use super::assemble::{Assembled, assemble, refusals, watch_list};
 use super::kernel::{self, Kernel};
 use super::launch::Launch;
 use super::names::Names;
-use super::probe::{self, Probe};
+use super::privilege::{Loading, Needs};
+use super::probe::{self, Probe, Snapshot};
 use super::samples::Marks;
 use super::session::{Happened, Session};
 use super::signals::Signals;
-use super::{Notice, Outcome, RecordError, Request, Status, host, listen, privilege};
-use crate::recording::{Origin, Recording, Start, Target, TargetKind, Tool};
+use super::time::monotonic;
+use super::{Notice, Outcome, RecordError, Request, Status, host, limits, listen};
+use crate::recording::{Host, Origin, Recording, Start, Target, TargetKind, Tool};
 use jiff::Timestamp;
 
 /// Runs and records a command.
+///
+/// `flush` is given what there is whenever SIGUSR1 arrives.
 ///
 /// # Errors
 ///
 /// [`RecordError`] if the command was not run, or what it called could not be read. In the first
 /// case nothing has been started.
-pub fn run(request: Request, notify: &dyn Fn(&Notice)) -> Result<Outcome, RecordError> {
-    let Request { command, user, linger, max_programs, filter, looked_at, verbose } = request;
+pub fn run(
+    request: Request,
+    signals: &Signals,
+    notify: &dyn Fn(&Notice),
+    flush: &dyn Fn(&Recording),
+) -> Result<Outcome, RecordError> {
+    let Request { command, user, linger, stop_timeout, max_programs, filter, looked_at, verbose } =
+        request;
+    limits::raise();
     let watched = filter.is_some().then(|| watch_list(&looked_at));
     let records = filter.is_none();
     let mut launch = Launch::new(&command, user.clone(), filter)?;
-    privilege::check()?;
+    let stage = Loading::begin()?;
     let Kernel { config, .. } = kernel::read()?;
     let options =
         probe::Options { max_programs, refusals: watched, verbose, ..probe::Options::default() };
-    let probe = Probe::load(config, &options)?;
-    let signals = Signals::new(false)
-        .map_err(|source| RecordError::System { what: "block signals", source })?;
+    let probe = Probe::load(&stage, config, &options)?;
     let name = name_of(launch.program());
     let listener = if records { listen(&mut launch, user.as_ref(), notify) } else { None };
-    let held = launch.fork(signals.blocked())?;
-    privilege::drop_unneeded()?;
+    let needs = Needs { other_users_command: launch.has_own_session(), ..Needs::default() };
+    let host = host()?;
+    let held = launch.fork(&stage, signals.blocked())?;
+    let stage = stage.attached(needs, || probe.live().is_ok())?;
 
-    let (started, start) = (Timestamp::now(), super::monotonic());
-    let running = Some(held.release()?);
-    let names = Names::default();
+    let assembly = Assembly {
+        host,
+        name,
+        command: command.iter().map(|part| part.to_string_lossy().into_owned()).collect(),
+        native: config.native_abi,
+        started: Timestamp::now(),
+        start: monotonic(),
+    };
+    let runtime = super::runtime()?;
+    let stage = stage.running(Some(held.child()));
+    let running = Some(held.release(&stage)?);
     let mut session = Session {
         probe,
         running,
-        names,
+        names: Names::default(),
         notify,
         linger,
         until_all_end: false,
         limit: None,
+        stop_timeout,
         listener,
     };
     let mut marks = Marks::default();
-    let mut handler = |happened: Happened, probe: &Probe, _: &mut Names| {
-        if let Happened::Mark(name) = happened {
-            marks.take(name, super::monotonic(), &probe.snapshot()?);
+    let mut handler = |happened: Happened, probe: &Probe, names: &mut Names| {
+        match happened {
+            Happened::Mark(name) => marks.take(name, monotonic(), &probe.snapshot()?),
+            Happened::Flush => {
+                let snapshot = marks.without_own_calls(probe.snapshot()?);
+                flush(&assembly.recording(&snapshot, names, &marks));
+            }
+            Happened::Container(_) => {}
         }
         Ok(())
     };
-    let status = super::runtime()?
-        .block_on(session.wait(signals, &mut handler))?
-        .unwrap_or(Status::Exited(0));
+    let ended = runtime.block_on(session.wait(signals, &mut handler))?;
+    let status = ended.unwrap_or_else(|| match signals.stopped() {
+        Some((signal, _)) => Status::Signaled(signal),
+        None => Status::Exited(0),
+    });
     if let Some(failure) = session.running.as_ref().and_then(super::launch::Running::failure) {
         return Err(failure.into());
     }
     let still_running = session.probe.live()?;
     let snapshot = marks.without_own_calls(session.probe.snapshot()?);
     drop(session.probe);
-    let finished = Timestamp::now();
     let mut names = session.names;
-    let Assembled { programs, calls } = assemble(&snapshot, &mut names, config.native_abi, start);
-    Ok(Outcome {
+    let outcome = Outcome {
         refusals: refusals(&snapshot, &mut names),
         refusals_lost: snapshot.refusals_lost,
-        recording: Recording {
+        recording: assembly.recording(&snapshot, &mut names, &marks),
+        status,
+        still_running,
+    };
+    stage.writing()?;
+    Ok(outcome)
+}
+
+/// What is known before the command runs.
+struct Assembly {
+    host: Host,
+    name: String,
+    command: Vec<String>,
+    native: u32,
+    started: Timestamp,
+    start: u64,
+}
+
+impl Assembly {
+    fn recording(&self, snapshot: &Snapshot, names: &mut Names, marks: &Marks) -> Recording {
+        let Assembled { programs, calls } = assemble(snapshot, names, self.native, self.start);
+        Recording {
             origin: Origin::default(),
-            samples: marks.samples(&snapshot, config.native_abi, start),
+            samples: marks.samples(snapshot, self.native, self.start),
             tool: Tool::this(),
-            host: host()?,
+            host: self.host.clone(),
             target: Target {
                 kind: TargetKind::Command,
                 start: Start::Exec,
-                name,
-                command: command.iter().map(|part| part.to_string_lossy().into_owned()).collect(),
+                name: self.name.clone(),
+                command: self.command.clone(),
             },
-            started,
-            finished,
+            started: self.started,
+            finished: Timestamp::now(),
             completeness: snapshot.losses.into(),
             programs,
             calls,
             refused: std::collections::BTreeMap::new(),
-        },
-        status,
-        still_running,
-    })
+        }
+    }
 }
 
 fn name_of(program: &Path) -> String {

@@ -3,27 +3,32 @@
 mod assembly;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use nix::unistd::Uid;
 use serde_json::Value;
-use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, sleep_until};
 
 use super::assemble::watch_list;
 use super::engine::{Engines, Identity, Only, Sighting, identify};
 use super::inject::Injection;
 use super::kernel::{self, Kernel};
-use super::launch::Launch;
+use super::launch::{Held, Launch};
 use super::names::Names;
+use super::privilege::{Loading, Needs};
 use super::probe::{self, Probe};
 use super::samples::Marks;
 use super::session::{Happened, Session};
-use super::signals::Signals;
-use super::{Notice, RecordError, Refusal, Status, User, host, privilege};
+use super::signals::{FOR_WRITING, SOON, Signals};
+use super::time::monotonic;
+use super::{Notice, RecordError, Refusal, Status, User, host, limits};
 use crate::abi::Abi;
+use crate::output::sudo_user;
 use crate::recording::Recording;
 use assembly::{Assembly, Clock, Known, sighting};
 
@@ -63,6 +68,8 @@ pub struct ContainersRequest {
     pub linger: Option<Duration>,
     /// When to end in any case.
     pub limit: Option<Duration>,
+    /// How long the command may take to end after the first signal that asks for it.
+    pub stop_timeout: Duration,
     /// How many executables are to have counters of their own, over all containers.
     pub max_programs: Option<u16>,
     /// Which containers are wanted; all if it is empty.
@@ -105,7 +112,7 @@ pub struct ContainersOutcome {
     pub still_running: u64,
 }
 
-/// Runs a command, if there is one, and records all containers that come to life.
+/// Runs a command, if there is one, and records all containers that are started meanwhile.
 ///
 /// `flush` is given what there is whenever SIGUSR1 arrives.
 ///
@@ -114,6 +121,7 @@ pub struct ContainersOutcome {
 /// [`RecordError`] if the command was not run, or what was called could not be read.
 pub fn run(
     request: ContainersRequest,
+    signals: &Signals,
     notify: &dyn Fn(&Notice),
     flush: &dyn Fn(Vec<ContainerRecording>),
 ) -> Result<ContainersOutcome, RecordError> {
@@ -122,56 +130,67 @@ pub fn run(
         user,
         linger,
         limit,
+        stop_timeout,
         max_programs,
         only,
         refusals: watched,
         inject,
         verbose,
     } = request;
+    limits::raise();
     let mut launch =
         command.map(|command| Launch::new(&command, user.clone(), None)).transpose()?;
-    privilege::check()?;
+    let stage = Loading::begin()?;
     let Kernel { config, namespaces } = kernel::read()?;
     let waits = WAITS.iter().filter_map(|name| Abi::NATIVE.syscall_number(name)).collect();
+    let owners = owners(user.as_ref());
     let options = probe::Options {
         max_programs,
         refusals: watched.as_deref().map(watch_list),
         verbose,
-        containers: Some(probe::Containers { namespaces, waits }),
+        containers: Some(probe::Containers { namespaces, waits, owners }),
         adopts: false,
     };
-    let probe = Probe::load(config, &options)?;
-    let signals = Signals::new(true)
-        .map_err(|source| RecordError::System { what: "block signals", source })?;
+    let probe = Probe::load(&stage, config, &options)?;
     let listener = launch.as_mut().and_then(|launch| super::listen(launch, user.as_ref(), notify));
     let injection = inject.map(|profile| Injection::new(&profile)).transpose()?;
     if let (Some(launch), Some(injection)) = (&mut launch, &injection) {
         launch.set_environment(injection.environment());
     }
-    let held = launch.map(|launch| launch.fork(signals.blocked())).transpose()?;
-    privilege::drop_unneeded()?;
+    let mut engines = Engines::new();
+    let needs = Needs {
+        other_users_command: launch.as_ref().is_some_and(Launch::has_own_session),
+        other_users_engine: engines.are_of_other_users(),
+    };
+    let host = host()?;
+    let held = launch.map(|launch| launch.fork(&stage, signals.blocked())).transpose()?;
+    let stage = stage.attached(needs, || probe.live().is_ok())?;
 
     let runtime = super::runtime()?;
-    let mut engines = Engines::new();
     let injected = runtime.block_on(async {
         engines.watch();
         injection.map(Injection::serve).transpose()
     })?;
-    let clock = Clock { started: Timestamp::now(), start: super::monotonic() };
-    let assembly = Assembly {
-        host: host()?,
-        native: config.native_abi,
-        clock,
-        only,
-        unnamed: RefCell::default(),
+    let clock = Clock { started: Timestamp::now(), start: monotonic() };
+    let assembly =
+        Assembly { host, native: config.native_abi, clock, only, unnamed: RefCell::default() };
+    let stage = stage.running(held.as_ref().map(Held::child));
+    let running = held.map(|held| held.release(&stage)).transpose()?;
+    let mut session = Session {
+        probe,
+        running,
+        names: Names::default(),
+        notify,
+        linger,
+        until_all_end: false,
+        limit,
+        stop_timeout,
+        listener,
     };
-    let running = held.map(super::launch::Held::release).transpose()?;
-    let names = Names::default();
-    let mut session =
-        Session { probe, running, names, notify, linger, until_all_end: false, limit, listener };
     let mut marks = Marks::default();
     let known = RefCell::new(BTreeMap::new());
     let (sightings, seen) = mpsc::unbounded_channel();
+    let (watches, ended) = oneshot::channel();
     let status = runtime.block_on(async {
         let watching = async {
             let mut handler = |happened: Happened, probe: &Probe, names: &mut Names| {
@@ -185,28 +204,44 @@ pub fn run(
                         let snapshot = probe.snapshot()?;
                         flush(assembly.recordings(&snapshot, names, &known.borrow(), &marks));
                     }
-                    Happened::Mark(name) => {
-                        marks.take(name, super::monotonic(), &probe.snapshot()?);
-                    }
+                    Happened::Mark(name) => marks.take(name, monotonic(), &probe.snapshot()?),
                 }
                 Ok(())
             };
             let status = session.wait(signals, &mut handler).await;
-            drop(sightings);
+            drop((sightings, watches));
             status
         };
-        tokio::join!(watching, get_to_know(seen, &mut engines, &known)).0
+        let getting_to_know = async {
+            tokio::select! {
+                biased;
+                () = get_to_know(seen, &mut engines, &known) => {}
+                () = in_a_hurry(ended, signals) => {}
+            }
+        };
+        tokio::join!(watching, getting_to_know).0
     })?;
+    let status = status.or_else(|| {
+        let (signal, _) = signals.stopped()?;
+        session.running.as_ref().map(|_| Status::Signaled(signal))
+    });
     if let Some(failure) = session.running.as_ref().and_then(super::launch::Running::failure) {
         return Err(failure.into());
     }
     let still_running = session.probe.live()?;
+    let strangers = session.probe.strangers()?;
     let snapshot = session.probe.snapshot()?;
     drop(session.probe);
     let recordings = assembly.recordings(&snapshot, &mut session.names, &known.borrow(), &marks);
     let mut notes = engines.notes();
     notes.extend(assembly.notes());
+    notes.extend((strangers > 0).then(|| {
+        "what ran in mount namespaces of other users was not recorded: only containers that root, the \
+         user of sudo and --user have started are"
+            .to_owned()
+    }));
     notes.extend(injected.iter().flat_map(|(tally, _)| tally.notes()));
+    stage.writing()?;
     Ok(ContainersOutcome {
         recordings,
         refusals_lost: snapshot.refusals_lost,
@@ -216,9 +251,17 @@ pub fn run(
     })
 }
 
+/// The users whose containers are recorded beside root's: those for whom this is done. Any other user can make
+/// namespaces that look like a container's, as many as he likes.
+fn owners(user: Option<&User>) -> Vec<u32> {
+    let users = [Some(Uid::effective()), user.map(|user| user.ids().0)];
+    let users = users.into_iter().flatten().map(Uid::as_raw).chain(sudo_user());
+    let owners: BTreeSet<u32> = users.filter(|uid| *uid != 0).collect();
+    owners.into_iter().collect()
+}
+
 /// Finds out who the containers are that were sighted. What will soon be gone is read at once, for
-/// each; their engines are asked one after the other when nothing else comes in. What is no container
-/// is left out.
+/// each; their engines are asked one after the other when nothing else comes in. What is no container is left out.
 async fn get_to_know(
     mut seen: mpsc::UnboundedReceiver<(u32, Sighting)>,
     engines: &mut Engines,
@@ -247,6 +290,27 @@ async fn get_to_know(
     }
     for next in waiting {
         describe(next, engines, known).await;
+    }
+}
+
+/// Once watching has ended: ends when there is just time enough left to write what was recorded, if a signal has asked
+/// for the end or does so now.
+async fn in_a_hurry(watching: oneshot::Receiver<()>, signals: &Signals) {
+    // It ends with an error, since nothing is sent.
+    let _ = watching.await;
+    if signals.stopped().is_none() {
+        let Ok(readable) = super::session::watch(signals.as_fd()) else { return };
+        while !signals.asked_to_stop().unwrap_or(true) {
+            match readable.readable().await {
+                Ok(mut ready) => ready.clear_ready(),
+                Err(_) => return,
+            }
+        }
+    } else {
+        let _ = signals.end_at_the_next();
+    }
+    if let Some((_, since)) = signals.stopped() {
+        sleep_until(since + (SOON - FOR_WRITING)).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::sched::{CloneFlags, unshare};
 use probe_common::control::BEGIN_AFTER;
@@ -34,19 +34,41 @@ struct TestRun {
 /// `NS_GET_MNTNS_ID` of `include/uapi/linux/nsfs.h`: `_IOR(0xb7, 0x5, __u64)`.
 const NS_GET_MNTNS_ID: libc::c_ulong = 0x8008_b705;
 
-/// The numbers of all mount namespaces that have a process. One that ends while they are listed is
-/// passed over.
-pub fn namespaces() -> io::Result<BTreeSet<u64>> {
+/// `NS_GET_USERNS` and `NS_GET_OWNER_UID` of the same file: `_IO(0xb7, 0x1)` and `_IO(0xb7, 0x4)`.
+const NS_GET_USERNS: libc::c_ulong = 0xb701;
+const NS_GET_OWNER_UID: libc::c_ulong = 0xb704;
+
+/// The numbers of all mount namespaces of these users, and of root, that have a process. One that ends while they
+/// are listed is passed over. Those of others are left out: there may be any number of them.
+pub fn namespaces(owners: &[u32]) -> io::Result<BTreeSet<u64>> {
     let processes = std::fs::read_dir("/proc")?;
     let numbered = processes.filter_map(Result::ok).filter(|entry| {
         let name = entry.file_name();
         name.as_encoded_bytes().iter().all(u8::is_ascii_digit)
     });
-    Ok(numbered.filter_map(|process| number_of(&process.path().join("ns/mnt"))).collect())
+    let namespaces = numbered.filter_map(|process| File::open(process.path().join("ns/mnt")).ok());
+    let asked_for = namespaces.filter(|namespace| {
+        // What the kernel does not tell counts as old: its containers are then missing, and not wrong.
+        owner_of(namespace).is_none_or(|owner| owner == 0 || owners.contains(&owner))
+    });
+    Ok(asked_for.filter_map(|namespace| number_of(&namespace)).collect())
 }
 
-fn number_of(path: &std::path::Path) -> Option<u64> {
-    let namespace = File::open(path).ok()?;
+/// The user who made a mount namespace, or rather the user namespace that it belongs to: for the initial one that
+/// is root.
+pub fn owner_of(namespace: &File) -> Option<u32> {
+    // SAFETY: the request takes no argument, and gives a new descriptor.
+    let users = unsafe {
+        let fd = libc::ioctl(namespace.as_raw_fd(), NS_GET_USERNS);
+        (fd >= 0).then(|| OwnedFd::from_raw_fd(fd))?
+    };
+    let mut owner = 0_u32;
+    // SAFETY: the request writes one user id.
+    let result = unsafe { libc::ioctl(users.as_raw_fd(), NS_GET_OWNER_UID, &raw mut owner) };
+    (result == 0).then_some(owner)
+}
+
+fn number_of(namespace: &File) -> Option<u64> {
     let mut number = 0_u64;
     // SAFETY: the request writes one 64-bit number.
     let result = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_MNTNS_ID, &raw mut number) };

@@ -67,7 +67,7 @@ const AARCH64: Machine = Machine {
 /// The helper that gives the current task as a typed pointer, since Linux 5.11.
 const TASK_BTF: &str = "bpf_get_current_task_btf";
 
-const WANTED: [&str; 14] = [
+const WANTED: [&str; 15] = [
     "task_struct",
     "linux_binprm",
     "file",
@@ -76,6 +76,7 @@ const WANTED: [&str; 14] = [
     "pt_regs",
     "nsproxy",
     "mnt_namespace",
+    "user_namespace",
     "css_set",
     "cgroup_subsys_state",
     "cgroup",
@@ -181,6 +182,11 @@ pub fn read() -> Result<Kernel, KernelError> {
         task_cred: btf.offset("task_struct", "cred")?,
         cred_bounding_set: btf.offset("cred", "cap_bset")?,
         task_atomic_flags: btf.offset("task_struct", "atomic_flags")?,
+        cred_uid: btf.offset("cred", "uid")?,
+        mnt_ns_user_ns: btf.offset("mnt_namespace", "user_ns")?,
+        user_ns_level: btf.offset("user_namespace", "level")?,
+        user_ns_owner: btf.offset("user_namespace", "owner")?,
+        owners: [0; probe_common::OWNERS],
         pidns_dev,
         pidns_ino,
     };

@@ -8,10 +8,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use nix::unistd::{AccessFlags, ForkResult, Pid, access, fork, pipe2};
+use nix::unistd::{AccessFlags, ForkResult, Pid, access, fork, pipe2, setsid};
 use thiserror::Error;
 
+use super::limits;
 use super::mailbox::Mailbox;
+use super::privilege::{Loading, Running as RunningStage};
 use super::user::User;
 use crate::enforce::{self, NoNewPrivs};
 
@@ -115,7 +117,7 @@ impl Launch {
 
     /// Forks. The child waits until it is released, and ends if the recorder goes away before.
     /// `signals` are those that the recorder has blocked for itself.
-    pub fn fork(self, signals: &SigSet) -> Result<Held, LaunchError> {
+    pub fn fork(self, _stage: &Loading, signals: &SigSet) -> Result<Held, LaunchError> {
         let system =
             |what| move |errno: nix::Error| LaunchError::System { what, source: errno.into() };
         let (gate, release) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(system("open a pipe"))?;
@@ -125,12 +127,21 @@ impl Launch {
         let envp = pointers(&self.environment);
         // SAFETY: there is one thread, and the child only makes system calls on what is prepared.
         match unsafe { fork() }.map_err(system("fork"))? {
-            ForkResult::Parent { child } => Ok(Held { child, release, mailbox, shown: self.shown }),
+            ForkResult::Parent { child } => {
+                let has_own_session = self.has_own_session();
+                Ok(Held { child, release, mailbox, shown: self.shown, has_own_session })
+            }
             ForkResult::Child => {
                 drop(release);
                 self.child(&gate, &mailbox, signals, &argv, &envp)
             }
         }
+    }
+
+    /// Whether the command runs as another user, and so in a session of its own: with the caller's
+    /// terminal as its controlling one it could put words into the caller's mouth (`TIOCSTI`, `ioctl_tty(2)`).
+    pub fn has_own_session(&self) -> bool {
+        self.user.as_ref().is_some_and(|user| user.ids().0 != nix::unistd::Uid::current())
     }
 
     /// In the child. Allocates nothing and never returns.
@@ -162,11 +173,17 @@ impl Launch {
     ) -> (Stage, i32) {
         let needs_admin =
             self.filter.as_ref().is_some_and(|filter| filter.no_new_privs != NoNewPrivs::Set);
+        if self.has_own_session()
+            && let Err(errno) = setsid()
+        {
+            return (Stage::User, errno as i32);
+        }
         if let Some(user) = &self.user
             && let Err(errno) = user.become_user(needs_admin)
         {
             return (Stage::User, errno as i32);
         }
+        limits::give_back();
         // Rust ignores SIGPIPE in every program; commands expect it to end them.
         // SAFETY: sets a default action.
         unsafe { libc::signal(Signal::SIGPIPE as i32, libc::SIG_DFL) };
@@ -200,27 +217,40 @@ pub struct Held {
     release: OwnedFd,
     mailbox: Mailbox,
     shown: String,
+    has_own_session: bool,
 }
 
 /// A child that runs.
 pub struct Running {
     /// Its process id, in the recorder's pid namespace.
     pub child: Pid,
+    /// Whether it leads a session, so that the terminal sends it no signals.
+    pub has_own_session: bool,
     mailbox: Mailbox,
     shown: String,
 }
 
 impl Held {
+    /// Its process id, in the recorder's pid namespace.
+    pub fn child(&self) -> Pid {
+        self.child
+    }
+
     /// Lets the child run the command.
-    pub fn release(self) -> Result<Running, LaunchError> {
-        let Self { child, release, mailbox, shown } = self;
+    pub fn release(self, _stage: &RunningStage) -> Result<Running, LaunchError> {
+        let Self { child, release, mailbox, shown, has_own_session } = self;
         nix::unistd::write(&release, b"!")
             .map_err(|errno| LaunchError::System { what: "release", source: errno.into() })?;
-        Ok(Running { child, mailbox, shown })
+        Ok(Running { child, has_own_session, mailbox, shown })
     }
 }
 
 impl Running {
+    /// Who gets a signal: all of its session's first process group, as from a terminal, or itself alone.
+    pub fn target(&self) -> Pid {
+        if self.has_own_session { Pid::from_raw(-self.child.as_raw()) } else { self.child }
+    }
+
     /// Once the child has ended: whether that was because the command could not be run.
     pub fn failure(&self) -> Option<LaunchError> {
         let (stage, errno) = self.mailbox.read()?;

@@ -10,14 +10,15 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::unistd::{Uid, chown};
-use tempfile::TempDir;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::{sleep, timeout};
 
+use super::folder::Folder;
 use super::user::User;
 
 /// The environment variable with the path of the socket.
@@ -28,6 +29,12 @@ const LONGEST: usize = 1024;
 
 /// How long a client may take to say its name.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many clients are heard at once; the others wait, without taking this process' room for open files.
+const CLIENTS: usize = 32;
+
+/// How soon to accept again when there was no room.
+const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 const OK: &str = "ok\n";
 
@@ -95,10 +102,10 @@ fn check(name: &str) -> Result<(), &'static str> {
     }
 }
 
-/// The socket on which marks come in, in a folder of its own that only the command's user may enter.
+/// The socket on which marks come in, which only the command's user, and root, may use.
 #[derive(Debug)]
 pub struct Listener {
-    folder: TempDir,
+    folder: Folder,
     socket: UnixListener,
     user: Uid,
 }
@@ -106,17 +113,14 @@ pub struct Listener {
 impl Listener {
     /// Listens for marks of this user, or else of the caller.
     pub fn new(user: Option<&User>) -> io::Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("strait-")
-            .permissions(std::fs::Permissions::from_mode(0o700))
-            .tempdir()?;
+        let folder = Folder::new(user.is_some())?;
         let path = folder.path().join("mark");
         let socket = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
         socket.set_nonblocking(true)?;
         if let Some((uid, gid)) = user.map(User::ids) {
+            // The folder stays the recorder's: nothing else can be put there under the socket's name.
             chown(&path, Some(uid), Some(gid))?;
-            chown(folder.path(), Some(uid), Some(gid))?;
         }
         let user = user.map_or_else(Uid::current, |user| user.ids().0);
         Ok(Self { folder, socket, user })
@@ -145,7 +149,7 @@ pub struct Request {
 #[derive(Debug)]
 pub struct Incoming {
     requests: mpsc::Receiver<Request>,
-    _folder: TempDir,
+    _folder: Folder,
 }
 
 impl Incoming {
@@ -154,9 +158,23 @@ impl Incoming {
         let Listener { folder, socket, user } = listener;
         let socket = tokio::net::UnixListener::from_std(socket)?;
         let (sender, requests) = mpsc::channel(1);
+        let room = Arc::new(Semaphore::new(CLIENTS));
         tokio::spawn(async move {
-            while let Ok((stream, _)) = socket.accept().await {
-                tokio::spawn(serve(stream, user, sender.clone()));
+            while let Ok(place) = room.clone().acquire_owned().await {
+                match socket.accept().await {
+                    Ok((stream, _)) => {
+                        let sender = sender.clone();
+                        tokio::spawn(async move {
+                            serve(stream, user, sender).await;
+                            drop(place);
+                        });
+                    }
+                    // Too many open files: the client waits, and is heard when there is room again.
+                    Err(error) => {
+                        log::debug!("a mark has to wait: {error}");
+                        sleep(TRY_AGAIN).await;
+                    }
+                }
             }
         });
         Ok(Self { requests, _folder: folder })

@@ -9,17 +9,21 @@
 //! - `command`, `containers`, `attach`: what is recorded, and how
 //! - `inject`: a profile for containers that have none
 //! - `names`, `assemble`: from counters to a recording
+//! - `writer`: the process that writes files
+//! - `privilege`: what each stage of all this may do
+//! - `folder`, `files`, `time`, `limits`: what they share
 //! - [`engine`]: what a container is
 //!
 //! # Example
 //!
 //! ```no_run
-//! use strait::record::{Request, run};
+//! use strait::record::{Request, Signals, run};
 //!
 //! let request = Request::new(["nginx".into(), "-t".into()]);
-//! let outcome = run(request, &|notice| eprintln!("{notice}"))?;
+//! let signals = Signals::new()?;
+//! let outcome = run(request, &signals, &|notice| eprintln!("{notice}"), &|_| ())?;
 //! println!("{} calls", outcome.recording.total());
-//! # Ok::<(), strait::record::RecordError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 pub mod btf;
@@ -31,9 +35,12 @@ mod attach;
 mod command;
 mod containers;
 mod control;
+mod files;
+mod folder;
 mod inject;
 mod kernel;
 mod launch;
+mod limits;
 mod mailbox;
 mod marks;
 mod names;
@@ -42,7 +49,9 @@ mod probe;
 mod samples;
 mod session;
 mod signals;
+mod time;
 mod user;
+mod writer;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -67,7 +76,9 @@ pub use launch::{Filter, LaunchError};
 pub use marks::{MarkError, mark};
 pub use privilege::{PrivilegeError, may_filter_without_no_new_privs};
 pub use probe::ProbeError;
+pub use signals::Signals;
 pub use user::{User, UserError};
+pub use writer::{Saved, Writer};
 
 /// What is to be recorded, and how.
 pub struct Request {
@@ -77,6 +88,9 @@ pub struct Request {
     pub user: Option<User>,
     /// How long to go on with processes that outlive the command; `None`: until they end.
     pub linger: Option<Duration>,
+    /// How long the command may take to end after the first signal that asks for it; then the recording ends
+    /// without it.
+    pub stop_timeout: Duration,
     /// How many executables are to have counters of their own; `None`: as many as fit into 64 MiB.
     pub max_programs: Option<u16>,
     /// A filter to run the command under. Refusals are observed if there is one.
@@ -88,6 +102,10 @@ pub struct Request {
     pub verbose: bool,
 }
 
+/// How long a command may take to end after a signal, unless told otherwise: so that a recorder has ended, with all
+/// that was recorded written, two seconds after the first signal.
+pub const STOP_TIMEOUT: Duration = Duration::from_millis(1200);
+
 impl Request {
     /// Records `command` as the caller, with the defaults of the command line.
     pub fn new(command: impl Into<Vec<OsString>>) -> Self {
@@ -95,6 +113,7 @@ impl Request {
             command: command.into(),
             user: None,
             linger: Some(Duration::from_secs(10)),
+            stop_timeout: STOP_TIMEOUT,
             max_programs: None,
             filter: None,
             looked_at: Vec::new(),
@@ -169,6 +188,13 @@ pub enum Notice {
     NoMarks(String),
     /// A second signal: the command is killed, since the first one did not end it.
     Killing,
+    /// The command has not ended this long after the signal: the recording ends without it.
+    LeftRunning {
+        /// Which one.
+        signal: Signal,
+        /// How long it had.
+        after: Duration,
+    },
 }
 
 impl fmt::Display for Notice {
@@ -189,6 +215,12 @@ impl fmt::Display for Notice {
                 write!(f, "attached to {tasks} tasks; recording until they end, Ctrl-C stops")
             }
             Self::NoMarks(why) => write!(f, "marks cannot be taken: {why}"),
+            Self::LeftRunning { signal, after } => write!(
+                f,
+                "the command is still running {} s after {signal}; the recording ends here. To wait longer for \
+                 it, use --stop-timeout",
+                after.as_secs_f32()
+            ),
             Self::Killing => f.write_str("the command did not end at the first signal; killing it"),
         }
     }
@@ -266,13 +298,4 @@ fn runtime() -> Result<tokio::runtime::Runtime, RecordError> {
         .enable_all()
         .build()
         .map_err(|source| RecordError::System { what: "start waiting", source })
-}
-
-/// Nanoseconds of the clock that the probe uses.
-fn monotonic() -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: fills in the structure.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    u64::try_from(now.tv_sec).unwrap_or_default() * 1_000_000_000
-        + u64::try_from(now.tv_nsec).unwrap_or_default()
 }

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use probe_common::{Program, SET_FIRST, phase};
 
+use super::files;
 use crate::recording;
 
 /// The name under which the calls of all executables without room of their own stand.
@@ -64,7 +64,7 @@ fn given(program: &Program) -> &Path {
 /// Device numbers are not compared: a file on overlayfs or btrfs has another one for `stat` than the
 /// kernel uses within.
 fn is_the_file(path: &Path, program: &Program) -> bool {
-    path.metadata().is_ok_and(|file| file.ino() == program.key.inode)
+    files::stat(path).is_some_and(|file| file.inode == program.key.inode)
 }
 
 fn from_proc(program: &Program) -> Option<PathBuf> {
@@ -80,13 +80,28 @@ fn from_proc(program: &Program) -> Option<PathBuf> {
     })
 }
 
+/// Only within `/usr`, where nothing but the machine's own packages is: any other path is what a process likes, and
+/// looking it up could make a file system answer, or be mounted.
 fn from_file(program: &Program) -> Option<PathBuf> {
-    let path = given(program).canonicalize().ok()?;
+    let given = given(program);
+    let is_plain = given.components().all(|part| !matches!(part, Component::ParentDir));
+    // `/bin` and its like are links into it on most systems.
+    let merged = ["/bin", "/sbin", "/lib", "/lib64"];
+    let path = match merged.iter().find(|folder| given.starts_with(folder)) {
+        Some(_) => Path::new("/usr").join(given.strip_prefix("/").ok()?),
+        None => given.to_owned(),
+    };
+    if !is_plain || !path.starts_with("/usr") || !is_the_file(&path, program) {
+        return None;
+    }
+    let path = path.canonicalize().ok()?;
     is_the_file(&path, program).then_some(path)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use probe_common::{PATH_LEN, ProgramKey};
 
     use super::*;
@@ -110,8 +125,16 @@ mod tests {
         let mut names = Names::default();
         let by_pid = names.program(10, &program("./relative", inode, std::process::id()));
         assert_eq!(Path::new(&by_pid.path), exe);
-        let by_file = names.program(11, &program(exe.to_str().unwrap(), inode, u32::MAX));
-        assert_eq!(Path::new(&by_file.path), exe);
+        let shell = Path::new("/usr/bin/sh").canonicalize().unwrap();
+        let of_shell = shell.metadata().unwrap().ino();
+        for link in ["/bin/sh", "/usr/bin/sh", "/usr/./bin/sh"] {
+            let by_file = names.program(11, &program(link, of_shell, u32::MAX));
+            assert_eq!(Path::new(&by_file.path), shell, "{link}");
+        }
+        for elsewhere in ["/usr/../usr/bin/sh", "/proc/self/root/bin/sh", "bin/sh"] {
+            let given = names.program(13, &program(elsewhere, of_shell, u32::MAX));
+            assert_eq!(given.path, elsewhere, "it is not looked up");
+        }
         let neither = names.program(12, &program("./relative", inode + 1, u32::MAX));
         assert_eq!(neither.path, "./relative");
         assert_eq!(neither.device, "8:1");

@@ -28,6 +28,7 @@ use probe_common::{
 use thiserror::Error;
 
 use super::kernel::Namespaces;
+use super::privilege::Loading;
 use super::{arguments, control};
 
 pub use snapshot::Snapshot;
@@ -123,6 +124,8 @@ pub struct Containers {
     pub namespaces: Namespaces,
     /// Native calls of which the first says that a container is up.
     pub waits: Vec<u32>,
+    /// Users whose containers are recorded, beside root: at most [`OWNERS`].
+    pub owners: Vec<u32>,
 }
 
 /// The loaded probe. Nothing of it is pinned: it leaves the kernel with this value, or with the
@@ -149,7 +152,11 @@ const PROGRAMS: [(&str, &str); 5] = [
 
 impl Probe {
     /// Loads and attaches the probe. Nothing is recorded until this process forks.
-    pub fn load(mut config: Config, options: &Options) -> Result<Self, ProbeError> {
+    pub fn load(
+        _stage: &Loading,
+        mut config: Config,
+        options: &Options,
+    ) -> Result<Self, ProbeError> {
         let sets = options
             .max_programs
             .unwrap_or_else(|| default_programs(options.containers.is_some()))
@@ -157,6 +164,8 @@ impl Probe {
             .min(SET_MASK);
         config.watch_refusals = u32::from(options.refusals.is_some());
         config.containers = u32::from(options.containers.is_some());
+        let owners = options.containers.iter().flat_map(|containers| &containers.owners);
+        config.owners.iter_mut().zip(owners).for_each(|(slot, owner)| *slot = *owner);
         let log_level: u8 = if options.verbose { log::Level::Debug as u8 } else { 0 };
         let mut ebpf = EbpfLoader::new()
             .btf(None)
@@ -178,7 +187,7 @@ impl Probe {
         if let Some(containers) = &options.containers {
             probe.fill("FREE_CONTAINERS", 1..CONTAINERS)?;
             probe.set_words("WAITS", containers.waits.iter().map(|number| (*number, 1)))?;
-            probe.begin_with_new_namespaces(containers.namespaces)?;
+            probe.begin_with_new_namespaces(containers)?;
         }
         if options.adopts || !probe.stacks_are_as_expected() {
             log::debug!("kernel stacks do not lie as expected; each call is looked at");
@@ -201,8 +210,8 @@ impl Probe {
     }
 
     /// Takes every mount namespace that there is now for one that is not a new container's.
-    fn begin_with_new_namespaces(&mut self, namespaces: Namespaces) -> Result<(), ProbeError> {
-        match namespaces {
+    fn begin_with_new_namespaces(&mut self, containers: &Containers) -> Result<(), ProbeError> {
+        match containers.namespaces {
             Namespaces::InOrder => {
                 let fd = self.control()?;
                 control::in_a_new_namespace(fd).map_err(ProbeError::Control)
@@ -212,7 +221,9 @@ impl Probe {
                 let map = self.ebpf.map_mut("OLD_NAMESPACES");
                 let map = map.ok_or(ProbeError::Missing("OLD_NAMESPACES"))?;
                 let mut old: HashMap<_, u64, u32> = HashMap::try_from(map).map_err(error)?;
-                for number in control::namespaces().map_err(ProbeError::Control)? {
+                for number in
+                    control::namespaces(&containers.owners).map_err(ProbeError::Control)?
+                {
                     old.insert(number, 1, 0).map_err(error)?;
                 }
                 Ok(())
@@ -245,7 +256,13 @@ impl Probe {
 
     /// Records, from now on, a task that runs already: its thread id, and inode and device of its
     /// executable.
-    pub fn adopt(&mut self, task: u32, inode: u64, device: u32) -> Result<(), ProbeError> {
+    pub fn adopt(
+        &mut self,
+        _stage: &Loading,
+        task: u32,
+        inode: u64,
+        device: u32,
+    ) -> Result<(), ProbeError> {
         let fd = self.control()?;
         let arguments = [ADOPT, u64::from(task), inode, u64::from(device), 0];
         control::run(fd, &arguments).map_err(ProbeError::Control)
@@ -345,6 +362,12 @@ impl Probe {
             .get(&u32::from(set), 0)
             .map_err(|source| ProbeError::Map { map: "PROGRAMS", source })?;
         Ok((program.ready == 1).then_some(program))
+    }
+
+    /// How many tasks were started in mount namespaces of users whose containers are not recorded.
+    pub fn strangers(&self) -> Result<u64, ProbeError> {
+        let strangers = map!(self.STRANGERS as Array<_, u64>);
+        strangers.get(&0, 0).map_err(|source| ProbeError::Map { map: "STRANGERS", source })
     }
 
     /// How many tasks are recorded now.

@@ -37,6 +37,8 @@ pub struct Session<'a> {
     pub until_all_end: bool,
     /// When to end in any case.
     pub limit: Option<Duration>,
+    /// How long the command may take to end after the first signal that asks for it.
+    pub stop_timeout: Duration,
     /// Where marks come in, if they may.
     pub listener: Option<Listener>,
 }
@@ -67,7 +69,7 @@ async fn next(incoming: &mut Option<Incoming>) -> Option<Request> {
     }
 }
 
-fn watch<T: AsFd + AsRawFd>(owner: T) -> Result<AsyncFd<T>, RecordError> {
+pub(super) fn watch<T: AsFd + AsRawFd>(owner: T) -> Result<AsyncFd<T>, RecordError> {
     // SAFETY: what owns its descriptor keeps it open, and the same one, while it lives.
     unsafe { AsyncFd::register_with_interest(owner, Interest::READABLE) }
         .map_err(|error| waiting(error.into()))
@@ -78,10 +80,11 @@ impl Session<'_> {
     /// a command, until somebody stops it. Returns how the command ended.
     pub async fn wait(
         &mut self,
-        signals: Signals,
+        signals: &Signals,
         handler: &mut Handler<'_>,
     ) -> Result<Option<Status>, RecordError> {
-        let signals = watch(signals)?;
+        let source = signals;
+        let signals = watch(signals.as_fd())?;
         let events = self.probe.events_fd().try_clone_to_owned().map_err(waiting)?;
         let events = watch(events)?;
         let mut incoming = self.listener.take().map(Incoming::new).transpose().map_err(waiting)?;
@@ -94,7 +97,7 @@ impl Session<'_> {
             tokio::select! {
                 ready = signals.readable() => {
                     let mut ready = ready.map_err(waiting)?;
-                    while let Some(arrived) = signals.get_ref().next().map_err(waiting)? {
+                    while let Some(arrived) = source.next().map_err(waiting)? {
                         match arrived {
                             Arrived::Child => {}
                             Arrived::Flush => {
@@ -104,6 +107,10 @@ impl Session<'_> {
                                 stops += 1;
                                 if status.is_none() {
                                     self.stop(stops, signal, from_terminal);
+                                    let patience =
+                                        if stops == 1 { self.stop_timeout } else { Duration::ZERO };
+                                    let end = Instant::now().checked_add(patience);
+                                    deadline = [deadline, end].into_iter().flatten().min();
                                 }
                             }
                         }
@@ -125,6 +132,11 @@ impl Session<'_> {
                 }
                 _ = look.tick() => self.probe.flush_log(),
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    // A command that was killed just now has ended.
+                    let status = status.or(self.reap()?);
+                    if let (None, Some((signal, _)), Some(_)) = (status, source.stopped(), &self.running) {
+                        (self.notify)(&Notice::LeftRunning { signal, after: self.stop_timeout });
+                    }
                     self.take_events(handler)?;
                     return Ok(status);
                 }
@@ -159,11 +171,11 @@ impl Session<'_> {
         let Some(running) = &self.running else { return };
         // The command may just have ended, which is what was wanted.
         let _ = match stops {
-            1 if from_terminal => Ok(()),
-            1 => kill(running.child, signal),
+            1 if from_terminal && !running.has_own_session => Ok(()),
+            1 => kill(running.target(), signal),
             _ => {
                 (self.notify)(&Notice::Killing);
-                kill(running.child, Signal::SIGKILL)
+                kill(running.target(), Signal::SIGKILL)
             }
         };
     }

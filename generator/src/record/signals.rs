@@ -1,19 +1,38 @@
 //! Signals as something to wait for, with who sent them.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use tokio::time::Instant;
 
-/// Those that end a recording, and the one that says that a child has changed.
-const HANDLED: [Signal; 5] =
-    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGCHLD];
+/// How soon a recorder has ended after the first signal that asks for it, with all that was recorded written.
+pub const SOON: Duration = Duration::from_secs(2);
+
+/// What of it is kept for writing.
+pub const FOR_WRITING: Duration = Duration::from_millis(500);
+
+/// Those that end a recording, the one that says that a child has changed, and the one that has what there is
+/// written.
+const HANDLED: [Signal; 6] = [
+    Signal::SIGINT,
+    Signal::SIGTERM,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGCHLD,
+    Signal::SIGUSR1,
+];
 
 /// Signals, taken out of the way in which they interrupt.
+#[derive(Debug)]
 pub struct Signals {
     fd: SignalFd,
     blocked: SigSet,
+    /// The first one that asked for the end, and when.
+    stop: Cell<Option<(Signal, Instant)>>,
 }
 
 /// A signal that has arrived.
@@ -35,19 +54,44 @@ pub enum Arrived {
 impl Signals {
     /// Blocks the signals and opens a descriptor for them. One that the caller had blocked or ignored
     /// (`nohup`) is left to it.
-    ///
-    /// With `flush` SIGUSR1 is one of them.
-    pub fn new(flush: bool) -> io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         let mut before = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_BLOCK, None, Some(&mut before))?;
         let blocked: SigSet = HANDLED
             .into_iter()
-            .chain(flush.then_some(Signal::SIGUSR1))
             .filter(|signal| !before.contains(*signal) && !is_ignored(*signal))
             .collect();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&blocked), None)?;
         let fd = SignalFd::with_flags(&blocked, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Self { fd, blocked })
+        Ok(Self { fd, blocked, stop: Cell::new(None) })
+    }
+
+    /// The first signal that asked for the end, and when it came.
+    pub fn stopped(&self) -> Option<(Signal, Instant)> {
+        self.stop.get()
+    }
+
+    /// Whether a signal has asked for the end, now or before. To be used when there is nothing left to pass it on
+    /// to: from then on another one ends this process at once.
+    pub fn asked_to_stop(&self) -> io::Result<bool> {
+        while let Some(arrived) = self.next()? {
+            if let Arrived::Stop { .. } = arrived {
+                break;
+            }
+        }
+        let is_stopped = self.stop.get().is_some();
+        if is_stopped {
+            self.end_at_the_next()?;
+        }
+        Ok(is_stopped)
+    }
+
+    /// Lets the next signal that asks for the end have its usual effect.
+    pub fn end_at_the_next(&self) -> io::Result<()> {
+        let mut stops = self.blocked;
+        stops.remove(Signal::SIGCHLD);
+        stops.remove(Signal::SIGUSR1);
+        Ok(sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&stops), None)?)
     }
 
     /// What this process has blocked and its child must unblock.
@@ -65,6 +109,9 @@ impl Signals {
             None | Some(Signal::SIGCHLD) => Arrived::Child,
             Some(Signal::SIGUSR1) => Arrived::Flush,
             Some(signal) => {
+                if self.stop.get().is_none() {
+                    self.stop.set(Some((signal, Instant::now())));
+                }
                 Arrived::Stop { signal, from_terminal: info.ssi_code == libc::SI_KERNEL }
             }
         }))

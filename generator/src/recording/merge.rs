@@ -320,6 +320,7 @@ fn add_target(sum: &mut Target, more: Target, first: bool) {
                 .flatten()
                 .reduce(|a, b| a | b),
             filtered: one.filtered && other.filtered,
+            unconfirmed: one.unconfirmed || other.unconfirmed,
             ..if first { (**other).clone() } else { (**one).clone() }
         }),
         _ => None,

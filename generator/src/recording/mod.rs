@@ -142,6 +142,9 @@ pub struct Container {
     pub filtered: bool,
     /// The profile that the engine says was used: `default`, `unconfined` or a path.
     pub profile: String,
+    /// Whether it only looks like a container: a user other than root made its namespaces, and no engine that was
+    /// asked knows it. Nothing that it says about itself is in here.
+    pub unconfirmed: bool,
 }
 
 /// Part of a container's life.
@@ -301,6 +304,11 @@ pub struct ArgumentUse {
 }
 
 impl Recording {
+    /// Whether it is of what only looks like a container ([`Container::unconfirmed`]).
+    pub fn is_unconfirmed(&self) -> bool {
+        matches!(&self.target.kind, TargetKind::Container(container) if container.unconfirmed)
+    }
+
     /// Whether not a single call was recorded.
     pub fn is_empty(&self) -> bool {
         self.calls.values().all(BTreeMap::is_empty)

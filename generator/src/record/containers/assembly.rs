@@ -11,7 +11,7 @@ use crate::abi::Abi;
 use crate::record::Refusal;
 use crate::record::assemble::{Assembled, assemble, refusals};
 use crate::record::engine::{
-    Description, FileNames, Identity, Only, Sighting, display_name, identify,
+    Description, FileNames, Identity, Only, Sighting, display_name, identify, unconfirmed_name,
 };
 use crate::record::names::Names;
 use crate::record::probe::Snapshot;
@@ -28,6 +28,8 @@ pub(super) fn sighting(container: &probe_common::Container) -> Sighting {
         pid: container.pid,
         comm: text(&container.comm),
         cgroups: cgroups.filter(|name| !name.is_empty()).collect(),
+        owner: container.owner,
+        began: container.began,
     }
 }
 
@@ -85,18 +87,28 @@ impl Assembly {
         let finished = Timestamp::now();
         let mut containers: Vec<_> = snapshot.containers.iter().collect();
         containers.sort_by_key(|(_, container)| container.began);
+        let identified: Known = containers
+            .iter()
+            .filter_map(|(index, container)| {
+                let unknown = || {
+                    let identity = identify(&sighting(container))?;
+                    let description = Description::of(&identity);
+                    Some((identity, description))
+                };
+                Some((*index, known.get(index).cloned().or_else(unknown)?))
+            })
+            .collect();
         let mut files = FileNames::default();
         let mut recordings = Vec::new();
         for (index, container) in containers {
-            let unknown = || {
-                let identity = identify(&sighting(container))?;
-                let description = Description::of(&identity);
-                Some((identity, description))
-            };
-            let Some((identity, description)) = known.get(index).cloned().or_else(unknown) else {
+            let Some((identity, description)) = identified.get(index) else { continue };
+            // A program in a container that calls itself a runtime makes no other container of it: what it calls
+            // is in the recording of the one that it is in.
+            let outer = identified.get(&container.parent);
+            if outer.is_some_and(|(outer, _)| outer.id == identity.id) {
                 continue;
-            };
-            let name = display_name(&description.container, &identity);
+            }
+            let (name, description) = believed(identity, description);
             let described = of_kernel(description.container, container);
             if !self.only.is_empty()
                 && !self.only.iter().any(|only| only.matches(&described, &name))
@@ -137,6 +149,22 @@ impl Assembly {
         }
         recordings
     }
+}
+
+/// What a container is called and what is known about it, as far as that can be believed.
+fn believed(identity: &Identity, description: &Description) -> (String, Description) {
+    if identity.is_trusted() || description.vouched {
+        return (display_name(&description.container, identity), description.clone());
+    }
+    let name = unconfirmed_name(identity);
+    let container = Container {
+        id: format!("pid-{}", identity.pid),
+        unconfirmed: true,
+        ..Container::default()
+    };
+    let mut nothing = Description::default();
+    nothing.container = container;
+    (name, nothing)
 }
 
 /// A description with what only the kernel knows.

@@ -12,6 +12,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::Stream;
 use tokio::time::timeout;
 
+use super::runtime::upstream;
 use super::{Description, EngineKind};
 use crate::recording::Container;
 
@@ -26,6 +27,8 @@ pub struct Client {
     kind: EngineKind,
     /// Path by name, of the runtimes that it knows.
     runtimes: HashMap<String, PathBuf>,
+    /// Versions by name, of its parts: the runtime that it comes with is one.
+    versions: HashMap<String, String>,
 }
 
 impl Client {
@@ -37,15 +40,21 @@ impl Client {
         let version = limited(docker.version()).await?;
         let components = version.components.unwrap_or_default();
         let is_podman = components.iter().any(|part| part.name.starts_with("Podman"));
+        let versions = components.into_iter().map(|part| (part.name, part.version)).collect();
         if is_podman {
             // It takes seconds to tell about itself, and tells its runtime to conmon.
-            return Ok(Self { docker, kind: EngineKind::Podman, runtimes: HashMap::new() });
+            return Ok(Self {
+                docker,
+                kind: EngineKind::Podman,
+                runtimes: HashMap::new(),
+                versions,
+            });
         }
         // What it would tell can be done without.
         let info = limited(docker.info()).await.unwrap_or_default();
         let runtimes = info.runtimes.unwrap_or_default().into_iter();
         let runtimes = runtimes.filter_map(|(name, of)| Some((name, of.path?.into()))).collect();
-        Ok(Self { docker, kind: EngineKind::Docker, runtimes })
+        Ok(Self { docker, kind: EngineKind::Docker, runtimes, versions })
     }
 
     /// Which engine it is.
@@ -70,7 +79,14 @@ impl Client {
         description.container.image_digest = self.digest(&image).await;
         let runtime = &description.container.runtime;
         description.runtime_path = self.runtimes.get(runtime).cloned();
-        description.container.runtime = runtime_name(runtime);
+        let name = runtime_name(runtime);
+        // Another path may be another build of it.
+        let is_its_own =
+            description.runtime_path.as_deref().is_none_or(|path| path == Path::new(&name));
+        let version = self.versions.get(&name).filter(|_| is_its_own);
+        description.container.runtime_version =
+            version.and_then(|version| upstream(version)).unwrap_or_default();
+        description.container.runtime = name;
         Ok(Some(description))
     }
 
@@ -121,7 +137,7 @@ pub fn explain(error: &Error) -> String {
     text
 }
 
-fn describe(found: ContainerInspectResponse, kind: EngineKind) -> Description {
+pub(super) fn describe(found: ContainerInspectResponse, kind: EngineKind) -> Description {
     let config = found.config.unwrap_or_default();
     let host = found.host_config.unwrap_or_default();
     let options = host.security_opt.unwrap_or_default();

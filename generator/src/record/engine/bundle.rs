@@ -1,45 +1,39 @@
 //! What runtimes and engines write to disk about a container: its OCI bundle, and the runtime's own
 //! state, which says where the bundle is.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Description, EngineKind, docker};
+use super::{Description, EngineKind, docker, trusted};
 use crate::recording::Container;
 
 /// Folders in which a container's bundle is named by its id. A `*` is any one folder.
 ///
 /// Sources: containerd `runtime/v2` (`STATE/io.containerd.runtime.v2.task/NAMESPACE/ID`); dockerd with
 /// a containerd of its own, `libcontainerd/supervisor`; CRI-O `RunDir/overlay-containers/ID/userdata`.
-const BUNDLES: [&str; 4] = [
+const BUNDLES: [&str; 3] = [
     "run/containerd/io.containerd.runtime.v2.task/*/ID",
     "run/docker/containerd/daemon/io.containerd.runtime.v2.task/*/ID",
     "run/containers/storage/*/ID/userdata",
-    "run/user/*/docker/containerd/daemon/io.containerd.runtime.v2.task/*/ID",
 ];
 
 /// Files in which a runtime keeps the state of a container, with the path of its bundle.
 ///
-/// Sources: runc `--root` (default `/run/runc`; `/run/user/UID/runc` without root); containerd `runtime/v2/runc`
+/// Those below `/run/user` are not among them: they say what a user likes.
+///
+/// Sources: runc `--root` (default `/run/runc`); containerd `runtime/v2/runc`
 /// (`/run/containerd/runc/NAMESPACE`); moby `daemon/daemon_unix.go` (`EXEC-ROOT/runtime-NAME/moby`, later
 /// `runtime-runc`); crun `src/libcrun/status.c`; youki `libcontainer/src/container/state.rs`.
-const STATES: [&str; 8] = [
+const STATES: [&str; 5] = [
     "run/runc/ID/state.json",
     "run/containerd/runc/*/ID/state.json",
     "run/docker/*/moby/ID/state.json",
     "run/crun/ID/status",
     "run/youki/ID/state.json",
-    "run/user/*/runc/ID/state.json",
-    "run/user/*/crun/ID/status",
-    "run/user/*/youki/ID/state.json",
 ];
-
-/// Files are asked for their size before they are read: none of these is ever so large.
-const MAX_SIZE: u64 = 4 << 20;
 
 /// What files tell about the container `id`: those of its bundle if it is known, else those under
 /// `root`.
@@ -75,23 +69,17 @@ pub fn expand(root: &Path, pattern: &str, id: &str) -> Vec<PathBuf> {
             paths.iter_mut().for_each(|path| path.push(&part));
         }
     }
-    paths.retain(|path| path.exists());
+    paths.retain(|path| trusted::exists(path));
     paths
 }
 
 fn children(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<_> =
-        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
+    trusted::names(folder).into_iter().map(|name| folder.join(name)).collect()
 }
 
-/// A JSON file, if it is there and is what it should be.
+/// A JSON file, if it is there, is what it should be, and only root can have written it.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    if path.metadata().ok()?.len() > MAX_SIZE {
-        return None;
-    }
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    serde_json::from_slice(&trusted::read(path)?).ok()
 }
 
 /// The bundle that a runtime's state names: crun and youki in `bundle`, runc in a label.
@@ -111,7 +99,7 @@ fn of_state(path: PathBuf) -> Option<PathBuf> {
 /// The part of an OCI `config.json` that is of use here; see the runtime specification, `config.md`.
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
-struct Config {
+pub(super) struct Config {
     process: Process,
     annotations: std::collections::BTreeMap<String, String>,
     mounts: Vec<Mount>,
@@ -173,7 +161,7 @@ const LABELS: [(&str, &[&str]); 3] = [
     ("io.kubernetes.pod.namespace", &["io.kubernetes.cri.sandbox-namespace"]),
 ];
 
-fn describe_config(config: Config, id: &str, path: &Path) -> Description {
+pub(super) fn describe_config(config: Config, id: &str, path: &Path) -> Description {
     let Config { process, annotations, linux, mounts: _ } = config;
     let first = |keys: &[&str]| keys.iter().find_map(|key| annotations.get(*key)).cloned();
     let engine = match annotations.get("io.container.manager").map(String::as_str) {
@@ -228,6 +216,8 @@ fn describe_config(config: Config, id: &str, path: &Path) -> Description {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn write(root: &Path, path: &str, text: &str) {
@@ -261,7 +251,6 @@ mod tests {
                 r#"{"config": {"labels": ["bundle=BUNDLE"]}}"#,
             ),
             ("run/crun/web/status", r#"{"pid": 7, "bundle": "BUNDLE"}"#),
-            ("run/user/1000/crun/web/status", r#"{"bundle": "BUNDLE"}"#),
             ("run/youki/web/state.json", r#"{"id": "web", "bundle": "BUNDLE"}"#),
         ] {
             let root = tempfile::tempdir().unwrap();

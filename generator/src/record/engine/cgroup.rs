@@ -12,7 +12,7 @@ pub fn of_process(pid: u32) -> Vec<Vec<String>> {
 
 /// Parses `hierarchy-ID:controller-list:path` lines (`cgroups(7)`), and leaves out hierarchies in
 /// whose root the process is.
-fn parse(text: &str) -> Vec<Vec<String>> {
+pub(super) fn parse(text: &str) -> Vec<Vec<String>> {
     let mut hierarchies = Vec::new();
     for line in text.lines() {
         let Some(path) = line.splitn(3, ':').nth(2) else { continue };

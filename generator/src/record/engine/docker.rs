@@ -5,15 +5,15 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::bundle::{Mount, read_json};
-use super::{Description, EngineKind};
+use super::bundle::Mount;
+use super::{Description, EngineKind, trusted};
 use crate::recording::Container;
 
 /// The part of `DATA-ROOT/containers/ID/config.v2.json` that is of use here (moby
 /// `container/container.go`).
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "PascalCase")]
-struct State {
+pub(super) struct State {
     name: String,
     path: String,
     args: Vec<String>,
@@ -22,9 +22,14 @@ struct State {
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "PascalCase")]
-struct Config {
+pub(super) struct Config {
     image: String,
     labels: Option<BTreeMap<String, String>>,
+}
+
+/// Reads such a file.
+pub(super) fn parse(bytes: &[u8]) -> Option<State> {
+    serde_json::from_slice(bytes).ok()
 }
 
 /// What is in the folder from which Docker mounts `/etc/hostname` or `/etc/hosts`: the one that it
@@ -35,7 +40,7 @@ pub fn describe(mounts: &[Mount], id: &str) -> Option<Description> {
     let mut folders = mounts.filter_map(|mount| mount.source.parent());
     let folder = folders.find(|folder| folder.ends_with(Path::new("containers").join(id)))?;
     let path = folder.join("config.v2.json");
-    let State { name, path: program, args, config } = read_json(&path)?;
+    let State { name, path: program, args, config } = parse(&trusted::read(&path)?)?;
     let program = Some(program).filter(|program| !program.is_empty());
     Some(Description {
         container: Container {

@@ -11,9 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use super::api::{self, Client};
 use super::memory::Memory;
-use super::runtime::Versions;
 use super::watch::Shared;
-use super::{Description, EngineKind, Identity, bundle, lineage, storage, watch};
+use super::{Description, EngineKind, Identity, bundle, lineage, runtime, storage, trusted, watch};
 use crate::recording::Container;
 
 /// How long not to ask an engine that did not answer.
@@ -29,7 +28,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 pub struct Engines {
     endpoints: Vec<Endpoint>,
     memory: Memory,
-    versions: Versions,
     listeners: Vec<JoinHandle<()>>,
     /// What is left of [`HEARSAY`].
     hearsay: Duration,
@@ -60,6 +58,11 @@ impl Engines {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         for found in sockets(|variable| env::var_os(variable).filter(|value| !value.is_empty())) {
             match found {
+                Ok((socket, None)) if is_untrusted(&socket) => memory.note(format!(
+                    "the container engine at {} belongs to another user and was not asked. If its \
+                     containers are to be recorded, name it: CONTAINER_HOST=unix://PATH",
+                    socket.display()
+                )),
                 Ok((socket, variable)) => {
                     let is_same = |other: &Endpoint| same(&other.socket, &socket);
                     if !endpoints.iter().any(is_same) {
@@ -74,14 +77,7 @@ impl Engines {
                 Err(note) => memory.note(note),
             }
         }
-        Self {
-            endpoints,
-            memory,
-            versions: Versions::default(),
-            listeners: Vec::new(),
-            hearsay: HEARSAY,
-            root: "/".into(),
-        }
+        Self { endpoints, memory, listeners: Vec::new(), hearsay: HEARSAY, root: "/".into() }
     }
 
     /// What people should know: which engine could not be used and why. Of engines that are not there
@@ -100,11 +96,18 @@ impl Engines {
         }));
     }
 
+    /// Whether an engine was named that belongs to another user, so that it takes `CAP_DAC_OVERRIDE` to ask it.
+    pub fn are_of_other_users(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| is_untrusted(&endpoint.socket))
+    }
+
     /// Reads what will be gone with the container, for a later [`describe`](Self::describe): what its
     /// monitor and the files of its runtime tell. To be called as soon as a container is seen; waits
     /// for nobody.
     pub fn glance(&self, identity: &Identity) {
-        self.memory.add(self.on_host(identity));
+        if identity.is_trusted() {
+            self.memory.add(self.on_host(identity));
+        }
     }
 
     /// Finds out what can be found out about a container. May be called for one that is gone.
@@ -113,11 +116,18 @@ impl Engines {
     /// long as that, but never more than the time that an engine is given, and that only once for one that
     /// does not answer.
     pub async fn describe(&mut self, identity: &Identity) -> Description {
-        // What is gone first is read first.
-        self.glance(identity);
-        self.ask(identity).await;
         let found = Description::of(identity);
-        let mut description = self.memory.recall(&identity.id).unwrap_or_default();
+        let mut description = if identity.is_trusted() {
+            // What is gone first is read first.
+            self.glance(identity);
+            self.ask(identity).await;
+            self.memory.recall(&identity.id).unwrap_or_default()
+        } else {
+            self.ask_its_owner(identity).await
+        };
+        if !identity.is_trusted() && !description.vouched {
+            return Description::default();
+        }
         let container = &mut description.container;
         container.id.clone_from(&found.container.id);
         if !found.container.runtime.is_empty() {
@@ -131,13 +141,15 @@ impl Engines {
         if container.engine.is_empty() {
             container.engine = found.container.engine;
         }
-        container.runtime_version = self.versions.of(&path).await;
+        if container.runtime_version.is_empty() {
+            container.runtime_version = runtime::version(&self.root, &path);
+        }
         description
     }
 
     /// What the container's monitor and files tell.
-    fn on_host(&self, Identity { id, pid, .. }: &Identity) -> Description {
-        let mut monitors = lineage::of(*pid);
+    fn on_host(&self, Identity { id, pid, began, .. }: &Identity) -> Description {
+        let mut monitors = lineage::of(*pid, *began);
         if monitors.is_empty() {
             monitors.extend(lineage::watching(id));
         }
@@ -185,6 +197,24 @@ impl Engines {
         if is_gone {
             self.hearsay(identity).await;
         }
+    }
+
+    /// What is told about a container of another user by an engine of that user, if the caller named it. What is
+    /// known of others is not used, since such a container can claim to be any.
+    async fn ask_its_owner(&mut self, Identity { id, owner, .. }: &Identity) -> Description {
+        for endpoint in &mut self.endpoints {
+            let is_its = trusted::owner(&endpoint.socket) == Some(*owner);
+            if endpoint.variable.is_none() || !is_its || id.len() != 64 {
+                continue;
+            }
+            let Some(client) = endpoint.client(&self.memory).await else { continue };
+            match client.inspect(id).await {
+                Ok(Some(found)) => return Description { vouched: true, ..found },
+                Ok(None) => {}
+                Err(error) => endpoint.failed(&error, &self.memory),
+            }
+        }
+        Description::default()
     }
 
     /// Whether one of these engines was asked for a container and knew it.
@@ -263,6 +293,11 @@ impl Endpoint {
             )),
         }
     }
+}
+
+/// Whether there is a socket of another user, who can answer through it what he likes.
+fn is_untrusted(socket: &Path) -> bool {
+    trusted::owner(socket).is_some_and(|owner| !trusted::is_trusted(owner))
 }
 
 fn same(a: &Path, b: &Path) -> bool {

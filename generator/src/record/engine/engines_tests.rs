@@ -7,7 +7,14 @@ use super::*;
 const ID: &str = "1a99aac7137e288591966ac26dc38d18ab503db514a19088ddd9eb8b4fdb3be3";
 
 fn identity(engine: Option<EngineKind>) -> Identity {
-    Identity { id: ID.to_owned(), engine, runtime: Some("no-such-runtime"), pid: u32::MAX }
+    Identity {
+        id: ID.to_owned(),
+        engine,
+        runtime: Some("no-such-runtime"),
+        pid: u32::MAX,
+        owner: 0,
+        began: 0,
+    }
 }
 
 /// Engines at these sockets and no others, on a machine whose files are in `root`.
@@ -21,7 +28,6 @@ fn engines(root: &Path, sockets: &[&Path]) -> Engines {
     Engines {
         endpoints: sockets.iter().map(endpoint).collect(),
         memory: Memory::default(),
-        versions: Versions::default(),
         hearsay: HEARSAY,
         listeners: Vec::new(),
         root: root.to_owned(),

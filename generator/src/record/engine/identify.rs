@@ -89,6 +89,16 @@ pub fn identify(sighting: &Sighting) -> Option<Identity> {
     }
 }
 
+fn identity(
+    sighting: &Sighting,
+    id: String,
+    engine: Option<EngineKind>,
+    runtime: Option<&'static str>,
+) -> Identity {
+    let Sighting { pid, owner, began, .. } = *sighting;
+    Identity { id, engine, runtime, pid, owner, began }
+}
+
 /// What names alone do not tell of a container that was started by hand.
 fn by_others(
     sighting: &Sighting,
@@ -96,7 +106,7 @@ fn by_others(
     found: Option<Identity>,
     root: &Path,
 ) -> Option<Identity> {
-    let monitors = lineage::of(sighting.pid);
+    let monitors = lineage::of(sighting.pid, sighting.began);
     if let Some(found) = found {
         let id = hierarchies.iter().find_map(|names| in_scope(names, &monitors, root));
         return Some(Identity { id: id.unwrap_or_else(|| found.id.clone()), ..found });
@@ -106,7 +116,7 @@ fn by_others(
         Some(runtime) => {
             let id = monitors.into_iter().find_map(|monitor| monitor.id);
             let id = id.unwrap_or_else(|| format!("pid-{}", sighting.pid));
-            Some(Identity { id, engine: None, runtime: Some(runtime), pid: sighting.pid })
+            Some(identity(sighting, id, None, Some(runtime)))
         }
         None => {
             let own = cgroup::of_process(std::process::id());
@@ -129,7 +139,7 @@ fn without_runtime(
 ) -> Option<Identity> {
     let is_own = |names: &[String]| own.iter().any(|own| own == names);
     hierarchies.iter().find_map(|names| {
-        let identity = |id, engine| Identity { id, engine, runtime: None, pid: sighting.pid };
+        let identity = |id, engine| identity(sighting, id, engine, None);
         if let Some(id) = in_scope(names, monitors, root) {
             return Some(identity(id, None));
         }
@@ -186,7 +196,7 @@ fn leaf(names: &[String]) -> Option<(&str, &[String])> {
 /// The same, from names alone.
 fn among(sighting: &Sighting, hierarchies: &[Vec<String>]) -> Option<Identity> {
     let runtime = runtime_of(&sighting.comm);
-    let identity = |(id, engine)| Identity { id, engine, runtime, pid: sighting.pid };
+    let identity = |(id, engine)| identity(sighting, id, engine, runtime);
     if let Some(named) = hierarchies.iter().find_map(|names| by_engine(names)) {
         return Some(identity(named));
     }

@@ -1,10 +1,12 @@
 //! What the command line of a container's monitor tells: containerd's shim and conmon are told the
 //! container's id, conmon also its name, bundle and runtime, and they outlive the container.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Description, EngineKind};
+use super::{Description, EngineKind, trusted};
+use crate::record::time;
 use crate::recording::Container;
 
 /// How many ancestors to look at: a container's first process, while it is made, is a grandchild or
@@ -59,17 +61,17 @@ impl Monitor {
     }
 }
 
-/// The monitors among a process' ancestors, nearest first; none if the process is gone.
-pub fn of(pid: u32) -> Vec<Monitor> {
+/// The monitors among a process' ancestors, nearest first; none if the process is gone, or its number has been given
+/// to one that started after `began` (nanoseconds of `CLOCK_MONOTONIC`; 0: whichever it is).
+pub fn of(pid: u32, began: u64) -> Vec<Monitor> {
     let mut monitors = Vec::new();
+    if began != 0 && !time::started_before(pid, began) {
+        return monitors;
+    }
     let mut pid = pid;
     for _ in 0..GENERATIONS {
-        let process = PathBuf::from(format!("/proc/{pid}"));
-        if !process.exists() {
-            break;
-        }
-        monitors.extend(read(&process));
-        let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
+        monitors.extend(read(pid));
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         match parent(&stat) {
             Some(parent) if parent > 1 => pid = parent,
             _ => break,
@@ -81,18 +83,35 @@ pub fn of(pid: u32) -> Vec<Monitor> {
 /// The monitor of the container `id`, which may be there when all that was in the container is gone.
 pub fn watching(id: &str) -> Option<Monitor> {
     let processes = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
-    let mut monitors = processes.filter_map(|process| read(&process.path()));
+    let pids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+    let mut monitors = pids.filter_map(read);
     monitors.find(|monitor| monitor.id.as_deref() == Some(id))
 }
 
-/// What a process says, if it is a monitor.
-fn read(process: &Path) -> Option<Monitor> {
-    let cmdline = fs::read(process.join("cmdline")).ok()?;
-    let args: Vec<_> = cmdline
+/// What a process says, if it is a monitor, and one that can be believed: anyone can start a process with any
+/// command line.
+fn read(pid: u32) -> Option<Monitor> {
+    let process = trusted::Process::find(pid)?;
+    let named = |program: &OsStr| is_monitor(&program.to_string_lossy());
+    if !process.program.as_deref().is_none_or(named) {
+        return None;
+    }
+    parse(&process.arguments()?, || process.working_folder())
+}
+
+/// Whether a program of this name may be a monitor.
+fn is_monitor(program: &str) -> bool {
+    program.starts_with("containerd-shim")
+        || matches!(program, "conmon" | "runc" | "crun" | "youki")
+}
+
+/// What the command line of a process says, if it is a monitor's.
+pub fn parse_command_line(bytes: &[u8]) -> Option<Monitor> {
+    let args: Vec<_> = bytes
         .split(|byte| *byte == 0)
         .map(|arg| String::from_utf8_lossy(arg).into_owned())
         .collect();
-    parse(&args, || process.join("cwd").read_link().ok())
+    parse(&args, || None)
 }
 
 /// The parent's id from `/proc/PID/stat`, where it is the second field after the name, which is in
@@ -208,6 +227,16 @@ mod tests {
     }
 
     #[test]
+    fn a_process_that_only_has_a_monitors_command_line_is_none() {
+        use std::os::unix::process::CommandExt;
+        let mut command = std::process::Command::new("/bin/sleep");
+        let mut child = command.arg0("/usr/bin/conmon").arg("60").spawn().unwrap();
+        assert_eq!(read(child.id()), None);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
     fn the_parent_is_found_whatever_the_name() {
         assert_eq!(parent("12 (a) b) (c) S 7 12 12 0"), Some(7));
         assert_eq!(parent(""), None);
@@ -215,7 +244,7 @@ mod tests {
 
     #[test]
     fn own_ancestors_are_no_monitors_or_can_be_read() {
-        assert!(of(u32::MAX).is_empty());
-        let _ = of(std::process::id());
+        assert!(of(u32::MAX, 0).is_empty());
+        let _ = of(std::process::id(), 0);
     }
 }

@@ -31,6 +31,9 @@ mod naming;
 mod only;
 mod runtime;
 mod storage;
+mod trusted;
+#[doc(hidden)]
+pub mod untrusted;
 mod watch;
 
 use std::path::PathBuf;
@@ -41,10 +44,10 @@ use crate::recording::Container;
 
 pub use engines::Engines;
 pub use identify::identify;
-pub use naming::{FileNames, display_name, file_name};
+pub use naming::{FileNames, UNCONFIRMED, display_name, file_name, unconfirmed_name};
 pub use only::{Only, OnlyError};
 
-/// A task that the probe saw in a mount namespace that is not the host's.
+/// A task that the probe saw in a mount namespace that is not the host's, or that was found in one.
 ///
 /// The cgroup has to be read when the task's filter is installed, or at its first exec: crun joins its
 /// cgroup only after it has made the namespaces.
@@ -57,6 +60,10 @@ pub struct Sighting {
     /// Names of the task's cgroup directory and of its ancestors, leaf first:
     /// `["docker-1f….scope", "system.slice"]`. Empty: they are read from `/proc`.
     pub cgroups: Vec<String>,
+    /// The user who made the mount namespace, as the kernel knows it.
+    pub owner: u32,
+    /// When it was seen, in nanoseconds of `CLOCK_MONOTONIC`: a process that started later only has its number. 0: now.
+    pub began: u64,
 }
 
 /// Which container it is.
@@ -70,6 +77,18 @@ pub struct Identity {
     pub runtime: Option<&'static str>,
     /// Process id of the task by which it was found.
     pub pid: u32,
+    /// The user who made its mount namespace.
+    pub owner: u32,
+    /// As [`Sighting::began`].
+    pub began: u64,
+}
+
+impl Identity {
+    /// Whether what tells about it can be believed: root, or the recorder's own user, made its namespaces. Any
+    /// other user can make some that look like a container's, and call it and its cgroup as he likes.
+    pub fn is_trusted(&self) -> bool {
+        trusted::is_trusted(self.owner)
+    }
 }
 
 /// What people start containers with.
@@ -113,6 +132,8 @@ pub struct Description {
     pub seccomp: Option<Value>,
     /// Who told, best first, none if nobody did: `docker`, `events of docker`, `conmon`, `/run/runc/x/state.json`.
     pub sources: Vec<String>,
+    /// Whether an engine that the caller named, and that belongs to the user who made the container, knows it.
+    pub vouched: bool,
     /// Path or name by which the engine starts the runtime.
     runtime_path: Option<PathBuf>,
 }
@@ -138,7 +159,8 @@ impl Description {
 
     /// Takes from `other` what is unknown here.
     fn fill(&mut self, other: Self) {
-        let Self { container: theirs, command, seccomp, sources, runtime_path } = other;
+        let Self { container: theirs, command, seccomp, sources, vouched, runtime_path } = other;
+        self.vouched |= vouched;
         let ours = &mut self.container;
         let texts = [
             (&mut ours.id, theirs.id),

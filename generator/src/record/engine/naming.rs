@@ -33,6 +33,15 @@ pub fn display_name(container: &Container, identity: &Identity) -> String {
         .unwrap_or_else(|| "container".to_owned())
 }
 
+/// Begins the name of what only looks like a container. No container's own name has an `@` in it, since
+/// [`display_name`] leaves none.
+pub const UNCONFIRMED: &str = "unconfirmed@";
+
+/// What is called a container of which nothing can be believed but the number of its first process.
+pub fn unconfirmed_name(identity: &Identity) -> String {
+    format!("{UNCONFIRMED}pid-{}", identity.pid)
+}
+
 /// `web` for compose's `shop-web-1` or `shop_web_1` in project `shop`.
 fn without_project(container: &Container) -> &str {
     let name = container.name.trim_start_matches('/');
@@ -96,7 +105,8 @@ mod tests {
     fn name(name: &str, labels: &[(&str, &str)]) -> String {
         let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let container = Container { name: name.to_owned(), labels, ..Container::default() };
-        let identity = Identity { id: ID.to_owned(), engine: None, runtime: None, pid: 1 };
+        let identity =
+            Identity { id: ID.to_owned(), engine: None, runtime: None, pid: 1, owner: 0, began: 0 };
         display_name(&container, &identity)
     }
 
@@ -122,8 +132,14 @@ mod tests {
     #[test]
     fn then_the_id() {
         assert_eq!(name("", &[]), "1a99aac7137e");
-        let identity =
-            Identity { id: "my-own-id-for-it".into(), engine: None, runtime: None, pid: 1 };
+        let identity = Identity {
+            id: "my-own-id-for-it".into(),
+            engine: None,
+            runtime: None,
+            pid: 1,
+            owner: 0,
+            began: 0,
+        };
         assert_eq!(display_name(&Container::default(), &identity), "my-own-id-for-it");
         let identity = Identity { id: "..".into(), ..identity };
         assert_eq!(display_name(&Container::default(), &identity), "container");

@@ -1,137 +1,109 @@
-//! Versions of runtimes.
+//! Versions of runtimes, without running any: an engine tells them, or the package manager's data does.
+//! A program is never started to ask it, since its path comes from what observed processes say.
 
-use std::collections::HashMap;
-use std::env;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
 
-use tokio::time::{Instant, sleep};
+use super::trusted;
 
-/// How long a runtime may take to say its version.
-const PATIENCE: Duration = Duration::from_secs(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Debian's list of installed packages, and the lists of their files (dpkg-query(1)).
+const STATUS: &str = "var/lib/dpkg/status";
+const LISTS: &str = "var/lib/dpkg/info";
 
-/// Where runtimes are, should `PATH` not say so: as that of a user does not on Debian.
-const FOLDERS: [&str; 5] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin"];
+/// The version of the runtime with this path, or this name, from package data under `root`; empty if no package
+/// of the runtime's own name has such a file.
+pub fn version(root: &Path, runtime: &Path) -> String {
+    of_package(root, runtime).unwrap_or_default()
+}
 
-/// Versions that runtimes have told, by path, each asked once.
-#[derive(Default)]
-pub struct Versions(HashMap<PathBuf, String>);
-
-impl Versions {
-    /// The version of the runtime that has this path, or, for a name alone, that is found by it; empty
-    /// if it does not say.
-    pub async fn of(&mut self, runtime: &Path) -> String {
-        let Some(path) = find(runtime) else { return String::new() };
-        if let Some(version) = self.0.get(&path) {
-            return version.clone();
-        }
-        let version = ask(&path).await.unwrap_or_default();
-        self.0.insert(path, version.clone());
-        version
+fn of_package(root: &Path, runtime: &Path) -> Option<String> {
+    // Of another package, such as containerd.io, the version would be another program's.
+    let name = runtime.file_name()?.to_str()?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    if name.is_empty() || !name.chars().all(is_name) {
+        return None;
     }
-}
-
-fn find(runtime: &Path) -> Option<PathBuf> {
-    if runtime.components().count() > 1 {
-        return runtime.is_file().then(|| runtime.to_owned());
+    let list = trusted::read(&root.join(LISTS).join(format!("{name}.list")))?;
+    let list = String::from_utf8_lossy(&list).into_owned();
+    let is_it = |line: &str| match runtime.components().count() {
+        1 => Path::new(line).file_name() == Some(runtime.as_os_str()),
+        _ => without_usr(Path::new(line)) == without_usr(runtime),
+    };
+    if !list.lines().any(is_it) {
+        return None;
     }
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path)
-        .chain(FOLDERS.iter().map(PathBuf::from))
-        .map(|folder| folder.join(runtime))
-        .find(|path| path.is_file())
+    let status = trusted::read_large(&root.join(STATUS))?;
+    let status = String::from_utf8_lossy(&status).into_owned();
+    let mut stanzas = status.split("\n\n");
+    let stanza = stanzas.find(|stanza| field(stanza, "Package") == Some(name))?;
+    upstream(field(stanza, "Version")?)
 }
 
-/// Not with tokio's own processes: they would want SIGCHLD, which the recorder needs for itself.
-async fn ask(path: &Path) -> Option<String> {
-    let mut child = Command::new(path)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let succeeded = wait(&mut child).await;
-    let mut text = String::new();
-    // What it has written fits into the pipe.
-    child.stdout.take()?.take(4096).read_to_string(&mut text).ok()?;
-    if succeeded { parse(&text) } else { None }
+fn field<'a>(stanza: &'a str, name: &str) -> Option<&'a str> {
+    stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
-async fn wait(child: &mut Child) -> bool {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return status.success(),
-            Ok(None) if Instant::now() < deadline => sleep(LOOK_AGAIN).await,
-            _ => {
-                // It may have ended meanwhile.
-                let _ = child.kill();
-                let _ = child.wait();
-                return false;
-            }
-        }
-    }
+/// `/bin` is `/usr/bin` where it is a link to it.
+fn without_usr(path: &Path) -> &Path {
+    path.strip_prefix("/usr").or_else(|_| path.strip_prefix("/")).unwrap_or(path)
 }
 
-/// `runc version 1.1.5+ds1`, `crun version 1.8.1`, `youki version: 0.4.1`, on a line of its own. What
-/// a distribution has added is left out.
-fn parse(text: &str) -> Option<String> {
-    let line = text.lines().find(|line| line.contains("version"))?;
-    let version =
-        line.split_once("version")?.1.trim_start_matches(':').split_whitespace().next()?;
-    let version = version.split(['+', '~']).next()?.trim_start_matches('v');
+/// `1.1.5` of `1:1.1.5+ds1-1+deb12u1`, or as an engine tells it: without epoch and without what a distribution has
+/// added.
+pub fn upstream(version: &str) -> Option<String> {
+    let version = version.split_once(':').map_or(version, |(_, version)| version);
+    let version = version.trim_start_matches('v').split(['+', '~']).next()?;
+    let version = match version.rsplit_once('-') {
+        // A release candidate's own dash.
+        Some((_, rest)) if rest.starts_with("rc") => version,
+        Some((version, _)) => version,
+        None => version,
+    };
     version.starts_with(|first: char| first.is_ascii_digit()).then(|| version.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
     #[test]
-    fn versions_are_read_as_each_runtime_writes_them() {
-        let of = |text| parse(text).unwrap_or_default();
-        assert_eq!(
-            of("runc version 1.1.5+ds1\ncommit: 1.1.5+ds1-1+deb12u1\nspec: 1.0.2-dev\n"),
-            "1.1.5"
+    fn versions_are_read_as_distributions_and_engines_write_them() {
+        for (text, version) in [
+            ("1.1.5+ds1-1+deb12u1", "1.1.5"),
+            ("1.0.0~rc93+ds1-5", "1.0.0"),
+            ("1.3.0-rc.2", "1.3.0-rc.2"),
+            ("1.8.1-1+deb12u1", "1.8.1"),
+            ("2:0.17-1", "0.17"),
+            ("v1.3.6", "1.3.6"),
+        ] {
+            assert_eq!(upstream(text).as_deref(), Some(version), "{text}");
+        }
+        assert_eq!(upstream("unknown"), None);
+        assert_eq!(upstream(""), None);
+    }
+
+    #[test]
+    fn a_package_of_the_runtimes_name_tells_its_version() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("var/lib/dpkg/info/crun.list", "/.\n/usr\n/usr/bin\n/usr/bin/crun\n");
+        write("var/lib/dpkg/info/containerd.io.list", "/usr/bin/runc\n");
+        write(
+            "var/lib/dpkg/status",
+            "Package: containerd.io\nVersion: 1.7.2-1\n\nPackage: crun\nStatus: install ok installed\n\
+             Version: 1.8.1-1+deb12u1\n",
         );
-        assert_eq!(of("runc version 1.0.0~rc93+ds1\n"), "1.0.0");
-        assert_eq!(of("runc version 1.3.0-rc.2\n"), "1.3.0-rc.2");
-        assert_eq!(of("crun version 1.8.1\ncommit: f8a096\nrundir: /run/crun\n"), "1.8.1");
-        assert_eq!(of("youki version: 0.4.1\ncommit: 123\n"), "0.4.1");
-        assert_eq!(of("youki 0.4.1\n"), "");
-        assert_eq!(of("version unknown\n"), "");
-        assert_eq!(of(""), "");
-    }
-
-    fn block_on<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
-    }
-
-    #[test]
-    fn a_runtime_is_asked_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("fakec");
-        let script = "#!/bin/sh\necho asked >>\"$0.log\"\necho fakec version 9.8.7\n";
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        let mut versions = Versions::default();
-        assert_eq!(block_on(versions.of(&path)), "9.8.7");
-        assert_eq!(block_on(versions.of(&path)), "9.8.7");
-        assert_eq!(fs::read_to_string(folder.path().join("fakec.log")).unwrap(), "asked\n");
-    }
-
-    #[test]
-    fn a_runtime_that_fails_or_is_not_there_has_no_version() {
-        let mut versions = Versions::default();
-        assert_eq!(block_on(versions.of(Path::new("/bin/false"))), "");
-        assert_eq!(block_on(versions.of(Path::new("/nowhere/runc"))), "");
-        assert_eq!(block_on(versions.of(Path::new("no-such-runtime"))), "");
+        let of = |path: &str| version(root.path(), Path::new(path));
+        for path in ["crun", "/usr/bin/crun", "/bin/crun"] {
+            assert_eq!(of(path), "1.8.1", "{path}");
+        }
+        for path in ["/home/u/crun", "runc", "/usr/bin/runc", "", "..", "/", "../crun.list/crun"] {
+            assert_eq!(of(path), "", "{path}");
+        }
     }
 }

@@ -4,21 +4,20 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Description;
 use super::bundle::{expand, is_safe, read_json};
+use super::{Description, trusted};
 use crate::recording::Container;
 
 /// Where containers/storage keeps its lists: `GRAPHROOT/DRIVER-containers/containers.json`
-/// (containers/storage `store.go`, `containers.go`), for root and for users.
-const LISTS: [&str; 3] = [
+/// (containers/storage `store.go`, `containers.go`). Those of other users are not among them: they say what a user likes.
+const LISTS: [&str; 2] = [
     "var/lib/containers/storage/*/containers.json",
     "root/.local/share/containers/storage/*/containers.json",
-    "home/*/.local/share/containers/storage/*/containers.json",
 ];
 
 /// An entry of `containers.json`.
 #[derive(Deserialize)]
-struct Entry {
+pub(super) struct Entry {
     id: String,
     #[serde(default)]
     names: Vec<String>,
@@ -31,7 +30,7 @@ struct Entry {
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "kebab-case")]
-struct Metadata {
+pub(super) struct Metadata {
     image_name: String,
     name: String,
 }
@@ -58,10 +57,19 @@ pub fn describe(root: &Path, id: &str, bundle: Option<&Path>) -> Option<Descript
     own.into_iter().chain(known).find_map(|list| find(&list, id))
 }
 
+/// The entries of such a list, with what podman has written into them.
+pub(super) fn entries(list: &[u8]) -> Option<Vec<(Entry, Metadata)>> {
+    let entries: Vec<Entry> = serde_json::from_slice(list).ok()?;
+    let with_metadata = |entry: Entry| {
+        let metadata = serde_json::from_str(&entry.metadata).unwrap_or_default();
+        (entry, metadata)
+    };
+    Some(entries.into_iter().map(with_metadata).collect())
+}
+
 fn find(list: &Path, id: &str) -> Option<Description> {
-    let entries: Vec<Entry> = read_json(list)?;
-    let entry = entries.into_iter().find(|entry| entry.id == id)?;
-    let metadata: Metadata = serde_json::from_str(&entry.metadata).unwrap_or_default();
+    let mut entries = entries(&trusted::read(list)?)?.into_iter();
+    let (entry, metadata) = entries.find(|(entry, _)| entry.id == id)?;
     let image = images_of(list).and_then(|path| {
         let images: Vec<Image> = read_json(&path)?;
         images.into_iter().find(|image| image.id == entry.image)
@@ -135,12 +143,5 @@ mod tests {
         let bundle = storage.join("overlay-containers/9af8/userdata");
         let found = describe(root.path(), "9af8", Some(&bundle)).unwrap();
         assert_eq!(found.container.name, "pweb");
-    }
-
-    #[test]
-    fn storage_of_users_is_found() {
-        let root = tempfile::tempdir().unwrap();
-        storage(root.path(), "home/ann/.local/share/containers/storage");
-        assert_eq!(describe(root.path(), "9af8", None).unwrap().container.name, "pweb");
     }
 }

@@ -238,6 +238,7 @@ impl file::Container {
                 .unwrap_or_default(),
             filtered: container.filtered,
             profile: container.profile,
+            unconfirmed: container.unconfirmed,
         }
     }
 
@@ -263,6 +264,7 @@ impl file::Container {
             bounding_set,
             filtered: self.filtered,
             profile: self.profile,
+            unconfirmed: self.unconfirmed,
         })
     }
 }

@@ -107,6 +107,8 @@ pub(super) struct Container {
     pub bounding_set: String,
     pub filtered: bool,
     pub profile: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unconfirmed: bool,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -8,7 +8,8 @@ const BUILD: &str = "w0ms3y2sljvd1ma0ovz3mqtlz";
 fn seen(comm: &str, path: &str) -> Option<(String, Option<EngineKind>, Option<&'static str>)> {
     let path = path.replace("ID", ID).replace("OTHER", OTHER).replace("BUILD", BUILD);
     let cgroups = path.rsplit('/').filter(|n| !n.is_empty()).map(str::to_owned).collect();
-    let sighting = Sighting { pid: u32::MAX, comm: comm.to_owned(), cgroups };
+    let sighting =
+        Sighting { pid: u32::MAX, comm: comm.to_owned(), cgroups, ..Sighting::default() };
     among(&sighting, std::slice::from_ref(&sighting.cgroups))
         .map(|found| (found.id, found.engine, found.runtime))
 }
@@ -110,7 +111,12 @@ fn a_container_that_was_started_by_hand_has_any_id() {
 fn a_container_without_a_filter_is_known_by_its_monitor_or_its_state() {
     let root = tempfile::tempdir().unwrap();
     let found = |path: &str, monitors: &[Monitor]| {
-        let sighting = Sighting { pid: u32::MAX, comm: "redis".into(), cgroups: Vec::new() };
+        let sighting = Sighting {
+            pid: u32::MAX,
+            comm: "redis".into(),
+            cgroups: Vec::new(),
+            ..Sighting::default()
+        };
         let names = path.rsplit('/').filter(|n| !n.is_empty()).map(str::to_owned).collect();
         let own = [vec!["mine".to_owned()]];
         without_runtime(&sighting, &[names], monitors, &own, root.path())
@@ -161,8 +167,12 @@ fn a_scope_may_have_any_prefix() {
     std::fs::create_dir_all(&state).unwrap();
     std::fs::write(state.join("state.json"), "{}").unwrap();
     let id = |leaf: &str| {
-        let sighting =
-            Sighting { pid: u32::MAX, comm: "runc:[2:INIT]".into(), cgroups: Vec::new() };
+        let sighting = Sighting {
+            pid: u32::MAX,
+            comm: "runc:[2:INIT]".into(),
+            cgroups: Vec::new(),
+            ..Sighting::default()
+        };
         let names = [vec![leaf.to_owned(), "system.slice".to_owned()]];
         let found = among(&sighting, &names);
         by_others(&sighting, &names, found, root.path()).unwrap().id
@@ -190,7 +200,8 @@ fn the_cgroup_of_the_caller_is_no_containers() {
 #[test]
 fn a_container_without_a_cgroup_is_one_all_the_same() {
     let cgroups = vec!["session-2.scope".to_owned(), "user.slice".to_owned()];
-    let sighting = Sighting { pid: u32::MAX, comm: "crun".to_owned(), cgroups };
+    let sighting =
+        Sighting { pid: u32::MAX, comm: "crun".to_owned(), cgroups, ..Sighting::default() };
     let found = identify(&sighting).unwrap();
     assert_eq!(found.id, format!("pid-{}", u32::MAX));
     assert_eq!(found.runtime, Some("crun"));
@@ -223,8 +234,14 @@ fn services_snaps_and_sandboxes_are_no_containers() {
 
 #[test]
 fn a_process_is_looked_up_if_its_cgroup_is_not_given() {
-    let own = Sighting { pid: std::process::id(), comm: "bwrap".into(), cgroups: vec![] };
+    let own = Sighting {
+        pid: std::process::id(),
+        comm: "bwrap".into(),
+        cgroups: vec![],
+        ..Sighting::default()
+    };
     assert_eq!(identify(&own), None);
-    let gone = Sighting { pid: u32::MAX, comm: "nginx".into(), cgroups: vec![] };
+    let gone =
+        Sighting { pid: u32::MAX, comm: "nginx".into(), cgroups: vec![], ..Sighting::default() };
     assert_eq!(identify(&gone), None);
 }

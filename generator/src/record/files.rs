@@ -1,0 +1,47 @@
+//! Facts about files that the kernel has at hand. A file system of another user's making (FUSE) is not asked, since it
+//! may take as long as it likes to answer.
+
+use std::ffi::CString;
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What is known about a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Its number in its file system.
+    pub inode: u64,
+    /// Major and minor number of its file system's device.
+    pub device: (u32, u32),
+    /// Its owner.
+    pub uid: u32,
+    /// Its kind and permissions, as `st_mode` of `stat(2)`.
+    pub mode: u32,
+}
+
+/// What the kernel knows about the file at this path, links followed; `None` if there is none.
+pub fn stat(path: &Path) -> Option<Stat> {
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    let flags = libc::AT_STATX_DONT_SYNC | libc::AT_NO_AUTOMOUNT;
+    let mut found = MaybeUninit::<libc::statx>::zeroed();
+    // SAFETY: a path that ends in zero, and a structure of its own type, of which zeros are a value.
+    let found = unsafe {
+        let mask = libc::STATX_BASIC_STATS;
+        if libc::statx(libc::AT_FDCWD, path.as_ptr(), flags, mask, found.as_mut_ptr()) != 0 {
+            return None;
+        }
+        found.assume_init()
+    };
+    Some(Stat {
+        inode: found.stx_ino,
+        device: (found.stx_dev_major, found.stx_dev_minor),
+        uid: found.stx_uid,
+        mode: found.stx_mode.into(),
+    })
+}
+
+/// A path to an open file.
+pub fn of_descriptor(file: &impl AsRawFd) -> PathBuf {
+    Path::new("/proc/self/fd").join(file.as_raw_fd().to_string())
+}
