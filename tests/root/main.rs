@@ -19,6 +19,7 @@ mod ci;
 mod completeness;
 mod glue;
 mod homes;
+mod hostile;
 mod inspect;
 mod lint;
 mod marks;

@@ -31,7 +31,7 @@ impl Runtime {
 
     /// A command of the runtime. crun refuses hosts that have cgroup v1 and v2 side by side if v2
     /// has a controller, so it gets a view of the machine in which there is only v1.
-    fn command(self) -> Command {
+    pub fn command(self) -> Command {
         let name = self.name();
         let mut command = match self {
             Self::Runc => Command::new(name),
@@ -112,7 +112,13 @@ impl Bundle {
         Self { directory, runtime, way }
     }
 
-    fn id(&self) -> &str {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// What its container is called.
+    pub fn id(&self) -> &str {
         self.directory.path().file_name().unwrap().to_str().unwrap()
     }
 
@@ -124,7 +130,7 @@ impl Bundle {
     }
 
     /// Starts the container and leaves it running.
-    fn start(&self) {
+    pub fn start(&self) {
         let errors = self.directory.path().join("stderr");
         let status = self
             .runtime

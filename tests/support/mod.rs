@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of it")]
 
 pub mod attack;
+pub mod attacker;
 pub mod calls;
 pub mod fixtures;
 pub mod kernel;

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -79,6 +80,29 @@ impl Spawned {
     pub fn finish(mut self) -> (i32, String) {
         self.stdin = None;
         self.end()
+    }
+
+    /// Closes its standard input.
+    pub fn close(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Waits for its end, with its standard input as it is, and returns its exit status (128+N for a
+    /// signal) and standard error; fails the test if it takes longer than this.
+    pub fn end_within(&mut self, limit: Duration) -> (i32, String) {
+        let started = Instant::now();
+        let status = loop {
+            if let Some(ended) = self.child.try_wait().expect("the child is ours") {
+                break status(ended);
+            }
+            if started.elapsed() > limit {
+                // What it started may hold its standard error open, so that this cannot be shown.
+                self.child.kill().expect("the child is ours");
+                panic!("it has not ended within {limit:?}");
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        (status, self.stderr())
     }
 
     /// Waits for its end with its standard input open.

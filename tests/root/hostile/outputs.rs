@@ -1,0 +1,425 @@
+//! Where recordings are written, whatever is put in the place of the output meanwhile.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use tempfile::TempDir;
+
+use super::{AT_ONCE, PATIENCE, UNTIL_TOLD};
+use crate::runtimes::{Bundle, Runtime, Way};
+use crate::support::attacker::Attacker;
+use crate::support::calls::read_recording;
+use crate::support::run::Strait;
+use crate::support::{kernel, scratch, strait};
+
+/// Files of root's that have to stay as they are.
+struct Victim {
+    folder: TempDir,
+    before: BTreeMap<PathBuf, (u32, u32, u32, Vec<u8>)>,
+}
+
+impl Victim {
+    fn new() -> Self {
+        kernel::require_root();
+        let folder = scratch();
+        let write = |name: &str, mode| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, "secret").unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        write("shadow", 0o600);
+        // One that any user may make a hard link to (fs.protected_hardlinks).
+        write("shared", 0o666);
+        let mut victim = Self { folder, before: BTreeMap::new() };
+        victim.before = victim.state();
+        victim
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn state(&self) -> BTreeMap<PathBuf, (u32, u32, u32, Vec<u8>)> {
+        let mut state = BTreeMap::new();
+        let mut note = |path: &Path, content: Vec<u8>| {
+            let data = path.metadata().unwrap();
+            state.insert(path.to_owned(), (data.mode(), data.uid(), data.gid(), content));
+        };
+        note(self.path(), Vec::new());
+        for entry in std::fs::read_dir(self.path()).unwrap() {
+            let path = entry.unwrap().path();
+            note(&path, std::fs::read(&path).unwrap());
+        }
+        state
+    }
+
+    fn assert_untouched(&self) {
+        let text = |state: &BTreeMap<PathBuf, (u32, u32, u32, Vec<u8>)>| {
+            let line =
+                |(path, (mode, uid, gid, content)): (&PathBuf, &(u32, u32, u32, Vec<u8>))| {
+                    let content = String::from_utf8_lossy(&content[..content.len().min(40)]);
+                    format!("{} {mode:o} {uid}:{gid} {content:?}", path.display())
+                };
+            state.iter().map(line).collect::<Vec<_>>()
+        };
+        assert_eq!(text(&self.state()), text(&self.before), "root's files were changed");
+    }
+}
+
+/// What came of `sudo strait record --user USER -o out/r.json -- SCRIPT` by a user in a folder of its own.
+struct Run {
+    attacker: Attacker,
+    status: i32,
+    stderr: String,
+    /// Where `TMPDIR` is.
+    temporary: TempDir,
+}
+
+/// In `script`, `$VICTIM` is root's folder; it runs in the folder above that of the output.
+fn run(victim: &Victim, prepare: impl FnOnce(&Path, &Attacker), script: &str) -> Run {
+    let attacker = Attacker::new();
+    attacker.make_folder("out");
+    let temporary = scratch();
+    let open = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(temporary.path(), open).unwrap();
+    prepare(temporary.path(), &attacker);
+    let mut run = strait()
+        .args(["record", "--user", &attacker.uid().to_string(), "-o", "out/r.json"])
+        .args(["--", "/bin/sh", "-ec", script])
+        .env("VICTIM", victim.path())
+        .env("FORGE_BINARY", attacker.path("forge"))
+        .env("TMPDIR", temporary.path())
+        .in_dir(attacker.folder());
+    for (name, value) in attacker.sudo() {
+        run = run.env(name, value);
+    }
+    let mut spawned = run.spawn();
+    spawned.close();
+    let (status, stderr) = spawned.end_within(PATIENCE);
+    Run { attacker, status, stderr, temporary }
+}
+
+impl Run {
+    /// Whether there is a recording, under its own name, in the folder that was opened when the run began.
+    fn is_in(&self, folder: &str) -> bool {
+        let path = self.attacker.path(folder).join("r.json");
+        let is_file = path.symlink_metadata().is_ok_and(|data| data.is_file());
+        if is_file {
+            read_recording(&path);
+            assert_eq!(path.metadata().unwrap().uid(), self.attacker.uid(), "whose it is");
+        }
+        is_file
+    }
+
+    /// That the recording is where it was to be.
+    fn assert_in(&self, folder: &str) {
+        assert!(
+            self.is_in(folder),
+            "no recording in {folder}; exit {}\n{}",
+            self.status,
+            self.stderr
+        );
+        assert_eq!(self.status, 0, "{}", self.stderr);
+    }
+
+    /// That it is in the folder that was opened, or was saved.
+    fn assert_in_or_rescued(&self, folder: &str) {
+        if !self.is_in(folder) {
+            self.assert_rescued();
+        }
+    }
+
+    /// That it was saved elsewhere, and that this is said.
+    fn assert_rescued(&self) {
+        assert_eq!(self.status, 1, "{}", self.stderr);
+        let quotes = |c: char| c.is_whitespace() || matches!(c, '`' | '"' | '\'');
+        let paths =
+            self.stderr.split(quotes).map(|word| word.trim_end_matches(['.', ',', ':', ';']));
+        let saved = paths
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+            .flat_map(|path| match std::fs::read_dir(&path) {
+                Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+                Err(_) => vec![path],
+            })
+            .find(|path| {
+                let is_file = path.symlink_metadata().is_ok_and(|data| data.is_file());
+                is_file && std::fs::read_to_string(path).is_ok_and(|text| text.contains("\"abis\""))
+            });
+        let saved = saved.unwrap_or_else(|| panic!("stderr names no recording:\n{}", self.stderr));
+        read_recording(&saved);
+        let folder = saved.parent().unwrap().metadata().unwrap();
+        assert_eq!(folder.mode() & 0o7777, 0o700, "of the folder of {}", saved.display());
+        assert_eq!(folder.uid(), self.attacker.uid(), "of the folder of {}", saved.display());
+        assert!(!saved.starts_with(self.attacker.path("out")));
+        if !saved.starts_with(self.temporary.path()) {
+            std::fs::remove_dir_all(saved.parent().unwrap()).unwrap();
+        }
+    }
+}
+
+fn nothing(_: &Path, _: &Attacker) {}
+
+#[test]
+fn a_link_in_place_of_the_output_is_replaced_and_not_followed() {
+    let victim = Victim::new();
+    let run = run(&victim, nothing, "ln -s \"$VICTIM/shadow\" out/r.json");
+    victim.assert_untouched();
+    run.assert_in("out");
+}
+
+#[test]
+fn a_link_to_what_is_not_there_is_replaced_and_not_followed() {
+    let victim = Victim::new();
+    let run = run(&victim, nothing, "ln -s \"$VICTIM/new\" out/r.json");
+    victim.assert_untouched();
+    run.assert_in("out");
+}
+
+#[test]
+fn a_hard_link_in_place_of_the_output_is_replaced() {
+    let victim = Victim::new();
+    let run = run(&victim, nothing, "ln \"$VICTIM/shared\" out/r.json");
+    victim.assert_untouched();
+    run.assert_in("out");
+}
+
+#[test]
+fn a_link_in_place_of_the_folder_is_not_followed() {
+    let victim = Victim::new();
+    let run = run(&victim, nothing, "mv out old; ln -s \"$VICTIM\" out");
+    victim.assert_untouched();
+    run.assert_in_or_rescued("old");
+}
+
+#[test]
+fn a_link_in_place_of_a_folder_above_is_not_followed() {
+    let victim = Victim::new();
+    std::fs::create_dir(victim.path().join("out")).unwrap();
+    let attacker = Attacker::new();
+    attacker.make_folder("above/out");
+    let mut run = strait()
+        .args(["record", "--user", &attacker.uid().to_string(), "-o", "above/out/r.json"])
+        .args(["--", "/bin/sh", "-ec", "mv above old; ln -s \"$VICTIM\" above"])
+        .env("VICTIM", victim.path())
+        .in_dir(attacker.folder());
+    for (name, value) in attacker.sudo() {
+        run = run.env(name, value);
+    }
+    let mut spawned = run.spawn();
+    spawned.close();
+    let (_, stderr) = spawned.end_within(PATIENCE);
+    let written: Vec<_> = std::fs::read_dir(victim.path().join("out")).unwrap().collect();
+    assert!(written.is_empty(), "root's folder has {written:?}\n{stderr}");
+    assert!(attacker.path("old/out/r.json").is_file(), "{stderr}");
+}
+
+#[test]
+fn a_folder_that_is_renamed_keeps_the_recording_or_it_is_saved() {
+    let victim = Victim::new();
+    let run = run(&victim, nothing, "mv out elsewhere");
+    run.assert_in_or_rescued("elsewhere");
+}
+
+#[test]
+fn a_folder_that_is_another_ones_now_gets_nothing() {
+    let victim = Victim::new();
+    let run = run(&victim, nothing, "mv out elsewhere; mkdir out");
+    assert!(!run.attacker.path("out/r.json").exists(), "not the folder that was opened");
+    run.assert_in_or_rescued("elsewhere");
+}
+
+#[test]
+fn what_was_to_be_in_a_folder_that_is_gone_is_saved() {
+    let victim = Victim::new();
+    run(&victim, nothing, "rm -r out").assert_rescued();
+}
+
+#[test]
+fn what_was_to_be_in_a_folder_that_is_read_only_now_is_saved() {
+    let victim = Victim::new();
+    let run = run(&victim, nothing, "chmod 555 out");
+    assert!(!run.is_in("out"), "the user may not write there");
+    run.assert_rescued();
+}
+
+#[test]
+fn a_folder_in_place_of_the_output_is_left_alone() {
+    let victim = Victim::new();
+    let run = run(&victim, nothing, "mkdir out/r.json");
+    run.assert_rescued();
+    assert!(run.attacker.path("out/r.json").is_dir());
+}
+
+#[test]
+fn a_fifo_in_place_of_the_output_is_replaced_and_not_waited_for() {
+    let victim = Victim::new();
+    run(&victim, nothing, "mkfifo out/r.json").assert_in_or_rescued("out");
+}
+
+#[test]
+fn a_socket_in_place_of_the_output_is_replaced() {
+    let victim = Victim::new();
+    let script = "FORGE=socket FORGE_AT=out/r.json \"$FORGE_BINARY\" </dev/null";
+    run(&victim, nothing, script).assert_in_or_rescued("out");
+}
+
+/// Where recordings are saved, nobody has put anything before.
+#[test]
+fn what_lies_ready_in_the_temporary_folder_is_not_written_to() {
+    let victim = Victim::new();
+    let plant = |temporary: &Path, attacker: &Attacker| {
+        for name in ["sh.recording.json", "r.json"] {
+            let link = temporary.join(name);
+            std::os::unix::fs::symlink(victim.path().join("shadow"), &link).unwrap();
+            attacker.own(&link);
+        }
+    };
+    let run = run(&victim, plant, "rm -r out");
+    victim.assert_untouched();
+    run.assert_rescued();
+}
+
+#[test]
+fn links_where_recordings_of_containers_will_be_are_replaced_and_not_followed() {
+    let victim = Victim::new();
+    let attacker = Attacker::new();
+    let out = attacker.make_folder("out");
+    let bundle = Bundle::new(Runtime::Runc, Way::ALL[0], None, &["/bin/busybox", "echo"]);
+    let name = format!("{}.recording.json", bundle.id());
+    let mut run = strait().args(["record", "--containers", "-o", "out", "--"]).args(UNTIL_TOLD);
+    for (variable, value) in attacker.sudo() {
+        run = run.env(variable, value);
+    }
+    let mut recorder = run.in_dir(attacker.folder()).spawn();
+    assert_eq!(recorder.line(), "recording");
+    assert!(bundle.run().status.success());
+    let script = format!("ln -s {}/shadow out/{name}", victim.path().display());
+    assert!(attacker.shell(&script).status().unwrap().success());
+    recorder.close();
+    let (status, stderr) = recorder.end_within(PATIENCE);
+    victim.assert_untouched();
+    assert_eq!(status, 0, "{stderr}");
+    let written = out.join(name).symlink_metadata().unwrap();
+    assert!(written.is_file());
+    assert_eq!(written.uid(), attacker.uid());
+}
+
+fn with_sudo(strait: Strait, attacker: &Attacker) -> Strait {
+    attacker.sudo().into_iter().fold(strait, |run, (name, value)| run.env(name, value))
+}
+
+#[test]
+fn where_the_invoking_user_may_not_write_nothing_is_run() {
+    let (attacker, other) = (Attacker::new(), Attacker::new());
+    for command in [&["record", "-o"][..], &["record", "--containers", "-o"]] {
+        let outcome = with_sudo(strait(), &attacker)
+            .args(command.iter().copied())
+            .arg(other.path("r.json"))
+            .args(["--", "/bin/echo", "hello"])
+            .in_dir(attacker.folder())
+            .expect_exit(125)
+            .run()
+            .says_one_paragraph()
+            .says(&["r.json"]);
+        assert_eq!(outcome.stdout, "", "the command was run");
+        assert!(!other.path("r.json").exists());
+    }
+}
+
+/// A folder that nobody but root can change, nor any above it.
+fn of_root_alone() -> TempDir {
+    kernel::require_root();
+    tempfile::Builder::new().prefix("strait-test-").tempdir_in("/run").unwrap()
+}
+
+fn owner(path: &Path) -> (u32, u32, u32) {
+    let data = path.symlink_metadata().unwrap();
+    (data.uid(), data.gid(), data.mode() & 0o7777)
+}
+
+#[test]
+fn what_sudo_writes_where_only_root_may_belongs_to_root() {
+    let attacker = Attacker::new();
+    let dir = of_root_alone();
+    with_sudo(strait(), &attacker)
+        .args(["record", "-o", "r.json", "--", "/bin/echo"])
+        .in_dir(dir.path())
+        .run();
+    assert_eq!(owner(&dir.path().join("r.json")).0, 0);
+    std::fs::write(dir.path().join("p.json"), "old").unwrap();
+    let mode = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(dir.path().join("p.json"), mode).unwrap();
+    for file in ["p.json", "new.json"] {
+        with_sudo(strait(), &attacker)
+            .args(["generate", "r.json", "-o", file])
+            .in_dir(dir.path())
+            .run();
+        assert_eq!(owner(&dir.path().join(file)).0, 0, "{file}");
+    }
+    assert_eq!(owner(&dir.path().join("p.json")), (0, 0, 0o640));
+}
+
+#[test]
+fn what_root_replaces_stays_the_users_and_loses_its_set_id_bits() {
+    let attacker = Attacker::new();
+    let file = attacker.path("r.json");
+    for (before, after) in [(0o640, 0o640), (0o6755, 0o755)] {
+        std::fs::write(&file, "old").unwrap();
+        chown(&file, Some(attacker.uid()), Some(attacker.uid())).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(before)).unwrap();
+        strait().args(["record", "-o"]).arg(&file).args(["--", "/bin/echo"]).run();
+        assert_eq!(owner(&file), (attacker.uid(), attacker.uid(), after), "{before:o}");
+    }
+}
+
+#[test]
+fn a_fifo_that_nobody_reads_is_an_error_at_once() {
+    kernel::require_root();
+    let dir = scratch();
+    mkfifo(&dir.path().join("pipe"), Mode::S_IRWXU).unwrap();
+    std::fs::write(dir.path().join("p.json"), crate::support::profiles::base().to_string())
+        .unwrap();
+    for command in [&["record"][..], &["verify", "p.json"]] {
+        let mut spawned = strait()
+            .args(command.iter().copied())
+            .args(["-o", "pipe", "--", "/bin/touch", "ran"])
+            .in_dir(dir.path())
+            .spawn();
+        let (status, stderr) = spawned.end_within(PATIENCE);
+        assert_eq!(status, 125, "{stderr}");
+        assert!(stderr.contains("FIFO") && stderr.contains("pipe"), "{stderr}");
+        assert!(!dir.path().join("ran").exists(), "the command was run");
+    }
+    let input = dir.path().join("r.json");
+    strait().args(["record", "-o"]).arg(&input).args(["--", "/bin/echo"]).run();
+    let mut spawned =
+        strait().args(["generate", "r.json", "-o", "pipe"]).in_dir(dir.path()).spawn();
+    let (status, stderr) = spawned.end_within(AT_ONCE);
+    assert_ne!(status, 0);
+    assert!(stderr.contains("FIFO"), "{stderr}");
+}
+
+#[test]
+fn a_fifo_that_is_read_gets_the_recording() {
+    kernel::require_root();
+    let dir = scratch();
+    mkfifo(&dir.path().join("pipe"), Mode::S_IRWXU).unwrap();
+    // A pipe holds more than this recording, so that it can be read afterwards.
+    let mut reader = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(dir.path().join("pipe"))
+        .unwrap();
+    let mut spawned =
+        strait().args(["record", "-o", "pipe", "--", "/bin/echo"]).in_dir(dir.path()).spawn();
+    let (status, stderr) = spawned.end_within(PATIENCE);
+    assert_eq!(status, 0, "{stderr}");
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    strait::recording::v1::parse(&text).unwrap();
+}
