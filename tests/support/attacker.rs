@@ -1,11 +1,15 @@
 //! A user of the machine without any privilege, and what such a user can make: see `forge.c`.
 
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::errno::Errno;
+use nix::unistd::{setresgid, setresuid};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -120,11 +124,25 @@ impl Attacker {
         [("SUDO_UID", self.uid.to_string()), ("SUDO_GID", self.uid.to_string())]
     }
 
-    /// A command that the user runs.
+    /// A command that the user runs, in the root of each cgroup hierarchy: what the tests are run in may be
+    /// named as a container's is.
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         scrub(&mut command, self.folder());
-        command.uid(self.uid).gid(self.uid);
+        let (uid, roots) = (self.uid, cgroup_roots());
+        let become_user = move || {
+            for root in &roots {
+                // SAFETY: a buffer of one byte. A hierarchy that does not take the process has it already.
+                unsafe { libc::write(root.as_raw_fd(), b"0".as_ptr().cast(), 1) };
+            }
+            // SAFETY: takes no group.
+            Errno::result(unsafe { libc::setgroups(0, std::ptr::null()) })?;
+            setresgid(uid.into(), uid.into(), uid.into())?;
+            setresuid(uid.into(), uid.into(), uid.into())?;
+            Ok(())
+        };
+        // SAFETY: between fork and exec only calls are made that are safe there.
+        unsafe { command.pre_exec(become_user) };
         command
     }
 
@@ -204,9 +222,10 @@ impl Attacker {
             "process": {"args": ["web"]},
             "annotations": {
                 "io.container.manager": "libpod", "nerdctl/name": NAME, "nerdctl/image-name": IMAGE,
-                "com.docker.compose.service": NAME,
+                "com.docker.compose.service": NAME, "io.podman.annotations.seccomp": "p.json",
             },
-            "linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}},
+            // The one that the tests have it verified with.
+            "linux": {"seccomp": super::profiles::base()},
         });
         let list = json!([{
             "id": id, "names": [NAME], "image": "",
@@ -230,6 +249,16 @@ impl Attacker {
             ran.unwrap_or_default()
         );
     }
+}
+
+/// The lists of processes in the root of each cgroup hierarchy, opened by root.
+fn cgroup_roots() -> Vec<File> {
+    let hierarchies = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
+    let roots = hierarchies.map(|entry| entry.path()).chain([PathBuf::from("/sys/fs/cgroup")]);
+    // With cgroup v2 only the last is one: the others are cgroups that systemd has made.
+    let is_root = |root: &PathBuf| !root.join("cgroup.type").exists();
+    let procs = roots.filter(is_root).map(|root| root.join("cgroup.procs"));
+    procs.filter_map(|procs| OpenOptions::new().write(true).open(procs).ok()).collect()
 }
 
 /// The recordings in a folder, by the name of the file.

@@ -7,6 +7,7 @@ mod baseline;
 mod compose;
 mod engineless;
 mod homes;
+mod hostile;
 mod lives;
 mod metadata;
 mod namespaces;
@@ -47,6 +48,7 @@ pub const ALL: &[Scenario] = &[
     ("podman::python_runs_under_its_profile", || {
         applications::runs_under_its_profile(&Engine::podman(), &Gunicorn);
     }),
+    ("two_hundred_are_recorded_while_ten_users_attack", hostile::two_hundred_while_ten_attack),
     ("docker::recorded_under_runc_it_starts_under_crun", || {
         runtimes::starts_under_the_other(&Engine::docker().with(Runtime::Runc));
     }),
@@ -159,6 +161,18 @@ pub const ALL: &[Scenario] = &[
     }),
     ("what_lint_calls_ignored_is_lost", homes::what_is_ignored_is_lost),
     ("what_lint_finds_nothing_in_is_exported_and_runs", homes::exported_commands_run),
+    ("docker::what_says_that_it_is_a_container_is_not_taken_for_it", || {
+        hostile::is_not_taken_for(&Engine::docker());
+    }),
+    ("podman::what_says_that_it_is_a_container_is_not_taken_for_it", || {
+        hostile::is_not_taken_for(&Engine::podman());
+    }),
+    ("docker::a_users_process_is_not_asked_about_a_container", || {
+        hostile::monitor_is_not_asked(&Engine::docker());
+    }),
+    ("podman::a_users_process_is_not_asked_about_a_container", || {
+        hostile::monitor_is_not_asked(&Engine::podman());
+    }),
     ("a_dead_engine_stops_no_recording", bad_input::dead_engine),
     ("two_recorders_at_once_see_the_same", bad_input::two_recorders),
     ("an_output_folder_that_cannot_be_written_is_an_error", bad_input::output_folder),

@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::{Recordings, engine, lab};
@@ -73,6 +75,19 @@ impl Recorder {
     /// Asks for what there is.
     pub fn flush(&self) {
         self.spawned.signal(Signal::SIGUSR1);
+    }
+
+    /// Sends it a signal that ends it, which may take so long; returns its exit status, what it said, and what it
+    /// wrote.
+    pub fn stop(mut self, signal: Signal, limit: Duration) -> (i32, String, TempDir) {
+        self.spawned.signal(signal);
+        let (status, stderr) = self.spawned.end_within(limit);
+        (status, stderr, self.directory)
+    }
+
+    /// The process.
+    pub fn pid(&self) -> Pid {
+        self.spawned.pid()
     }
 
     /// Where it writes to.

@@ -129,3 +129,21 @@ fn a_monitor_of_a_users_own_is_not_asked_about_a_real_container() {
     let of_monitor = names.iter().filter(|name| name.contains(NAME)).count();
     assert_eq!(of_monitor, 0, "{names:?}");
 }
+
+/// More than a recorder can tell apart.
+#[test]
+fn namespaces_of_a_user_take_no_room_from_containers() {
+    let attacker = Attacker::new();
+    let recorder = Recorder::start(strait());
+    let count = (probe_common::CONTAINERS + 100).to_string();
+    let _many = attacker.start(&["many"], "many", &[("FORGE_COUNT", &count)]);
+    let bundle = Bundle::new(Runtime::Runc, Way::ALL[0], None, &["/bin/busybox", "echo"]);
+    assert!(bundle.run().status.success());
+    let (folder, stderr) = recorder.finish();
+    let name = format!("{}.recording.json", bundle.id());
+    let all = recordings(folder.path());
+    let found = all.iter().find(|(file, _)| *file == name);
+    let (_, recording) =
+        found.unwrap_or_else(|| panic!("{name} is not among {}\n{stderr}", all.len()));
+    assert_eq!(recording["complete"], true, "{}", recording["losses"]);
+}

@@ -143,10 +143,12 @@ fn an_attached_recorder_ends_and_what_it_is_attached_to_does_not() {
         wait::until("the recorder is attached", || {
             !kernel::bpf_objects(recorder.pid()).is_empty() && blocks(recorder.pid(), signal)
         });
+        target.write("\n");
+        assert_eq!(target.line(), "done");
         recorder.signal(signal);
         let (status, stderr) = recorder.end_within(AT_ONCE);
         assert_eq!(status, 128 + signal as i32, "{stderr}");
-        assert!(dir.path().join("r.json").exists(), "{stderr}");
+        assert!(!read_recording(&dir.path().join("r.json")).is_empty(), "{stderr}");
         target.write("\n");
         assert_eq!(target.line(), "done");
     });

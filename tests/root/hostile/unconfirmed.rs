@@ -135,7 +135,9 @@ fn merge_leaves_it_out_unless_told_otherwise() {
     };
     let without = merge(&["-o", "-"]).run().says(&["unconfirmed"]);
     assert!(!without.stdout.contains(CALL));
-    assert!(merge(&["-o", "-", "--allow-unconfirmed"]).run().stdout.contains(CALL));
+    assert!(
+        merge(&["-o", "-", "--allow-unconfirmed", "--allow-mixed"]).run().stdout.contains(CALL)
+    );
     strait()
         .args(["merge", "-o", "-"])
         .arg(&unconfirmed)

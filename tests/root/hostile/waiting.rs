@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
@@ -16,7 +17,7 @@ use crate::runtimes::{Bundle, Runtime, Way};
 use crate::support::attacker::{Attacker, Lineage, recordings};
 use crate::support::run::Strait;
 use crate::support::spawned::Spawned;
-use crate::support::{scrub, strait};
+use crate::support::{scrub, strait, wait};
 
 /// What is in place of a file.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +110,37 @@ fn the_storage_of_a_user_is_not_waited_for() {
         bundle.start();
         let (folder, stderr) = recorder.finish();
         assert_recorded(folder.path(), &bundle, &stderr);
+    });
+}
+
+/// What a file without an end would take of the machine's memory.
+#[test]
+fn what_has_no_end_is_not_read() {
+    each([InPlace::Endless, InPlace::Huge], |in_place| {
+        let attacker = Attacker::new();
+        let (_home, list) = storage_of(&attacker);
+        in_place.put(&list, &attacker);
+        let bundle = container();
+        let recorder = Recorder::start(bounded());
+        bundle.start();
+        let name = format!("{}.recording.json", bundle.id());
+        let written = recorder.folder.path().join(name);
+        let mut asked = Instant::now();
+        recorder.spawned.signal(Signal::SIGUSR1);
+        wait::until("what there is is written", || {
+            // At the first time, the container may not be known yet.
+            if asked.elapsed() > Duration::from_millis(500) {
+                recorder.spawned.signal(Signal::SIGUSR1);
+                asked = Instant::now();
+            }
+            written.exists()
+        });
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", recorder.spawned.pid())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kilobytes: u64 = peak.split_whitespace().next().unwrap().parse().unwrap();
+        assert!(kilobytes < 512 << 10, "the recorder has used{peak}");
+        recorder.finish();
     });
 }
 
