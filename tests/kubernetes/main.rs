@@ -19,16 +19,14 @@ use support::manifests::{folder, group};
 /// The oldest version that is supported by anybody.
 const OLDEST: &str = "1.29";
 
-fn python() -> PathBuf {
-    let target = Path::new(support::run::STRAIT).ancestors().nth(2).unwrap();
-    let python = target.join("tools/python/bin/python");
-    assert!(python.exists(), "{} is missing: run `cargo xtask setup`", python.display());
-    python
-}
-
 fn validate(files: impl Iterator<Item = PathBuf>) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/kubernetes/validate.py");
-    let output = Command::new(python()).arg(script).arg(OLDEST).args(files).output().unwrap();
+    let output = Command::new(support::python_tool("python"))
+        .arg(script)
+        .arg(OLDEST)
+        .args(files)
+        .output()
+        .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)

@@ -15,7 +15,7 @@ pub mod spawned;
 pub mod strace;
 pub mod wait;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -31,6 +31,18 @@ pub fn scratch() -> TempDir {
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755))
         .expect("the directory is ours");
     dir
+}
+
+/// A program of the Python packages that `cargo xtask setup` installs below `target/`.
+///
+/// # Panics
+///
+/// If it is not there.
+pub fn python_tool(name: &str) -> PathBuf {
+    let target = Path::new(run::STRAIT).ancestors().nth(2).expect("cargo builds below target/");
+    let tool = target.join("tools/python/bin").join(name);
+    assert!(tool.exists(), "{} is missing: run `cargo xtask setup`", tool.display());
+    tool
 }
 
 /// Gives `command` an environment that is the same on every machine.

@@ -1,4 +1,4 @@
-//! Python packages that tests compare with, in an environment of their own below `target/`.
+//! Python packages that tests need, in an environment of their own below `target/`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,10 @@ use crate::run::Tool;
 use crate::{tree, ui};
 
 /// What is installed, and why. Pinned, so that tests mean the same everywhere.
-const PACKAGES: [(&str, &str); 1] =
-    [("kubernetes-validate==1.37.0", "the schemas of Kubernetes, for many versions")];
+const PACKAGES: [(&str, &str); 2] = [
+    ("kubernetes-validate==1.37.0", "the schemas of Kubernetes, for many versions"),
+    ("zizmor==1.32.0", "finding what is unsafe in the GitHub action"),
+];
 
 /// The interpreter that has the packages.
 fn interpreter(root: &Path) -> PathBuf {
