@@ -1,33 +1,12 @@
 //! The script for CI, from a test job to the gate, over three releases of a small service.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::support::run::STRAIT;
-use crate::support::{kernel, scratch, scrub};
-
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-
-/// One step of a job on a release.
-fn gate(dir: &Path, release: u32, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
-    let mut command = Command::new(Path::new(ROOT).join("ci/gate.sh"));
-    scrub(&mut command, dir);
-    command
-        .env("STRAIT", STRAIT)
-        .env("STRAIT_PROFILE", "app.json")
-        .env("RELEASE", release.to_string())
-        .envs(environment.iter().copied())
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn succeeds(output: &Output) {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
+use crate::ci_support::{ROOT, calls, gate, path_with_commands, put_command, read, succeeds};
+use crate::support::{kernel, scratch};
 
 /// Records the tests of a release in two shards, and compares.
 fn job(dir: &Path, release: u32) -> Output {
@@ -46,10 +25,6 @@ fn first_job(dir: &Path) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("commit it as app.json"), "{said}");
-}
-
-fn read(path: &Path) -> Value {
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 fn accept(dir: &Path) {
@@ -149,23 +124,6 @@ fn what_fails_on_the_way_fails_the_job() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("app.json"));
 }
 
-/// A command of the job that is there for the test: what it is given it notes in `calls`.
-fn put_command(dir: &Path, name: &str, script: &str) {
-    let bin = dir.join("bin");
-    std::fs::create_dir_all(&bin).unwrap();
-    let script = format!("#!/bin/sh\necho \"{name} $*\" >>calls\n{script}\n");
-    std::fs::write(bin.join(name), script).unwrap();
-    std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-fn path_with_commands(dir: &Path) -> String {
-    format!("{}:{}", dir.join("bin").display(), std::env::var("PATH").unwrap())
-}
-
-fn calls(dir: &Path) -> String {
-    std::fs::read_to_string(dir.join("calls")).unwrap_or_default()
-}
-
 /// As on a runner whose jobs are not root: sudo has a PATH of its own, where the job's tools are not.
 #[test]
 fn tests_that_are_recorded_through_sudo_find_their_tools() {
@@ -188,11 +146,12 @@ fn a_profile_is_not_compared_with_itself_nor_an_old_report_taken_for_a_new_one()
     first_job(dir);
     std::fs::write(dir.join(".strait/diff.markdown"), "of another run").unwrap();
     assert_eq!(gate(dir, 1, &[], &["compare"]).status.code(), Some(1));
-    assert!(!dir.join(".strait/diff.markdown").exists(), "there is no profile to compare with");
+    let report = std::fs::read_to_string(dir.join(".strait/diff.markdown")).unwrap();
+    assert!(report.starts_with("### Seccomp profile: new"), "{report}");
     // Who only wants to see is not stopped.
     succeeds(&gate(dir, 1, &[("STRAIT_FAIL_ON", "never")], &["compare"]));
     accept(dir);
-    let recording = ".strait/recordings/1.recording.json";
+    let recording = ".strait/recordings/1/1.recording.json";
     let profile = std::fs::read(dir.join("app.json")).unwrap();
     for work in [".", "./.strait/.."] {
         let output = gate(dir, 1, &[("STRAIT_WORK", work)], &["compare", recording]);
@@ -203,11 +162,12 @@ fn a_profile_is_not_compared_with_itself_nor_an_old_report_taken_for_a_new_one()
 }
 
 #[test]
-fn a_pull_request_has_one_comment_for_each_profile() {
+fn a_comment_is_posted_or_the_last_one_edited() {
     let dir = scratch();
     let dir = dir.path();
     std::fs::create_dir(dir.join(".strait")).unwrap();
     std::fs::write(dir.join(".strait/diff.markdown"), "### Seccomp profile: equal\n").unwrap();
+    std::fs::write(dir.join(".strait/diff.key"), "12ab\n").unwrap();
     let pull = "https://github.example/shop/web/pull/7";
     put_command(dir, "gh", "[ \"$1\" = api ] || cat found 2>/dev/null; exit 0");
     let path = path_with_commands(dir);
@@ -215,7 +175,7 @@ fn a_pull_request_has_one_comment_for_each_profile() {
     succeeds(&gate(dir, 1, &environment, &["comment"]));
     assert!(calls(dir).contains(&format!("gh pr comment {pull} --body-file")), "{}", calls(dir));
     let comment = std::fs::read_to_string(dir.join(".strait/comment.markdown")).unwrap();
-    assert_eq!(comment, "<!-- strait gate: app.json -->\n\n### Seccomp profile: equal\n");
+    assert_eq!(comment, "<!-- strait gate: app.json 12ab -->\n\n### Seccomp profile: equal\n");
     std::fs::write(dir.join("found"), format!("{pull}#issuecomment-123\n")).unwrap();
     succeeds(&gate(dir, 1, &environment, &["comment"]));
     let edited = "--hostname github.example repos/shop/web/issues/comments/123 -F body=@";

@@ -16,6 +16,9 @@ mod support;
 
 mod arguments;
 mod ci;
+mod ci_base;
+mod ci_recordings;
+mod ci_support;
 mod completeness;
 mod glue;
 mod homes;
