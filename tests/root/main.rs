@@ -32,6 +32,7 @@ mod privilege;
 mod profiles;
 mod readme;
 mod runtimes;
+mod scripts;
 mod service;
 mod survivors;
 mod verify;
