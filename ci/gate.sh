@@ -14,7 +14,7 @@ Set by environment:
   STRAIT_PROFILE     the committed profile          [seccomp.json]
   STRAIT_BASE        what it is taken from: a branch of the remote, refs/…, a full commit hash, or HEAD,
                      HEAD^, HEAD~N                  [the branch that the request is for; else HEAD]
-  STRAIT_REMOTE      where branches are fetched     [origin]
+  STRAIT_REMOTE      where branches are fetched     [the project of the request; else origin]
   STRAIT_WORK        where everything else goes     [.strait]
   STRAIT_SHARD       name of this job's recording   [tests]
   STRAIT_RUN         what all jobs of a run share   [the CI's own id; else the commit]

@@ -4,7 +4,7 @@
 # Settings of the checkout start no program, paths are no patterns, nothing is asked, and the messages are in
 # the language that is looked for below.
 git() {
-    LC_ALL=C GIT_LITERAL_PATHSPECS=1 GIT_TERMINAL_PROMPT=0 \
+    LC_ALL=C GIT_LITERAL_PATHSPECS=1 GIT_NO_REPLACE_OBJECTS=1 GIT_TERMINAL_PROMPT=0 \
         command git -c core.fsmonitor=false -c core.hooksPath=/dev/null "$@"
 }
 
@@ -34,6 +34,9 @@ find_base() {
         :
     elif [ -n "${GITHUB_BASE_REF:-}" ]; then
         base=refs/heads/$GITHUB_BASE_REF
+        # What the workflow has checked out may be a fork.
+        [ -z "${GITHUB_REPOSITORY:-}" ] ||
+            remote=${STRAIT_REMOTE:-${GITHUB_SERVER_URL:-https://github.com}/$GITHUB_REPOSITORY}
     elif [ -n "${CI_MERGE_REQUEST_TARGET_BRANCH_NAME:-}" ]; then
         base=refs/heads/$CI_MERGE_REQUEST_TARGET_BRANCH_NAME
         # The pipeline of a fork runs in the fork, and its branches are the fork's.

@@ -142,6 +142,27 @@ fn the_base_is_fetched_or_the_gate_fails() {
 }
 
 #[test]
+fn the_base_is_not_taken_from_a_fork_that_is_checked_out() {
+    let mut repository = Repository::new("app.json");
+    let base = git(&repository.path(), &["rev-parse", "main"]);
+    repository.begin_pull_request();
+    repository.record(2);
+    fails(&repository.compare(), 10, &["flock"]);
+    repository.accept();
+    repository.commit();
+    let fork = scratch();
+    let origin = repository.origin();
+    git(fork.path(), &["clone", "--quiet", "--bare", origin.to_str().unwrap(), "fork.git"]);
+    let url = fork.path().join("fork.git");
+    git(&repository.path(), &["remote", "set-url", "origin", url.to_str().unwrap()]);
+    git(&repository.path(), &["push", "--quiet", "origin", "HEAD:main"]);
+    let (server, name) = origin.to_str().unwrap().rsplit_once('/').unwrap();
+    repository.set("GITHUB_SERVER_URL", &format!("file://{server}"));
+    repository.set("GITHUB_REPOSITORY", name);
+    fails(&repository.compare(), 10, &["flock", &format!("main@{base}")]);
+}
+
+#[test]
 fn a_shallow_checkout_is_enough() {
     let mut repository = Repository::new("app.json");
     let base = git(&repository.path(), &["rev-parse", "main"]);

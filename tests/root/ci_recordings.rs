@@ -1,11 +1,13 @@
 //! Which recordings the gate takes, and what text of others it passes on.
 
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use crate::ci_support::{
-    Repository, calls, fails, gate, git, path_with_commands, put_command, said, succeeds,
+    ROOT, Repository, calls, fails, gate, git, path_with_commands, put_command, said, succeeds,
 };
-use crate::support::{kernel, scratch};
+use crate::support::run::STRAIT;
+use crate::support::{kernel, scratch, scrub};
 
 #[test]
 fn recordings_that_are_committed_are_not_taken() {
@@ -227,6 +229,44 @@ fn a_comment_that_is_too_long_is_shortened() {
     assert!(comment.len() < 1000, "{}", comment.len());
     for part in ["profile: widened", "Commit `a`", "see `.strait/diff.markdown`"] {
         assert!(comment.contains(part), "{comment}");
+    }
+}
+
+/// The action's input is paths and patterns, which cannot become options or other words.
+#[test]
+fn the_action_passes_names_of_recordings_as_they_are() {
+    let repository = Repository::new("app.json");
+    let recording = repository.work("recordings/tests/tests.recording.json");
+    let compare = |recordings: &str| {
+        let action = std::fs::read_to_string(format!("{ROOT}/action.yml")).unwrap();
+        let action: serde_json::Value = serde_norway::from_str(&action).unwrap();
+        let steps = action["runs"]["steps"].as_array().unwrap();
+        let step = steps.iter().find(|step| step["name"] == "Compare").unwrap();
+        let mut command = Command::new("bash");
+        scrub(&mut command, &repository.path());
+        command
+            .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"].as_str().unwrap()])
+            .env("GITHUB_ACTION_PATH", ROOT)
+            .env("STRAIT", STRAIT)
+            .env("RECORDINGS", recordings)
+            .envs(repository.environment.iter().map(|(name, value)| (name, value)))
+            .output()
+            .unwrap()
+    };
+    let names = ["--output=x.recording.json", "$(touch y).recording.json", "a b.recording.json"];
+    for name in names {
+        std::fs::copy(&recording, repository.path().join(name)).unwrap();
+    }
+    for (recordings, count) in [("", "1, of this run"), ("*.recording.json", "3, named by the job")]
+    {
+        succeeds(&compare(recordings));
+        assert!(repository.report().contains(count), "{}", repository.report());
+    }
+    succeeds(&compare(&names[1..].join("\n")));
+    assert!(repository.report().contains("Recordings: 2"), "{}", repository.report());
+    fails(&compare("none*"), 1, &["none*"]);
+    for name in ["x", "x.recording.json", "y"] {
+        assert!(!repository.path().join(name).exists(), "{name}");
     }
 }
 
