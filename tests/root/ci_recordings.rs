@@ -181,18 +181,25 @@ fn on_github_no_line_of_a_comparison_is_a_command() {
 
 #[test]
 fn what_explained_a_widening_is_not_replaced() {
+    kernel::require("jq", "jq");
     let mut repository = Repository::new("app.json");
     let dir = repository.path();
-    // GitHub as the gate sees it: the last comment of its own begins with what `found` says.
+    // GitHub as the gate sees it: comments of its own, and one of somebody else that begins like them.
     put_command(
         &dir,
         "gh",
-        r#"case "$1 $2" in
-            'pr view') if [ "$GATE_MARKER$GATE_KEY" = "$(cat found 2>/dev/null)" ]; then
-                echo https://github.example/shop/web/pull/7#issuecomment-123; fi ;;
-            *) for file; do :; done; printf %s "$GATE_MARKER$GATE_KEY" >found ;;
+        r#"for last; do :; done
+        url=https://github.example/shop/web/pull/7
+        case "$1 $2" in
+            'pr view') jq -r -s "{comments: .} | $last" comments ;;
+            'pr comment')
+                jq -R -s --arg url "$url#issuecomment-$(wc -l <comments)" \
+                    '{url: $url, body: ., viewerDidAuthor: true}' "$last" | jq -c . >>comments
+                jq -c '.viewerDidAuthor = false | .body |= sub("[0-9a-f-]+ -->"; "0 -->")' comments |
+                    tail -n 1 >>comments ;;
         esac"#,
     );
+    std::fs::write(dir.join("comments"), "").unwrap();
     repository.set("PATH", &path_with_commands(&dir));
     repository.set("STRAIT_PULL_REQUEST", "https://github.example/shop/web/pull/7");
     let posted = || calls(&dir).matches("gh pr comment").count();

@@ -153,6 +153,7 @@ const NEEDS: &[Need] = &[
     command(Level::Test, &["skopeo"], "skopeo", "reading exported artifacts"),
     command(Level::Test, &["mmdebstrap"], "mmdebstrap", "images without a registry"),
     command(Level::Test, &["git"], "git", "repositories with a base branch"),
+    command(Level::Test, &["jq"], "jq", "looking for comments as GitHub's command does"),
     command(Level::Test, &["shellcheck"], "shellcheck", "finding what is unsafe in shell scripts"),
     command(Level::Test, &["py.test-3"], "python3-pytest", "a test runner that marks its tests"),
     command(Level::Test, &["bats"], "bats", "another one"),
