@@ -3,4 +3,4 @@
 # name of the suite.
 set -eu
 name=$(sed -n 's/.*<testsuite [^>]*\bname="\([^"]*\)".*/\1/p' "$1" | head -n 1)
-[ -z "${STRAIT_MARK:-}" ] || "${STRAIT:-strait}" mark "${name:-$1}" || :
+[ -z "${STRAIT_MARK:-}" ] || "${STRAIT:-strait}" mark -- "${name:-$1}" || :
