@@ -13,7 +13,7 @@ is_repository() {
     # 127: there is no git.
     case $?:$said in
         127:* | *'not a git repository'*) return 1 ;;
-        *) fail "cannot read the git repository: $said" ;;
+        *) fail "cannot read the git repository: $(printf %s "$said" | tr '\n' ' ')" ;;
     esac
 }
 
