@@ -55,7 +55,7 @@ here=$(dirname -- "$(readlink -f -- "$0")")
 # a line (ActionCommand.TryParse of actions/runner) and Azure's agent `##vso[`; `::` only at the beginning of a
 # line, where none of this stands.
 plain() {
-    printf %s "$*" | LC_ALL=C tr -c '[:print:]' '?' | sed 's/#\[/# [/g; s/#\([vV][sS][oO]\)/# \1/g'
+    printf %s "$*" | LC_ALL=C tr -c '\040-\176' '?' | sed 's/#\[/# [/g; s/#\([vV][sS][oO]\)/# \1/g'
 }
 
 # The same as code in Markdown, between two of \140.
@@ -85,7 +85,7 @@ take_no_commands() {
 
 # These become parts of lines that other programs print too.
 for setting in "$profile" "$work" "$shard" "$allow_file"; do
-    [ "$setting" = "$(printf %s "$setting" | LC_ALL=C tr -d '[:cntrl:]')" ] ||
+    [ "$setting" = "$(printf %s "$setting" | LC_ALL=C tr -d '\001-\037\177')" ] ||
         fail "the name has a control character or a line break: $setting"
 done
 

@@ -277,6 +277,35 @@ fn the_action_passes_names_of_recordings_as_they_are() {
     }
 }
 
+/// As in a container of Alpine, whose shell and tools are busybox.
+#[test]
+fn the_gate_runs_in_busybox_too() {
+    kernel::require("busybox", "busybox-static");
+    let repository = Repository::new("app.json");
+    let gate = |arguments: &[&str]| {
+        let mut command = Command::new("busybox");
+        scrub(&mut command, &repository.path());
+        command
+            .args(["sh", &format!("{ROOT}/ci/gate.sh")])
+            .args(arguments)
+            .env("STRAIT", STRAIT)
+            .env("STRAIT_BASE", "main")
+            .envs(repository.environment.iter().map(|(name, value)| (name, value)))
+            .output()
+            .unwrap()
+    };
+    succeeds(&gate(&["record", "--", "/bin/true"]));
+    let run = std::fs::read_to_string(repository.work("recordings/tests/run")).unwrap();
+    assert_eq!(run, "run 7\n");
+    succeeds(&gate(&["compare"]));
+    assert!(repository.report().contains("app.json of the base main@"), "{}", repository.report());
+    fails(
+        &gate(&["compare", "x\n::error::y"]),
+        1,
+        &["gate: Recordings: 1, named by the job: x?::error::y"],
+    );
+}
+
 #[test]
 fn the_options_of_generate_are_words_and_no_patterns() {
     let mut repository = Repository::new("app.json");
