@@ -77,7 +77,7 @@ fn the_user_of_the_command_may_mark_and_others_may_not() {
         .in_dir(dir.path())
         .spawn();
     assert_eq!(recorder.line(), "600 nobody");
-    assert_eq!(recorder.line(), "700 nobody");
+    assert_eq!(recorder.line(), "711 root");
     assert_eq!(recorder.line(), "marked");
     let socket = recorder.line();
     let other = ["setpriv", "--reuid", "1", "--regid", "1", "--clear-groups"];

@@ -2,11 +2,11 @@
 //! afterwards, and whatever is put under the name, changes nothing about where the file is written.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -110,7 +110,9 @@ impl Folder {
     /// The kernel's error.
     pub fn private(rights: &Rights) -> io::Result<Self> {
         let _assumed = rights.assume()?;
-        let path = tempfile::Builder::new().prefix("strait-rescued-").tempdir()?.keep();
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("strait-rescued-").permissions(Permissions::from_mode(0o700));
+        let path = builder.tempdir()?.keep();
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fd = File::from(open(&path, flags, Mode::empty())?);
         Ok(Self { path, fd, rights: rights.clone() })
@@ -183,7 +185,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// A folder has it, or a file whose owner could not be kept.
+    /// A folder has it.
     fn replaced(&self, name: &OsStr) -> io::Result<Option<FileStat>> {
         let _assumed = self.rights.assume()?;
         match fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
@@ -424,20 +426,17 @@ fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
 }
 
 /// Owner, group and mode of the file that is replaced, without the bits with which a program gains its owner's
-/// rights.
+/// rights. An owner that the kernel does not let this user give it is not kept: then it belongs to who writes it.
 fn keep_owner(file: &File, replaced: &FileStat) -> io::Result<()> {
     let own = fstat(file)?;
-    if (own.st_uid, own.st_gid) != (replaced.st_uid, replaced.st_gid) {
-        let differs = |own: u32, wanted: u32| (own != wanted).then_some(wanted);
-        let uid = differs(own.st_uid, replaced.st_uid).map(Uid::from_raw);
-        let gid = differs(own.st_gid, replaced.st_gid).map(Gid::from_raw);
-        fchown(file, uid, gid).map_err(|errno| match errno {
-            Errno::EPERM => other(format!(
-                "there is one of user {} and group {}, which a new one could not be given to",
-                replaced.st_uid, replaced.st_gid
-            )),
-            errno => errno.into(),
-        })?;
+    let differs = |own: u32, wanted: u32| (own != wanted).then_some(wanted);
+    let uid = differs(own.st_uid, replaced.st_uid).map(Uid::from_raw);
+    let gid = differs(own.st_gid, replaced.st_gid).map(Gid::from_raw);
+    if uid.is_some() || gid.is_some() {
+        match fchown(file, uid, gid) {
+            Ok(()) | Err(Errno::EPERM) => {}
+            Err(errno) => return Err(errno.into()),
+        }
     }
     fchmod(file, Mode::from_bits_truncate(replaced.st_mode & 0o777))?;
     Ok(())

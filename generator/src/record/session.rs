@@ -133,7 +133,7 @@ impl Session<'_> {
                 _ = look.tick() => self.probe.flush_log(),
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     // A command that was killed just now has ended.
-                    let status = status.or(self.reap()?);
+                    let status = if status.is_none() { self.reap()? } else { status };
                     if let (None, Some((signal, _)), Some(_)) = (status, source.stopped(), &self.running) {
                         (self.notify)(&Notice::LeftRunning { signal, after: self.stop_timeout });
                     }

@@ -32,6 +32,9 @@ use crate::output::{Folder, Output, OutputError, Place, Rights, Written};
 /// The longest message; a file name has 255 bytes, a path 4096.
 const LONGEST: usize = 16 << 10;
 
+/// By which it is known in lists of processes.
+const NAME: &std::ffi::CStr = c"strait-writer";
+
 /// How long a file may take to be written once a signal has asked for the end.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -189,6 +192,7 @@ fn serve(socket: &OwnedFd, open: impl FnOnce() -> io::Result<Target>) -> io::Res
         // SAFETY: no handler is installed.
         unsafe { signal(ignored, SigHandler::SigIgn) }?;
     }
+    nix::sys::prctl::set_name(NAME)?;
     let mut target = open()?;
     let rights = match &mut target {
         Target::File(place) => place.keep_rights()?,

@@ -98,6 +98,14 @@ fn with_both() -> (tempfile::TempDir, PathBuf) {
     (dir, unconfirmed)
 }
 
+/// Whether a profile allows the call by which the forged one is known.
+fn allows(profile: &str) -> bool {
+    let profile: serde_json::Value = serde_json::from_str(profile).unwrap();
+    let entries = profile["syscalls"].as_array().unwrap().iter();
+    let mut allowed = entries.filter(|entry| entry["action"] == "SCMP_ACT_ALLOW");
+    allowed.any(|entry| entry["names"].as_array().unwrap().iter().any(|name| name == CALL))
+}
+
 #[test]
 fn generate_leaves_it_out_unless_told_otherwise() {
     let (dir, unconfirmed) = with_both();
@@ -110,8 +118,8 @@ fn generate_leaves_it_out_unless_told_otherwise() {
             .run()
     };
     let without = generate(&[]).says(&["unconfirmed"]);
-    assert!(!without.stdout.contains(CALL));
-    assert!(generate(&["--allow-unconfirmed"]).stdout.contains(CALL));
+    assert!(!allows(&without.stdout));
+    assert!(allows(&generate(&["--allow-unconfirmed"]).stdout));
     let alone = strait()
         .arg("generate")
         .arg(&unconfirmed)
