@@ -17,6 +17,7 @@ mod lint;
 mod manifests;
 mod mark;
 mod merge;
+mod podman_hook;
 mod profiles;
 mod record;
 mod report;
@@ -80,6 +81,8 @@ enum Command {
     Audit(audit::AuditArgs),
     Bundle(bundle::BundleArgs),
     Inspect(inspect::InspectArgs),
+    #[command(name = crate::record::HOOK, hide = true)]
+    PodmanHook(podman_hook::PodmanHookArgs),
     /// Print a completion script for your shell
     ///
     /// For example: strait completions bash > /etc/bash_completion.d/strait
@@ -127,6 +130,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Audit(args) => audit::main(args, &ui),
         Command::Bundle(args) => bundle::main(args, &ui),
         Command::Inspect(args) => inspect::main(args, &ui),
+        Command::PodmanHook(args) => podman_hook::main(args),
         Command::Completions { shell } => completions(*shell),
         Command::Man { subcommand } => man(subcommand.as_deref()),
     };

@@ -153,7 +153,7 @@ pub fn run(
     };
     let probe = Probe::load(&stage, config, &options)?;
     let listener = launch.as_mut().and_then(|launch| super::listen(launch, user.as_ref(), notify));
-    let injection = inject.map(|profile| Injection::new(&profile)).transpose()?;
+    let injection = inject.map(|profile| Injection::new(&profile, &only)).transpose()?;
     if let (Some(launch), Some(injection)) = (&mut launch, &injection) {
         launch.set_environment(injection.environment());
     }

@@ -70,7 +70,9 @@ pub use containers::{
     ContainerRecording, ContainersOutcome, ContainersRequest, run as run_containers,
 };
 pub use engine::{Only, OnlyError};
-pub use inject::InjectError;
+#[doc(hidden)]
+pub use inject::create as create_requests;
+pub use inject::{HOOK, InfraError, InjectError, leave_alone};
 pub use kernel::KernelError;
 pub use launch::{Filter, LaunchError};
 pub use marks::{MarkError, mark};

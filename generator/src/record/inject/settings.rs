@@ -10,24 +10,76 @@ use toml::{Table, Value};
 
 use super::InjectError;
 
-/// What podman would read, in one, with `profile` as `seccomp_profile`.
-pub fn with_profile(profile: &Path) -> Result<String, InjectError> {
-    let mut settings = Table::new();
-    for path in files() {
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(source) => return Err(InjectError::System { what: "read", path, source }),
-        };
-        let more = text
-            .parse::<Table>()
-            .map_err(|error| InjectError::Settings { path, reason: error.message().to_owned() })?;
-        merge(&mut settings, more);
+/// podman's settings.
+#[derive(Debug)]
+pub struct Settings(Table);
+
+impl Settings {
+    /// What podman would read, in one.
+    pub fn read() -> Result<Self, InjectError> {
+        let mut settings = Table::new();
+        for path in files() {
+            let text = match fs::read_to_string(&path) {
+                Ok(text) => text,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(source) => return Err(InjectError::System { what: "read", path, source }),
+            };
+            let more = text.parse::<Table>().map_err(|error| InjectError::Settings {
+                path,
+                reason: error.message().to_owned(),
+            })?;
+            merge(&mut settings, more);
+        }
+        Ok(Self(settings))
     }
-    let path = profile.to_string_lossy().into_owned();
-    let own = Table::from_iter([("seccomp_profile".to_owned(), Value::String(path))]);
-    merge(&mut settings, Table::from_iter([("containers".to_owned(), Value::Table(own))]));
-    Ok(settings.to_string())
+
+    fn text(&self, table: &str, key: &str) -> Option<&str> {
+        self.0.get(table)?.get(key)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// The profile that containers get of podman: that of the settings, or else a file of the system's
+    /// (containers/common `pkg/config`, `SeccompOverridePath` and `SeccompDefaultPath`). Without any of them podman
+    /// has one built in.
+    pub fn default_profile(&self) -> Option<PathBuf> {
+        let usual = ["/etc/containers/seccomp.json", "/usr/share/containers/seccomp.json"];
+        let usual = usual.map(PathBuf::from).into_iter().find(|path| path.exists());
+        self.text("containers", "seccomp_profile").map(PathBuf::from).or(usual)
+    }
+
+    /// What infra containers run, if it is not podman's own.
+    pub fn infra_command(&self) -> Option<&str> {
+        self.text("engine", "infra_command")
+    }
+
+    /// The same with `profile` as `seccomp_profile`, and the hooks in `hooks` besides those that there are.
+    pub fn with(mut self, profile: &Path, hooks: &Path) -> String {
+        let text = |path: &Path| Value::String(path.to_string_lossy().into_owned());
+        // Without a word about it podman has these, if they are there (podman `pkg/hooks`).
+        let usual = ["/usr/share/containers/oci/hooks.d", "/etc/containers/oci/hooks.d"];
+        let usual = usual.iter().map(Path::new).filter(|path| path.exists()).map(text);
+        let there = self.0.get("engine").and_then(|engine| engine.get("hooks_dir"));
+        let there = there.and_then(Value::as_array).cloned();
+        let mut all = there.unwrap_or_else(|| usual.collect());
+        all.insert(0, text(hooks));
+        let table = |key: &str, value| Value::Table(Table::from_iter([(key.to_owned(), value)]));
+        let own = [
+            ("containers".to_owned(), table("seccomp_profile", text(profile))),
+            ("engine".to_owned(), table("hooks_dir", Value::Array(all))),
+        ];
+        merge_anew(&mut self.0, own);
+        self.0.to_string()
+    }
+}
+
+/// As [`merge`], but for arrays, which take the place of what was there.
+fn merge_anew(settings: &mut Table, own: [(String, Value); 2]) {
+    for (name, table) in own {
+        let Value::Table(table) = table else { continue };
+        match settings.get_mut(&name) {
+            Some(Value::Table(there)) => there.extend(table),
+            _ => drop(settings.insert(name, Value::Table(table))),
+        }
+    }
 }
 
 /// containers.conf(5), and containers/common `pkg/config`, `systemConfigs`: those of the system, then, for
@@ -93,8 +145,21 @@ mod tests {
 
     #[test]
     fn the_profile_is_the_default() {
-        let text = with_profile(Path::new("/a \"b\".json")).unwrap();
+        let settings = Settings("[engine]\nhooks_dir = [\"/h\"]\nx = 1".parse().unwrap());
+        assert_eq!(settings.infra_command(), None);
+        let text = settings.with(Path::new("/a \"b\".json"), Path::new("/hooks"));
         let settings: Table = text.parse().unwrap();
         assert_eq!(settings["containers"]["seccomp_profile"].as_str(), Some("/a \"b\".json"));
+        assert_eq!(settings["engine"]["hooks_dir"].to_string(), r#"["/hooks", "/h"]"#);
+        assert_eq!(settings["engine"]["x"].as_integer(), Some(1));
+    }
+
+    #[test]
+    fn what_containers_have_without_us_is_known() {
+        let text =
+            "[containers]\nseccomp_profile = \"/own.json\"\n[engine]\ninfra_command = \"/hold\"";
+        let settings = Settings(text.parse().unwrap());
+        assert_eq!(settings.default_profile().as_deref(), Some(Path::new("/own.json")));
+        assert_eq!(settings.infra_command(), Some("/hold"));
     }
 }
