@@ -8,6 +8,7 @@ mod compose;
 mod engineless;
 mod homes;
 mod hostile;
+mod injecting;
 mod lives;
 mod metadata;
 mod namespaces;
@@ -121,6 +122,11 @@ pub const ALL: &[Scenario] = &[
         "podman::verify_gives_the_profile_to_who_has_none",
         verifying::gives_it_to_containers_of_podman,
     ),
+    ("docker::inject_is_not_got_round", injecting::of_docker_is_not_got_round),
+    ("podman::inject_is_not_got_round", injecting::of_podman_is_not_got_round),
+    ("inject_refuses_what_is_ambiguous", injecting::what_is_ambiguous_is_refused),
+    ("inject_leaves_alone_what_only_does_not_name", injecting::only_chosen),
+    ("podman::inject_leaves_infra_containers_alone", injecting::pods_of_podman),
     ("verify_says_if_a_container_had_another_profile", verifying::under_another_profile),
     ("docker::verify_tells_another_release_of_the_profile", || {
         verifying::under_another_release(&Engine::docker());

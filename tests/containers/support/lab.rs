@@ -54,6 +54,8 @@ impl Lab {
             ("setpriv", "util-linux"),
             ("podman", "podman"),
             ("conmon", "conmon"),
+            ("catatonit", "catatonit"),
+            ("curl", "curl"),
             ("runc", "runc"),
             ("crun", "crun"),
             ("mmdebstrap", "mmdebstrap"),

@@ -131,6 +131,7 @@ const NEEDS: &[Need] = &[
     command(Level::Test, &["crun"], "crun", "a second runtime"),
     command(Level::Test, &["docker-compose"], "docker-compose", "services with replicas"),
     command(Level::Test, &["ctr"], "containerd", "containers that only containerd knows"),
+    command(Level::Test, &["catatonit"], "catatonit", "pods of podman"),
     command(Level::Test, &["docker-init"], "tini", "containers with an init process"),
     file(
         Level::Test,
