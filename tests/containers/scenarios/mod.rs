@@ -49,7 +49,7 @@ pub const ALL: &[Scenario] = &[
     ("podman::python_runs_under_its_profile", || {
         applications::runs_under_its_profile(&Engine::podman(), &Gunicorn);
     }),
-    ("two_hundred_are_recorded_while_ten_users_attack", hostile::two_hundred_while_ten_attack),
+    ("hostile_users_beside_two_hundred_recordings", hostile::two_hundred_while_ten_attack),
     ("docker::recorded_under_runc_it_starts_under_crun", || {
         runtimes::starts_under_the_other(&Engine::docker().with(Runtime::Runc));
     }),
@@ -167,16 +167,16 @@ pub const ALL: &[Scenario] = &[
     }),
     ("what_lint_calls_ignored_is_lost", homes::what_is_ignored_is_lost),
     ("what_lint_finds_nothing_in_is_exported_and_runs", homes::exported_commands_run),
-    ("docker::what_says_that_it_is_a_container_is_not_taken_for_it", || {
+    ("docker::hostile_processes_are_not_taken_for_a_container", || {
         hostile::is_not_taken_for(&Engine::docker());
     }),
-    ("podman::what_says_that_it_is_a_container_is_not_taken_for_it", || {
+    ("podman::hostile_processes_are_not_taken_for_a_container", || {
         hostile::is_not_taken_for(&Engine::podman());
     }),
-    ("docker::a_users_process_is_not_asked_about_a_container", || {
+    ("docker::hostile_monitors_are_not_asked_about_a_container", || {
         hostile::monitor_is_not_asked(&Engine::docker());
     }),
-    ("podman::a_users_process_is_not_asked_about_a_container", || {
+    ("podman::hostile_monitors_are_not_asked_about_a_container", || {
         hostile::monitor_is_not_asked(&Engine::podman());
     }),
     ("a_dead_engine_stops_no_recording", bad_input::dead_engine),

@@ -58,8 +58,7 @@ fn no_program_is_executed_while_containers_are_verified() {
 #[test]
 fn no_program_of_the_invoking_users_own_is_executed_either() {
     let attacker = Attacker::new();
-    let run = attacker.sudo().into_iter().fold(strait(), |run, (name, value)| run.env(name, value));
-    let recorder = Recorder::start(run);
+    let recorder = Recorder::start_by(&attacker);
     let _forged = forge_all(&attacker, 3);
     recorder.finish();
     attacker.assert_nothing_ran();

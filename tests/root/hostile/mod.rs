@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::support::attacker::Attacker;
 use crate::support::run::Strait;
-use crate::support::scratch;
 use crate::support::spawned::Spawned;
+use crate::support::{scratch, strait};
 
 /// Against hanging, not a measure of speed: how long a recorder may take to end when nothing is left to do.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,6 +26,11 @@ const AT_ONCE: Duration = Duration::from_secs(3);
 
 /// A command that goes on until its standard input ends.
 const UNTIL_TOLD: [&str; 3] = ["sh", "-c", "echo recording; cat >/dev/null"];
+
+/// As the user would call it with sudo.
+fn with_sudo(strait: Strait, attacker: &Attacker) -> Strait {
+    attacker.sudo().into_iter().fold(strait, |run, (name, value)| run.env(name, value))
+}
 
 /// Tries each of them, and says of all together which of them fail.
 fn each<T: Copy + std::fmt::Debug>(these: impl IntoIterator<Item = T>, test: impl Fn(T)) {
@@ -42,7 +48,17 @@ struct Recorder {
 
 impl Recorder {
     fn start(strait: Strait) -> Self {
+        Self::start_into(scratch(), strait)
+    }
+
+    /// As this user would start it with sudo, into a folder of the user's.
+    fn start_by(attacker: &Attacker) -> Self {
         let folder = scratch();
+        attacker.own(folder.path());
+        Self::start_into(folder, with_sudo(strait(), attacker))
+    }
+
+    fn start_into(folder: TempDir, strait: Strait) -> Self {
         let mut spawned = strait
             .args(["record", "--containers", "-o"])
             .arg(folder.path())

@@ -9,11 +9,10 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tempfile::TempDir;
 
-use super::{AT_ONCE, PATIENCE, UNTIL_TOLD};
+use super::{AT_ONCE, PATIENCE, UNTIL_TOLD, with_sudo};
 use crate::runtimes::{Bundle, Runtime, Way};
 use crate::support::attacker::Attacker;
 use crate::support::calls::read_recording;
-use crate::support::run::Strait;
 use crate::support::{kernel, scratch, strait};
 
 /// Files of root's that have to stay as they are.
@@ -87,17 +86,14 @@ fn run(victim: &Victim, prepare: impl FnOnce(&Path, &Attacker), script: &str) ->
     let open = std::fs::Permissions::from_mode(0o777);
     std::fs::set_permissions(temporary.path(), open).unwrap();
     prepare(temporary.path(), &attacker);
-    let mut run = strait()
+    let run = strait()
         .args(["record", "--user", &attacker.uid().to_string(), "-o", "out/r.json"])
         .args(["--", "/bin/sh", "-ec", script])
         .env("VICTIM", victim.path())
         .env("FORGE_BINARY", attacker.path("forge"))
         .env("TMPDIR", temporary.path())
         .in_dir(attacker.folder());
-    for (name, value) in attacker.sudo() {
-        run = run.env(name, value);
-    }
-    let mut spawned = run.spawn();
+    let mut spawned = with_sudo(run, &attacker).spawn();
     spawned.close();
     let (status, stderr) = spawned.end_within(PATIENCE);
     Run { attacker, status, stderr, temporary }
@@ -202,15 +198,12 @@ fn a_link_in_place_of_a_folder_above_is_not_followed() {
     std::fs::create_dir(victim.path().join("out")).unwrap();
     let attacker = Attacker::new();
     attacker.make_folder("above/out");
-    let mut run = strait()
+    let run = strait()
         .args(["record", "--user", &attacker.uid().to_string(), "-o", "above/out/r.json"])
         .args(["--", "/bin/sh", "-ec", "mv above old; ln -s \"$VICTIM\" above"])
         .env("VICTIM", victim.path())
         .in_dir(attacker.folder());
-    for (name, value) in attacker.sudo() {
-        run = run.env(name, value);
-    }
-    let mut spawned = run.spawn();
+    let mut spawned = with_sudo(run, &attacker).spawn();
     spawned.close();
     let (_, stderr) = spawned.end_within(PATIENCE);
     let written: Vec<_> = std::fs::read_dir(victim.path().join("out")).unwrap().collect();
@@ -268,6 +261,69 @@ fn a_socket_in_place_of_the_output_is_replaced() {
     run(&victim, nothing, script).assert_in_or_rescued("out");
 }
 
+/// As for a user who is over quota: what is written is not lost for that.
+#[test]
+fn what_has_no_room_in_its_folder_is_saved() {
+    let victim = Victim::new();
+    let mount = |_: &Path, attacker: &Attacker| {
+        let out = attacker.path("out");
+        let options = format!("size=64k,mode=755,uid={0},gid={0}", attacker.uid());
+        nix::mount::mount(
+            Some("tmpfs"),
+            &out,
+            Some("tmpfs"),
+            nix::mount::MsFlags::empty(),
+            Some(options.as_str()),
+        )
+        .unwrap();
+    };
+    let run = run(&victim, mount, "dd if=/dev/zero of=out/full bs=4k 2>/dev/null || true");
+    let out = run.attacker.path("out");
+    let is_there = run.is_in("out");
+    nix::mount::umount(&out).unwrap();
+    assert!(!is_there, "there is no room for it");
+    run.assert_rescued();
+}
+
+#[test]
+fn a_link_in_place_of_a_report_is_replaced_and_not_followed() {
+    let victim = Victim::new();
+    let attacker = Attacker::new();
+    let profile = crate::support::profiles::base().to_string();
+    std::fs::write(attacker.path("p.json"), profile).unwrap();
+    let run = strait()
+        .args(["verify", "p.json", "--user", &attacker.uid().to_string()])
+        .args(["--format", "json", "-o", "report.json"])
+        .args(["--", "/bin/sh", "-ec", "ln -s \"$VICTIM/shadow\" report.json"])
+        .env("VICTIM", victim.path())
+        .in_dir(attacker.folder());
+    with_sudo(run, &attacker).run();
+    victim.assert_untouched();
+    let report = attacker.path("report.json").symlink_metadata().unwrap();
+    assert!(report.is_file());
+    assert_eq!(report.uid(), attacker.uid());
+}
+
+#[test]
+fn a_link_in_place_of_the_folder_of_recordings_is_not_followed() {
+    let victim = Victim::new();
+    let attacker = Attacker::new();
+    attacker.make_folder("out");
+    let bundle = Bundle::new(Runtime::Runc, Way::ALL[0], None, &["/bin/busybox", "echo"]);
+    let run = strait().args(["record", "--containers", "-o", "out", "--"]).args(UNTIL_TOLD);
+    let mut recorder = with_sudo(run, &attacker).in_dir(attacker.folder()).spawn();
+    assert_eq!(recorder.line(), "recording");
+    assert!(bundle.run().status.success());
+    let script = format!("mv out old; ln -s {} out", victim.path().display());
+    assert!(attacker.shell(&script).status().unwrap().success());
+    recorder.close();
+    let (status, stderr) = recorder.end_within(PATIENCE);
+    victim.assert_untouched();
+    let name = format!("{}.recording.json", bundle.id());
+    let in_place = attacker.path("old").join(name).is_file();
+    assert!(in_place || status == 1, "exit {status}\n{stderr}");
+}
+
 /// Where recordings are saved, nobody has put anything before.
 #[test]
 fn what_lies_ready_in_the_temporary_folder_is_not_written_to() {
@@ -291,11 +347,8 @@ fn links_where_recordings_of_containers_will_be_are_replaced_and_not_followed() 
     let out = attacker.make_folder("out");
     let bundle = Bundle::new(Runtime::Runc, Way::ALL[0], None, &["/bin/busybox", "echo"]);
     let name = format!("{}.recording.json", bundle.id());
-    let mut run = strait().args(["record", "--containers", "-o", "out", "--"]).args(UNTIL_TOLD);
-    for (variable, value) in attacker.sudo() {
-        run = run.env(variable, value);
-    }
-    let mut recorder = run.in_dir(attacker.folder()).spawn();
+    let run = strait().args(["record", "--containers", "-o", "out", "--"]).args(UNTIL_TOLD);
+    let mut recorder = with_sudo(run, &attacker).in_dir(attacker.folder()).spawn();
     assert_eq!(recorder.line(), "recording");
     assert!(bundle.run().status.success());
     let script = format!("ln -s {}/shadow out/{name}", victim.path().display());
@@ -307,10 +360,6 @@ fn links_where_recordings_of_containers_will_be_are_replaced_and_not_followed() 
     let written = out.join(name).symlink_metadata().unwrap();
     assert!(written.is_file());
     assert_eq!(written.uid(), attacker.uid());
-}
-
-fn with_sudo(strait: Strait, attacker: &Attacker) -> Strait {
-    attacker.sudo().into_iter().fold(strait, |run, (name, value)| run.env(name, value))
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use super::{PATIENCE, each};
+use super::{PATIENCE, each, with_sudo};
 use crate::support::attacker::Attacker;
 use crate::support::calls::{read_complete_recording, read_recording};
 use crate::support::run::{STRAIT, Strait};
@@ -171,15 +171,12 @@ fn neither_the_command_nor_another_user_may_signal_the_recorder() {
     let script = "echo $PPID $$; me=$$; for pid in $PPID $(cat /proc/$PPID/task/*/children); do \
                   test $pid = $me || ! kill -TERM $pid 2>/dev/null || echo signalled $pid; done; \
                   echo tried; read line";
-    let mut run = strait()
+    let run = strait()
         .args(["record", "-o"])
         .arg(user.path("r.json"))
         .args(["--user", &user.uid().to_string(), "--", "/bin/sh", "-c", script])
         .in_dir(dir.path());
-    for (name, value) in user.sudo() {
-        run = run.env(name, value);
-    }
-    let mut recorder = run.spawn();
+    let mut recorder = with_sudo(run, &user).spawn();
     let pids = recorder.line();
     let (pid, command) = pids.split_once(' ').unwrap();
     assert_eq!(recorder.line(), "tried");

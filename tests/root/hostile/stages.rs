@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::with_sudo;
 use crate::support::attacker::Attacker;
 use crate::support::{scratch, strait};
 
@@ -58,15 +59,12 @@ fn stages(words: &[&str], attacker: &Attacker) -> BTreeMap<String, Stage> {
     attacker.own(dir.path());
     let profile = dir.path().join("p.json");
     std::fs::write(&profile, crate::support::profiles::base().to_string()).unwrap();
-    let mut run = strait()
+    let run = strait()
         .arg("-v")
         .args(words.iter().copied())
         .args(["--", "/bin/echo", "hello"])
         .in_dir(dir.path());
-    for (name, value) in attacker.sudo() {
-        run = run.env(name, value);
-    }
-    let outcome = run.run();
+    let outcome = with_sudo(run, attacker).run();
     let lines = outcome.stderr.lines().filter(|line| line.starts_with("strait: debug: stage "));
     let stages: BTreeMap<_, _> = lines
         .map(|line| parse(line).unwrap_or_else(|| panic!("a line is not understood: {line}")))

@@ -4,15 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{PATIENCE, Recorder, UNTIL_TOLD, each};
+use super::{PATIENCE, Recorder, UNTIL_TOLD, each, with_sudo};
 use crate::support::attacker::{Attacker, CALL, IMAGE, Lineage, NAME, forged_calls, recordings};
 use crate::support::profiles::base;
-use crate::support::run::Strait;
 use crate::support::{scratch, strait};
-
-fn with_sudo(strait: Strait, attacker: &Attacker) -> Strait {
-    attacker.sudo().into_iter().fold(strait, |run, (name, value)| run.env(name, value))
-}
 
 /// The only recording of a forged container.
 fn of_forged(folder: &Path, count: u32) -> (String, Value) {
@@ -41,7 +36,7 @@ fn assert_unconfirmed(name: &str, recording: &Value) {
 fn of_the_user_who_called_sudo_it_is_recorded_under_another_name() {
     each((1031..).zip(Lineage::ALL), |(count, lineage)| {
         let attacker = Attacker::new();
-        let recorder = Recorder::start(with_sudo(strait(), &attacker));
+        let recorder = Recorder::start_by(&attacker);
         let _forged = attacker.forge(lineage, "web", count);
         let (folder, _) = recorder.finish();
         let (name, recording) = of_forged(folder.path(), count);
@@ -72,7 +67,7 @@ fn of_the_user_who_runs_the_command_it_is_recorded_under_another_name() {
 #[test]
 fn of_another_user_it_is_not_recorded_even_then() {
     let (attacker, user) = (Attacker::new(), Attacker::new());
-    let recorder = Recorder::start(with_sudo(strait(), &user));
+    let recorder = Recorder::start_by(&user);
     let _forged = attacker.forge(Lineage::Runc, "web", 1051);
     let (folder, stderr) = recorder.finish();
     let all = recordings(folder.path());
@@ -83,7 +78,7 @@ fn of_another_user_it_is_not_recorded_even_then() {
 /// A folder with the recording of a command, and one of a container that nothing confirms.
 fn with_both() -> (tempfile::TempDir, PathBuf) {
     let attacker = Attacker::new();
-    let recorder = Recorder::start(with_sudo(strait(), &attacker));
+    let recorder = Recorder::start_by(&attacker);
     let _forged = attacker.forge(Lineage::Conmon, "web", 1061);
     let (folder, _) = recorder.finish();
     let (name, _) = of_forged(folder.path(), 1061);

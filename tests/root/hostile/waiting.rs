@@ -250,3 +250,42 @@ fn a_signal_ends_the_recorder_whatever_is_in_place_of_a_file() {
         assert_recorded(recorder.folder.path(), &bundle, &stderr);
     });
 }
+
+/// A user's own engine is asked when that user calls sudo. This one takes each question, and answers none.
+#[test]
+fn a_signal_ends_the_recorder_when_an_engine_does_not_answer() {
+    each([Signal::SIGTERM, Signal::SIGINT], |signal| {
+        let attacker = Attacker::new();
+        let home = PathBuf::from("/run/user").join(attacker.uid().to_string());
+        fs::create_dir_all(home.join("podman")).unwrap();
+        let _home = Removed(home.clone());
+        let sockets = [home.join("docker.sock"), home.join("podman/podman.sock")];
+        let _listening = sockets.map(|socket| {
+            let listener = UnixListener::bind(&socket).unwrap();
+            attacker.own(&socket);
+            listener
+        });
+        // Only ids such as engines give are asked for.
+        let id = format!("{:064x}", attacker.uid());
+        let bundle = Bundle::new(Runtime::Runc, Way::ALL[0], None, &["/bin/busybox", "echo"]);
+        let mut recorder = Recorder::start_by(&attacker);
+        let mut run = Runtime::Runc.command();
+        let output = run.args(["run", "--bundle"]).arg(bundle.path()).arg(&id).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        recorder.spawned.signal(signal);
+        let (status, stderr) = recorder.spawned.end_within(AT_ONCE);
+        assert_eq!(status, 128 + signal as i32, "{stderr}");
+        let all = recordings(recorder.folder.path());
+        let is_it = |one: &&(String, serde_json::Value)| one.1["target"]["container"]["id"] == *id;
+        assert_eq!(all.iter().filter(is_it).count(), 1, "{stderr}");
+    });
+}
+
+/// A folder that goes with the value.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
