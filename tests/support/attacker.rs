@@ -1,4 +1,4 @@
-//! A user of the machine without any privilege, and what such a user can make: see `forge.c`.
+//! A user of the machine without any privilege, and what this user can make: see `forge.c`.
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
@@ -180,16 +180,6 @@ impl Attacker {
         )
     }
 
-    /// The variables with which `forge` makes such a container, for others to run it.
-    pub fn variables(&self, lineage: Lineage, count: u32) -> Vec<(&'static str, String)> {
-        vec![
-            ("FORGE", "container".to_owned()),
-            ("FORGE_NAMES", lineage.names().to_owned()),
-            ("FORGE_CALL", libc::SYS_lookup_dcookie.to_string()),
-            ("FORGE_COUNT", count.to_string()),
-        ]
-    }
-
     /// The command line of the process that says that it makes the container, or watches over it.
     pub fn line(&self, lineage: Lineage, id: &str) -> Vec<String> {
         let bundle = self.bundle(id);
@@ -214,7 +204,7 @@ impl Attacker {
         line.split(' ').map(str::to_owned).collect()
     }
 
-    /// A bundle, in a storage such as podman's, which say that the container has [`NAME`] and [`IMAGE`].
+    /// A bundle in a storage like podman's; both say that the container has [`NAME`] and [`IMAGE`].
     fn bundle(&self, id: &str) -> PathBuf {
         let bundle = self.make_folder(&format!("storage/overlay-containers/{id}/userdata"));
         let config = json!({

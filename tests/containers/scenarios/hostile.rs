@@ -55,7 +55,7 @@ pub fn is_not_taken_for(engine: &Engine) {
     assert_eq!(named.count(), 1);
 }
 
-/// A process that nobody has made the container of, and that was there before it.
+/// A process that has not made the container, and that was there before it.
 pub fn monitor_is_not_asked(engine: &Engine) {
     let attacker = Attacker::new();
     let name = format!("{}-watched", engine.name());

@@ -3,6 +3,7 @@
 
 mod forgery;
 mod outputs;
+mod owners;
 mod process;
 mod signals;
 mod stages;

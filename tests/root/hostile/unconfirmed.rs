@@ -1,4 +1,5 @@
-//! What a user whom the run is about makes look like a container is recorded, and not taken for one.
+//! A process that looks like a container, of the user that the run is about, is recorded and not taken for a
+//! container.
 
 use std::path::{Path, PathBuf};
 

@@ -198,7 +198,7 @@ fn the_state_of_a_users_own_runtime_is_not_waited_for() {
     });
 }
 
-/// Looks like a monitor to whoever reads it.
+/// Processes with the command line of a monitor, of all kinds.
 fn look_alikes(attacker: &Attacker, id: &str) -> Vec<Spawned> {
     // Each argument may have 128 KiB, and all of them together a quarter of the stack: 2 MiB.
     let long = "x".repeat(128 * 1024 - 1);
@@ -265,7 +265,7 @@ fn a_signal_ends_the_recorder_when_an_engine_does_not_answer() {
             attacker.own(&socket);
             listener
         });
-        // Only ids such as engines give are asked for.
+        // Engines are only asked for ids of the kind that they give.
         let id = format!("{:064x}", attacker.uid());
         let bundle = Bundle::new(Runtime::Runc, Way::ALL[0], None, &["/bin/busybox", "echo"]);
         let mut recorder = Recorder::start_by(&attacker);
