@@ -88,7 +88,8 @@ impl Spawned {
     }
 
     /// Waits for its end, with its standard input as it is, and returns its exit status (128+N for a
-    /// signal) and standard error; fails the test if it takes longer than this.
+    /// signal) and standard error; fails the test if it takes longer than this. What it has started and left
+    /// behind sees its standard input end then.
     pub fn end_within(&mut self, limit: Duration) -> (i32, String) {
         let started = Instant::now();
         let status = loop {
@@ -102,6 +103,8 @@ impl Spawned {
             }
             std::thread::sleep(Duration::from_millis(2));
         };
+        // Or else what still reads it would keep standard error open.
+        self.close();
         (status, self.stderr())
     }
 
