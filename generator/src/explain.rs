@@ -1,18 +1,16 @@
 //! Why a call is allowed or refused, and who made it. Pure: texts for people.
 
-use std::fmt::{self, Write};
-
 use crate::abi::Abi;
 use crate::decode::{self, Pattern};
 use crate::diff::{Risk, called, describe_arguments, let_through, past, risk_of};
 use crate::evidence::{Evidence, Seen};
-use crate::foreign::one_line;
 use crate::policy::argument::ArgumentRule;
 use crate::policy::decide::Meaning;
 use crate::policy::decide::space::Set;
 use crate::policy::{Action, Args, Clause, NoPolicy, Predicate, width};
 use crate::profile::Profile;
 use crate::recording::Recording;
+use crate::untrusted::Text;
 
 /// A call as it was asked about: its name alone, or with arguments.
 fn shown(pattern: &Pattern) -> String {
@@ -44,7 +42,7 @@ pub fn profile(
     native: Abi,
     pattern: &Pattern,
     evidence: Option<&Evidence>,
-) -> Result<String, NoPolicy> {
+) -> Result<Text, NoPolicy> {
     let policy = profile.policy(native)?;
     let meaning = Meaning::from(&policy);
     let (abi, number) = (pattern.abi, pattern.number);
@@ -55,30 +53,29 @@ pub fn profile(
         .map(|(action, set)| (*action, set.and(&asked)))
         .filter(|(_, set)| !set.is_empty())
         .collect();
-    let mut text = String::new();
-    // Writing into a string does not fail.
-    let _ = answer(&mut text, profile, pattern, &answers);
+    let mut text = Text::new();
+    answer(&mut text, profile, pattern, &answers);
     let allowed = let_through(&parts);
     let partly = parts.len() > 1 && answers.len() == 1;
     if partly && !allowed.is_empty() {
         let words = describe_arguments(&allowed, abi, number);
-        let _ = writeln!(text, "  of all its calls these are allowed: {words}");
+        text.line(format_args!("  of all its calls these are allowed: {words}"));
     }
-    let _ = risk(&mut text, risk_of(abi, number, &asked));
+    risk(&mut text, risk_of(abi, number, &asked));
     if let Some(evidence) = evidence {
         let made = evidence.seen(abi, number);
-        let _ = match made.and_then(|made| made.only(|args| is_asked(pattern, args))) {
+        match made.and_then(|made| made.only(|args| is_asked(pattern, args))) {
             Some(of_asked) => {
-                let _ = seen(&mut text, &of_asked, Some(evidence));
+                seen(&mut text, &of_asked, Some(evidence));
                 match of_asked.values.is_empty() && pattern.args != [None; 6] {
-                    true => writeln!(text, "    with which arguments is not in the evidence"),
-                    false => Ok(()),
+                    true => text.line("    with which arguments is not in the evidence"),
+                    false => {}
                 }
             }
             None if made.is_some() => {
-                writeln!(text, "  never made with these arguments while recording")
+                text.line("  never made with these arguments while recording");
             }
-            None => writeln!(text, "  made by nobody while recording{}", why_then(&answers)),
+            None => text.line(format_args!("  not seen in the recording{}", why_then(&answers))),
         };
     }
     Ok(text)
@@ -104,24 +101,18 @@ fn why_then(answers: &[(Action, Set)]) -> &'static str {
     }
 }
 
-fn answer(
-    text: &mut String,
-    profile: &Profile,
-    pattern: &Pattern,
-    answers: &[(Action, Set)],
-) -> fmt::Result {
+fn answer(text: &mut Text, profile: &Profile, pattern: &Pattern, answers: &[(Action, Set)]) {
     let (abi, call) = (pattern.abi, shown(pattern));
     if let [(action, set)] = answers {
-        writeln!(text, "{call} on {abi}: {}", past(*action))?;
-        return writeln!(text, "  {}", decided_by(profile, pattern, *action, set));
+        text.line(format_args!("{call} on {abi}: {}", past(*action)));
+        return text.line(format_args!("  {}", decided_by(profile, pattern, *action, set)));
     }
-    writeln!(text, "{call} on {abi}: that depends on its arguments")?;
+    text.line(format_args!("{call} on {abi}: that depends on its arguments"));
     for (action, set) in answers {
         let words = describe_arguments(set, abi, pattern.number);
-        writeln!(text, "  {words}: {}", past(*action))?;
-        writeln!(text, "    {}", decided_by(profile, pattern, *action, set))?;
+        text.line(format_args!("  {words}: {}", past(*action)));
+        text.line(format_args!("    {}", decided_by(profile, pattern, *action, set)));
     }
-    Ok(())
 }
 
 /// The entries that give this answer, as a path into the file.
@@ -153,48 +144,40 @@ fn decided_by(profile: &Profile, pattern: &Pattern, action: Action, set: &Set) -
     }
 }
 
-fn risk(text: &mut String, risk: Risk) -> fmt::Result {
+fn risk(text: &mut Text, risk: Risk) {
     let Risk { class, level, reason, source } = risk;
     let source = if source.is_empty() { String::new() } else { format!(" ({source})") };
-    writeln!(text, "  risk: {}, {class}: {reason}{source}", level.name())
+    text.line(format_args!("  risk: {}, {class}: {reason}{source}", level.name()));
 }
 
-fn seen(text: &mut String, seen: &Seen, evidence: Option<&Evidence>) -> fmt::Result {
-    writeln!(
-        text,
+fn seen(text: &mut Text, seen: &Seen, evidence: Option<&Evidence>) {
+    text.line(format_args!(
         "  made {}, first {:.3} s after the recording began",
         times(seen.count),
         seen.first_seen.as_secs_f64()
-    )?;
+    ));
     let mut programs: Vec<_> = seen.programs.iter().collect();
     programs.sort_by_key(|(path, count)| (std::cmp::Reverse(**count), (*path).clone()));
     for (path, count) in programs {
-        writeln!(text, "    by {}, {}", one_line(path), times(*count))?;
+        text.line(format_args!("    by {path}, {}", times(*count)));
     }
     let phases = seen.phases.iter().map(|(phase, count)| format!("{}: {count}", phase.name()));
     let phases: Vec<_> = phases.collect();
     if !phases.is_empty() {
-        writeln!(text, "    by phase: {}", phases.join(", "))?;
+        text.line(format_args!("    by phase: {}", phases.join(", ")));
     }
     if let Some(first) = &seen.first {
         let of = evidence.and_then(|evidence| evidence.recording(&first.recording));
-        let of = of.map(|source| {
-            format!(" (recording of {}, {})", one_line(&source.name), source.started)
-        });
-        writeln!(
-            text,
-            "    first in sample {}{}",
-            one_line(&first.sample),
-            of.unwrap_or_default()
-        )?;
-        let names = seen.samples.iter().map(|name| one_line(name)).collect::<Vec<_>>().join(", ");
+        let of = of.map(|source| format!(" (recording of {}, {})", source.name, source.started));
+        let of = of.unwrap_or_default();
+        text.line(format_args!("    first in sample {}{of}", first.sample));
+        let names = seen.samples.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         let more = match seen.more_samples {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        writeln!(text, "    in samples {names}{more}")?;
+        text.line(format_args!("    in samples {names}{more}"));
     }
-    Ok(())
 }
 
 fn times(count: u64) -> String {
@@ -202,15 +185,15 @@ fn times(count: u64) -> String {
 }
 
 /// The values of arguments that were seen, of those that are asked about.
-fn arguments(text: &mut String, recording: &Recording, pattern: &Pattern) -> fmt::Result {
+fn arguments(text: &mut Text, recording: &Recording, pattern: &Pattern) {
     const LISTED: usize = 20;
     let Pattern { abi, number, .. } = *pattern;
     let call = recording.calls.get(&abi).and_then(|calls| calls.get(&number));
     let rule = abi.syscall_name(number).and_then(ArgumentRule::of);
     let (Some(rule), Some(kept)) = (rule, call.and_then(|call| call.arguments.as_ref())) else {
         return match pattern.args.iter().any(Option::is_some) {
-            true => writeln!(text, "  with which arguments is not in this recording"),
-            false => Ok(()),
+            true => text.line("  with which arguments is not in this recording"),
+            false => {}
         };
     };
     let asked = |values: &[u64]| {
@@ -222,42 +205,44 @@ fn arguments(text: &mut String, recording: &Recording, pattern: &Pattern) -> fmt
     let mut values: Vec<_> = kept.values.iter().filter(|(values, _)| asked(values)).collect();
     values.sort_by_key(|(values, used)| (std::cmp::Reverse(used.count), *values));
     if values.is_empty() && kept.overflow == 0 {
-        writeln!(text, "  but never with these arguments")?;
+        text.line("  but never with these arguments");
     }
     for (values, used) in values.iter().take(LISTED) {
-        let programs: Vec<_> = used.programs.keys().map(|path| one_line(path)).collect();
+        let programs: Vec<_> = used.programs.keys().map(String::as_str).collect();
         let example = decode::call(abi, number, &rule.example(values));
-        writeln!(text, "    as {example}, {}, by {}", times(used.count), programs.join(", "))?;
+        text.line(format_args!(
+            "    as {example}, {}, by {}",
+            times(used.count),
+            programs.join(", ")
+        ));
     }
     if values.len() > LISTED {
-        writeln!(text, "    and in {} other ways", values.len() - LISTED)?;
+        text.line(format_args!("    and in {} other ways", values.len() - LISTED));
     }
     if kept.overflow > 0 {
         let times = times(kept.overflow);
-        writeln!(text, "    and {times} with arguments for which there was no room")?;
+        text.line(format_args!("    and {times} with arguments for which there was no room"));
     }
-    Ok(())
 }
 
 /// What a recording says about a call.
-pub fn recording(recording: &Recording, pattern: &Pattern) -> String {
+pub fn recording(recording: &Recording, pattern: &Pattern) -> Text {
     let (abi, number) = (pattern.abi, pattern.number);
     let evidence = Evidence::of(recording);
     let name = shown(&Pattern { args: [None; 6], ..*pattern });
-    let mut text = String::new();
-    // Writing into a string does not fail.
-    let _ = match evidence.seen(abi, number) {
-        None => writeln!(text, "{name} on {abi}: never called"),
+    let mut text = Text::new();
+    match evidence.seen(abi, number) {
+        None => text.line(format_args!("{name} on {abi}: never called")),
         Some(made) => {
-            let _ = writeln!(text, "{name} on {abi}: called");
-            let _ = seen(&mut text, made, Some(&evidence));
+            text.line(format_args!("{name} on {abi}: called"));
+            seen(&mut text, made, Some(&evidence));
             if let Some(last) = recording
                 .samples_in_order()
                 .into_iter()
                 .rev()
                 .find(|sample| sample.has(abi, number))
             {
-                let _ = writeln!(text, "    last in sample {}", one_line(&last.name));
+                text.line(format_args!("    last in sample {}", last.name));
             }
             arguments(&mut text, recording, pattern)
         }
@@ -272,14 +257,13 @@ pub fn recording(recording: &Recording, pattern: &Pattern) -> String {
                 known.map_or_else(|| errno.to_string(), |errno| errno.to_string())
             },
         );
-        let _ = writeln!(
-            text,
+        text.line(format_args!(
             "  refused {} with {how} by the filter that was active while recording",
             times(*count)
-        );
+        ));
     }
     let called = Meaning::from(&called(recording));
-    let _ = risk(&mut text, risk_as_called(&called, abi, number, asked(pattern)));
+    risk(&mut text, risk_as_called(&called, abi, number, asked(pattern)));
     text
 }
 

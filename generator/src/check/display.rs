@@ -8,18 +8,21 @@ use crate::abi::Abi;
 use crate::decode;
 use crate::policy::Capability;
 use crate::policy::decide::ChangeKind;
+use crate::untrusted::Text;
 
 /// Most calls that a line names.
 const MOST_NAMES: usize = 12;
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Report {
+    /// The report as people read it.
+    pub fn text(&self) -> Text {
+        let mut text = Text::new();
         if let Some(within) = &self.within {
-            self.verdict(f, within)?;
+            self.verdict(&mut text, within);
         }
-        writeln!(f, "  ABIs          {}", counts(&self.allowed))?;
+        text.line(format_args!("  ABIs          {}", counts(&self.allowed)));
         if let Some(within) = &self.within {
-            writeln!(f, "  baseline      {}", counts(&within.allowed))?;
+            text.line(format_args!("  baseline      {}", counts(&within.allowed)));
         }
         let unlisted: Vec<&str> = Abi::ALL
             .into_iter()
@@ -27,17 +30,20 @@ impl fmt::Display for Report {
             .map(Abi::name)
             .collect();
         if !unlisted.is_empty() {
-            writeln!(f, "  not listed    {}: every call is killed", unlisted.join(", "))?;
+            text.line(format_args!(
+                "  not listed    {}: every call is killed",
+                unlisted.join(", ")
+            ));
         }
-        writeln!(f, "  capabilities  {}", self.capabilities())?;
+        text.line(format_args!("  capabilities  {}", self.capabilities()));
         match self.assumed.kernel {
-            Some((major, minor)) => writeln!(f, "  kernel        {major}.{minor}")?,
-            None => writeln!(f, "  kernel        any that is new enough for all rules")?,
+            Some((major, minor)) => text.line(format_args!("  kernel        {major}.{minor}")),
+            None => text.line("  kernel        any that is new enough for all rules"),
         }
         for coverage in &self.covers {
-            write!(f, "{coverage}")?;
+            coverage.describe(&mut text);
         }
-        Ok(())
+        text
     }
 }
 
@@ -66,13 +72,17 @@ fn escapes(within: &Within) -> Vec<(String, Vec<Abi>)> {
 }
 
 impl Report {
-    fn verdict(&self, f: &mut fmt::Formatter<'_>, within: &Within) -> fmt::Result {
+    fn verdict(&self, text: &mut Text, within: &Within) {
         let Within { baseline, comparison, .. } = within;
         let profile = &self.profile;
         if comparison.is_equal() {
-            writeln!(f, "{profile} does the same as {baseline} with every call and all arguments")?;
+            text.line(format_args!(
+                "{profile} does the same as {baseline} with every call and all arguments"
+            ));
         } else if comparison.is_within() {
-            writeln!(f, "{profile} is within {baseline}: proved for every call and all arguments")?;
+            text.line(format_args!(
+                "{profile} is within {baseline}: proved for every call and all arguments"
+            ));
             let listed = |abi| self.allowed.iter().any(|count| count.abi == abi);
             let kinds = |kind| {
                 let changes = comparison.changes().filter(|change| listed(change.abi));
@@ -80,14 +90,16 @@ impl Report {
             };
             let (narrower, refused) =
                 (kinds(ChangeKind::Widened).count(), kinds(ChangeKind::Refusal).count());
-            writeln!(f, "  narrower for  {narrower} calls; {refused} more get another answer")?;
+            text.line(format_args!(
+                "  narrower for  {narrower} calls; {refused} more get another answer"
+            ));
         } else {
             let lines = escapes(within);
             let (calls, ways) = (lines.len(), within.escapes().count());
             let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
             let over = if ways > lines.len() { " over several ABIs" } else { "" };
-            writeln!(f, "{profile} is wider than {baseline}: {calls}{over}")?;
-            for (text, abis) in lines {
+            text.line(format_args!("{profile} is wider than {baseline}: {calls}{over}"));
+            for (call, abis) in lines {
                 let abis = if abis == [Abi::NATIVE] {
                     String::new()
                 } else {
@@ -96,10 +108,9 @@ impl Report {
                         abis.iter().map(|abi| abi.name()).collect::<Vec<_>>().join(", ")
                     )
                 };
-                writeln!(f, "  wider         {text}{abis}")?;
+                text.line(format_args!("  wider         {call}{abis}"));
             }
         }
-        Ok(())
     }
 
     fn capabilities(&self) -> String {
@@ -134,29 +145,29 @@ impl fmt::Display for Missing {
     }
 }
 
-impl fmt::Display for Coverage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Coverage {
+    fn describe(&self, text: &mut Text) {
         let Self { recording, calls, missing, fallbacks, uncertain, is_complete } = self;
         let refused: BTreeSet<_> = missing.iter().map(|one| (one.abi, one.number)).collect();
         match (refused.len(), uncertain.len()) {
-            (0, 0) => writeln!(f, "covers {recording}: all {calls} recorded calls")?,
-            (0, some) => writeln!(
-                f,
+            (0, 0) => text.line(format_args!("covers {recording}: all {calls} recorded calls")),
+            (0, some) => text.line(format_args!(
                 "covers {recording}: all {calls} recorded calls, {some} of them not for certain"
-            )?,
+            )),
             (count, _) => {
-                writeln!(f, "does not cover {recording}: {count} of {calls} recorded calls")?;
+                text.line(format_args!(
+                    "does not cover {recording}: {count} of {calls} recorded calls"
+                ));
             }
         }
         for missing in missing {
-            writeln!(f, "  refused       {missing}")?;
+            text.line(format_args!("  refused       {missing}"));
         }
         for fallback in fallbacks {
-            writeln!(
-                f,
+            text.line(format_args!(
                 "  fallback      {fallback}; {} is allowed",
                 fallback.falls_back_to.join(", ")
-            )?;
+            ));
         }
         if !uncertain.is_empty() {
             let names: Vec<String> = uncertain
@@ -168,15 +179,12 @@ impl fmt::Display for Coverage {
                 .collect();
             let more = uncertain.len() - names.len();
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            writeln!(
-                f,
-                "  not certain   {}{more}: allowed for some arguments, and not all of their bits were recorded",
+            text.line(format_args!("  not certain   {}{more}: allowed for some arguments, and not all of their bits were recorded",
                 names.join(", ")
-            )?;
+            ));
         }
         if !is_complete {
-            writeln!(f, "  incomplete    the recording lacks calls that were made")?;
+            text.line("  incomplete    the recording lacks calls that were made");
         }
-        Ok(())
     }
 }

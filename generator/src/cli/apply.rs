@@ -13,7 +13,7 @@ use super::profiles::{ProfileFile, is_profile};
 use crate::manifest::Manifest;
 use crate::manifest::apply::{Applied, Level, Options, apply};
 use crate::manifest::assign::{Candidate, Mapping, Profiles, Used};
-use crate::manifest::audit::{Audit, Shown};
+use crate::manifest::audit::Audit;
 use crate::output::Output;
 use crate::profile;
 
@@ -317,7 +317,7 @@ fn tell(profiles: &Profiles, applied: &[Applied], audits: &[Audit], edits: &[Edi
         ui.warn(format_args!("{pod} runs on Windows and must not have a profile: left alone"));
     }
     for audit in audits {
-        ui.show(Shown { audit, brief: true });
+        ui.show(&audit.text(true));
     }
     if edits.is_empty() {
         ui.say("nothing to change");

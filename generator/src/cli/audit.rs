@@ -9,8 +9,8 @@ use clap::Args;
 use super::Ui;
 use super::exit::{self, Failure, Outcome};
 use super::manifests::{self, Edit, Source};
-use crate::foreign::one_line;
-use crate::manifest::audit::{Audit, Level, Shown, json, sarif};
+use super::ui::Report;
+use crate::manifest::audit::{Audit, Level, json, sarif};
 use crate::manifest::{Manifest, fix};
 use crate::output::Output;
 
@@ -103,14 +103,12 @@ pub fn main(args: &AuditArgs, ui: &Ui) -> Outcome {
         }
     }
     manifests::write_in_place(&edits, ui)?;
-    let text = match args.format {
-        Format::Text => {
-            audits.iter().map(|audit| Shown { audit, brief: false }.to_string()).collect()
-        }
-        Format::Json => json::print(&audits)?,
-        Format::Sarif => sarif::print(&audits)?,
+    let report = match args.format {
+        Format::Text => Report::Text(audits.iter().map(|audit| audit.text(false)).collect()),
+        Format::Json => Report::Data(json::print(&audits)?),
+        Format::Sarif => Report::Data(sarif::print(&audits)?),
     };
-    output.write(text.as_bytes())?;
+    report.write(&output)?;
     if audits.is_empty() {
         ui.warn("there is no pod in these manifests");
     }
@@ -127,6 +125,6 @@ fn judge(required: Option<Required>, audits: &[Audit], ui: &Ui) -> ExitCode {
     if below.is_empty() {
         return ExitCode::SUCCESS;
     }
-    ui.warn(format_args!("below {required}: {}", one_line(&below.join(", "))));
+    ui.warn(format_args!("below {required}: {}", below.join(", ")));
     ExitCode::from(exit::WIDER)
 }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
-use super::{Ui, capabilities, read_text, record, shown};
+use super::{Ui, capabilities, read_text, record, shown, ui};
 use crate::abi::Abi;
 use crate::check::{self, Assumed, Report, json};
 use crate::inspect::file;
@@ -121,11 +121,11 @@ pub fn main(args: &CheckArgs, ui: &Ui) -> Outcome {
         within,
         covers,
     };
-    let text = match args.format {
-        Format::Text => report.to_string(),
-        Format::Json => json::print(&report)?,
+    let printed = match args.format {
+        Format::Text => ui::Report::Text(report.text()),
+        Format::Json => ui::Report::Data(json::print(&report)?),
     };
-    output.write(text.as_bytes())?;
+    printed.write(&output)?;
     Ok(ExitCode::from(match () {
         () if !report.is_within() => exit::WIDER,
         () if !report.is_clean() => exit::REFUSED,
@@ -249,7 +249,7 @@ fn judge(profile: &Profile, name: &str, ui: &Ui) -> anyhow::Result<()> {
     for warning in &warnings {
         ui.warn(format_args!("{name}: {warning}"));
     }
-    if errors.is_empty() { Ok(()) } else { Err(anyhow!("{}", Findings(errors))) }
+    if errors.is_empty() { Ok(()) } else { Err(anyhow::Error::new(Findings(errors))) }
 }
 
 /// The machine that a profile is for: this one, unless it lists only others.

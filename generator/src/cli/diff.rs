@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
 use super::input::{self, Input};
+use super::ui::Report;
 use super::{Ui, read_text, shown};
 use crate::abi::Abi;
 use crate::diff::{Diff, Exceptions, FailOn, Side, diff, json, markdown, native, sarif};
@@ -120,17 +121,12 @@ pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
     warn(&compared, ui);
     let fail_on = FailOn::from(args.fail_on);
     let report = match args.format {
-        Format::Text => compared.to_string(),
-        Format::Markdown => markdown::print(&compared, fail_on),
-        Format::Json => json::print(&compared, fail_on)?,
-        Format::Sarif => sarif::print(&compared, &text)?,
+        Format::Text => Report::Text(compared.text()),
+        Format::Markdown => Report::Data(markdown::print(&compared, fail_on).to_string()),
+        Format::Json => Report::Data(json::print(&compared, fail_on)?),
+        Format::Sarif => Report::Data(sarif::print(&compared, &text)?),
     };
-    let report = match (args.format, &output) {
-        (Format::Text, Output::Stdout) => super::ui::for_stdout(&report),
-        (Format::Text, Output::File(_)) => anstream::adapter::strip_str(&report).to_string(),
-        _ => report,
-    };
-    output.write(report.as_bytes())?;
+    report.write(&output)?;
     Ok(ExitCode::from(if compared.fails(fail_on) { exit::WIDER } else { exit::DONE }))
 }
 

@@ -8,11 +8,13 @@ use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
 use super::input::{self, Input};
+use super::ui::Report;
 use super::{Ui, shown};
 use crate::abi::Abi;
 use crate::decode::{self, Pattern};
 use crate::diff::native;
 use crate::output::Output;
+use crate::untrusted::Text;
 use crate::{explain, recording};
 
 /// Say why a call is allowed or refused, and who makes it
@@ -52,7 +54,7 @@ fn abi(text: &str) -> Result<Abi, String> {
 /// Runs `strait explain`.
 pub fn main(args: &ExplainArgs, ui: &Ui) -> Outcome {
     let (input, _) = input::read(&args.file, ui)?;
-    let mut texts = Vec::new();
+    let mut all = Text::new();
     match &input {
         Input::Recording(recording) => {
             let abis: Vec<Abi> = recording.calls.keys().copied().collect();
@@ -60,7 +62,7 @@ pub fn main(args: &ExplainArgs, ui: &Ui) -> Outcome {
                 ui.warn(format_args!("{} is incomplete", shown(&args.file)));
             }
             for pattern in patterns(args, &abis)? {
-                texts.push(explain::recording(recording, &pattern));
+                add(&mut all, &explain::recording(recording, &pattern));
             }
         }
         Input::Profile(profile) => {
@@ -69,12 +71,20 @@ pub fn main(args: &ExplainArgs, ui: &Ui) -> Outcome {
             for pattern in patterns(args, &profile.abis(native))? {
                 let text = explain::profile(profile, native, &pattern, evidence.as_ref())
                     .with_context(|| format!("cannot use {}", shown(&args.file)))?;
-                texts.push(text);
+                add(&mut all, &text);
             }
         }
     }
-    Output::Stdout.write(texts.join("\n").as_bytes())?;
+    Report::Text(all).write(&Output::Stdout)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Puts an empty line between two answers.
+fn add(all: &mut Text, answer: &Text) {
+    if !all.is_empty() {
+        all.blank();
+    }
+    all.append(answer);
 }
 
 /// Each call for each ABI that has it.

@@ -154,7 +154,7 @@ pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
     let errors: Vec<_> =
         lint(&profile).into_iter().filter(|found| found.severity == Severity::Error).collect();
     if !errors.is_empty() {
-        return Err(anyhow!("{}", Findings(errors)).context(cannot_use()).into());
+        return Err(anyhow::Error::new(Findings(errors)).context(cannot_use()).into());
     }
     let exported = export(&profile, home, &options).map_err(|error| {
         let usage = matches!(error, ExportError::Missing { .. });

@@ -243,7 +243,7 @@ pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
         generate(&recordings, &options).map_err(|error| Failure::new(code(&error), error))?;
     let text = profile::print(&profile).context("cannot write the profile as JSON")?;
     output.write(text.as_bytes())?;
-    ui.show(format_args!("{summary}\n"));
+    ui.show(&summary.text());
     if let Output::File(path) = &output {
         ui.say(format_args!("wrote {}", path.display()));
     }

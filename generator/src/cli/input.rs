@@ -9,7 +9,6 @@ use super::exit::{self, Failure};
 use super::{Ui, read_text, shown};
 use crate::abi::Abi;
 use crate::evidence::{self, Evidence};
-use crate::foreign::one_line;
 use crate::policy::Capability;
 use crate::profile::{self, Profile};
 use crate::recording::{Recording, v1};
@@ -49,10 +48,8 @@ pub fn read(path: &Path, ui: &Ui) -> Result<(Input, String), Failure> {
             Input::Recording(Box::new(v1::parse(&text).with_context(cannot_use)?))
         }
         Some(schema) => {
-            let error = anyhow!(
-                "this is a file of schema `{}`, neither a profile nor a recording",
-                one_line(&schema)
-            );
+            let error =
+                anyhow!("this is a file of schema `{}`, neither a profile nor a recording", schema);
             return Err(error.context(cannot_use()).into());
         }
         None => Input::Profile(profile(path, &text, ui)?),

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::Ui;
 use super::exit::Outcome;
+use super::ui::Report;
 use crate::abi::Abi;
 use crate::inspect::{self, file};
 use crate::output::Output;
@@ -52,9 +53,9 @@ pub fn main(args: &InspectArgs, ui: &Ui) -> Outcome {
     let output = Output::from(args.output.clone());
     output.check()?;
     let inspected = inspect::read(args.pid)?;
-    let text = match args.format {
-        Format::Text => inspected.summary(&inspected.meaning()?).to_string(),
-        Format::Json => file::print(&inspected)?,
+    let report = match args.format {
+        Format::Text => Report::Text(inspected.text(&inspected.meaning()?)),
+        Format::Json => Report::Data(file::print(&inspected)?),
         Format::Profile => {
             let meaning = inspected.meaning()?;
             let (profile, refusals) = profile::of_meaning(&meaning, Abi::NATIVE).context(
@@ -69,9 +70,9 @@ pub fn main(args: &InspectArgs, ui: &Ui) -> Outcome {
                     witness.before
                 ));
             }
-            profile::print(&profile).context("cannot write the profile as JSON")?
+            Report::Data(profile::print(&profile).context("cannot write the profile as JSON")?)
         }
     };
-    output.write(text.as_bytes())?;
+    report.write(&output)?;
     Ok(ExitCode::SUCCESS)
 }

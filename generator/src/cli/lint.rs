@@ -1,6 +1,5 @@
 //! `strait lint`.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,11 +8,12 @@ use clap::Args;
 use serde_json::Value;
 
 use super::exit::{self, Outcome};
+use super::ui::Report;
 use super::{Ui, read_text, shown};
-use crate::foreign::one_line;
 use crate::output::Output;
 use crate::profile::consumers::{Consumer, Effect, Remark, json, remarks};
 use crate::profile::{self, Finding, Severity, lint};
+use crate::untrusted::Text;
 
 /// Say what container engines, runtimes and operators make of a profile
 ///
@@ -104,7 +104,7 @@ pub fn main(args: &LintArgs, ui: &Ui) -> Outcome {
         return Err(anyhow!(
             "{name} is a file of schema `{}`, not a profile. \
              Make a profile of a recording with `strait generate RECORDING -o PROFILE`",
-            one_line(schema)
+            schema
         )
         .into());
     }
@@ -117,10 +117,12 @@ pub fn main(args: &LintArgs, ui: &Ui) -> Outcome {
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     let report = match args.format {
-        Format::Text => report(&errors, &warnings, &remarks),
-        Format::Json => json::print(&name, &consumers, (&errors, &warnings), &remarks)?,
+        Format::Text => Report::Text(report(&errors, &warnings, &remarks)),
+        Format::Json => {
+            Report::Data(json::print(&name, &consumers, (&errors, &warnings), &remarks)?)
+        }
     };
-    output.write(report.as_bytes())?;
+    report.write(&output)?;
     let bad = remarks.iter().filter(|remark| remark.effect != Effect::Ignored).count();
     let all = remarks.len() + errors.len() + warnings.len();
     ui.say(match (all, bad + errors.len()) {
@@ -134,14 +136,13 @@ fn names(consumers: &[Consumer]) -> String {
     consumers.iter().map(|consumer| consumer.name()).collect::<Vec<_>>().join(", ")
 }
 
-fn report(errors: &[Finding], warnings: &[Finding], remarks: &[Remark]) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
+fn report(errors: &[Finding], warnings: &[Finding], remarks: &[Remark]) -> Text {
+    let mut text = Text::new();
     for error in errors {
-        let _ = writeln!(text, "all: {}: {}", error.path, error.message);
+        text.line(format_args!("all: {}: {}", error.path, error.message));
     }
     for warning in warnings {
-        let _ = writeln!(text, "all: {}: warning: {}", warning.path, warning.message);
+        text.line(format_args!("all: {}: warning: {}", warning.path, warning.message));
     }
     for remark in remarks {
         let consumer = remark.consumer.name();
@@ -150,10 +151,9 @@ fn report(errors: &[Finding], warnings: &[Finding], remarks: &[Remark]) -> Strin
             false => format!(" (by {})", remark.by),
         };
         let Remark { effect, path, what, advice, source, date, .. } = remark;
-        let (path, what) = (one_line(path), one_line(what));
-        let _ = writeln!(text, "{consumer}: {path}: {effect}{by}: {what}");
-        let _ = writeln!(text, "    to do: {advice}");
-        let _ = writeln!(text, "    source: {source} ({date})");
+        text.line(format_args!("{consumer}: {path}: {effect}{by}: {what}"));
+        text.line(format_args!("    to do: {advice}"));
+        text.line(format_args!("    source: {source} ({date})"));
     }
     text
 }

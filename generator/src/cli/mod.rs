@@ -37,7 +37,7 @@ use crate::policy::Capability;
 use exit::{Failure, Outcome};
 use ui::Ui;
 
-use crate::foreign::one_line;
+use crate::untrusted::{Line, one_line};
 
 /// Seccomp profiles from what a workload really calls
 ///
@@ -105,9 +105,11 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
+            let error = quotable(&args).unwrap_or(error);
             // A reader that has gone away is no error.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
@@ -138,6 +140,13 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         ui.error(&error);
         ExitCode::from(code)
     })
+}
+
+/// The error about these arguments once they are escaped: clap quotes them as they are, and some are names that others
+/// chose. `None` if there is none then.
+fn quotable(args: &[OsString]) -> Option<clap::Error> {
+    let escaped = args.iter().map(|arg| Line::new(arg.to_string_lossy()).to_string());
+    Cli::try_parse_from(escaped).err()
 }
 
 fn completions(shell: clap_complete::Shell) -> Outcome {

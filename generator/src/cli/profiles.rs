@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
 use super::Ui;
 use super::manifests;
@@ -36,7 +36,7 @@ impl ProfileFile {
             ui.warn(format_args!("{name}: {warning}"));
         }
         if !errors.is_empty() {
-            return Err(anyhow!("{}", Findings(errors)).context(format!("cannot use {name}")));
+            return Err(anyhow::Error::new(Findings(errors)).context(format!("cannot use {name}")));
         }
         let named = Named::new(path, text.as_bytes());
         Ok(Self { path: path.to_owned(), text, named })

@@ -5,7 +5,10 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::foreign::lines;
+use super::exit::Failure;
+use crate::output::Output;
+use crate::profile::Findings;
+use crate::untrusted::{Line, Text};
 
 const NAME: Style = Style::new().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -41,7 +44,12 @@ impl Ui {
         };
         let mut builder = env_logger::Builder::new();
         builder.filter_level(level).format(|out, record| {
-            writeln!(out, "strait: {}: {}", record.level().as_str().to_lowercase(), record.args())
+            let level = record.level().as_str().to_lowercase();
+            // The kernel's verifier explains itself on many lines.
+            for line in record.args().to_string().lines() {
+                writeln!(out, "{}", Line::new(format_args!("strait: {level}: {line}")))?;
+            }
+            Ok(())
         });
         if self.verbose == 1 {
             builder.filter_module("aya", log::LevelFilter::Warn);
@@ -56,10 +64,10 @@ impl Ui {
         self.verbose > 0
     }
 
-    /// A result, for people.
+    /// A result, for people, in a line.
     pub fn say(self, text: impl Display) {
         if !self.quiet {
-            line(NAME, "", &text);
+            show(&line(NAME, "", text));
         }
     }
 
@@ -70,46 +78,91 @@ impl Ui {
 
     /// Something that the result must not be used without knowing; `--quiet` does not hide it.
     pub fn warn(self, text: impl Display) {
-        line(WARNING, "warning: ", &text);
+        show(&line(WARNING, "warning: ", text));
     }
 
     /// Why Strait failed, with all that led to it.
     pub fn error(self, error: &anyhow::Error) {
         let mut text = error.to_string();
-        for cause in error.chain().skip(1).map(ToString::to_string) {
+        let mut more: &[_] = &[];
+        for cause in error.chain() {
+            let mut said = cause.to_string();
+            if let Some(Findings(findings)) = cause.downcast_ref()
+                && let [first, rest @ ..] = findings.as_slice()
+            {
+                let whole =
+                    std::mem::replace(&mut said, format!("{}: {}", first.path, first.message));
+                text = text.replace(&whole, &said);
+                more = rest;
+            }
             // Most of Strait's errors name their cause within a sentence that goes on with advice.
-            if !text.contains(&cause) {
-                text = format!("{text}: {cause}");
+            if !text.contains(&said) {
+                text = format!("{text}: {said}");
             }
         }
-        line(ERROR, "error: ", &text);
+        let mut all = Text::new();
+        all.push(&line(ERROR, "error: ", text));
+        for finding in more {
+            all.line(format_args!("{}: {}", finding.path, finding.message));
+        }
+        eprint(&all);
     }
 
     /// Text of several lines that stands by itself.
-    pub fn show(self, text: impl Display) {
+    pub fn show(self, text: &Text) {
         if !self.quiet {
-            self.insist(text);
+            eprint(text);
         }
     }
 
-    /// The same, but `--quiet` does not hide it.
-    pub fn insist(self, text: impl Display) {
-        // Nobody is left to tell that standard error is gone.
-        let _ = write!(anstream::stderr().lock(), "{text}");
+    /// A report, which `--quiet` does not hide.
+    pub fn insist(self, report: &Report) {
+        match report {
+            Report::Text(text) => eprint(text),
+            Report::Data(data) => eprint(data),
+        }
     }
 }
 
-/// Text for standard output, with its colours if they are wanted there.
-pub fn for_stdout(text: &str) -> String {
-    match anstream::AutoStream::choice(&std::io::stdout()) {
-        anstream::ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
-        _ => text.to_owned(),
+/// What a command writes where `--output` says.
+#[derive(Debug)]
+pub enum Report {
+    /// For people.
+    Text(Text),
+    /// In a format whose writer has escaped what is not ours: JSON, SARIF, Markdown, HTML, a profile.
+    Data(String),
+}
+
+impl Report {
+    /// Writes it. Text is in colour where standard output is.
+    pub fn write(&self, output: &Output) -> Result<(), Failure> {
+        let text = match (self, output) {
+            (Self::Data(data), _) => data.clone(),
+            (Self::Text(text), Output::Stdout) if stdout_has_colours() => text.to_string(),
+            (Self::Text(text), _) => anstream::adapter::strip_str(text.as_str()).to_string(),
+        };
+        Ok(output.write(text.as_bytes())?)
     }
 }
 
-/// Parts of a text may come from a file that somebody else has written.
-fn line(style: Style, kind: &str, text: &dyn Display) {
-    let text = lines(&text.to_string());
-    let _ =
-        writeln!(anstream::stderr().lock(), "{NAME}strait:{NAME:#} {style}{kind}{style:#}{text}");
+/// Whether what is written to standard output may have colours.
+pub fn stdout_has_colours() -> bool {
+    anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
+}
+
+/// A line with Strait's name, and whatever is in it that others wrote.
+fn line(style: Style, kind: &str, text: impl Display) -> Line {
+    let line = Line::default().styled(NAME, "strait:").plain(" ");
+    if kind.is_empty() { line.plain(text) } else { line.styled(style, kind).plain(text) }
+}
+
+fn show(line: &Line) {
+    let mut text = Text::new();
+    text.push(line);
+    eprint(&text);
+}
+
+fn eprint(text: impl Display) {
+    // Nobody is left to tell that standard error is gone.
+    let _ = write!(anstream::stderr().lock(), "{text}");
 }

@@ -9,10 +9,9 @@ use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
 use super::record::{RunArgs, not_run, run, saved, signals};
-use super::{Ui, read_text, shown};
+use super::{Ui, read_text, shown, ui};
 use crate::abi::Abi;
 use crate::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
-use crate::foreign::one_line;
 use crate::output::Output;
 use crate::policy::Policy;
 use crate::profile::{self, Findings, Severity, lint};
@@ -95,14 +94,17 @@ pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
     } else {
         run_under(args, &name, program, &policy, &signals, ui)?
     };
-    let text = match args.format {
-        Format::Text => report.to_string(),
-        Format::Json => json::print(&report)?,
+    let printed = match args.format {
+        Format::Text => ui::Report::Text(report.text()),
+        Format::Json => ui::Report::Data(json::print(&report)?),
     };
-    match &writer {
-        Some(writer) => saved(writer.write(None, text.as_bytes(), Some(&signals))?, ui)?,
-        None if args.format == Format::Text && report.is_clean() => ui.show(text),
-        None => ui.insist(text),
+    match (&output, &writer, &printed) {
+        (Some(output), Some(writer), _) => {
+            let text = printed.text_for(output);
+            saved(writer.write(None, text.as_bytes(), Some(&signals))?, ui)?;
+        }
+        (_, _, ui::Report::Text(text)) if report.is_clean() => ui.show(text),
+        _ => ui.insist(&printed),
     }
     let code = if report.is_clean() { report.status.code() } else { exit::REFUSED };
     Ok(ExitCode::from(code))
@@ -161,7 +163,7 @@ fn watch_containers(
     }
     let mut other_answers = false;
     outcome.recordings.retain(|ContainerRecording { recording, seccomp, .. }| {
-        let container = one_line(&recording.target.name);
+        let container = &recording.target.name;
         if recording.is_unconfirmed() {
             ui.warn(format_args!(
                 "{container} is unconfirmed: it only looks like a container, and does not count as run \
@@ -252,7 +254,7 @@ fn compile(args: &VerifyArgs, name: &str, ui: &Ui) -> Result<Compiled, Failure> 
         ui.warn(format_args!("{name}: {warning}"));
     }
     if !errors.is_empty() {
-        return Err(anyhow!("{}", Findings(errors)).context(cannot_use()).into());
+        return Err(anyhow::Error::new(Findings(errors)).context(cannot_use()).into());
     }
     let Proven { policy, compiled } = prove(&profile).map_err(advise).with_context(cannot_use)?;
     if !compiled.unknown.is_empty() {

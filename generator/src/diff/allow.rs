@@ -13,9 +13,9 @@ use thiserror::Error;
 
 use crate::abi::Abi;
 use crate::decode::{self, Pattern};
-use crate::foreign::one_line;
 use crate::policy::decide::space::Set;
 use crate::policy::{Clause, Predicate, width};
+use crate::untrusted::one_line;
 
 /// The value of the `schema` field.
 pub const SCHEMA: &str = "strait.allow/v1";

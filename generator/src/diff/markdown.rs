@@ -1,9 +1,7 @@
 //! A diff as a comment on a pull request: what matters on one screen, the rest folded.
 
-use std::fmt::Write;
-
-use super::{Change, Diff, Exception, FailOn, Verdict, who};
-use crate::foreign::code;
+use super::{Change, Diff, Exception, FailOn, Part, Verdict, made};
+use crate::untrusted::{Markdown, markdown};
 
 /// How many newly allowed calls stand in the table; the others are folded.
 const ROWS: usize = 8;
@@ -12,66 +10,61 @@ const ROWS: usize = 8;
 const FOLDED: usize = 13_000;
 
 /// Writes a diff as GitHub Markdown.
-pub fn print(diff: &Diff, fail_on: FailOn) -> String {
-    let mut text = String::new();
-    // Writing into a string does not fail.
-    let _ = write(&mut text, diff, fail_on);
-    text
-}
-
-fn write(text: &mut String, diff: &Diff, fail_on: FailOn) -> std::fmt::Result {
-    writeln!(text, "### Seccomp profile: {}\n", diff.verdict.name())?;
-    writeln!(text, "{}\n", sentence(diff))?;
+pub fn print(diff: &Diff, fail_on: FailOn) -> Markdown {
+    let mut text =
+        markdown!("### Seccomp profile: {}\n\n{}\n\n", diff.verdict.name(), sentence(diff));
     for side in diff.incomplete_sides() {
-        writeln!(text, "**{} is incomplete**: calls are missing from it.\n", code(side))?;
+        let side = Markdown::code(side);
+        text.push(&markdown!("**{} is incomplete**: calls are missing from it.\n\n", side));
     }
     for setting in &diff.settings {
-        writeln!(text, "- {}: {} → {}", setting.what, code(&setting.before), code(&setting.after))?;
+        let (before, after) = (Markdown::code(&setting.before), Markdown::code(&setting.after));
+        text.push(&markdown!("- {}: {} → {}\n", setting.what, before, after));
     }
     if !diff.settings.is_empty() {
-        writeln!(text)?;
+        text.push(&markdown!("\n"));
     }
     let widened: Vec<&Change> = diff.widened().collect();
     if !widened.is_empty() {
-        writeln!(text, "| Newly allowed | Change | Risk | Made |")?;
-        writeln!(text, "|---|---|---|---|")?;
+        text.push(&markdown!("| Newly allowed | Change | Risk | Made |\n|---|---|---|---|\n"));
         for change in widened.iter().take(ROWS) {
-            row(text, change, diff.has_evidence)?;
+            text.push(&row(change, diff.has_evidence));
         }
         if widened.len() > ROWS {
-            writeln!(text, "| … and {} more | | | |", widened.len() - ROWS)?;
+            text.push(&markdown!("| … and {} more | | | |\n", widened.len() - ROWS));
         }
-        writeln!(text)?;
+        text.push(&markdown!("\n"));
     }
     if diff.fails(fail_on) {
-        writeln!(text, "**This fails** (`--fail-on {}`).\n", fail_on.name())?;
+        text.push(&markdown!("**This fails** (`--fail-on {}`).\n\n", fail_on.name()));
     }
-    folded(text, "Examples and reasons", &widened, |change| example(change))?;
-    folded(text, "No longer allowed", &diff.narrowed().collect::<Vec<_>>(), |change: &&Change| {
+    text.push(&folded("Examples and reasons", &widened, |change| example(change)));
+    let narrowed: Vec<&Change> = diff.narrowed().collect();
+    text.push(&folded("No longer allowed", &narrowed, |change| {
         let instead = match change.instead.as_slice() {
-            [] => String::new(),
-            calls => format!("; {} is allowed instead", calls.join(", ")),
+            [] => Markdown::new(),
+            calls => markdown!("; {} is allowed instead", Markdown::plain(&calls.join(", "))),
         };
-        format!("{}: {}{instead}", name(change), cell(&change.summary()))
-    })?;
-    folded(
-        text,
-        "Refused in another way",
-        &diff.refused_otherwise().collect::<Vec<_>>(),
-        |change: &&Change| format!("{}: {}", name(change), cell(&change.summary())),
-    )?;
-    folded(text, "Exceptions to look at", &exceptions(diff), String::clone)
+        markdown!("{}: {}{}", name(change), Markdown::plain(&change.summary()), instead)
+    }));
+    let otherwise: Vec<&Change> = diff.refused_otherwise().collect();
+    text.push(&folded("Refused in another way", &otherwise, |change| {
+        markdown!("{}: {}", name(change), Markdown::plain(&change.summary()))
+    }));
+    text.push(&folded("Exceptions to look at", &exceptions(diff), Markdown::clone));
+    text
 }
 
 /// What is wrong with exceptions.
-fn exceptions(diff: &Diff) -> Vec<String> {
+fn exceptions(diff: &Diff) -> Vec<Markdown> {
     let kinds = [
         (&diff.expired, "has expired"),
         (&diff.partial, "covers only a part of what is newly allowed"),
         (&diff.unused, "is no longer needed"),
     ];
-    let line = |exception: &Exception, what: &str| {
-        format!("the one for {} {what}: {}", code(&exception.call), code(&exception.reason))
+    let line = |exception: &Exception, what: &'static str| {
+        let (call, reason) = (Markdown::code(&exception.call), Markdown::code(&exception.reason));
+        markdown!("the one for {} {}: {}", call, what, reason)
     };
     let lines = |(exceptions, what): (&'_ Vec<Exception>, &'static str)| {
         exceptions.iter().map(|exception| line(exception, what)).collect::<Vec<_>>()
@@ -79,12 +72,14 @@ fn exceptions(diff: &Diff) -> Vec<String> {
     kinds.into_iter().flat_map(lines).collect()
 }
 
-fn sentence(diff: &Diff) -> String {
-    let (old, new) = (code(&diff.old.0), code(&diff.new.0));
+fn sentence(diff: &Diff) -> Markdown {
+    let (old, new) = (Markdown::code(&diff.old.0), Markdown::code(&diff.new.0));
     match diff.verdict {
-        Verdict::Equal => format!("{new} means the same as {old}."),
-        _ => format!(
-            "From {old} to {new}: {} newly allowed, {} no longer, {} refused in another way.",
+        Verdict::Equal => markdown!("{} means the same as {}.", new, old),
+        _ => markdown!(
+            "From {} to {}: {} newly allowed, {} no longer, {} refused in another way.",
+            old,
+            new,
             diff.widened().count(),
             diff.narrowed().count(),
             diff.refused_otherwise().count()
@@ -92,77 +87,80 @@ fn sentence(diff: &Diff) -> String {
     }
 }
 
-/// Text of ours that cannot end the cell of a table that it stands in. What others wrote is [`code`].
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
-}
-
-fn name(change: &Change) -> String {
-    let more =
-        if change.more > 0 { format!(" and {} more numbers", change.more) } else { String::new() };
+fn name(change: &Change) -> Markdown {
+    let more = match change.more {
+        0 => Markdown::new(),
+        more => markdown!(" and {} more numbers", more),
+    };
+    let call = Markdown::code(&change.call());
     if change.abi == crate::abi::Abi::NATIVE {
-        format!("`{}`{more}", change.call())
+        markdown!("{}{}", call, more)
     } else {
-        format!("`{}` ({}){more}", change.call(), change.abi)
+        markdown!("{} ({}){}", call, change.abi, more)
     }
 }
 
-fn row(text: &mut String, change: &Change, evidence: bool) -> std::fmt::Result {
+fn row(change: &Change, evidence: bool) -> Markdown {
     let made = match &change.seen {
-        Some(seen) => cell(&who(seen, code)),
-        None if evidence => "by nobody while recording".to_owned(),
-        None => String::new(),
+        Some(seen) => {
+            let parts = made(seen).into_iter().map(|part| match part {
+                Part::Ours(text) => Markdown::plain(&text),
+                Part::Name(name) => Markdown::code(name),
+            });
+            Markdown::join(parts, "")
+        }
+        None if evidence => markdown!("by nobody while recording"),
+        None => Markdown::new(),
     };
     let reviewed = if change.excepted.is_empty() { "" } else { " (reviewed)" };
-    writeln!(
-        text,
-        "| {}{reviewed} | {} | {}: {} | {made} |",
-        name(change),
-        cell(&change.summary()),
-        change.risk.level.name(),
-        change.risk.class,
-    )
+    Markdown::row(&[
+        markdown!("{}{}", name(change), reviewed),
+        Markdown::plain(&change.summary()),
+        markdown!("{}: {}", change.risk.level.name(), change.risk.class),
+        made,
+    ])
 }
 
-fn example(change: &Change) -> String {
+fn example(change: &Change) -> Markdown {
     let reviewed = change.excepted.iter().map(|exception| {
-        let until = exception.expires.map(|day| format!(" until {day}")).unwrap_or_default();
-        format!(" Reviewed{until}: {}.", code(&exception.reason))
+        let until = match exception.expires {
+            Some(day) => markdown!(" until {}", day),
+            None => Markdown::new(),
+        };
+        markdown!(" Reviewed{}: {}.", until, Markdown::code(&exception.reason))
     });
     let source = match change.risk.source {
-        "" => String::new(),
-        source => format!(" ({})", cell(source)),
+        "" => Markdown::new(),
+        source => markdown!(" ({})", source),
     };
-    format!(
-        "`{}`: was {}, is {}. Risk {}, {}: {}{source}.{}",
-        change.witness,
-        change.of_witness.0,
-        change.of_witness.1,
+    markdown!(
+        "{}: was {}, is {}. Risk {}, {}: {}{}.{}",
+        Markdown::code(&change.witness.to_string()),
+        Markdown::plain(&change.of_witness.0),
+        Markdown::plain(&change.of_witness.1),
         change.risk.level.name(),
         change.risk.class,
-        cell(change.risk.reason),
-        reviewed.collect::<String>()
+        change.risk.reason,
+        source,
+        Markdown::join(reviewed, "")
     )
 }
 
-fn folded<T>(
-    text: &mut String,
-    title: &str,
-    items: &[T],
-    line: impl Fn(&T) -> String,
-) -> std::fmt::Result {
+fn folded<T>(title: &'static str, items: &[T], line: impl Fn(&T) -> Markdown) -> Markdown {
+    let mut text = Markdown::new();
     if items.is_empty() {
-        return Ok(());
+        return text;
     }
-    writeln!(text, "<details><summary>{title} ({})</summary>\n", items.len())?;
+    text.push(&markdown!("<details><summary>{} ({})</summary>\n\n", title, items.len()));
     let end = text.len() + FOLDED;
     for (nth, item) in items.iter().enumerate() {
         let line = line(item);
         if text.len() + line.len() > end {
-            writeln!(text, "- … and {} more", items.len() - nth)?;
+            text.push(&markdown!("- … and {} more\n", items.len() - nth));
             break;
         }
-        writeln!(text, "- {line}")?;
+        text.push(&markdown!("- {}\n", line));
     }
-    writeln!(text, "\n</details>\n")
+    text.push(&markdown!("\n</details>\n\n"));
+    text
 }

@@ -4,7 +4,7 @@
 //! [`Change`] has a witness, a call that the two treat differently. Pure: no file, no clock.
 //!
 //! - [`allow`]: reviewed exceptions
-//! - [`json`], [`markdown`], [`sarif`], and [`Diff`]'s `Display`: what it looks like
+//! - [`json`], [`markdown`], [`sarif`], and [`Diff::text`]: what it looks like
 //! - `change`, `risk`, `words`: what changed, what that exposes, and which arguments it is about
 
 pub mod allow;
@@ -354,25 +354,43 @@ pub(crate) fn past(action: Action) -> String {
     }
 }
 
-/// Who made a call, in a few words: the test, the program, how often, when. `name` writes the names of tests
-/// and programs, which are not ours.
-pub(crate) fn who(seen: &Seen, name: impl Fn(&str) -> String) -> String {
+/// A part of a sentence.
+pub(crate) enum Part<'a> {
+    /// Text that Strait made.
+    Ours(String),
+    /// The name of a test or a program.
+    Name(&'a str),
+}
+
+/// Who made a call, in a few words: the test, the program, how often, when.
+pub(crate) fn made(seen: &Seen) -> Vec<Part<'_>> {
+    use Part::{Name, Ours};
+    let mut parts = Vec::new();
+    if let Some(first) = &seen.first {
+        parts.extend([Ours("first in ".to_owned()), Name(&first.sample), Ours(", ".to_owned())]);
+    }
+    if let Some((path, others)) = seen.foremost() {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        let more = if others > 0 { format!(" and {others} more") } else { String::new() };
+        parts.extend([Ours("by ".to_owned()), Name(file), Ours(format!("{more} "))]);
+    }
     let times = match seen.count {
         1 => "once".to_owned(),
         count => format!("{count} times"),
     };
-    let program = seen.foremost().map(|(path, others)| {
-        let file = path.rsplit('/').next().unwrap_or(path);
-        let more = if others > 0 { format!(" and {others} more") } else { String::new() };
-        format!("by {}{more} ", name(file))
-    });
     let phases = seen.phases.keys().map(|phase| phase.name()).collect::<Vec<_>>().join(", ");
     let phases = if phases.is_empty() { phases } else { format!(" ({phases})") };
-    let test = match &seen.first {
-        Some(first) => format!("first in {}, ", name(&first.sample)),
-        None => String::new(),
-    };
-    format!("{test}{}{times}{phases}", program.unwrap_or_default())
+    parts.push(Ours(format!("{times}{phases}")));
+    parts
+}
+
+/// The same as one text. `name` makes names fit for where it is shown.
+pub(crate) fn who(seen: &Seen, name: impl Fn(&str) -> String) -> String {
+    let text = made(seen).into_iter().map(|part| match part {
+        Part::Ours(text) => text,
+        Part::Name(text) => name(text),
+    });
+    text.collect()
 }
 
 #[cfg(test)]

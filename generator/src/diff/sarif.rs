@@ -2,8 +2,7 @@
 //! allowed and not known.
 
 use super::{Change, Diff, Level, Setting, who};
-use crate::foreign::one_line;
-use crate::report::sarif;
+use crate::report::sarif::{self, Message};
 
 const RULES: [(&str, Level, &str); 3] = [
     ("strait/widened-high", Level::High, "A profile newly allows a call that exposes much"),
@@ -40,7 +39,10 @@ pub fn print(diff: &Diff, text: &str) -> Result<String, serde_json::Error> {
         rule: rule(change.risk.level).to_owned(),
         level: level(change.risk.level),
         message: message(change),
-        detail: change.seen.as_ref().map(|seen| format!("Made {}.", who(seen, one_line))),
+        detail: change
+            .seen
+            .as_ref()
+            .map(|seen| Message::new(format_args!("Made {}.", who(seen, str::to_owned)))),
         file: diff.new.0.clone(),
         line: Some(line_of(text, &change.call())),
         column: None,
@@ -59,11 +61,9 @@ fn of_setting(setting: &Setting, diff: &Diff, text: &str) -> sarif::Result {
     sarif::Result {
         rule: UNKNOWN.to_owned(),
         level: sarif::Level::Warning,
-        message: format!(
-            "{what}: {} before, now {}; Strait does not know what that lets through.",
-            one_line(before),
-            one_line(after)
-        ),
+        message: Message::new(format_args!(
+            "{what}: {before} before, now {after}; Strait does not know what that lets through."
+        )),
         detail: None,
         file: diff.new.0.clone(),
         line: Some(line_of(text, &first)),
@@ -84,8 +84,8 @@ fn rule(of: Level) -> &'static str {
     RULES.iter().find(|(_, level, _)| *level == of).map_or("", |(id, ..)| *id)
 }
 
-fn message(change: &Change) -> String {
-    format!(
+fn message(change: &Change) -> Message {
+    Message::new(format_args!(
         "{} is newly allowed ({}): {} was {}, is {}. {}: {}.",
         change.call(),
         change.summary(),
@@ -94,7 +94,7 @@ fn message(change: &Change) -> String {
         change.of_witness.1,
         change.risk.class,
         change.risk.reason,
-    )
+    ))
 }
 
 /// The line on which a call is first named; the first line if it is not.

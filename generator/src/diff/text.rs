@@ -1,12 +1,10 @@
 //! A diff for a terminal.
 
-use std::fmt;
-
 use anstyle::{AnsiColor, Style};
 
 use super::{Change, Diff, Level, who};
-use crate::foreign::one_line;
 use crate::policy::decide::ChangeKind;
+use crate::untrusted::{Line, Text};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -17,17 +15,19 @@ const OTHER: Style = AnsiColor::Yellow.on_default();
 /// How many changes of one kind are listed one by one.
 const LISTED: usize = 40;
 
-impl fmt::Display for Diff {
-    /// Coloured; whoever prints it strips that where it is not wanted.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (old, new) = (one_line(&self.old.0), one_line(&self.new.0));
-        writeln!(f, "{BOLD}{old} → {new}: {}{BOLD:#}", self.verdict.name())?;
+impl Diff {
+    /// The diff as people read it, in colour.
+    pub fn text(&self) -> Text {
+        let mut text = Text::new();
+        let (old, new) = (&self.old.0, &self.new.0);
+        let title = format!("{old} → {new}: {}", self.verdict.name());
+        text.push(&Line::default().styled(BOLD, title));
         for side in self.incomplete_sides() {
-            writeln!(f, "  {} is incomplete: calls are missing from it", one_line(side))?;
+            text.line(format_args!("  {side} is incomplete: calls are missing from it"));
         }
         for setting in &self.settings {
-            let (before, after) = (one_line(&setting.before), one_line(&setting.after));
-            writeln!(f, "  {}: {before} → {after}", setting.what)?;
+            let (before, after) = (&setting.before, &setting.after);
+            text.line(format_args!("  {}: {before} → {after}", setting.what));
         }
         let of = |wanted: fn(&Change) -> bool| {
             let of_call = |change: &&Change| !self.whole_abis.contains(&change.abi);
@@ -36,12 +36,14 @@ impl fmt::Display for Diff {
         let widened = of(Change::widens);
         let narrowed = of(|change| change.direction == ChangeKind::Narrowed);
         let otherwise = of(|change| change.direction == ChangeKind::Refusal);
-        section(f, "newly allowed", &widened, |f, change| wider(f, change, self.has_evidence))?;
-        section(f, "no longer allowed", &narrowed, narrower)?;
-        section(f, "refused in another way", &otherwise, |f, change| {
-            let name = change.call();
-            writeln!(f, "  {OTHER}~{OTHER:#} {name}{}: {}", abi(change), change.summary())
-        })?;
+        section(&mut text, "newly allowed", &widened, |text, change| {
+            wider(text, change, self.has_evidence);
+        });
+        section(&mut text, "no longer allowed", &narrowed, narrower);
+        section(&mut text, "refused in another way", &otherwise, |text, change| {
+            let rest = format!(" {}{}: {}", change.call(), abi(change), change.summary());
+            text.push(&Line::new("  ").styled(OTHER, "~").plain(rest));
+        });
         for whole in &self.whole_abis {
             let all = self.changes.iter().filter(|change| change.abi == *whole);
             let (mut wider, mut narrower) = (0, 0);
@@ -50,26 +52,26 @@ impl fmt::Display for Diff {
                 narrower += usize::from(change.narrows());
             }
             let calls = if wider == 1 { "call" } else { "calls" };
-            writeln!(f, "\nall of {whole}: {wider} {calls} newly allowed, {narrower} no longer")?;
+            text.blank();
+            text.line(format_args!(
+                "all of {whole}: {wider} {calls} newly allowed, {narrower} no longer"
+            ));
         }
-        Ok(())
+        text
     }
 }
 
-fn section(
-    f: &mut fmt::Formatter<'_>,
-    title: &str,
-    changes: &[&Change],
-    line: impl Fn(&mut fmt::Formatter<'_>, &Change) -> fmt::Result,
-) -> fmt::Result {
+fn section(text: &mut Text, title: &str, changes: &[&Change], add: impl Fn(&mut Text, &Change)) {
     if changes.is_empty() {
-        return Ok(());
+        return;
     }
-    writeln!(f, "\n{title} ({}):", changes.len())?;
-    changes.iter().take(LISTED).try_for_each(|change| line(f, change))?;
-    match changes.len().saturating_sub(LISTED) {
-        0 => Ok(()),
-        more => writeln!(f, "  … and {more} more; --format json has them all"),
+    text.blank();
+    text.line(format_args!("{title} ({}):", changes.len()));
+    for change in changes.iter().take(LISTED) {
+        add(text, change);
+    }
+    if let more @ 1.. = changes.len().saturating_sub(LISTED) {
+        text.line(format_args!("  … and {more} more; --format json has them all"));
     }
 }
 
@@ -82,53 +84,43 @@ fn abi(change: &Change) -> String {
     if change.abi == crate::abi::Abi::NATIVE { more } else { format!(" ({}){more}", change.abi) }
 }
 
-fn wider(f: &mut fmt::Formatter<'_>, change: &Change, evidence: bool) -> fmt::Result {
+fn wider(text: &mut Text, change: &Change, evidence: bool) {
     let style = if change.risk.level == Level::High { WIDER } else { OTHER };
-    writeln!(
-        f,
-        "  {style}+{style:#} {BOLD}{}{BOLD:#}{}: {}",
-        change.call(),
-        abi(change),
-        change.summary()
-    )?;
-    writeln!(
-        f,
+    let rest = format!("{}: {}", abi(change), change.summary());
+    let call = change.call();
+    text.push(&Line::new("  ").styled(style, "+").plain(" ").styled(BOLD, call).plain(rest));
+    text.line(format_args!(
         "      for example {}: was {}, is {}",
         change.witness, change.of_witness.0, change.of_witness.1
-    )?;
+    ));
     let risk = &change.risk;
-    writeln!(
-        f,
-        "      risk: {style}{}{style:#}, {}: {}",
-        risk.level.name(),
-        risk.class,
-        risk.reason
-    )?;
+    let rest = format!(", {}: {}", risk.class, risk.reason);
+    text.push(&Line::new("      risk: ").styled(style, risk.level.name()).plain(rest));
     if !risk.source.is_empty() {
-        writeln!(f, "      {DIM}{}{DIM:#}", risk.source)?;
+        text.push(&Line::new("      ").styled(DIM, risk.source));
     }
     match &change.seen {
-        Some(seen) => writeln!(f, "      made {}", who(seen, one_line))?,
-        None if evidence => writeln!(
-            f,
-            "      made by nobody while recording: a runtime or a later C library needs it, or it was added by hand"
-        )?,
+        Some(seen) => text.line(format_args!("      made {}", who(seen, str::to_owned))),
+        None if evidence => text.line(
+            "      not seen in the recording: a runtime or a later C library needs it, or it was added by hand",
+        ),
         None => {}
     }
     for exception in &change.excepted {
         let until = exception.expires.map(|day| format!(" until {day}")).unwrap_or_default();
-        writeln!(f, "      reviewed{until}: {}", one_line(&exception.reason))?;
+        text.line(format_args!("      reviewed{until}: {}", exception.reason));
     }
-    Ok(())
 }
 
-fn narrower(f: &mut fmt::Formatter<'_>, change: &Change) -> fmt::Result {
-    write!(f, "  {NARROWER}-{NARROWER:#} {}{}: {}", change.call(), abi(change), change.summary())?;
+fn narrower(text: &mut Text, change: &Change) {
+    let mut rest = format!(" {}{}: {}", change.call(), abi(change), change.summary());
     if !change.instead.is_empty() {
-        write!(f, "; {} is allowed instead", change.instead.join(", "))?;
+        rest.push_str(&format!("; {} is allowed instead", change.instead.join(", ")));
     }
-    match &change.seen {
-        Some(seen) => writeln!(f, " {DIM}(before, made {}){DIM:#}", who(seen, one_line)),
-        None => writeln!(f),
+    let mut line = Line::new("  ").styled(NARROWER, "-").plain(rest);
+    if let Some(seen) = &change.seen {
+        let before = format!("(before, made {})", who(seen, str::to_owned));
+        line = line.plain(" ").styled(DIM, before);
     }
+    text.push(&line);
 }

@@ -12,9 +12,9 @@ use thiserror::Error;
 use super::{Evidence, First, Seen, Value};
 use crate::abi::Abi;
 use crate::decode;
-use crate::foreign::one_line;
 use crate::profile::{self, Profile};
 use crate::recording::{Phase, Source, Tool};
+use crate::untrusted::one_line;
 
 /// The value of the `schema` field.
 pub const SCHEMA: &str = "strait.evidence/v1";

@@ -28,12 +28,12 @@ use std::collections::BTreeSet;
 use arguments::Filters;
 
 use crate::abi::Abi;
-use crate::foreign::one_line;
 use crate::policy::argument::Level;
 use crate::policy::baseline::{Baseline, Context, KernelVersion};
 use crate::policy::{Action, Capability, Errno};
 use crate::profile::Profile;
 use crate::recording::{Completeness, Recording, TargetKind};
+use crate::untrusted::one_line;
 
 pub use arguments::{ArgumentFilters, RefusedValues, Unfiltered};
 pub use error::GenerateError;

@@ -66,7 +66,7 @@ fn a_terminal_obeys_no_name_in_the_summary() {
     recording.target.name = "\x1b[2Japp".to_owned();
     recording.completeness = Completeness::Incomplete(Losses { calls: 1, ..Losses::default() });
     let options = Options { allow_incomplete: true, ..Options::default() };
-    let text = generate(&[recording.clone()], &options).unwrap().summary.to_string();
+    let text = generate(&[recording.clone()], &options).unwrap().summary.text().to_string();
     let error = generate(&[recording], &Options::default()).unwrap_err().to_string();
     for text in [text, error] {
         assert!(!text.contains('\x1b') && text.contains("app"), "{text}");
@@ -75,7 +75,7 @@ fn a_terminal_obeys_no_name_in_the_summary() {
 
 #[test]
 fn the_summary_reads_like_this() {
-    insta::assert_snapshot!(made_of(&[sample()]).summary.to_string());
+    insta::assert_snapshot!(made_of(&[sample()]).summary.text().to_string());
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn i386_sockets_get_no_rule_that_libseccomp_refuses() {
     let names = ["execve", "socket", "socketcall"];
     let generated = made_of(&[named(Abi::X86_64, &["execve"]), named(Abi::X86, &names)]);
     assert!(!lint::has_errors(&lint(&generated.profile)));
-    let text = generated.summary.to_string();
+    let text = generated.summary.text().to_string();
     assert!(text.contains("Warning: i386's socketcall is allowed"), "{text}");
 }
 
@@ -161,7 +161,7 @@ fn an_incomplete_recording_must_be_asked_for() {
     assert!(error.to_string().contains("3 times: a task could not be followed"));
     let options = Options { allow_incomplete: true, ..Options::default() };
     let generated = generate(&recordings, &options).unwrap();
-    assert!(generated.summary.to_string().contains("made of an incomplete recording"));
+    assert!(generated.summary.text().to_string().contains("made of an incomplete recording"));
 }
 
 fn calls() -> impl Strategy<Value = Recording> {

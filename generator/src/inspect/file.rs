@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Inspected;
 use crate::bpf::{Filter, FilterError, Instruction};
-use crate::foreign::one_line;
+use crate::untrusted::one_line;
 
 /// The value of the `schema` field.
 pub const SCHEMA: &str = "strait.filter/v1";

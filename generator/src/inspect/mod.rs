@@ -5,12 +5,13 @@
 pub mod file;
 mod trace;
 
-use std::fmt;
 use std::io;
 
+use crate::abi::Abi;
 use crate::bpf::{self, Filter, FilterError, Unclear};
 use crate::check::count;
 use crate::policy::decide::Meaning;
+use crate::untrusted::Text;
 
 pub use trace::read;
 
@@ -98,58 +99,47 @@ impl Inspected {
     }
 
     /// What people read about it.
-    pub fn summary<'a>(&'a self, meaning: &'a Meaning) -> impl fmt::Display + 'a {
-        Summary { inspected: self, meaning }
-    }
-}
-
-struct Summary<'a> {
-    inspected: &'a Inspected,
-    meaning: &'a Meaning,
-}
-
-impl fmt::Display for Summary<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inspected { pid, name, filters } = self.inspected;
+    pub fn text(&self, meaning: &Meaning) -> Text {
+        let Self { pid, name, filters } = self;
         let sizes: Vec<String> =
             filters.iter().map(|filter| filter.instructions().len().to_string()).collect();
         let name = if name.is_empty() { String::new() } else { format!(" ({name})") };
         let plural = if filters.len() == 1 { "filter" } else { "filters" };
-        writeln!(
-            f,
+        let mut text = Text::new();
+        text.line(format_args!(
             "process {pid}{name} is under {} {plural}: {} instructions",
             filters.len(),
             sizes.join(" + ")
-        )?;
-        for abi in self.meaning.abis() {
-            let counted = count(self.meaning, abi);
-            writeln!(
-                f,
-                "  {abi}: {} calls allowed, {} of them by argument",
-                counted.calls, counted.by_argument
-            )?;
-            let by_argument = abi
-                .syscalls()
-                .filter(|(number, _)| self.meaning.depends_on_arguments(abi, *number));
-            for (number, name) in by_argument {
-                match self.meaning.conditions(abi, number) {
-                    Some(conditions) => {
-                        for (action, clauses) in conditions {
-                            writeln!(f, "    {name}: {action} if {clauses}")?;
-                        }
-                    }
-                    None => writeln!(f, "    {name}: by more conditions than fit on a page")?,
+        ));
+        meaning.abis().for_each(|abi| of_abi(&mut text, meaning, abi));
+        text
+    }
+}
+
+fn of_abi(text: &mut Text, meaning: &Meaning, abi: Abi) {
+    let counted = count(meaning, abi);
+    text.line(format_args!(
+        "  {abi}: {} calls allowed, {} of them by argument",
+        counted.calls, counted.by_argument
+    ));
+    let by_argument =
+        abi.syscalls().filter(|(number, _)| meaning.depends_on_arguments(abi, *number));
+    for (number, name) in by_argument {
+        match meaning.conditions(abi, number) {
+            Some(conditions) => {
+                for (action, clauses) in conditions {
+                    text.line(format_args!("    {name}: {action} if {clauses}"));
                 }
             }
-            let refused: Vec<&str> = abi
-                .syscalls()
-                .filter(|(number, _)| !self.meaning.may_allow(abi, *number))
-                .map(|(_, name)| name)
-                .collect();
-            if !refused.is_empty() {
-                writeln!(f, "    refused: {}", refused.join(" "))?;
-            }
+            None => text.line(format_args!("    {name}: by more conditions than fit on a page")),
         }
-        Ok(())
+    }
+    let refused: Vec<&str> = abi
+        .syscalls()
+        .filter(|(number, _)| !meaning.may_allow(abi, *number))
+        .map(|(_, name)| name)
+        .collect();
+    if !refused.is_empty() {
+        text.line(format_args!("    refused: {}", refused.join(" ")));
     }
 }

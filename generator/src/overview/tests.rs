@@ -85,7 +85,7 @@ fn a_risk_is_the_one_that_explain_names() {
     for call in calls::of(&recording, &evidence) {
         let pattern =
             crate::decode::Pattern { abi: call.abi, number: call.number, args: [None; 6] };
-        let text = crate::explain::recording(&recording, &pattern);
+        let text = crate::explain::recording(&recording, &pattern).to_string();
         let risk =
             format!("risk: {}, {}: {}", call.risk.level.name(), call.risk.class, call.risk.reason);
         assert!(text.contains(&risk), "{text}\n{risk}");

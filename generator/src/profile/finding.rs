@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::foreign::one_line;
+use crate::untrusted::one_line;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,11 +58,13 @@ impl fmt::Display for Finding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Findings(pub Vec<Finding>);
 
+impl std::error::Error for Findings {}
+
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (nth, finding) in self.0.iter().enumerate() {
-            let newline = if nth == 0 { "" } else { "\n" };
-            write!(f, "{newline}{}: {}", finding.path, finding.message)?;
+            let between = if nth == 0 { "" } else { "\n" };
+            write!(f, "{between}{}: {}", finding.path, finding.message)?;
         }
         Ok(())
     }

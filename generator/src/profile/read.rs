@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use super::dialect::Context;
 use super::json::{child, json};
 use super::{Architecture, Arg, Entry, Finding, Findings, Profile};
-use crate::foreign::one_line;
 use crate::policy::{Action, Errno, Predicate};
+use crate::untrusted::one_line;
 
 /// Fields of Docker's own dialect, which only dockerd and the podman family resolve.
 const DIALECT: [&str; 7] =
@@ -45,7 +45,7 @@ pub enum ParseError {
     OtherSchema(String),
     /// JSON, but not a profile that means the same to every runtime.
     #[error("this is no profile that can be used: {0}")]
-    Invalid(Findings),
+    Invalid(#[source] Findings),
 }
 
 /// Reads a profile.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::abi::Abi;
 use crate::digest::sha256;
-use crate::foreign::one_line;
+use crate::untrusted::one_line;
 use arguments::united_arguments;
 
 /// Of how many recordings a merged one keeps the parts, so that it can be merged with another one that

@@ -1,7 +1,20 @@
 //! SARIF 2.1.0 (OASIS standard, 2020): as much of it as findings with a rule, a level and a place need.
 
 use crate::digest::sha256;
+use crate::untrusted::one_line;
 use serde::Serialize;
+
+/// Text of a message. GitHub and other readers show it as text in which `[text](target)` is a link (SARIF 2.1.0,
+/// section 3.11.6), so that it must not have one that a name brought along; nor what is invisible or another line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message(String);
+
+impl Message {
+    /// A message of this text, names that others chose included.
+    pub fn new(text: impl std::fmt::Display) -> Self {
+        Self(one_line(&text.to_string()).replace("](", "]\\("))
+    }
+}
 
 /// A log with one run of Strait.
 #[derive(Clone, Debug)]
@@ -31,10 +44,10 @@ pub struct Result {
     /// How bad it is.
     pub level: Level,
     /// What is so, and what to do.
-    pub message: String,
+    pub message: Message,
     /// What else is known, said after the message. It may be otherwise in the next run, and the finding is
     /// still the same.
-    pub detail: Option<String>,
+    pub detail: Option<Message>,
     /// The file, as it was given.
     pub file: String,
     /// Line, counted from 1.
@@ -109,8 +122,8 @@ impl Log {
             level: result.level,
             message: file::Message {
                 text: match &result.detail {
-                    Some(detail) => format!("{} {detail}", result.message),
-                    None => result.message.clone(),
+                    Some(detail) => format!("{} {}", result.message.0, detail.0),
+                    None => result.message.0.clone(),
                 },
             },
             locations: [file::Location {
@@ -119,7 +132,7 @@ impl Log {
                     region,
                 },
                 logical_locations: logical
-                    .map(|name| file::Logical { fully_qualified_name: name.clone() })
+                    .map(|name| file::Logical { fully_qualified_name: one_line(name) })
                     .collect(),
             }],
             partial_fingerprints: file::Fingerprints { finding: fingerprint(result) },
@@ -130,7 +143,7 @@ impl Log {
 /// The same for a finding that has only moved to another line.
 fn fingerprint(result: &Result) -> String {
     let place = result.logical.as_deref().unwrap_or_default();
-    let text = [&result.rule, result.file.as_str(), place, &result.message].join("\0");
+    let text = [&result.rule, result.file.as_str(), place, &result.message.0].join("\0");
     sha256(text.as_bytes())[..32].to_owned()
 }
 
@@ -269,8 +282,8 @@ mod tests {
         Result {
             rule: "b".into(),
             level: Level::Error,
-            message: "m".into(),
-            detail: detail.map(str::to_owned),
+            message: Message::new("m"),
+            detail: detail.map(Message::new),
             file: "f.yaml".into(),
             line: Some(3),
             column: None,
@@ -284,6 +297,12 @@ mod tests {
         assert_eq!(of(Some("Made by app 3 times.")), of(Some("Made by app 4 times.")));
         let log = Log::new(Vec::new(), vec![finding(Some("Made once."))]).print().unwrap();
         assert!(log.contains("m Made once."), "{log}");
+    }
+
+    #[test]
+    fn a_message_has_no_link_and_no_line_break() {
+        let Message(text) = Message::new("a [b](http://e)\n[c]: d\u{202e}");
+        assert_eq!(text, r"a [b]\(http://e)\n[c]: d\u{202e}");
     }
 
     #[test]

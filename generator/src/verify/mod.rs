@@ -1,6 +1,6 @@
 //! What came of running a command under a profile.
 //!
-//! [`Report`] is the model; [`json`] is its file format, and it prints itself for people.
+//! [`Report`] is the model; [`json`] is its file format, and [`Report::text`] is for people.
 
 pub mod json;
 mod under;
@@ -9,10 +9,10 @@ use std::fmt;
 
 use crate::abi::Abi;
 use crate::decode;
-use crate::foreign::one_line;
 use crate::policy::fallback::{self, Judgement};
 use crate::policy::{Errno, Policy};
 use crate::record::{ContainersOutcome, Outcome, Refusal, Status};
+use crate::untrusted::Text;
 
 pub use under::{Under, under};
 
@@ -166,7 +166,7 @@ impl fmt::Display for Refused {
             Some(errno) => write!(f, " = {errno}")?,
             None => f.write_str(" = killed")?,
         }
-        write!(f, "  by {}", one_line(&self.program))?;
+        write!(f, "  by {}", self.program)?;
         if let Some(container) = &self.container {
             write!(f, " in {container}")?;
         }
@@ -180,32 +180,36 @@ impl fmt::Display for Refused {
     }
 }
 
-impl fmt::Display for Report {
-    /// A line for each refusal and each fallback, and one that sums up.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Report {
+    /// What people read: a line for each refusal and each fallback, and one that sums up.
+    pub fn text(&self) -> Text {
+        let mut text = Text::new();
         for refused in &self.refused {
-            writeln!(f, "refused   {refused}")?;
+            text.line(format_args!("refused   {refused}"));
         }
         for Fallback { refused, falls_back_to } in &self.fallbacks {
-            writeln!(f, "fallback  {refused}; {} is allowed", falls_back_to.join(", "))?;
+            text.line(format_args!("fallback  {refused}; {} is allowed", falls_back_to.join(", ")));
         }
         if self.lost > 0 {
-            writeln!(f, "refused   {} more, for which there was no room", self.lost)?;
+            text.line(format_args!("refused   {} more, for which there was no room", self.lost));
         }
         let command = self.command.first().map_or("nothing", String::as_str);
-        match self.status {
-            Status::Exited(code) => write!(f, "{command} exited with {code}")?,
-            Status::Signaled(signal) => write!(f, "{command} was ended by {signal}")?,
-        }
-        match self.containers.as_slice() {
-            [] => write!(f, " under {}", self.profile)?,
-            containers => write!(f, ", {} under {}", containers.join(", "), self.profile)?,
-        }
-        match self.refused.len() {
-            0 if self.lost == 0 => writeln!(f, "; nothing was refused"),
-            0 => writeln!(f, "; calls were refused"),
-            1 => writeln!(f, "; 1 call was refused"),
-            count => writeln!(f, "; {count} calls were refused"),
-        }
+        let ended = match self.status {
+            Status::Exited(code) => format!("exited with {code}"),
+            Status::Signaled(signal) => format!("was ended by {signal}"),
+        };
+        let containers = match self.containers.as_slice() {
+            [] => String::new(),
+            containers => format!(", {}", containers.join(", ")),
+        };
+        let refused = match self.refused.len() {
+            0 if self.lost == 0 => "nothing was refused".to_owned(),
+            0 => "calls were refused".to_owned(),
+            1 => "1 call was refused".to_owned(),
+            count => format!("{count} calls were refused"),
+        };
+        let profile = &self.profile;
+        text.line(format_args!("{command} {ended}{containers} under {profile}; {refused}"));
+        text
     }
 }

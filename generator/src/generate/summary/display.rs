@@ -1,70 +1,67 @@
 //! A summary as text.
 
-use std::fmt;
-
 use super::Summary;
 use super::sections::{Body, Section, plural};
-use crate::foreign::one_line;
+use crate::untrusted::Text;
 
 /// Columns of a line.
 const WIDTH: usize = 96;
 
-/// Writes a text below its heading, broken at spaces.
-fn paragraph(f: &mut fmt::Formatter<'_>, heading: &str, text: &str) -> fmt::Result {
-    write!(f, "\n{heading}")?;
-    let mut column = heading.len();
-    for word in one_line(text).split(' ') {
-        if column + 1 + word.len() > WIDTH {
-            write!(f, "\n    {word}")?;
-            column = 4 + word.len();
+/// Adds a text below its heading, broken at spaces.
+fn paragraph(all: &mut Text, heading: &str, text: &str) {
+    let mut line = heading.to_owned();
+    for word in text.split(' ') {
+        if line.len() + 1 + word.len() > WIDTH {
+            all.line(&line);
+            line = format!("    {word}");
         } else {
-            write!(f, " {word}")?;
-            column += 1 + word.len();
+            line.push(' ');
+            line.push_str(word);
         }
     }
-    Ok(())
+    all.line(line);
 }
 
-impl fmt::Display for Section {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Section {
+    fn add(&self, all: &mut Text) {
         let items = match &self.body {
-            Body::Text(text) => return paragraph(f, &self.heading, text),
+            Body::Text(text) => return paragraph(all, &self.heading, text),
             Body::Items(items) => items,
         };
-        write!(f, "\n{}", self.heading)?;
+        all.line(&self.heading);
         for item in items {
             let label = match item.label.as_slice() {
                 [call, abi] => format!("  {call:<20} {abi}"),
                 label => format!("  {:<12}", label.join(" ")),
             };
-            paragraph(f, &label, &item.text)?;
+            paragraph(all, &label, &item.text);
         }
-        Ok(())
     }
 }
 
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Summary {
+    /// The summary as people read it.
+    pub fn text(&self) -> Text {
+        let mut all = Text::new();
         let recordings = u64::try_from(self.recordings).unwrap_or(u64::MAX);
-        write!(
-            f,
+        all.line(format_args!(
             "{}: {}, {}",
-            one_line(&self.targets.join(", ")),
+            self.targets.join(", "),
             plural(recordings, "recording"),
             plural(self.calls, "call"),
-        )?;
+        ));
         for counts in &self.abis {
-            write!(
-                f,
-                "\n{}: allowed {} / {} allows {} / kernel has {} ({} seen)",
+            all.line(format_args!(
+                "{}: allowed {} / {} allows {} / kernel has {} ({} seen)",
                 counts.abi,
                 counts.allowed,
                 self.baseline,
                 counts.baseline,
                 counts.kernel,
                 counts.seen,
-            )?;
+            ));
         }
-        self.sections().iter().try_for_each(|section| section.fmt(f))
+        self.sections().iter().for_each(|section| section.add(&mut all));
+        all
     }
 }

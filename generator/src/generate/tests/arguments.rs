@@ -66,7 +66,7 @@ fn what_the_baseline_refuses_is_left_out_and_said() {
     assert_eq!(on(&generated, "socket", [38, 5, 0, 0, 0, 0]), EPERM);
     assert_eq!(on(&generated, "socket", [1, 1, 0, 0, 0, 0]), Action::Allow);
     assert_eq!(on(&generated, "clone", [0x1000_0011, 0, 0, 0, 0, 0]), EPERM);
-    let text = generated.summary.to_string();
+    let text = generated.summary.text().to_string();
     assert!(text.contains("socket(AF_ALG, SOCK_SEQPACKET, 0)"), "{text}");
     assert!(text.contains("clone(SIGCHLD|CLONE_NEWUSER"), "{text}");
 }
@@ -114,7 +114,7 @@ fn the_levels_differ_in_what_they_look_at() {
         made(recording(), ArgumentFilters::None, Runtimes::Recorded);
     let wider = beyond(&profile, Capability::docker_default()).unwrap();
     assert!(wider.to_string().starts_with("socket("), "{wider}");
-    let text = summary.to_string();
+    let text = summary.text().to_string();
     assert!(text.contains("Wider than the Docker default"), "{text}");
 }
 
@@ -151,11 +151,11 @@ fn without_all_values_the_baseline_decides_and_the_summary_says_so() {
     assert_eq!(on(&generated, "socket", [16, 3, 0, 0, 0, 0]), Action::Allow);
     assert_eq!(on(&generated, "socket", [40, 1, 0, 0, 0, 0]), EPERM);
     assert_eq!(on(&generated, "ioctl", [0, 0x5412, 0, 0, 0, 0]), ENOSYS);
-    let text = generated.summary.to_string();
+    let text = generated.summary.text().to_string();
     assert!(text.contains("more values than a recording has room for: socket"), "{text}");
 
     let old = named(Abi::X86_64, &["socket", "execve"]);
-    let text = made(old, STANDARD, Runtimes::Recorded).summary.to_string();
+    let text = made(old, STANDARD, Runtimes::Recorded).summary.text().to_string();
     assert!(text.contains("does not have their values (record again): socket"), "{text}");
 }
 

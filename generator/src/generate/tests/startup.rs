@@ -74,9 +74,9 @@ fn the_summary_says_who_starts_it_and_what_that_takes() {
         ((Abi::X86_64, 435, Some(38)), 20),
         ((Abi::X86_64, 435, None), 1),
     ]);
-    insta::assert_snapshot!(made_of(std::slice::from_ref(&recording)).summary.to_string());
+    insta::assert_snapshot!(made_of(std::slice::from_ref(&recording)).summary.text().to_string());
     let runc = Runtimes::One(Runtime::Runc);
-    insta::assert_snapshot!(started(&[recording], runc, true).summary.to_string());
+    insta::assert_snapshot!(started(&[recording], runc, true).summary.text().to_string());
 }
 
 #[test]
@@ -148,7 +148,9 @@ fn an_init_process_is_asked_for() {
     };
     assert!(!allows(&made(false), "rt_sigtimedwait"));
     assert!(allows(&made(true), "rt_sigtimedwait"));
-    assert!(made(true).summary.to_string().contains("youki and the init process can start it"));
+    assert!(
+        made(true).summary.text().to_string().contains("youki and the init process can start it")
+    );
 }
 
 #[test]
@@ -172,14 +174,15 @@ fn a_start_that_was_missed_is_warned_of() {
     let mut attached = under_crun();
     attached.target.start = Start::Attached;
     attached.target.kind = TargetKind::Processes;
-    let text = made_of(&[attached]).summary.to_string();
+    let text = made_of(&[attached]).summary.text().to_string();
     assert!(text.contains("Warning: app ran already when recording began"), "{text}");
     let mut unfiltered = under_crun();
     unfiltered.target.start = Start::Exec;
-    let text = made_of(std::slice::from_ref(&unfiltered)).summary.to_string();
+    let text = made_of(std::slice::from_ref(&unfiltered)).summary.text().to_string();
     assert!(text.contains("Note: app had no filter while recording"), "{text}");
     let recorded = started(&[unfiltered], Runtimes::Recorded, false).summary;
-    assert!(recorded.to_string().contains("--runtime recorded adds nothing"), "{recorded}");
+    let text = recorded.text().to_string();
+    assert!(text.contains("--runtime recorded adds nothing"), "{text}");
     assert_eq!(made_of(&[named(Abi::X86_64, &["execve"])]).summary.notes, Vec::<String>::new());
 }
 

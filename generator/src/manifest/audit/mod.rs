@@ -13,7 +13,6 @@ use super::Manifest;
 use super::error::Position;
 pub use rule::Rule;
 pub use standard::Level;
-pub use text::Shown;
 
 /// Something to say about a place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

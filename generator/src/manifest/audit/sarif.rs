@@ -1,7 +1,8 @@
 //! Audits as SARIF, for code hosts and editors.
 
+use super::text::who;
 use super::{Audit, Rule};
-use crate::report::sarif::{Log, Result as Finding, Rule as SarifRule};
+use crate::report::sarif::{Log, Message, Result as Finding, Rule as SarifRule};
 
 /// Writes audits as a SARIF 2.1.0 log that ends in a newline.
 ///
@@ -20,10 +21,7 @@ pub fn print(audits: &[Audit]) -> Result<String, serde_json::Error> {
             rule: finding.rule.id().to_owned(),
             level: finding.rule.severity().into(),
             detail: None,
-            message: match &finding.container {
-                Some(container) => format!("{}, {container}: {}", finding.owner, finding.message),
-                None => format!("{}: {}", finding.owner, finding.message),
-            },
+            message: Message::new(format_args!("{}: {}", who(finding), finding.message)),
             file: audit.file.clone(),
             line: Some(finding.at.line),
             column: Some(finding.at.column),

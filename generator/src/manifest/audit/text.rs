@@ -1,37 +1,26 @@
 //! An audit as people read it.
 
-use std::fmt;
-
 use super::{Audit, ContainerLevel, Finding, Level, standard};
-use crate::foreign::one_line;
+use crate::untrusted::Text;
 
-/// An audit as text.
-#[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
-    /// What to show.
-    pub audit: &'a Audit,
-    /// Only what says that a profile is missing or has no effect, and the levels.
-    pub brief: bool,
-}
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let audit = self.audit;
-        for finding in &audit.findings {
-            if !self.brief || finding.rule.is_about_seccomp() {
+impl Audit {
+    /// The audit as people read it. `brief` is only what says that a profile is missing or has no effect, and the
+    /// levels.
+    pub fn text(&self, brief: bool) -> Text {
+        let mut text = Text::new();
+        for finding in &self.findings {
+            if !brief || finding.rule.is_about_seccomp() {
                 let severity = finding.rule.severity();
                 let id = finding.rule.id();
                 let who = who(finding);
-                let place = format!("{}:{}", audit.file, finding.at);
-                let line = format!("{place}: {severity}: {who}: {} [{id}]", finding.message);
-                writeln!(f, "{}", one_line(&line))?;
+                let place = format!("{}:{}", self.file, finding.at);
+                text.line(format_args!("{place}: {severity}: {who}: {} [{id}]", finding.message));
             }
         }
-        for container in &audit.levels {
-            let line = format!("{}:{}: {}", audit.file, container.at, level(container));
-            writeln!(f, "{}", one_line(&line))?;
+        for container in &self.levels {
+            text.line(format_args!("{}:{}: {}", self.file, container.at, level(container)));
         }
-        Ok(())
+        text
     }
 }
 
@@ -58,7 +47,8 @@ fn level(container: &ContainerLevel) -> String {
     format!("{reached}; {next} asks for {}", asked.join(", "))
 }
 
-fn who(finding: &Finding) -> String {
+/// The pod, and the container if it is about one.
+pub(super) fn who(finding: &Finding) -> String {
     match &finding.container {
         Some(container) => format!("{}, {container}", finding.owner),
         None => finding.owner.clone(),

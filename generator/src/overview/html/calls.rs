@@ -9,9 +9,9 @@ use crate::abi::Abi;
 use crate::decode;
 use crate::diff::{Level, Risk, who};
 use crate::evidence::Seen;
-use crate::foreign::short;
 use crate::overview::Overview;
 use crate::overview::calls::{Called, Danger};
+use crate::untrusted::short;
 
 /// Most calls of an ABI, values of arguments of a call, and programs of a call or value that are shown.
 const CALLS: usize = 1000;

@@ -11,8 +11,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::Overview;
 use crate::abi::Abi;
 use crate::digest::sha256_base64;
-use crate::foreign::short;
 use crate::recording::Tool;
+use crate::untrusted::short;
 
 const STYLE: &str = include_str!("style.css");
 

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::{id, more, number, times};
-use crate::foreign::one_line;
 use crate::generate::{Body, LeftOut, Refused, Section, Summary};
 use crate::overview::Overview;
+use crate::untrusted::one_line;
 
 /// Most calls that were seen, or refused, and are not allowed.
 const LISTED: usize = 100;

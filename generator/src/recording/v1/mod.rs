@@ -5,7 +5,7 @@ mod convert;
 mod file;
 
 use super::{ReadError, Recording};
-use crate::foreign::one_line;
+use crate::untrusted::one_line;
 use file::File;
 
 /// The value of the `schema` field.
