@@ -291,7 +291,7 @@ fn deliver(
         let text = edits.first().map_or(&source.text, |edit| &edit.text);
         Ok(Output::Stdout.write(text.as_bytes())?)
     } else {
-        Ok(Output::Stdout.write(manifests::diff(edits).as_bytes())?)
+        manifests::diff(edits).write(&Output::Stdout).map_err(|failure| failure.error)
     }
 }
 

@@ -7,9 +7,11 @@ use anyhow::{Context, anyhow, bail, ensure};
 use similar::TextDiff;
 
 use super::exit::Failure;
+use super::ui::Report;
 use super::{Ui, shown};
 use crate::manifest::ManifestError;
 use crate::output;
+use crate::untrusted::{Line, Text, one_line};
 
 /// Files that are larger are no manifests: the API server takes 3 MiB for an object.
 const MAX_BYTES: u64 = 16 << 20;
@@ -211,41 +213,59 @@ pub fn write_below(
     Ok(())
 }
 
-/// Edits as a unified diff that `patch -p1` and `git apply` take, in colour on a terminal.
-pub fn diff(edits: &[Edit<'_>]) -> String {
-    let mut text = String::new();
+/// Edits as a unified diff: as it is for `patch -p1` and `git apply`, and for people on a terminal.
+pub fn diff(edits: &[Edit<'_>]) -> Report {
+    let mut diff = String::new();
     for edit in edits {
-        let name = edit.source.shown();
+        let name = match edit.source.is_stdin() {
+            true => "standard input".into(),
+            false => edit.source.path.to_string_lossy(),
+        };
         let name = name.trim_start_matches('/');
-        let diff = TextDiff::from_lines(&edit.source.text, &edit.text);
-        let unified = diff
+        let unified = TextDiff::from_lines(&edit.source.text, &edit.text)
             .unified_diff()
             .context_radius(3)
-            .header(&format!("a/{name}"), &format!("b/{name}"))
+            .header(&quoted(&format!("a/{name}")), &quoted(&format!("b/{name}")))
             .to_string();
-        text.push_str(&unified);
+        diff.push_str(&unified);
     }
-    let stdout = std::io::stdout();
-    let colours = match anstream::AutoStream::choice(&stdout) {
-        anstream::ColorChoice::Never => false,
-        anstream::ColorChoice::Auto => stdout.is_terminal(),
+    let is_for_people = match anstream::AutoStream::choice(&std::io::stdout()) {
         anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi => true,
+        anstream::ColorChoice::Auto | anstream::ColorChoice::Never => {
+            std::io::stdout().is_terminal()
+        }
     };
-    if colours { coloured(&text) } else { text }
+    if is_for_people { Report::Text(coloured(&diff)) } else { Report::Data(diff) }
 }
 
-fn coloured(diff: &str) -> String {
+/// A file's name in a diff: as git and GNU patch quote it if it has characters that would not stay in the line.
+fn quoted(name: &str) -> String {
+    if one_line(name) == name && !name.contains(['"', '\\']) {
+        return name.to_owned();
+    }
+    let mut text = String::from("\"");
+    for byte in name.bytes() {
+        match byte {
+            b'"' | b'\\' => text.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => text.push(char::from(byte)),
+            _ => text.push_str(&format!("\\{byte:03o}")),
+        }
+    }
+    text.push('"');
+    text
+}
+
+fn coloured(diff: &str) -> Text {
     use anstyle::{AnsiColor, Style};
-    let mut text = String::new();
-    for line in diff.split_inclusive('\n') {
+    let mut text = Text::new();
+    for line in diff.lines() {
         let style: Style = match line.as_bytes().first() {
             Some(b'+') => AnsiColor::Green.on_default(),
             Some(b'-') => AnsiColor::Red.on_default(),
             Some(b'@') => AnsiColor::Cyan.on_default(),
             _ => Style::new(),
         };
-        let (line, newline) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
-        text.push_str(&format!("{style}{line}{style:#}{newline}"));
+        text.push(&Line::default().styled(style, line));
     }
     text
 }

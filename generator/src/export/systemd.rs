@@ -9,8 +9,9 @@
 //! Source: systemd.exec(5). An allow list takes no errors; a deny list behind it does, for calls of its
 //! own choice, since systemd 248 (pull request 18921).
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -38,13 +39,40 @@ struct Facts {
     families: String,
 }
 
+/// A name as it may be in a unit file. Of others systemd would make another word, a group (`@`), a specifier (`%`), an
+/// escape or, behind a line break, another setting: `ExecStart=`.
+///
+/// Source: systemd.syntax(7), systemd.unit(5).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Word(String);
+
+impl Word {
+    /// The name, if it is a word.
+    fn new(name: &str) -> Option<Self> {
+        let plain = |char: char| char.is_ascii_alphanumeric() || char == '_';
+        (!name.is_empty() && name.chars().all(plain)).then(|| Self(name.to_owned()))
+    }
+}
+
+impl Borrow<str> for Word {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// What a service is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The calls that are allowed, whatever their arguments.
-    pub allowed: BTreeSet<String>,
+    pub allowed: BTreeSet<Word>,
     /// Calls with a refusal of their own, and those that systemd would allow though the profile does not.
-    pub refused: BTreeMap<String, Action>,
+    pub refused: BTreeMap<Word, Action>,
     /// What all other calls get.
     pub default: Action,
     /// Architectures by systemd's names.
@@ -57,6 +85,8 @@ pub struct Settings {
     pub wider: BTreeSet<String>,
     /// Architectures that systemd has no name for; they are left out.
     pub unknown_architectures: Vec<String>,
+    /// Names of the profile that are no [`Word`]; they are left out, and no kernel has them.
+    pub no_words: BTreeSet<String>,
 }
 
 /// What systemd has to be told for a profile.
@@ -81,18 +111,27 @@ pub fn settings(profile: &Profile) -> Result<Settings, ExportError> {
         no_namespaces: refuses_namespaces(&policy),
         wider: BTreeSet::new(),
         unknown_architectures: Vec::new(),
+        no_words: BTreeSet::new(),
     };
     for entry in &profile.entries {
         for name in &entry.names {
-            if entry.action.lets_through() {
-                settings.allowed.insert(name.clone());
+            match Word::new(name) {
+                Some(word) if entry.action.lets_through() => {
+                    settings.allowed.insert(word);
+                }
+                Some(_) => {}
+                None => {
+                    settings.no_words.insert(name.clone());
+                }
             }
         }
     }
     for entry in &profile.entries {
         let kept = entry.args.is_empty() && entry.action != profile.default;
-        for name in entry.names.iter().filter(|name| kept && !settings.allowed.contains(*name)) {
-            settings.refused.entry(name.clone()).or_insert(entry.action);
+        for word in entry.names.iter().filter(|_| kept).filter_map(|name| Word::new(name)) {
+            if !settings.allowed.contains(&word) {
+                settings.refused.entry(word).or_insert(entry.action);
+            }
         }
     }
     // What an unconditional refusal that comes first takes back, the policy knows.
@@ -110,11 +149,12 @@ pub fn settings(profile: &Profile) -> Result<Settings, ExportError> {
             }
         }
     }
-    settings.allowed.retain(|name| !is_always_refused(&policy, name));
+    settings.allowed.retain(|Word(name)| !is_always_refused(&policy, name));
     for name in words(&FACTS.implicit) {
         let known = policy.abis().any(|abi| abi.syscall_number(name).is_some());
-        if known && !settings.allowed.contains(name) {
-            settings.refused.entry(name.to_owned()).or_insert(profile.default);
+        if let Some(word) = Word::new(name).filter(|word| known && !settings.allowed.contains(word))
+        {
+            settings.refused.entry(word).or_insert(profile.default);
         }
     }
     for architecture in &profile.architectures {
@@ -218,9 +258,15 @@ fn answer(action: Action) -> String {
 }
 
 /// `NAME=VALUE VALUE…` in lines that people can read; each of them starts with the prefix.
-fn lines(text: &mut String, setting: &str, prefix: &str, words: impl Iterator<Item = String>) {
+fn lines<T: fmt::Display>(
+    text: &mut String,
+    setting: &str,
+    prefix: &str,
+    words: impl Iterator<Item = T>,
+) {
     let mut line = String::new();
     for word in words {
+        let word = word.to_string();
         if !line.is_empty() && line.len() + 1 + word.len() > WIDTH {
             let _ = writeln!(text, "{line}");
             line.clear();
@@ -240,12 +286,12 @@ fn unit(settings: &Settings) -> String {
     let mut text = String::from("[Service]\n");
     let _ = writeln!(text, "SystemCallArchitectures={}", settings.architectures.join(" "));
     let _ = writeln!(text, "SystemCallErrorNumber={}", answer(settings.default));
-    lines(&mut text, "SystemCallFilter", "", settings.allowed.iter().cloned());
+    lines(&mut text, "SystemCallFilter", "", settings.allowed.iter());
     let default = answer(settings.default);
     // With the error that all others get systemd would not start the service: libseccomp takes no rule
     // that does what happens anyway. Without an error the call is merely taken off the list.
     let refused = settings.refused.iter().map(|(name, action)| match answer(*action) {
-        answer if answer == default => name.clone(),
+        answer if answer == default => name.to_string(),
         answer => format!("{name}:{answer}"),
     });
     if settings.allowed.is_empty() {
@@ -255,7 +301,7 @@ fn unit(settings: &Settings) -> String {
     lines(&mut text, "SystemCallFilter", "~", refused);
     if let Some((are_allowed, families)) = &settings.families {
         let prefix = if *are_allowed { "" } else { "~" };
-        lines(&mut text, "RestrictAddressFamilies", prefix, families.iter().cloned());
+        lines(&mut text, "RestrictAddressFamilies", prefix, families.iter());
     }
     if settings.no_namespaces {
         text.push_str("RestrictNamespaces=yes\n");
@@ -287,6 +333,12 @@ pub(super) fn export(profile: &Profile, options: &Options) -> Result<Exported, E
         warnings.push(format!(
             "left out, since systemd has no name for them: {}",
             settings.unknown_architectures.join(", ")
+        ));
+    }
+    if !settings.no_words.is_empty() {
+        warnings.push(format!(
+            "left out, since no system call has these names and a unit file cannot hold them: {}",
+            settings.no_words.iter().cloned().collect::<Vec<_>>().join(", ")
         ));
     }
     notes.push(format!(
@@ -366,6 +418,19 @@ mod tests {
         assert_eq!(settings.refused.get("nanosleep"), Some(&Action::Errno(Errno::ENOSYS)));
         assert!(!settings.refused.contains_key("execve"));
         assert!(!settings.refused.contains_key("cacheflush"), "not a call of this ABI");
+    }
+
+    #[test]
+    fn no_name_becomes_a_setting() {
+        let names = ["foo\\nExecStart=/bin/evil", "@default", "%h", "a b", "~read", "a\\\\"];
+        let allowed =
+            names.map(|name| format!(r#", {{"names": ["{name}"], "action": "SCMP_ACT_ALLOW"}}"#));
+        let refused =
+            r#", {"names": ["mount\nUser=root"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}"#;
+        let settings = of(&format!("{EXIT}{}{refused}", allowed.concat()));
+        let with_none = of(EXIT);
+        assert_eq!(settings.no_words.len(), names.len() + 1, "{settings:?}");
+        assert_eq!(unit(&settings), unit(&with_none));
     }
 
     #[test]

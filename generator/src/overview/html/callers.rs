@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{foreign, links, more, number, plural};
+use super::{links, more, number, plural, untrusted};
 use crate::overview::Overview;
 use crate::overview::callers::Caller;
 
@@ -44,7 +44,7 @@ fn callers(overview: &Overview<'_>, callers: &[Caller<'_>], noun: &str) -> Marku
             @for caller in callers.iter().take(CALLERS) {
                 div.caller {
                     p.head {
-                        code { (foreign(caller.name)) }
+                        code { (untrusted(caller.name)) }
                         small { (plural(caller.calls, "different call")) ", " (number(caller.count)) " in all" }
                     }
                     @if !caller.only.is_empty() {

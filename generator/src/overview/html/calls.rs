@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use maud::{Markup, html};
 
-use super::{NAMES, bar, foreign, id, more, number, plural, times};
+use super::{NAMES, bar, id, more, number, plural, times, untrusted};
 use crate::abi::Abi;
 use crate::decode;
 use crate::diff::{Level, Risk, who};
@@ -141,8 +141,8 @@ fn when(call: &Called<'_>) -> Markup {
     html! {
         (times(seen.count)) ", first " (format!("{:.3}", seen.first_seen.as_secs_f64()))
         " s after the recording began"
-        @if let Some(first) = &seen.first { "; first in sample " (foreign(&first.sample)) }
-        @if let Some(last) = last { ", last in " (foreign(last)) }
+        @if let Some(first) = &seen.first { "; first in sample " (untrusted(&first.sample)) }
+        @if let Some(last) = last { ", last in " (untrusted(last)) }
     }
 }
 
@@ -152,7 +152,7 @@ fn programs(seen: &Seen) -> Markup {
     html! {
         ul.plain {
             @for (path, count) in programs.iter().take(PROGRAMS) {
-                li { code { (foreign(path)) } " " small { (times(**count)) } }
+                li { code { (untrusted(path)) } " " small { (times(**count)) } }
             }
         }
         (more(programs.len(), PROGRAMS, "more"))
@@ -161,7 +161,7 @@ fn programs(seen: &Seen) -> Markup {
 
 fn samples(seen: &Seen) -> Markup {
     html! {
-        ul.plain { @for name in &seen.samples { li { (foreign(name)) } } }
+        ul.plain { @for name in &seen.samples { li { (untrusted(name)) } } }
         @if seen.more_samples > 0 { span.more { "and " (number(seen.more_samples)) " more" } }
     }
 }
@@ -180,7 +180,7 @@ fn arguments(call: &Called<'_>) -> Markup {
                         (times(value.count)) ", by "
                         @for (nth, path) in value.programs.keys().take(PROGRAMS_OF_VALUE).enumerate() {
                             @if nth > 0 { ", " }
-                            (foreign(path.rsplit('/').next().unwrap_or(path)))
+                            (untrusted(path.rsplit('/').next().unwrap_or(path)))
                         }
                         " " (more(value.programs.len(), PROGRAMS_OF_VALUE, "more"))
                     }

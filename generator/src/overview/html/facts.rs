@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::{foreign, more, number, plural};
+use super::{more, number, plural, untrusted};
 use crate::policy::Capability;
 use crate::recording::{Completeness, Container, Recording, Source, Start, Target, TargetKind};
 
@@ -20,7 +20,7 @@ pub(super) fn title(recording: &Recording) -> Markup {
         TargetKind::Processes => "running processes",
     };
     html! {
-        h1 { (foreign(&recording.target.name)) }
+        h1 { (untrusted(&recording.target.name)) }
         p.tags {
             span.tag { (kind) }
             @match recording.completeness {
@@ -61,7 +61,7 @@ pub(super) fn section(recording: &Recording) -> Markup {
             dl.facts {
                 @if !target.command.is_empty() { dt { "Command" } dd { (command(target)) } }
                 @if let TargetKind::Container(container) = &target.kind { (self::container(container)) }
-                dt { "Machine" } dd { (foreign(&host.arch)) ", Linux " (foreign(&host.kernel)) }
+                dt { "Machine" } dd { (untrusted(&host.arch)) ", Linux " (untrusted(&host.kernel)) }
                 dt { "Time" }
                 dd {
                     (instant(recording.started)) " to " (instant(recording.finished))
@@ -76,7 +76,7 @@ pub(super) fn section(recording: &Recording) -> Markup {
                     }
                 }
                 dt { @if of_many { "Merged by" } @else { "Recorded by" } }
-                dd { (foreign(&tool.name)) " " (foreign(&tool.version)) }
+                dd { (untrusted(&tool.name)) " " (untrusted(&tool.version)) }
                 @if of_many { dt { "Recordings" } dd { (self::sources(&sources)) } }
             }
         }
@@ -86,7 +86,7 @@ pub(super) fn section(recording: &Recording) -> Markup {
 fn command(target: &Target) -> Markup {
     html! {
         code {
-            @for word in target.command.iter().take(WORDS) { (foreign(word)) " " }
+            @for word in target.command.iter().take(WORDS) { (untrusted(word)) " " }
         }
         (more(target.command.len(), WORDS, "words"))
     }
@@ -96,14 +96,14 @@ fn container(container: &Container) -> Markup {
     let Container { engine, name, image, image_digest, runtime, runtime_version, .. } = container;
     html! {
         @for (term, text) in [("Container", name), ("Image", image), ("Digest", image_digest)] {
-            @if !text.is_empty() { dt { (term) } dd { code { (foreign(text)) } } }
+            @if !text.is_empty() { dt { (term) } dd { code { (untrusted(text)) } } }
         }
         @if !(engine.is_empty() && runtime.is_empty()) {
             dt { "Started by" }
             dd {
-                (foreign(engine))
+                (untrusted(engine))
                 @if !engine.is_empty() && !runtime.is_empty() { ", " }
-                (foreign(runtime)) " " (foreign(runtime_version))
+                (untrusted(runtime)) " " (untrusted(runtime_version))
             }
         }
         dt { "Privileges" }
@@ -114,7 +114,7 @@ fn container(container: &Container) -> Markup {
         dt { "Filter" }
         dd {
             @if container.filtered { "a seccomp filter was active" } @else { "none was active" }
-            @if !container.profile.is_empty() { ": " (foreign(&container.profile)) }
+            @if !container.profile.is_empty() { ": " (untrusted(&container.profile)) }
         }
         @if !container.labels.is_empty() {
             dt { "Labels" }
@@ -123,7 +123,7 @@ fn container(container: &Container) -> Markup {
                     summary { (plural(container.labels.len(), "label")) }
                     ul.plain {
                         @for (label, value) in container.labels.iter().take(LABELS) {
-                            li { code { (foreign(label)) } ": " (foreign(value)) }
+                            li { code { (untrusted(label)) } ": " (untrusted(value)) }
                         }
                     }
                     (more(container.labels.len(), LABELS, "more"))
@@ -158,7 +158,7 @@ fn sources(sources: &[Source]) -> Markup {
             ul.plain {
                 @for source in sources.iter().take(SOURCES) {
                     li {
-                        (foreign(&source.name)) ", " (instant(source.started)) ", "
+                        (untrusted(&source.name)) ", " (instant(source.started)) ", "
                         (seconds(source.started, source.finished))
                     }
                 }

@@ -1,4 +1,5 @@
-//! The page. All text that is not ours goes through [`foreign`], and maud escapes whatever it is given.
+//! The page. Names that others chose go through [`untrusted`], maud escapes what it is given, and what nobody sees is
+//! escaped in the page as a whole.
 
 mod callers;
 mod calls;
@@ -12,7 +13,7 @@ use super::Overview;
 use crate::abi::Abi;
 use crate::digest::sha256_base64;
 use crate::recording::Tool;
-use crate::untrusted::short;
+use crate::untrusted::{one_line, short};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -28,7 +29,7 @@ pub(super) fn page(overview: &Overview<'_>) -> String {
         sha256_base64(STYLE.as_bytes())
     );
     let Tool { name, version } = Tool::this();
-    html! {
+    let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -65,8 +66,10 @@ pub(super) fn page(overview: &Overview<'_>) -> String {
                 }
             }
         }
-    }
-    .into_string()
+    };
+    let page = page.into_string();
+    // Line breaks are white space in HTML, whoever wrote them.
+    page.split('\n').map(one_line).collect::<Vec<_>>().join("\n")
 }
 
 fn contents(overview: &Overview<'_>) -> Markup {
@@ -89,7 +92,7 @@ fn contents(overview: &Overview<'_>) -> Markup {
 
 /// A name that somebody else chose: on one line, as data, and without an effect on the direction of the
 /// text around it.
-fn foreign(name: &str) -> Markup {
+fn untrusted(name: &str) -> Markup {
     html! { bdi { (short(name)) } }
 }
 
