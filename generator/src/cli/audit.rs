@@ -105,8 +105,8 @@ pub fn main(args: &AuditArgs, ui: &Ui) -> Outcome {
     manifests::write_in_place(&edits, ui)?;
     let report = match args.format {
         Format::Text => Report::Text(audits.iter().map(|audit| audit.text(false)).collect()),
-        Format::Json => Report::Data(json::print(&audits)?),
-        Format::Sarif => Report::Data(sarif::print(&audits)?),
+        Format::Json => Report::json(&json::print(&audits)?),
+        Format::Sarif => Report::json(&sarif::print(&audits)?),
     };
     report.write(&output)?;
     if audits.is_empty() {

@@ -123,7 +123,7 @@ pub fn main(args: &CheckArgs, ui: &Ui) -> Outcome {
     };
     let printed = match args.format {
         Format::Text => ui::Report::Text(report.text()),
-        Format::Json => ui::Report::Data(json::print(&report)?),
+        Format::Json => ui::Report::json(&json::print(&report)?),
     };
     printed.write(&output)?;
     Ok(ExitCode::from(match () {

@@ -122,9 +122,9 @@ pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
     let fail_on = FailOn::from(args.fail_on);
     let report = match args.format {
         Format::Text => Report::Text(compared.text()),
-        Format::Markdown => Report::Data(markdown::print(&compared, fail_on).to_string()),
-        Format::Json => Report::Data(json::print(&compared, fail_on)?),
-        Format::Sarif => Report::Data(sarif::print(&compared, &text)?),
+        Format::Markdown => Report::Markdown(markdown::print(&compared, fail_on)),
+        Format::Json => Report::json(&json::print(&compared, fail_on)?),
+        Format::Sarif => Report::json(&sarif::print(&compared, &text)?),
     };
     report.write(&output)?;
     Ok(ExitCode::from(if compared.fails(fail_on) { exit::WIDER } else { exit::DONE }))

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
+use super::ui::Report;
 use super::{Ui, read_text, shown};
 use crate::export::{
     ExportError, Exported, Home, InvalidName, Label, Options, Reference, Release, WorkloadRef,
@@ -162,7 +163,7 @@ pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
     })?;
     match &args.output {
         Some(folder) => write_folder(folder, &exported, ui)?,
-        None => Output::Stdout.write(stream(&exported, home).as_bytes())?,
+        None => Report::Other(stream(&exported, home)).write(&Output::Stdout)?,
     }
     for warning in &exported.warnings {
         ui.warn(warning);

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
+use super::ui::Report;
 use super::{Ui, capabilities, record};
 use crate::enforce::prove;
 use crate::evidence::{self, Evidence};
@@ -242,7 +243,7 @@ pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
     let Generated { profile, summary } =
         generate(&recordings, &options).map_err(|error| Failure::new(code(&error), error))?;
     let text = profile::print(&profile).context("cannot write the profile as JSON")?;
-    output.write(text.as_bytes())?;
+    Report::json(&text).write(&output)?;
     ui.show(&summary.text());
     if let Output::File(path) = &output {
         ui.say(format_args!("wrote {}", path.display()));
@@ -255,7 +256,7 @@ pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
     }
     if let Some(beside) = output.beside(evidence::beside).filter(|_| !args.no_evidence) {
         match evidence_of(recordings, &profile) {
-            Ok(text) => beside.write(text.as_bytes())?,
+            Ok(text) => Report::json(&text).write(&beside)?,
             Err(Failure { error, .. }) => ui.warn(format_args!("no evidence is written: {error}")),
         }
     }

@@ -55,7 +55,7 @@ pub fn main(args: &InspectArgs, ui: &Ui) -> Outcome {
     let inspected = inspect::read(args.pid)?;
     let report = match args.format {
         Format::Text => Report::Text(inspected.text(&inspected.meaning()?)),
-        Format::Json => Report::Data(file::print(&inspected)?),
+        Format::Json => Report::json(&file::print(&inspected)?),
         Format::Profile => {
             let meaning = inspected.meaning()?;
             let (profile, refusals) = profile::of_meaning(&meaning, Abi::NATIVE).context(
@@ -70,7 +70,7 @@ pub fn main(args: &InspectArgs, ui: &Ui) -> Outcome {
                     witness.before
                 ));
             }
-            Report::Data(profile::print(&profile).context("cannot write the profile as JSON")?)
+            Report::json(&profile::print(&profile).context("cannot write the profile as JSON")?)
         }
     };
     report.write(&output)?;

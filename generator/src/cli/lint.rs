@@ -119,7 +119,7 @@ pub fn main(args: &LintArgs, ui: &Ui) -> Outcome {
     let report = match args.format {
         Format::Text => Report::Text(report(&errors, &warnings, &remarks)),
         Format::Json => {
-            Report::Data(json::print(&name, &consumers, (&errors, &warnings), &remarks)?)
+            Report::json(&json::print(&name, &consumers, (&errors, &warnings), &remarks)?)
         }
     };
     report.write(&output)?;

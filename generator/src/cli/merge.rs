@@ -72,7 +72,7 @@ pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
         summarize(&merged, ui);
         v1::print(&merged)?
     };
-    output.write(text.as_bytes())?;
+    super::ui::Report::json(&text).write(&output)?;
     if let Output::File(path) = &output {
         ui.say(format_args!("wrote {}", path.display()));
     }

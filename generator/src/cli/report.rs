@@ -53,7 +53,7 @@ pub fn main(args: &ReportArgs, ui: &Ui) -> Outcome {
     }
     let page =
         overview::page(&recording).map_err(|error| Failure::new(generate::code(&error), error))?;
-    output.write(page.as_bytes())?;
+    super::ui::Report::Other(page).write(&output)?;
     if let Output::File(path) = &output {
         ui.say(format_args!("wrote {}", path.display()));
     }

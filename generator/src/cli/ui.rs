@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use super::exit::Failure;
 use crate::output::Output;
 use crate::profile::Findings;
-use crate::untrusted::{Line, Text};
+use crate::untrusted::{Json, Line, Markdown, Text};
 
 const NAME: Style = Style::new().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -119,7 +119,9 @@ impl Ui {
     pub fn insist(self, report: &Report) {
         match report {
             Report::Text(text) => eprint(text),
-            Report::Data(data) => eprint(data),
+            Report::Json(json) => eprint(json),
+            Report::Markdown(markdown) => eprint(markdown),
+            Report::Other(text) => eprint(text),
         }
     }
 }
@@ -129,15 +131,28 @@ impl Ui {
 pub enum Report {
     /// For people.
     Text(Text),
-    /// In a format whose writer has escaped what is not ours: JSON, SARIF, Markdown, HTML, a profile.
-    Data(String),
+    /// For programs: a profile, a recording, SARIF.
+    Json(Json),
+    /// For a comment on a pull request.
+    Markdown(Markdown),
+    /// In a format whose writer has escaped what is not ours: HTML, YAML; or a patch, which is what the file is.
+    Other(String),
+}
+
+impl Report {
+    /// What a writer of JSON has made.
+    pub fn json(document: &str) -> Self {
+        Self::Json(Json::new(document))
+    }
 }
 
 impl Report {
     /// Writes it. Text is in colour where standard output is.
     pub fn write(&self, output: &Output) -> Result<(), Failure> {
         let text = match (self, output) {
-            (Self::Data(data), _) => data.clone(),
+            (Self::Json(json), _) => json.to_string(),
+            (Self::Markdown(markdown), _) => markdown.to_string(),
+            (Self::Other(text), _) => text.clone(),
             (Self::Text(text), Output::Stdout) if stdout_has_colours() => text.to_string(),
             (Self::Text(text), _) => anstream::adapter::strip_str(text.as_str()).to_string(),
         };

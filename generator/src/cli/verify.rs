@@ -96,7 +96,7 @@ pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
     };
     let printed = match args.format {
         Format::Text => ui::Report::Text(report.text()),
-        Format::Json => ui::Report::Data(json::print(&report)?),
+        Format::Json => ui::Report::json(&json::print(&report)?),
     };
     match (&output, &writer, &printed) {
         (Some(output), Some(writer), _) => {

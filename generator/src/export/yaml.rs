@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::untrusted::{begins_command, has_command};
+
 /// A document, with a newline at its end.
 pub fn document(value: &Value) -> String {
     let mut text = String::new();
@@ -99,9 +101,10 @@ fn string(text: &mut String, content: &str) {
         return;
     }
     text.push('"');
-    for c in content.chars() {
+    for (at, c) in content.char_indices() {
         // Writing to a string cannot fail.
         let _ = match c {
+            '#' if begins_command(&content[at..]) => write!(text, "\\x23"),
             '"' => write!(text, "\\\""),
             '\\' => write!(text, "\\\\"),
             '\n' => write!(text, "\\n"),
@@ -125,6 +128,7 @@ fn is_block(content: &str) -> bool {
         && !content.ends_with("\n\n")
         && !content.starts_with([' ', '\n'])
         && lines_are_plain
+        && !has_command(content)
 }
 
 /// Words that some version of YAML takes for something other than a string.

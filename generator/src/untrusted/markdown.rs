@@ -34,11 +34,18 @@ impl Markdown {
     /// Text that Strait made, of names of calls, values and numbers: what has a meaning in Markdown is escaped.
     pub fn plain(text: &str) -> Self {
         let mut escaped = String::with_capacity(text.len());
-        for char in one_line(text).chars() {
-            if r"\`*[]<>&|~!@#".contains(char) {
+        let text = one_line(text);
+        let mut chars = text.chars().peekable();
+        let mut before = None;
+        while let Some(char) = chars.next() {
+            // Within a word, such as a call's name, it emphasizes nothing.
+            let is_letter = |char: Option<char>| char.is_some_and(|c| c.is_ascii_alphanumeric());
+            let within = is_letter(before) && is_letter(chars.peek().copied());
+            if r"\`*[]<>&|~!@#".contains(char) || (char == '_' && !within) {
                 escaped.push('\\');
             }
             escaped.push(char);
+            before = Some(char);
         }
         Self(escaped)
     }

@@ -12,14 +12,18 @@
 //! | Markdown | [`Markdown`] | each argument: what is not known to be ours is a compile error |
 //! | SARIF | [`Message`](crate::report::sarif::Message) | the message as a whole: it has no line breaks and no links |
 //! | HTML | `maud::Markup` | each argument, by maud; control characters by [`short`] |
-//! | YAML, JSON, TOML | their writers | each scalar is quoted where it has to be |
-//! | unit files, HCL, shell | `export` | each word is quoted for its reader |
+//! | JSON | [`Json`] | within strings, as JSON does |
+//! | YAML | `export::yaml` | each scalar is quoted where it has to be |
+//! | unit files | `export::systemd::Word` | each word; what is none is left out |
+//! | HCL, shell, TOML | `export::{Label, Reference, Release}` | what is not plain is refused |
 //!
 //! Text must never be escaped after lines were joined: then nothing tells our line breaks from theirs.
 
+mod json;
 mod markdown;
 mod terminal;
 
+pub use json::Json;
 pub use markdown::{InMarkdown, Markdown};
 pub(crate) use markdown::{captures_nothing, harmless, markdown};
 pub use terminal::{Line, Text};
@@ -49,12 +53,18 @@ fn escape(char: char, line: &mut String) {
     }
 }
 
+/// Whether a CI runner takes a line of this text for a command.
+pub(crate) fn has_command(text: &str) -> bool {
+    let begins = |line: &str| line.trim_start().starts_with("::");
+    text.lines().any(begins) || text.match_indices("##").any(|(at, _)| begins_command(&text[at..]))
+}
+
 /// Whether a CI runner finds a command here, wherever in a line it is: `##[error]` (GitHub's old form, Azure
 /// Pipelines), `##vso[…]` (Azure Pipelines), `##teamcity[…]`.
 ///
 /// Source: `ActionCommand.TryParse` of actions/runner and `Command.TryParse` of microsoft/azure-pipelines-agent, which
 /// look for the prefix anywhere in the line.
-fn begins_command(text: &str) -> bool {
+pub(crate) fn begins_command(text: &str) -> bool {
     text.strip_prefix("##").is_some_and(|rest| {
         rest.trim_start_matches(|char: char| char.is_ascii_alphanumeric()).starts_with('[')
     })
@@ -100,37 +110,4 @@ pub(crate) fn short(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_terminal_obeys_no_name() {
-        assert_eq!(one_line("tests/test_a.py::test[ä b]"), "tests/test_a.py::test[ä b]");
-        assert_eq!(one_line("a\nb\u{1b}[2J\u{202e}c"), "a\\nb\\u{1b}[2J\\u{202e}c");
-        assert_eq!(one_line("\u{fffe}\u{10ffff}\u{fdd0}"), "\\u{fffe}\\u{10ffff}\\u{fdd0}");
-        assert_eq!(one_line(&one_line("a\r\n\u{200b}##[b]")), one_line("a\r\n\u{200b}##[b]"));
-    }
-
-    #[test]
-    fn what_nobody_sees_is_shown() {
-        for char in
-            "\u{200b}\u{200d}\u{2060}\u{2064}\u{feff}\u{ad}\u{180e}\u{e0041}\u{fe0f}\u{fff9}\u{61c}"
-                .chars()
-        {
-            assert_eq!(one_line(&char.to_string()), char.escape_unicode().to_string());
-        }
-    }
-
-    #[test]
-    fn a_runner_finds_no_command_in_a_name() {
-        assert_eq!(one_line("x ##[error]y"), "x \\u{23}#[error]y");
-        assert_eq!(one_line("###vso[task.x]"), "#\\u{23}#vso[task.x]");
-        assert_eq!(one_line("##teamcity[x]"), "\\u{23}#teamcity[x]");
-        assert_eq!(one_line("issue ##4, #[test], ## a [b]"), "issue ##4, #[test], ## a [b]");
-    }
-
-    #[test]
-    fn a_name_is_cut_where_nobody_reads_on() {
-        assert_eq!(short(&"x".repeat(2000)).chars().count(), LONGEST + 1);
-    }
-}
+mod tests;
