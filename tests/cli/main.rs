@@ -18,6 +18,7 @@ mod diff;
 mod export;
 mod generate;
 mod help;
+mod hostile;
 mod lint;
 mod merge;
 mod report;
