@@ -67,9 +67,8 @@ pub fn profile(
         match made.and_then(|made| made.only(|args| is_asked(pattern, args))) {
             Some(of_asked) => {
                 seen(&mut text, &of_asked, Some(evidence));
-                match of_asked.values.is_empty() && pattern.args != [None; 6] {
-                    true => text.line("    with which arguments is not in the evidence"),
-                    false => {}
+                if of_asked.values.is_empty() && pattern.args != [None; 6] {
+                    text.line("    with which arguments is not in the evidence");
                 }
             }
             None if made.is_some() => {
@@ -191,10 +190,10 @@ fn arguments(text: &mut Text, recording: &Recording, pattern: &Pattern) {
     let call = recording.calls.get(&abi).and_then(|calls| calls.get(&number));
     let rule = abi.syscall_name(number).and_then(ArgumentRule::of);
     let (Some(rule), Some(kept)) = (rule, call.and_then(|call| call.arguments.as_ref())) else {
-        return match pattern.args.iter().any(Option::is_some) {
-            true => text.line("  with which arguments is not in this recording"),
-            false => {}
-        };
+        if pattern.args.iter().any(Option::is_some) {
+            text.line("  with which arguments is not in this recording");
+        }
+        return;
     };
     let asked = |values: &[u64]| {
         rule.keep.iter().zip(values).all(|(kept, value)| {
