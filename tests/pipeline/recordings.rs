@@ -58,8 +58,9 @@ fn kind() -> impl Strategy<Value = TargetKind> {
         || prop::sample::select(vec!["", "web-1", "sha256:00", "1.1.5"]).prop_map(str::to_owned);
     let labels = prop::collection::btree_map("[a-z.]{1,9}", ".{0,9}", 0..3);
     let texts = (text(), text(), text(), text());
-    let container = (texts, labels, any::<Option<u64>>(), any::<bool>(), any::<bool>()).prop_map(
-        |((id, name, image, runtime), labels, bounding_set, no_new_privs, filtered)| Container {
+    let flags = any::<[bool; 3]>();
+    let container = (texts, labels, any::<Option<u64>>(), flags).prop_map(
+        |((id, name, image, runtime), labels, bounding_set, flags)| Container {
             id,
             engine: "docker".to_owned(),
             name,
@@ -68,10 +69,11 @@ fn kind() -> impl Strategy<Value = TargetKind> {
             labels,
             runtime,
             runtime_version: "1.1.5".to_owned(),
-            no_new_privs,
+            no_new_privs: flags[0],
             bounding_set,
-            filtered,
+            filtered: flags[1],
             profile: "default".to_owned(),
+            unconfirmed: flags[2],
         },
     );
     prop_oneof![

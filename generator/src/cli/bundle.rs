@@ -12,7 +12,8 @@ use super::exit::{self, Failure, Outcome};
 use super::manifests;
 use super::profiles::ProfileFile;
 use crate::manifest::{Manifest, bundle};
-use crate::output::Output;
+use crate::output::{self, Output};
+use crate::record::files;
 
 /// Keep the profiles of several releases side by side, under names that never get new content
 ///
@@ -164,7 +165,7 @@ fn there(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
             let is_file = file.file_type().with_context(cannot_read)?.is_file();
             if is_file
                 && bundle::is_versioned(&name)
-                && let Ok(bytes) = std::fs::read(file.path())
+                && let Ok(bytes) = files::read(&file.path())
                 && bundle::is_true(&name, &bytes)
             {
                 there.insert(name);
@@ -176,7 +177,7 @@ fn there(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
 
 fn add(args: &BundleArgs, name: &str, text: &str, ui: &Ui) -> anyhow::Result<()> {
     let path = args.folder.join(name);
-    if std::fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
+    if files::read(&path).is_ok_and(|there| there == text.as_bytes()) {
         ui.say(format_args!("{} is there already", path.display()));
         return Ok(());
     }
@@ -185,7 +186,7 @@ fn add(args: &BundleArgs, name: &str, text: &str, ui: &Ui) -> anyhow::Result<()>
         return Ok(());
     }
     let folder = path.parent().unwrap_or(&args.folder);
-    std::fs::create_dir_all(folder)
+    output::make_folder(folder)
         .with_context(|| format!("cannot create the folder {}", folder.display()))?;
     Output::File(path.clone()).write(text.as_bytes())?;
     ui.say(format_args!("wrote {}", path.display()));

@@ -10,12 +10,12 @@ use std::time::Duration;
 use super::exit::{self, Failure, Outcome};
 use super::record::{RecordArgs, not_run, plural, saved, signals};
 use super::{Ui, record};
-use crate::foreign::one_line;
 use crate::record::{
     ContainerRecording, ContainersOutcome, ContainersRequest, Notice, Signals, Writer,
     run_containers,
 };
 use crate::recording::v1;
+use crate::untrusted::Json;
 
 /// Runs `strait record --containers`.
 pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outcome {
@@ -79,11 +79,11 @@ impl Folder<'_> {
                 ui.warn(format_args!(
                     "{} has not started: its runtime did not come to execute the container's program, \
                      so there is nothing to record",
-                    one_line(&recording.target.name)
+                    recording.target.name
                 ));
                 continue;
             };
-            let text = v1::print(recording)?;
+            let text = Json::new(&v1::print(recording)?).to_string();
             let one = self.writer.write(Some(file), text.as_bytes(), Some(self.signals));
             record::describe(recording, ui);
             let one = one.map_err(Failure::from).and_then(|place| saved(place, ui));

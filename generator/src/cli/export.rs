@@ -13,7 +13,7 @@ use crate::export::{
     ExportError, Exported, Home, InvalidName, Label, Options, Reference, Release, WorkloadRef,
     export,
 };
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::profile::{self, Findings, Severity, lint};
 
 /// Write a profile the way another home wants it
@@ -206,7 +206,7 @@ fn write_folder(folder: &Path, exported: &Exported, ui: &Ui) -> Result<(), Failu
     let places: Vec<PathBuf> = exported.files.iter().map(|file| folder.join(&file.path)).collect();
     for place in &places {
         if let Some(parent) = place.parent() {
-            std::fs::create_dir_all(parent)
+            output::make_folder(parent)
                 .with_context(|| format!("cannot make the folder {}", parent.display()))?;
         }
         Output::File(place.clone()).check()?;

@@ -203,7 +203,7 @@ pub fn write_below(
     }
     for (place, _) in &places {
         let parent = place.parent().unwrap_or(folder);
-        std::fs::create_dir_all(parent)
+        output::make_folder(parent)
             .with_context(|| format!("cannot create the folder {}", parent.display()))?;
     }
     output::write_all(places.iter().map(|(place, text)| (place.as_path(), text.as_bytes())))?;

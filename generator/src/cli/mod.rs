@@ -116,6 +116,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let ui = Ui::new(cli.quiet, cli.verbose, cli.color);
+    crate::record::raise_file_limit();
     let outcome = match &cli.command {
         Command::Record(args) => record::main(args, &ui),
         Command::Generate(args) => generate::main(args, &ui),
@@ -200,13 +201,26 @@ fn capabilities<'a>(
     Ok(found)
 }
 
+/// The most that is read of one input. Ten thousand recordings merged into one are a tenth of it.
+const LARGEST: u64 = 256 << 20;
+
+/// Reads all of it, if that is not without end.
+fn read_bounded(source: impl Read, text: &mut String) -> std::io::Result<()> {
+    let length = source.take(LARGEST + 1).read_to_string(text)?;
+    if length as u64 > LARGEST {
+        return Err(std::io::Error::other("it is larger than 256 MiB"));
+    }
+    Ok(())
+}
+
 /// Reads a file, or standard input for `-`.
 fn read_text(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     if path.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        read_bounded(std::io::stdin(), &mut text).context("cannot read standard input")?;
     } else {
-        text = std::fs::read_to_string(path)
+        std::fs::File::open(path)
+            .and_then(|file| read_bounded(file, &mut text))
             .with_context(|| format!("cannot read {}", shown(path)))?;
     }
     // No container runtime reads such a profile either.

@@ -17,6 +17,7 @@ use crate::record::{
     User, Writer, run_attached,
 };
 use crate::recording::{Completeness, Recording, v1};
+use crate::untrusted::Json;
 
 /// Record the system calls of a command and all that it starts
 ///
@@ -192,7 +193,8 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.command));
     let (writer, signals) = writer(&Output::from(output))?;
     let write = |recording: &Recording| -> Result<Saved, Failure> {
-        Ok(writer.write(None, v1::print(recording)?.as_bytes(), Some(&signals))?)
+        let text = Json::new(&v1::print(recording)?).to_string();
+        Ok(writer.write(None, text.as_bytes(), Some(&signals))?)
     };
     let flush = |recording: &Recording| {
         let written = write(recording).and_then(|place| {
@@ -239,7 +241,7 @@ fn attached(attach: Attach, args: &RecordArgs, ui: &Ui) -> Outcome {
     let notify = |notice: &Notice| ui.note(notice);
     let recording = run_attached(request, &signals, &notify).map_err(not_run)?;
     let file = (!is_named).then(|| file_name(&recording.target.name, 1));
-    let text = v1::print(&recording)?;
+    let text = Json::new(&v1::print(&recording)?).to_string();
     let place = writer.write(file.as_deref(), text.as_bytes(), Some(&signals))?;
     describe(&recording, ui);
     if is_container {

@@ -147,16 +147,20 @@ impl Report {
 }
 
 impl Report {
-    /// Writes it. Text is in colour where standard output is.
+    /// Writes it.
     pub fn write(&self, output: &Output) -> Result<(), Failure> {
-        let text = match (self, output) {
+        Ok(output.write(self.text_for(output).as_bytes())?)
+    }
+
+    /// What is to be written. Text is in colour where standard output is.
+    pub fn text_for(&self, output: &Output) -> String {
+        match (self, output) {
             (Self::Json(json), _) => json.to_string(),
             (Self::Markdown(markdown), _) => markdown.to_string(),
             (Self::Other(text), _) => text.clone(),
             (Self::Text(text), Output::Stdout) if stdout_has_colours() => text.to_string(),
             (Self::Text(text), _) => anstream::adapter::strip_str(text.as_str()).to_string(),
-        };
-        Ok(output.write(text.as_bytes())?)
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use super::probe::{self, Probe};
 use super::session::Session;
 use super::signals::Signals;
 use super::time::monotonic;
-use super::{Notice, RecordError, control, files, host, limits};
+use super::{Notice, RecordError, control, files, host};
 use crate::recording::{Container, Origin, Recording, Start, Target, TargetKind, Tool};
 
 /// Why nothing could be attached to.
@@ -102,7 +102,6 @@ pub fn run(
     notify: &dyn Fn(&Notice),
 ) -> Result<Recording, RecordError> {
     let AttachRequest { attach, limit, max_programs, verbose } = request;
-    limits::raise();
     let stage = Loading::begin()?;
     check_pid_namespace()?;
     let runtime = super::runtime()?;

@@ -12,7 +12,7 @@ use super::samples::Marks;
 use super::session::{Happened, Session};
 use super::signals::Signals;
 use super::time::monotonic;
-use super::{Notice, Outcome, RecordError, Request, Status, host, limits, listen};
+use super::{Notice, Outcome, RecordError, Request, Status, host, listen};
 use crate::recording::{Host, Origin, Recording, Start, Target, TargetKind, Tool};
 use jiff::Timestamp;
 
@@ -32,7 +32,6 @@ pub fn run(
 ) -> Result<Outcome, RecordError> {
     let Request { command, user, linger, stop_timeout, max_programs, filter, looked_at, verbose } =
         request;
-    limits::raise();
     let watched = filter.is_some().then(|| watch_list(&looked_at));
     let records = filter.is_none();
     let mut launch = Launch::new(&command, user.clone(), filter)?;

@@ -26,7 +26,7 @@ use super::samples::Marks;
 use super::session::{Happened, Session};
 use super::signals::{FOR_WRITING, SOON, Signals};
 use super::time::monotonic;
-use super::{Notice, RecordError, Refusal, Status, User, host, limits};
+use super::{Notice, RecordError, Refusal, Status, User, host};
 use crate::abi::Abi;
 use crate::output::sudo_user;
 use crate::recording::Recording;
@@ -137,7 +137,6 @@ pub fn run(
         inject,
         verbose,
     } = request;
-    limits::raise();
     let mut launch =
         command.map(|command| Launch::new(&command, user.clone(), None)).transpose()?;
     let stage = Loading::begin()?;

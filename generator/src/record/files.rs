@@ -2,10 +2,18 @@
 //! may take as long as it likes to answer.
 
 use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
+/// The most that is read of a settings file.
+const LARGEST: u64 = 4 << 20;
 
 /// What is known about a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +47,26 @@ pub fn stat(path: &Path) -> Option<Stat> {
         uid: found.stx_uid,
         mode: found.stx_mode.into(),
     })
+}
+
+/// The contents of a file that the caller named, such as an engine's settings. What is no file is not waited for, and
+/// one of more than 4 MiB is not read.
+///
+/// # Errors
+///
+/// The kernel's error, or that it is no file or too large.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    match u64::try_from(bytes.len()) {
+        Ok(length) if length <= LARGEST => Ok(bytes),
+        _ => Err(io::Error::other("it is larger than 4 MiB")),
+    }
 }
 
 /// A path to an open file.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::InjectError;
+use crate::record::files;
 
 /// For each variable that names a socket to clients, the engine's own socket. Without a variable Docker's
 /// clients find theirs by a context, or at the usual place; podman's do without.
@@ -45,7 +46,7 @@ fn by_context(get: &impl Fn(&str) -> Option<OsString>) -> Option<(String, OsStri
     let home = || get("HOME").map(|home| Path::new(&home).join(".docker"));
     let folder = get("DOCKER_CONFIG").map(PathBuf::from).or_else(home)?;
     let read =
-        |path: &Path| -> Option<Value> { serde_json::from_slice(&fs::read(path).ok()?).ok() };
+        |path: &Path| -> Option<Value> { serde_json::from_slice(&files::read(path).ok()?).ok() };
     let chosen = get("DOCKER_CONTEXT").map(|name| name.to_string_lossy().into_owned());
     let configured = || {
         let settings = read(&folder.join("config.json"))?;

@@ -29,11 +29,11 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tempfile::TempDir;
 use thiserror::Error;
 
-use crate::foreign::short;
 use crate::record::engine::Only;
+use crate::record::folder::Folder;
+use crate::untrusted::short;
 use create::Profile;
 use settings::Settings;
 
@@ -142,7 +142,7 @@ pub struct Injection {
     sockets: Vec<(UnixListener, PathBuf)>,
     environment: Vec<(&'static str, OsString)>,
     tally: Tally,
-    folder: TempDir,
+    folder: Folder,
 }
 
 impl Injection {
@@ -153,13 +153,9 @@ impl Injection {
     ///
     /// [`InjectError`], before anything was changed.
     pub fn new(profile: &str, only: &[Only]) -> Result<Self, InjectError> {
-        let parent = std::env::temp_dir();
-        // Whoever reaches the sockets in it can start containers, so nobody else may.
-        let folder = tempfile::Builder::new()
-            .prefix("strait-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(&parent)
-            .map_err(system("make a folder in", &parent))?;
+        // Who reaches the sockets in it can start containers, so no one else may.
+        let folder =
+            Folder::new(false).map_err(system("make a folder for", Path::new("sockets")))?;
         let file = folder.path().join("profile.json");
         write(&file, profile)?;
         let tally = Tally::default();
@@ -190,7 +186,7 @@ impl Injection {
 
     /// Begins to pass on what comes in, within a tokio runtime and as long as that is polled. The
     /// folder is to be kept until the command has ended.
-    pub fn serve(self) -> Result<(Tally, TempDir), InjectError> {
+    pub fn serve(self) -> Result<(Tally, Folder), InjectError> {
         for (listener, engine) in self.sockets {
             let path = engine.clone();
             let listener = tokio::net::UnixListener::from_std(listener)

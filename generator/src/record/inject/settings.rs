@@ -19,11 +19,12 @@ impl Settings {
     pub fn read() -> Result<Self, InjectError> {
         let mut settings = Table::new();
         for path in files() {
-            let text = match fs::read_to_string(&path) {
+            let text = match crate::record::files::read(&path) {
                 Ok(text) => text,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(source) => return Err(InjectError::System { what: "read", path, source }),
             };
+            let text = String::from_utf8_lossy(&text);
             let more = text.parse::<Table>().map_err(|error| InjectError::Settings {
                 path,
                 reason: error.message().to_owned(),

@@ -167,7 +167,8 @@ fn once(members: &mut Members, field: &'static str) -> Result<String, Refused> {
 
 /// The id is not known yet, nor what the image adds to the labels.
 fn is_chosen(container: &Container, only: &[Only]) -> bool {
-    let nobody = Identity { id: String::new(), engine: None, runtime: None, pid: 0 };
+    let nobody =
+        Identity { id: String::new(), engine: None, runtime: None, pid: 0, owner: 0, began: 0 };
     let name = display_name(container, &nobody);
     // What stands for a name where there is none is nobody's.
     let name = if container.name.is_empty() && name == "container" { "" } else { &name };
