@@ -27,6 +27,7 @@ mod inspect;
 mod lint;
 mod marks;
 mod no_loss;
+mod own;
 mod passing_through;
 mod privilege;
 mod profiles;
