@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::assemble::{Assembled, assemble};
-use super::engine::{Description, Engines, Identity, Only, Sighting, display_name, identify};
+use super::engine::{
+    Description, Engines, Identity, Only, Sighting, display_name, identify, sanitize,
+};
 use super::kernel::{self, Kernel};
 use super::names::Names;
 use super::privilege::{Loading, Needs};
@@ -199,7 +201,8 @@ async fn resolve(attach: &Attach) -> Result<(Scope, Target), AttachError> {
     if tasks(&scope)?.is_empty() {
         return Err(AttachError::Empty(name));
     }
-    let name = name.trim().replace('/', "_");
+    // A process may be called anything.
+    let name = sanitize(name.trim());
     let name = if name.is_empty() { "processes".to_owned() } else { name };
     Ok((scope, Target { kind, name, command, start: Start::Attached }))
 }

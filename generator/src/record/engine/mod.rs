@@ -44,7 +44,7 @@ use crate::recording::Container;
 
 pub use engines::Engines;
 pub use identify::identify;
-pub use naming::{FileNames, UNCONFIRMED, display_name, file_name, unconfirmed_name};
+pub use naming::{FileNames, UNCONFIRMED, display_name, file_name, sanitize, unconfirmed_name};
 pub use only::{Only, OnlyError};
 
 /// A task that the probe saw in a mount namespace that is not the host's, or that was found in one.

@@ -63,7 +63,8 @@ fn short(id: &str) -> &str {
     if id.len() >= 25 && id.is_ascii() { &id[..12] } else { id }
 }
 
-fn sanitize(name: &str) -> String {
+/// A name fit for a file; empty if nothing of it is.
+pub fn sanitize(name: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let name: String = name.chars().map(|c| if safe(c) { c } else { '-' }).take(MAX).collect();
     // Neither hidden nor like an option.
