@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{kernel, scratch, scrub, strait};
+use crate::support::{kernel, scratch, scrub, strait, wait};
 
 const BUSYBOX: &str = "/bin/busybox";
 const ECHO: [&str; 3] = [BUSYBOX, "echo", "started"];
@@ -135,7 +135,9 @@ impl Bundle {
         let status = self
             .runtime
             .command()
-            .args(["run", "--detach", "--bundle"])
+            .args(["run", "--detach", "--pid-file"])
+            .arg(self.directory.path().join("pid"))
+            .arg("--bundle")
             .arg(self.directory.path())
             .arg(self.id())
             .stdout(Stdio::null())
@@ -144,6 +146,12 @@ impl Bundle {
             .unwrap();
         let errors = std::fs::read_to_string(errors).unwrap();
         assert!(status.success(), "{:?}, {:?}: {status}\n{errors}", self.runtime, self.way);
+        // The runtime's own process executes the workload a moment after the runtime has gone.
+        let pid = std::fs::read_to_string(self.directory.path().join("pid")).unwrap();
+        let exe = Path::new("/proc").join(pid.trim()).join("exe");
+        wait::until("the workload has started", || {
+            exe.read_link().is_ok_and(|path| path.ends_with("bin/busybox"))
+        });
     }
 
     /// Runs a command in the container, as engines do: with the container's own `no_new_privs`.

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
+use nix::sys::signal::{SigHandler, Signal};
+
 use super::scrub;
 use super::spawned::Spawned;
 
@@ -140,6 +142,7 @@ impl Strait {
         let mut command = Command::new(words.next().expect("there is at least the binary"));
         command.args(words);
         scrub(&mut command, &self.directory);
+        heed_sigint(&mut command);
         command.envs(self.environment.iter().cloned());
         command
     }
@@ -151,6 +154,19 @@ impl Strait {
             _ => text,
         }
     }
+}
+
+/// Has a command end at SIGINT, as one that is started in a terminal does: what runs in a shell's background, as
+/// these tests may, is started with SIGINT ignored.
+fn heed_sigint(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    let heed = || {
+        // SAFETY: sets a default action, which is safe between fork and exec.
+        unsafe { nix::sys::signal::signal(Signal::SIGINT, SigHandler::SigDfl) }?;
+        Ok(())
+    };
+    // SAFETY: it makes one system call and allocates nothing.
+    unsafe { command.pre_exec(heed) };
 }
 
 /// An exit status as a shell reports it.

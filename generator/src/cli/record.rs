@@ -38,7 +38,7 @@ pub struct RecordArgs {
     /// Where the recording goes; - is standard output [default: NAME.recording.json in this folder]
     #[arg(short, long, value_name = "FILE|DIR")]
     pub output: Option<PathBuf>,
-    /// Record every container that comes to life, whatever starts it, into a file each in the folder
+    /// Record every container that is started, whatever starts it, into a file each in the folder
     /// given with -o; COMMAND itself is only run
     #[arg(long, group = "scope")]
     containers: bool,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-pub use place::{Folder, Place, Written};
+pub use place::{Folder, Place, Sync, Written};
 pub use rights::{Rights, sudo_user};
 
 /// Why a file was not written. Nothing of it is left behind.
@@ -96,7 +96,7 @@ impl Output {
                 }
             }
             Self::File(path) => Place::open(path)
-                .and_then(|place| place.write(bytes))
+                .and_then(|place| place.write(bytes, Sync::Disk))
                 .map(drop)
                 .map_err(|source| OutputError::unwritable(path, source)),
         }

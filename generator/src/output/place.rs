@@ -25,6 +25,15 @@ pub struct Folder {
     rights: Rights,
 }
 
+/// When a file counts as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sync {
+    /// When it is on the disk, so that it outlives the machine's fall.
+    Disk,
+    /// When the kernel has it: where there is no time for more.
+    Kernel,
+}
+
 /// A file that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -150,9 +159,11 @@ impl Folder {
     /// # Errors
     ///
     /// The kernel's error; nothing of the file is left behind then.
-    pub fn write(&self, name: &OsStr, bytes: &[u8]) -> io::Result<Written> {
+    pub fn write(&self, name: &OsStr, bytes: &[u8], sync: Sync) -> io::Result<Written> {
         let staged = self.stage(name, bytes)?;
-        staged.sync()?;
+        if sync == Sync::Disk {
+            staged.sync()?;
+        }
         staged.put()
     }
 
@@ -387,10 +398,10 @@ impl Place {
     /// # Errors
     ///
     /// The kernel's error.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<Written> {
+    pub fn write(&self, bytes: &[u8], sync: Sync) -> io::Result<Written> {
         match &self.target {
             Target::Name(folder, name) => {
-                let written = folder.write(name, bytes)?;
+                let written = folder.write(name, bytes, sync)?;
                 // Of a link that was followed people know the link.
                 Ok(if written.moved {
                     written

@@ -1,4 +1,4 @@
-//! Recording every container that comes to life, a recording each.
+//! Recording every container that is started, a recording each.
 
 mod assembly;
 

@@ -91,7 +91,7 @@ pub fn run(program: RawFd, arguments: &[u64]) -> io::Result<()> {
 }
 
 /// Tells the probe that a mount namespace made just now is the newest one. Their numbers grow, so every
-/// container that comes to life from now on has a larger one.
+/// container that is started from now on has a larger one.
 pub fn in_a_new_namespace(program: RawFd) -> io::Result<()> {
     let thread = std::thread::spawn(move || {
         // A thread has to have a file system view of its own to take another mount namespace.

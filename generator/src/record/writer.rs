@@ -26,8 +26,8 @@ use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork};
 use serde::{Deserialize, Serialize};
 
 use super::privilege::{self, Own};
-use super::signals::Signals;
-use crate::output::{Folder, Output, OutputError, Place, Rights, Written};
+use super::signals::{FOR_WRITING, SOON, Signals};
+use crate::output::{Folder, Output, OutputError, Place, Rights, Sync, Written};
 
 /// The longest message; a file name has 255 bytes, a path 4096.
 const LONGEST: usize = 16 << 10;
@@ -35,8 +35,13 @@ const LONGEST: usize = 16 << 10;
 /// By which it is known in lists of processes.
 const NAME: &std::ffi::CStr = c"strait-writer";
 
-/// How long a file may take to be written once a signal has asked for the end.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a file may take at least, if a signal has asked for the end some time ago.
+const LEAST: Duration = Duration::from_millis(20);
+
+/// What the recorder asks for, as the first byte of a message; a file's name follows.
+const WRITE: u8 = b'w';
+const WRITE_SOON: u8 = b's';
+const REMOVE: u8 = b'r';
 
 /// Writes files while the command runs, and after it.
 #[derive(Debug)]
@@ -209,18 +214,21 @@ fn serve(socket: &OwnedFd, open: impl FnOnce() -> io::Result<Target>) -> io::Res
     dup2_stderr(&null)?;
     drop(null);
     send(socket.as_raw_fd(), b"\0", MsgFlags::empty())?;
+    let mut rescue = None;
     loop {
         let Some((name, file)) = next(socket)? else { return Ok(()) };
-        let answer = match file {
-            Some(file) => save(&target, &name, file),
-            None => remove(&target, &name),
+        let (what, name) = name.split_first().ok_or(io::ErrorKind::InvalidData)?;
+        let answer = match (*what, file) {
+            (WRITE, Some(file)) => save(&target, &mut rescue, name, file, Sync::Disk),
+            (WRITE_SOON, Some(file)) => save(&target, &mut rescue, name, file, Sync::Kernel),
+            _ => remove(&target, name),
         };
         let answer = serde_json::to_vec(&answer)?;
         send(socket.as_raw_fd(), &answer, MsgFlags::empty())?;
     }
 }
 
-/// The next file: its name and what is to be in it. `None` when the recorder has ended.
+/// The next request: what to do with the file of which name, and what is to be in it. `None` when the recorder has ended.
 fn next(socket: &OwnedFd) -> io::Result<Option<(Vec<u8>, Option<File>)>> {
     let mut name = vec![0; LONGEST];
     let mut parts = [IoSliceMut::new(&mut name)];
@@ -243,20 +251,25 @@ fn next(socket: &OwnedFd) -> io::Result<Option<(Vec<u8>, Option<File>)>> {
         return Ok(None);
     }
     name.truncate(length);
-    // A name may be empty, and a message may not.
-    name.remove(0);
     Ok(Some((name, file)))
 }
 
-fn save(target: &Target, name: &[u8], mut file: File) -> Saved {
+/// `rescue` is the private folder, made when it is needed first.
+fn save(
+    target: &Target,
+    rescue: &mut Option<Folder>,
+    name: &[u8],
+    mut file: File,
+    sync: Sync,
+) -> Saved {
     let mut bytes = Vec::new();
     if let Err(error) = file.rewind().and_then(|()| file.read_to_end(&mut bytes)) {
         return Saved::Lost { why: error.to_string() };
     }
     let name = OsStr::from_bytes(name);
     let written = match target {
-        Target::File(place) => place.write(&bytes),
-        Target::Folder(folder) => folder.write(name, &bytes),
+        Target::File(place) => place.write(&bytes, sync),
+        Target::Folder(folder) => folder.write(name, &bytes, sync),
     };
     let why = match written {
         Ok(Written { path, moved }) => return Saved::Written { path, moved },
@@ -267,9 +280,12 @@ fn save(target: &Target, name: &[u8], mut file: File) -> Saved {
         Target::File(place) => place.name(),
         Target::Folder(_) => name,
     };
-    match Folder::private(&Rights::Own).and_then(|folder| folder.write(name, &bytes)) {
-        Ok(Written { path, .. }) => Saved::Rescued { path, why },
-        Err(_) => Saved::Lost { why },
+    if rescue.is_none() {
+        *rescue = Folder::private(&Rights::Own).ok();
+    }
+    match rescue.as_ref().map(|folder| folder.write(name, &bytes, sync)) {
+        Some(Ok(Written { path, .. })) => Saved::Rescued { path, why },
+        Some(Err(_)) | None => Saved::Lost { why },
     }
 }
 
@@ -289,7 +305,13 @@ fn ask(
     signals: Option<&Signals>,
 ) -> io::Result<Saved> {
     let file = bytes.map(in_memory).transpose()?;
-    let message = [b"=", name.as_bytes()].concat();
+    let is_hurried = signals.is_some_and(|signals| signals.stopped().is_some());
+    let what = match (&file, is_hurried) {
+        (Some(_), false) => WRITE,
+        (Some(_), true) => WRITE_SOON,
+        (None, _) => REMOVE,
+    };
+    let message = [&[what], name.as_bytes()].concat();
     let fds: Vec<_> = file.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&fds)];
     let control = if fds.is_empty() { &rights[..0] } else { &rights[..] };
@@ -313,7 +335,8 @@ fn in_memory(bytes: &[u8]) -> io::Result<File> {
 
 /// Waits until there is an answer; not for long if a signal asks for the end.
 fn wait(socket: &OwnedFd, signals: Option<&Signals>) -> io::Result<()> {
-    let mut end = None;
+    let stopped = signals.and_then(Signals::stopped);
+    let mut end = stopped.map(|(_, since)| (since + SOON).into_std().max(Instant::now() + LEAST));
     loop {
         let mut fds = vec![PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
         if end.is_none() {
@@ -338,7 +361,7 @@ fn wait(socket: &OwnedFd, signals: Option<&Signals>) -> io::Result<()> {
         if let Some(signals) = signals
             && signals.asked_to_stop()?
         {
-            end = Some(Instant::now() + PATIENCE);
+            end = Some(Instant::now() + FOR_WRITING);
         }
     }
 }

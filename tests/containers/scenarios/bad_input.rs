@@ -72,7 +72,7 @@ pub fn lost_folder() {
         .args(words.map(ToOwned::to_owned).collect::<Vec<std::ffi::OsString>>())
         .expect_exit(1)
         .run();
-    let outcome = outcome.says(&["cannot write", "the recordings are in"]);
+    let outcome = outcome.says(&["cannot write", "It was saved as"]);
     let saved = std::fs::read_dir(&elsewhere).expect("ours").next().expect("a folder").expect("it");
     assert!(outcome.stderr.contains(&*saved.path().to_string_lossy()));
     assert!(saved.path().join("docker-homeless.recording.json").exists());

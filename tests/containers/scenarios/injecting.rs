@@ -143,7 +143,7 @@ exit 7",
         .args(["sh", "-c", &script])
         .expect_exit(3)
         .run()
-        .says(&["no container came to life"]);
+        .says(&["no container was started"]);
 }
 
 /// Those that `--only` does not name are created as they were asked for.

@@ -305,7 +305,7 @@ pub fn without_a_container() {
         .arg("true")
         .expect_exit(3)
         .run()
-        .says(&["no container came to life"])
+        .says(&["no container was started"])
         .says_one_paragraph();
     let elsewhere = "tcp://127.0.0.1:1";
     verify(&profile, &[], &["--inject"])

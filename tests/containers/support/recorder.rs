@@ -20,7 +20,7 @@ pub fn strait_with_engines() -> Strait {
         .fold(strait(), |strait, (name, value)| strait.env(name, value))
 }
 
-/// A recorder that records every container which comes to life as long as it runs.
+/// A recorder that records every container that is started while it runs.
 #[derive(Debug)]
 pub struct Recorder {
     spawned: Spawned,
