@@ -79,6 +79,11 @@ impl Btf {
     pub fn read(path: &Path, wanted: &[&str]) -> Result<Self, BtfError> {
         let bytes = std::fs::read(path)
             .map_err(|source| BtfError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(path, bytes, wanted)
+    }
+
+    /// The same for the bytes of a file; `path` is what messages call it.
+    pub fn parse(path: &Path, bytes: Vec<u8>, wanted: &[&str]) -> Result<Self, BtfError> {
         let mut btf = Self {
             path: path.to_owned(),
             bytes,
@@ -254,9 +259,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Result<Btf, BtfError> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), bytes).unwrap();
-        Btf::read(file.path(), &["task"])
+        Btf::parse(Path::new("vmlinux"), bytes.to_vec(), &["task"])
     }
 
     #[test]
