@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
-use serde_json::Value;
 
 use super::exit::{self, Failure};
 use super::{Ui, read_text, shown};
@@ -12,6 +11,7 @@ use crate::evidence::{self, Evidence};
 use crate::policy::Capability;
 use crate::profile::{self, Profile};
 use crate::recording::{Recording, v1};
+use crate::schema::schema;
 
 /// What a file is.
 pub enum Input {
@@ -33,7 +33,7 @@ pub fn only_once(paths: &[impl AsRef<Path>]) -> Result<(), Failure> {
 pub fn read(path: &Path, ui: &Ui) -> Result<(Input, String), Failure> {
     let text = read_text(path)?;
     let cannot_use = || format!("cannot use {}", shown(path));
-    let value: Value = serde_json::from_str(&text)
+    let schema = schema(&text)
         .map_err(|error| {
             anyhow!(
                 "this is not a whole JSON file: {error}. Give a profile or a recording; \
@@ -41,8 +41,6 @@ pub fn read(path: &Path, ui: &Ui) -> Result<(Input, String), Failure> {
             )
         })
         .with_context(cannot_use)?;
-    let schema = value.get("schema").and_then(Value::as_str).map(str::to_owned);
-    drop(value);
     let input = match schema {
         Some(schema) if schema.starts_with("strait.recording/") => {
             Input::Recording(Box::new(v1::parse(&text).with_context(cannot_use)?))

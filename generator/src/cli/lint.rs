@@ -12,7 +12,7 @@ use super::ui::Report;
 use super::{Ui, read_text, shown};
 use crate::output::Output;
 use crate::profile::consumers::{Consumer, Effect, Remark, json, remarks};
-use crate::profile::{self, Finding, Severity, lint};
+use crate::profile::{self, Finding, ParseError, Severity, lint};
 use crate::untrusted::Text;
 
 /// Say what container engines, runtimes and operators make of a profile
@@ -113,7 +113,13 @@ pub fn main(args: &LintArgs, ui: &Ui) -> Outcome {
     let consumers = args.consumers();
     let remarks = remarks(&value, text.len(), &consumers);
     // What cannot be read is among the remarks, consumer by consumer.
-    let findings = profile::parse(&text).map_or_else(|_| Vec::new(), |profile| lint(&profile));
+    let findings = match profile::parse(&text) {
+        Ok(profile) => lint(&profile),
+        Err(error @ ParseError::TooManyRules(_)) => {
+            return Err(anyhow::Error::from(error).context(format!("cannot use {name}")).into());
+        }
+        Err(_) => Vec::new(),
+    };
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     let report = match args.format {

@@ -14,7 +14,7 @@ use crate::output;
 use crate::untrusted::{Line, Text, one_line};
 
 /// Files that are larger are no manifests: the API server takes 3 MiB for an object.
-const MAX_BYTES: u64 = 16 << 20;
+const MAX_BYTES: u64 = crate::limits::MANIFEST_BYTES as u64;
 
 /// How deep folders may be nested.
 const MAX_FOLDERS: usize = 64;

@@ -37,6 +37,7 @@ use crate::policy::Capability;
 use exit::{Failure, Outcome};
 use ui::Ui;
 
+use crate::limits::{self, FILE_BYTES};
 use crate::untrusted::{Line, one_line};
 
 /// Seccomp profiles from what a workload really calls
@@ -201,28 +202,26 @@ fn capabilities<'a>(
     Ok(found)
 }
 
-/// The most that is read of one input. Ten thousand recordings merged into one are a tenth of it.
-const LARGEST: u64 = 256 << 20;
-
-/// Reads all of it, if that is not without end.
-fn read_bounded(source: impl Read, text: &mut String) -> std::io::Result<()> {
-    let length = source.take(LARGEST + 1).read_to_string(text)?;
-    if length as u64 > LARGEST {
-        return Err(std::io::Error::other("it is larger than 256 MiB"));
-    }
-    Ok(())
+/// Reads all there is, or fails if that is more than `limit` bytes: the other end may never stop.
+fn read_at_most(source: impl std::io::Read, limit: usize) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX);
+    source.take(most.saturating_add(1)).read_to_string(&mut text)?;
+    limits::check(&text, "any file", limit)?;
+    Ok(text)
 }
 
 /// Reads a file, or standard input for `-`.
 fn read_text(path: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
-    if path.as_os_str() == "-" {
-        read_bounded(std::io::stdin(), &mut text).context("cannot read standard input")?;
+    let cannot_read = || format!("cannot read {}", shown(path));
+    let text = if path.as_os_str() == "-" {
+        read_at_most(std::io::stdin().lock(), FILE_BYTES)
     } else {
         std::fs::File::open(path)
-            .and_then(|file| read_bounded(file, &mut text))
-            .with_context(|| format!("cannot read {}", shown(path)))?;
+            .map_err(anyhow::Error::from)
+            .and_then(|file| read_at_most(file, FILE_BYTES))
     }
+    .with_context(cannot_read)?;
     // No container runtime reads such a profile either.
     if text.starts_with('\u{feff}') {
         let error = anyhow!("it begins with a byte order mark: save it as UTF-8 without one");

@@ -7,15 +7,18 @@
 //!   ] }
 //! ```
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::abi::Abi;
 use crate::decode::{self, Pattern};
+use crate::untrusted::one_line;
+use crate::limits::{self, EXCEPTIONS, EXCEPTIONS_BYTES, TooLarge};
 use crate::policy::decide::space::Set;
 use crate::policy::{Clause, Predicate, width};
-use crate::untrusted::one_line;
 
 /// The value of the `schema` field.
 pub const SCHEMA: &str = "strait.allow/v1";
@@ -29,6 +32,15 @@ pub enum AllowError {
          [{{\"call\": \"socket(AF_NETLINK)\", \"reason\": \"…\", \"expires\": \"2027-12-31\"}}]}}"
     )]
     Malformed(#[source] serde_json::Error),
+    /// More than anyone reviews.
+    #[error(
+        "{0} exceptions, and Strait takes {EXCEPTIONS}: write one for a call and not for each of its \
+         arguments, and take out those that have expired"
+    )]
+    TooMany(usize),
+    /// Larger than a list may be.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// Of another schema.
     #[error("expected a file of schema `{SCHEMA}`, but this one is `{0}`")]
     WrongSchema(String),
@@ -84,6 +96,7 @@ impl Exceptions {
     ///
     /// [`AllowError`] says which exception is wrong.
     pub fn parse(text: &str) -> Result<Self, AllowError> {
+        limits::check(text, "a list of exceptions", EXCEPTIONS_BYTES)?;
         let value: serde_json::Value = serde_json::from_str(text).map_err(AllowError::Malformed)?;
         if let Some(schema) = value.get("schema").and_then(serde_json::Value::as_str)
             && schema != SCHEMA
@@ -92,6 +105,9 @@ impl Exceptions {
         }
         let File { exceptions, .. } =
             serde_json::from_value(value).map_err(AllowError::Malformed)?;
+        if exceptions.len() > EXCEPTIONS {
+            return Err(AllowError::TooMany(exceptions.len()));
+        }
         for (nth, exception) in exceptions.iter().enumerate() {
             exception.check().map_err(|source| AllowError::Call { nth: nth + 1, source })?;
             if exception.reason.trim().is_empty() {
@@ -125,19 +141,70 @@ impl Exception {
         }
         first.map_or(Ok(()), Err)
     }
+}
 
-    /// The arguments that it covers; `None` if it is about another call.
-    pub(super) fn arguments(&self, abi: Abi, number: u32) -> Option<Set> {
-        if self.abi.is_some_and(|only| only != abi) {
-            return None;
+/// Exceptions by the calls that they are about, so that they are read once and not for each change.
+#[derive(Debug, Default)]
+pub(super) struct ByCall(BTreeMap<(Abi, u32), Vec<(usize, Clause)>>);
+
+impl ByCall {
+    pub fn of(exceptions: &[&Exception]) -> Self {
+        let mut calls: BTreeMap<(Abi, u32), Vec<(usize, Clause)>> = BTreeMap::new();
+        for (nth, exception) in exceptions.iter().enumerate() {
+            for abi in Abi::ALL {
+                if exception.abi.is_none_or(|only| only == abi)
+                    && let Ok(pattern) = decode::pattern(abi, &exception.call)
+                {
+                    let clause = arguments(&pattern);
+                    calls.entry((abi, pattern.number)).or_default().push((nth, clause));
+                }
+            }
         }
-        let pattern = decode::pattern(abi, &self.call).ok()?;
-        (pattern.number == number).then(|| arguments(&pattern))
+        Self(calls)
+    }
+
+    /// The exceptions that cover some of these arguments which none before them does, by their places, and
+    /// whether they cover all of them together.
+    pub fn touching(&self, gained: &Set, abi: Abi, number: u32) -> (Vec<usize>, bool) {
+        let about = self.0.get(&(abi, number)).map_or(&[][..], Vec::as_slice);
+        let mut touching = Vec::new();
+        let left = left(gained.clone(), about, abi, &mut touching);
+        (touching, left.is_empty())
     }
 }
 
-/// The arguments that a pattern means. Of a 32-bit argument the upper half may be anything.
-fn arguments(pattern: &Pattern) -> Set {
+/// What is left of some arguments without those that exceptions cover. By halves, each of which sees only its
+/// own arguments: to take them off one by one would copy all of the rest each time.
+fn left(
+    arguments: Set,
+    exceptions: &[(usize, Clause)],
+    abi: Abi,
+    touching: &mut Vec<usize>,
+) -> Set {
+    if arguments.is_empty() {
+        return arguments;
+    }
+    match exceptions {
+        [] => arguments,
+        [(nth, clause)] => {
+            let rest = arguments.minus(&Set::of(clause, width(abi)));
+            if !rest.equals(&arguments) {
+                touching.push(*nth);
+            }
+            rest
+        }
+        _ => {
+            let (one, other) = exceptions.split_at(exceptions.len() / 2);
+            let covered = Set::any(exceptions.iter().map(|(_, clause)| clause), width(abi));
+            let within = left(arguments.and(&covered), one, abi, touching);
+            left(within, other, abi, touching);
+            arguments.minus(&covered)
+        }
+    }
+}
+
+/// The condition for the arguments that a pattern means. Of a 32-bit argument the upper half may be anything.
+fn arguments(pattern: &Pattern) -> Clause {
     let call = pattern.abi.syscall_name(pattern.number).unwrap_or_default();
     let mut predicates = [None; 6];
     for (index, (slot, value)) in predicates.iter_mut().zip(pattern.args).enumerate() {
@@ -146,7 +213,7 @@ fn arguments(pattern: &Pattern) -> Set {
             false => Predicate::Equal(value),
         });
     }
-    Set::of(&Clause::new(predicates), width(pattern.abi))
+    Clause::new(predicates)
 }
 
 #[cfg(test)]

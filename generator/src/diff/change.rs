@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::allow::ByCall;
 use super::words::{self, is_all};
 use super::{Change, Exception, Kind, Side, risk, said};
 use crate::abi::Abi;
@@ -53,7 +54,7 @@ impl Pair {
         old: &Side,
         new: &Side,
         after: &Meaning,
-        exceptions: &[&Exception],
+        (exceptions, by_call): (&[&Exception], &ByCall),
         use_of: &mut UseOf,
     ) -> Option<Change> {
         let decide::Change { abi, number, more, kind: direction, .. } = *change;
@@ -70,7 +71,7 @@ impl Pair {
         let part =
             |set: &Set| (!set.is_empty() && !whole && !from_or_to_all).then(|| in_words(set));
         let wider = further(&self.before, &self.after);
-        let (touching, is_covered) = touching(&wider, abi, number, exceptions);
+        let (touching, is_covered) = by_call.touching(&wider, abi, number);
         let covering = if is_covered { touching.as_slice() } else { &[] };
         if is_covered { &mut use_of.whole } else { &mut use_of.partial }.extend(&touching);
         let subject = if widens { wider } else { further(&self.after, &self.before) };
@@ -131,18 +132,4 @@ fn instead(witness: &Witness, direction: ChangeKind, after: &Meaning) -> Vec<&'s
         number.is_some_and(|number| after.may_allow(witness.abi, number))
     };
     calls.filter(allowed).collect()
-}
-
-/// The exceptions that cover some of these arguments, and whether they cover all of them together.
-fn touching(gained: &Set, abi: Abi, number: u32, exceptions: &[&Exception]) -> (Vec<usize>, bool) {
-    let mut left = gained.clone();
-    let mut touching = Vec::new();
-    for (nth, exception) in exceptions.iter().enumerate() {
-        let Some(covered) = exception.arguments(abi, number) else { continue };
-        if !left.and(&covered).is_empty() {
-            touching.push(nth);
-            left = left.minus(&covered);
-        }
-    }
-    (touching, left.is_empty())
 }

@@ -19,6 +19,7 @@ mod words;
 
 use std::collections::BTreeSet;
 
+use allow::ByCall;
 use change::{Pair, UseOf};
 
 use crate::abi::Abi;
@@ -248,6 +249,7 @@ pub fn diff(old: &Side, new: &Side, exceptions: &Exceptions, today: jiff::civil:
     let answers_count = old.kind() == Kind::Profile && new.kind() == Kind::Profile;
     let (expired, valid): (Vec<&Exception>, Vec<&Exception>) =
         exceptions.iter().partition(|exception| exception.has_expired(today));
+    let by_call = ByCall::of(&valid);
     let mut use_of = UseOf::default();
     let comparison = Comparison::of(&before, &after);
     let mut changes: Vec<Change> = comparison
@@ -255,7 +257,7 @@ pub fn diff(old: &Side, new: &Side, exceptions: &Exceptions, today: jiff::civil:
         .filter(|change| answers_count || change.kind != ChangeKind::Refusal)
         .filter_map(|change| {
             let pair = Pair::of(&before, &after, change.abi, change.number);
-            pair.change(change, old, new, &after, &valid, &mut use_of)
+            pair.change(change, old, new, &after, (&valid, &by_call), &mut use_of)
         })
         .collect();
     changes.sort_by_key(|change| {

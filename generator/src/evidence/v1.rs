@@ -12,9 +12,10 @@ use thiserror::Error;
 use super::{Evidence, First, Seen, Value};
 use crate::abi::Abi;
 use crate::decode;
+use crate::untrusted::short;
 use crate::profile::{self, Profile};
 use crate::recording::{Phase, Source, Tool};
-use crate::untrusted::one_line;
+use crate::schema::schema;
 
 /// The value of the `schema` field.
 pub const SCHEMA: &str = "strait.evidence/v1";
@@ -247,12 +248,11 @@ pub fn print(evidence: &Evidence) -> Result<String, serde_json::Error> {
 ///
 /// [`ReadError`] says what is wrong with the text.
 pub fn parse(text: &str) -> Result<Evidence, ReadError> {
-    let value: serde_json::Value = serde_json::from_str(text).map_err(ReadError::Malformed)?;
-    match value.get("schema").and_then(serde_json::Value::as_str) {
+    match schema(text).map_err(ReadError::Malformed)?.as_deref() {
         Some(SCHEMA) => {}
-        other => return Err(ReadError::WrongSchema(one_line(other.unwrap_or("none")))),
+        other => return Err(ReadError::WrongSchema(short(other.unwrap_or("none")))),
     }
-    let file: File = serde_json::from_value(value).map_err(ReadError::Malformed)?;
+    let file: File = serde_json::from_str(text).map_err(ReadError::Malformed)?;
     let sources = file.recordings.into_iter();
     let calls = file.abis.into_iter().map(|(abi, table)| {
         let calls = table.syscalls.into_values().map(|seen| (seen.number, Seen::from(seen)));

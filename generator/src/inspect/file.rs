@@ -42,8 +42,7 @@ struct File {
 
 /// Whether a text says that it is such a file.
 pub fn is_one(text: &str) -> bool {
-    let value: Option<serde_json::Value> = serde_json::from_str(text).ok();
-    let schema = value.as_ref().and_then(|value| value.get("schema")?.as_str());
+    let schema = crate::schema::schema(text).ok().flatten();
     schema.is_some_and(|schema| schema.starts_with("strait.filter/"))
 }
 

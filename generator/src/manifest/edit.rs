@@ -1,7 +1,9 @@
 //! From changes to bytes: each change becomes one or two replacements of text, in the style of what is
 //! around it. Every other byte stays.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use granit_parser::ScalarStyle;
@@ -25,7 +27,8 @@ pub struct Splice {
 /// Replaces text. What is put in at one place stays in the order of the list.
 pub fn apply(text: &str, splices: &[Splice]) -> String {
     let mut order: Vec<&Splice> = splices.iter().collect();
-    order.sort_by_key(|splice| splice.at.start);
+    // What is put in where something goes stands before that.
+    order.sort_by_key(|splice| (splice.at.start, splice.at.end));
     let mut edited = String::with_capacity(text.len());
     let mut done = 0;
     for splice in order {
@@ -41,6 +44,8 @@ pub struct Editor<'a> {
     text: &'a str,
     tree: &'a Tree,
     lines: Lines<'a>,
+    /// What is known of how mappings are indented: many changes may be in one.
+    steps: RefCell<HashMap<NodeId, Option<usize>>>,
 }
 
 type Splices = Result<Vec<Splice>, ManifestError>;
@@ -48,7 +53,7 @@ type Splices = Result<Vec<Splice>, ManifestError>;
 impl<'a> Editor<'a> {
     /// For a file.
     pub fn new(text: &'a str, tree: &'a Tree) -> Self {
-        Self { text, tree, lines: Lines::new(text) }
+        Self { text, tree, lines: Lines::new(text), steps: RefCell::default() }
     }
 
     /// The replacements that make the changes.
@@ -58,7 +63,8 @@ impl<'a> Editor<'a> {
     /// [`ManifestError::Unsafe`] where the file is written in a way in which a line cannot be put in.
     pub fn splices(&self, changes: &[Change]) -> Splices {
         let mut splices = Vec::new();
-        // Where a mapping ends the one around it may end too: what is put into the inner one comes first.
+        // Where a mapping ends the one around it may end too: what is put into the inner one comes first. A null
+        // that becomes a mapping is such an inner one.
         let mut changes: Vec<&Change> = changes.iter().collect();
         changes.sort_by_key(|change| Reverse(self.depth(change)));
         for change in changes {
@@ -79,7 +85,7 @@ impl<'a> Editor<'a> {
 
     fn depth(&self, change: &Change) -> usize {
         let (Change::Insert { mapping: at, .. }
-        | Change::Fill { mapping: at, .. }
+        | Change::Fill { node: at, .. }
         | Change::Replace { node: at, .. }
         | Change::Remove { mapping: at, .. }) = change;
         self.tree.lineage(*at).count()
@@ -168,7 +174,9 @@ impl<'a> Editor<'a> {
                 .filter(|child| is_block(*child))
                 .find_map(|child| column(child).checked_sub(column(id)).filter(|step| *step > 0))
         };
-        self.tree.lineage(mapping).filter(|id| is_block(*id)).find_map(inner).unwrap_or(2)
+        let mut steps = self.steps.borrow_mut();
+        let mut step = |id: NodeId| *steps.entry(id).or_insert_with(|| inner(id));
+        self.tree.lineage(mapping).filter(|id| is_block(*id)).find_map(&mut step).unwrap_or(2)
     }
 
     fn insert_flow(&self, mapping: NodeId, entries: &Entries) -> Splices {
@@ -306,9 +314,10 @@ impl<'a> Editor<'a> {
 
     fn remove(&self, mapping: NodeId, key: NodeId) -> Splices {
         let entries = self.tree.entries(mapping);
-        let Some(nth) = entries.iter().position(|(name, _)| *name == key) else {
+        let nth = self.tree.node(key).place;
+        if entries.get(nth).is_none_or(|(name, _)| *name != key) {
             return Ok(Vec::new());
-        };
+        }
         let start = self.tree.node(key).start.start;
         let end = self.end_of_value(entries[nth].1);
         if self.tree.node(mapping).flow {

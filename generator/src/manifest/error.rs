@@ -50,6 +50,19 @@ pub enum ManifestError {
         /// Where the first action is.
         at: Position,
     },
+    /// Its containers have more to look at than is looked at.
+    #[error(
+        "{at}: the containers up to {pod}, with the lists that each of them has or shares, are more than {limit} \
+         items to look at: split the file"
+    )]
+    TooMuch {
+        /// The pod at which the limit is passed.
+        at: Position,
+        /// The same by name.
+        pod: String,
+        /// The limit.
+        limit: usize,
+    },
     /// It is nested beyond reason.
     #[error("{at}: nested more than {limit} deep, which no manifest is")]
     TooDeep {
@@ -114,6 +127,7 @@ impl ManifestError {
         match self {
             Self::NotYaml { at, .. }
             | Self::Templated { at }
+            | Self::TooMuch { at, .. }
             | Self::TooDeep { at, .. }
             | Self::Unsafe { at, .. }
             | Self::Ambiguous { at, .. }

@@ -1,8 +1,10 @@
 //! The annotations by which pods asked for a profile before there was a field: ignored since Kubernetes 1.27.
 
+use std::collections::HashMap;
+
 use super::error::ManifestError;
 use super::plan::Plan;
-use super::pod::Pod;
+use super::pod::{Container, Pod};
 use super::tree::{NodeId, Tree};
 use super::value::Value;
 use super::{Edited, Manifest};
@@ -96,9 +98,16 @@ pub fn fix(manifest: &Manifest<'_>) -> Result<Edited, ManifestError> {
     for pod in manifest.pods.iter().filter(|pod| !pod.windows) {
         let mut understood = deprecated(tree, pod);
         understood.retain(|annotation| annotation.field().is_some());
+        let mut containers: HashMap<&str, Vec<&Container>> = HashMap::new();
+        for container in &pod.containers {
+            containers.entry(&container.name).or_default().push(container);
+        }
         for annotation in &understood {
             if let Some(value) = annotation.field() {
-                replace(tree, pod, annotation, &value, &mut plan)?;
+                let of_name = annotation
+                    .container()
+                    .map(|name| containers.get(name).map_or(&[][..], Vec::as_slice));
+                replace(tree, pod, of_name, &value, &mut plan)?;
             }
         }
         remove(tree, pod, &understood, &mut plan)?;
@@ -106,24 +115,32 @@ pub fn fix(manifest: &Manifest<'_>) -> Result<Edited, ManifestError> {
     manifest.edit(plan)
 }
 
+/// Asks for the field in the pod, or in the containers that are named.
 fn replace(
     tree: &Tree,
     pod: &Pod,
-    annotation: &Deprecated,
+    of_name: Option<&[&Container]>,
     value: &Value,
     plan: &mut Plan<'_>,
 ) -> Result<(), ManifestError> {
     let wanted = [("securityContext".to_owned(), Value::map("seccompProfile", value.clone()))];
     let says_none = |node| tree.find(node, &["securityContext", "seccompProfile"]).is_none();
-    if annotation.container().is_none() && pod.pod_level {
+    if of_name.is_none() && pod.pod_level {
         if says_none(pod.spec) {
             plan.want(pod.spec, &wanted, &format!("the pod of {}", pod.owner))?;
         }
         return Ok(());
     }
-    for container in &pod.containers {
-        let is_meant = annotation.container().is_none_or(|name| name == container.name);
-        if is_meant && says_none(container.node) {
+    let all: Vec<&Container>;
+    let meant = match of_name {
+        Some(of_name) => of_name,
+        None => {
+            all = pod.containers.iter().collect();
+            &all
+        }
+    };
+    for container in meant {
+        if says_none(container.node) {
             plan.want(container.node, &wanted, &format!("container {}", container.name))?;
         }
     }

@@ -49,10 +49,12 @@ pub fn check(
 /// How many comments may go with a change: what is taken out goes with those in it and behind it.
 fn comments_of(before: &Tree, change: &Change) -> usize {
     let Change::Remove { mapping, key } = change else { return 0 };
-    let value = before.entries(*mapping).iter().find(|(name, _)| name == key);
+    let value = before.entries(*mapping).get(before.node(*key).place);
     let end = value.map_or(0, |(_, value)| before.node(*value).end);
     let entry = before.node(*key).start.start..end;
-    1 + before.comments.iter().filter(|comment| entry.contains(&comment.start)).count()
+    // They are in the order of the file.
+    let up_to = |at: usize| before.comments.partition_point(|comment| comment.start < at);
+    1 + up_to(entry.end).saturating_sub(up_to(entry.start))
 }
 
 /// The first comment that is not there any more, or was not there, beyond those that may be lacking.

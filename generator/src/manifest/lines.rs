@@ -5,15 +5,18 @@ use std::ops::Range;
 use super::edit::Splice;
 
 /// A file as lines.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Lines<'a> {
     text: &'a str,
+    /// Where each newline is: a line may be as long as the file.
+    newlines: Vec<usize>,
 }
 
 impl<'a> Lines<'a> {
     /// Of a text.
     pub fn new(text: &'a str) -> Self {
-        Self { text }
+        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self { text, newlines: newlines.map(|(at, _)| at).collect() }
     }
 
     fn byte(&self, at: usize) -> Option<u8> {
@@ -22,14 +25,14 @@ impl<'a> Lines<'a> {
 
     /// Where the line of a byte begins.
     fn start(&self, at: usize) -> usize {
-        let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1)
+        let before = self.newlines.partition_point(|newline| *newline < at);
+        before.checked_sub(1).and_then(|last| self.newlines.get(last)).map_or(0, |last| last + 1)
     }
 
     /// Where the next line begins; the end of the text in the last one.
     fn next(&self, at: usize) -> usize {
-        let rest = self.text.as_bytes().get(at..).unwrap_or_default();
-        rest.iter().position(|byte| *byte == b'\n').map_or(self.text.len(), |found| at + found + 1)
+        let after = self.newlines.partition_point(|newline| *newline < at);
+        self.newlines.get(after).map_or(self.text.len(), |newline| newline + 1)
     }
 
     /// The newline that ends the line of a byte; in a last line without one, that of the line before.

@@ -57,10 +57,11 @@ impl<'a> Manifest<'a> {
     ///
     /// # Errors
     ///
-    /// [`ManifestError`] if it is not YAML.
+    /// [`ManifestError`] if it is not YAML, or its pods have too much in them.
     pub fn parse(text: &'a str) -> Result<Self, ManifestError> {
         let tree = Tree::parse(text)?;
         let pods = Pod::all(&tree);
+        pod::check_size(&tree, &pods)?;
         Ok(Self { text, tree, pods })
     }
 

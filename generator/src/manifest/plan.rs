@@ -1,7 +1,7 @@
 //! From what shall be so to the changes that make it so: [`Plan::want`] collects, and what is already so
 //! asks for no change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::ManifestError;
 use super::tree::{Kind, NodeId, Tree};
@@ -152,7 +152,8 @@ impl<'a> Plan<'a> {
     ) -> Result<(), ManifestError> {
         let Some((key_node, mapping)) = self.tree.own(parent, key) else { return Ok(()) };
         let own = self.tree.entries(mapping);
-        let goes = |name: NodeId| self.tree.text(name).is_some_and(|text| entries.contains(&text));
+        let entries: BTreeSet<&str> = entries.iter().copied().collect();
+        let goes = |name: NodeId| self.tree.text(name).is_some_and(|text| entries.contains(text));
         let going: Vec<NodeId> = own.iter().map(|(key, _)| *key).filter(|key| goes(*key)).collect();
         if going.is_empty() {
             return Ok(());
@@ -187,12 +188,10 @@ impl<'a> Plan<'a> {
     }
 
     fn check_single(&self, mapping: NodeId, key: &str, what: &str) -> Result<(), ManifestError> {
-        let same = |(name, _): &&(NodeId, NodeId)| self.tree.text(*name) == Some(key);
-        let mut of_key = self.tree.entries(mapping).iter().filter(same);
-        match (of_key.next(), of_key.next()) {
-            (Some(_), Some((second, _))) => {
+        match (self.tree.own(mapping, key), self.tree.again(mapping, key)) {
+            (Some((second, _)), Some(_)) => {
                 let reason = format!("the key {key} comes twice");
-                Err(self.refuse(*second, what, reason, "Take one of them out"))
+                Err(self.refuse(second, what, reason, "Take one of them out"))
             }
             _ => Ok(()),
         }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::error::ManifestError;
 use super::tree::{NodeId, Tree};
 use super::workloads;
+use crate::foreign::short;
+use crate::limits::MANIFEST_ITEMS;
 
 /// A pod, or the template of one.
 #[derive(Clone, Debug)]
@@ -69,6 +72,35 @@ impl Container {
         let last = image.rsplit('/').next().unwrap_or_default();
         last.split(':').next().unwrap_or_default()
     }
+}
+
+/// Refuses a file whose containers together have more items to look at than [`MANIFEST_ITEMS`]. Each looks
+/// at its pod's lists too, and through aliases many may share the same long one.
+///
+/// # Errors
+///
+/// [`ManifestError::TooMuch`] names the pod at which there are too many.
+pub(super) fn check_size(tree: &Tree, pods: &[Pod]) -> Result<(), ManifestError> {
+    let lengths = |object: NodeId, lists: &[&[&str]]| -> usize {
+        let nodes = lists.iter().filter_map(|keys| tree.find(object, keys));
+        nodes.map(|node| tree.items(node).len() + tree.entries(node).len()).sum()
+    };
+    let mut items = 0usize;
+    for pod in pods {
+        let shared = lengths(pod.template, &[&["metadata", "annotations"]])
+            + lengths(pod.spec, &[&["volumes"], &["securityContext", "sysctls"]]);
+        for container in &pod.containers {
+            let capabilities = |key| ["securityContext", "capabilities", key];
+            let (add, drop) = (capabilities("add"), capabilities("drop"));
+            let own = lengths(container.node, &[&["ports"], &["volumeMounts"], &add, &drop]);
+            items = items.saturating_add(1 + shared + own);
+        }
+        if items > MANIFEST_ITEMS {
+            let (at, pod) = (tree.position(pod.spec), short(&pod.owner));
+            return Err(ManifestError::TooMuch { at, pod, limit: MANIFEST_ITEMS });
+        }
+    }
+    Ok(())
 }
 
 impl Pod {

@@ -3,7 +3,7 @@
 //! Aliases are nodes of their own and are never expanded, so a tree is as large as its file and no larger.
 //! Nodes live in one table, and nothing here recurses on what the file contains.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span, StructureStyle};
@@ -42,6 +42,8 @@ pub struct Node {
     pub kind: Kind,
     /// What it is part of.
     pub parent: Option<NodeId>,
+    /// Which item or entry of its parent it is, or belongs to.
+    pub place: usize,
     /// Number of its anchor; 0 for none.
     pub anchor: usize,
     /// Its tag, such as `!!null`.
@@ -67,6 +69,8 @@ pub struct Tree {
     /// The root of each document.
     pub documents: Vec<NodeId>,
     anchors: BTreeMap<usize, NodeId>,
+    /// For mappings with many keys, the last two places of each.
+    keys: HashMap<NodeId, HashMap<String, (usize, Option<usize>)>>,
     /// The aliases of each anchor.
     aliases: BTreeMap<usize, Vec<NodeId>>,
     /// The bytes of each comment, from its `#` on.
@@ -189,25 +193,69 @@ impl Tree {
     /// The key and value of an entry of the mapping itself. Of several with one key, the last, as
     /// Kubernetes reads it.
     pub fn own(&self, mapping: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
+        let mapping = self.resolve(mapping);
+        if let Some(keys) = self.keys.get(&mapping) {
+            return self.entries(mapping).get(keys.get(key)?.0).copied();
+        }
         let of_key = |(name, _): &&(NodeId, NodeId)| self.text(*name) == Some(key);
         self.entries(mapping).iter().rev().find(of_key).copied()
     }
 
-    /// What merge keys (`<<`) give a mapping for a key, at most eight merges deep.
-    pub fn merged(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
-        self.merged_to(mapping, key, 8)
+    /// The last entry but one with a key, if it comes more than once.
+    pub fn again(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
+        let mapping = self.resolve(mapping);
+        let entries = self.entries(mapping);
+        if let Some(keys) = self.keys.get(&mapping) {
+            return Some(entries.get(keys.get(key)?.1?)?.0);
+        }
+        let of_key = |(name, _): &&(NodeId, NodeId)| self.text(*name) == Some(key);
+        entries.iter().rev().filter(of_key).nth(1).map(|(name, _)| *name)
     }
 
-    fn merged_to(&self, mapping: NodeId, key: &str, depth: usize) -> Option<NodeId> {
+    /// Notes the keys of a mapping that has so many that to look through them each time would take long.
+    fn index(&mut self, mapping: NodeId) {
+        const MANY: usize = 32;
+        let Kind::Mapping(entries) = &self.node(mapping).kind else { return };
+        if entries.len() <= MANY {
+            return;
+        }
+        let mut keys: HashMap<String, (usize, Option<usize>)> = HashMap::new();
+        for (place, (name, _)) in entries.iter().enumerate() {
+            if let Some(text) = self.text(*name) {
+                keys.entry(text.to_owned())
+                    .and_modify(|last| *last = (place, Some(last.0)))
+                    .or_insert((place, None));
+            }
+        }
+        self.keys.insert(mapping, keys);
+    }
+
+    /// What merge keys (`<<`) give a mapping for a key, at most eight merges deep.
+    pub fn merged(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
+        // What merges the same again and again is looked through once, and not very often.
+        self.merged_to(mapping, key, 8, &mut HashSet::new())
+    }
+
+    fn merged_to(
+        &self,
+        mapping: NodeId,
+        key: &str,
+        depth: usize,
+        seen: &mut HashSet<NodeId>,
+    ) -> Option<NodeId> {
+        /// More mappings than anybody merges into one.
+        const MOST: usize = 64;
         let depth = depth.checked_sub(1)?;
         let (_, merge) = self.own(mapping, "<<")?;
         let single = [merge];
         let sources = if self.is_mapping(merge) { &single[..] } else { self.items(merge) };
-        // Eight sources are more than anybody merges; the product of the two limits bounds the work.
-        sources.iter().take(8).find_map(|source| {
+        sources.iter().take(MOST).find_map(|source| {
+            if seen.len() >= MOST || !seen.insert(self.resolve(*source)) {
+                return None;
+            }
             self.own(*source, key)
                 .map(|(_, value)| value)
-                .or_else(|| self.merged_to(*source, key, depth))
+                .or_else(|| self.merged_to(*source, key, depth, seen))
         })
     }
 
@@ -234,12 +282,10 @@ impl Tree {
         for pair in line.windows(2) {
             let (child, parent) = (pair[0], pair[1]);
             steps.push(match &self.node(parent).kind {
-                Kind::Sequence(items) => {
-                    let index = items.iter().position(|item| *item == child).unwrap_or_default();
-                    format!("[{index}]")
-                }
+                Kind::Sequence(_) => format!("[{}]", self.node(child).place),
                 Kind::Mapping(entries) => {
-                    let key = entries.iter().find(|(_, value)| *value == child);
+                    let key = entries.get(self.node(child).place);
+                    let key = key.filter(|(_, value)| *value == child);
                     let key = key.and_then(|(key, _)| self.text(*key)).unwrap_or("?");
                     format!(".{key}")
                 }
@@ -265,6 +311,7 @@ impl<'a> Builder<'a> {
             nodes: Vec::new(),
             documents: Vec::new(),
             anchors: BTreeMap::new(),
+            keys: HashMap::new(),
             aliases: BTreeMap::new(),
             comments: Vec::new(),
         };
@@ -285,6 +332,9 @@ impl<'a> Builder<'a> {
                 }
             })?;
             self.take(event, span)?;
+        }
+        for id in self.tree.ids() {
+            self.tree.index(id);
         }
         Ok(self.tree)
     }
@@ -342,6 +392,7 @@ impl<'a> Builder<'a> {
         if anchor != 0 {
             self.tree.anchors.insert(anchor, id);
         }
+        let mut place = self.tree.documents.len();
         let parent = match self.open.last_mut() {
             None => {
                 self.tree.documents.push(id);
@@ -349,11 +400,17 @@ impl<'a> Builder<'a> {
             }
             Some((parent, waiting)) => {
                 match &mut self.tree.nodes[parent.0].kind {
-                    Kind::Sequence(items) => items.push(id),
-                    Kind::Mapping(entries) => match waiting.take() {
-                        Some(key) => entries.push((key, id)),
-                        None => *waiting = Some(id),
-                    },
+                    Kind::Sequence(items) => {
+                        place = items.len();
+                        items.push(id);
+                    }
+                    Kind::Mapping(entries) => {
+                        place = entries.len();
+                        match waiting.take() {
+                            Some(key) => entries.push((key, id)),
+                            None => *waiting = Some(id),
+                        }
+                    }
                     Kind::Scalar { .. } | Kind::Alias(_) => {}
                 }
                 Some(*parent)
@@ -362,7 +419,18 @@ impl<'a> Builder<'a> {
         let end = start.end;
         let (line, column) = (span.start.line(), span.start.col());
         let flow = false;
-        self.tree.nodes.push(Node { kind, parent, anchor, tag, start, end, line, column, flow });
+        self.tree.nodes.push(Node {
+            kind,
+            parent,
+            place,
+            anchor,
+            tag,
+            start,
+            end,
+            line,
+            column,
+            flow,
+        });
         id
     }
 }

@@ -137,9 +137,11 @@ impl ArgumentRule {
     /// kind of argument has it; `None` if it holds for any arguments. `seen` has values in the order of
     /// [`keep`](Self::keep).
     pub fn condition(&self, seen: &BTreeSet<Vec<u64>>) -> Option<Vec<Clause>> {
-        let union = |nth: usize| {
-            seen.iter().filter_map(|values| values.get(nth)).fold(0, |bits, value| bits | value)
-        };
+        let mut unions = vec![0; self.keep.len()];
+        for values in seen {
+            unions.iter_mut().zip(values).for_each(|(union, value)| *union |= value);
+        }
+        let union = |nth: usize| unions.get(nth).copied().unwrap_or_default();
         let clauses: BTreeSet<Clause> = seen
             .iter()
             .flat_map(|values| {

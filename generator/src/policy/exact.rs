@@ -57,15 +57,19 @@ pub fn is_exact(clauses: &[Clause]) -> bool {
     if all.iter().all(|(_, predicate)| is_equality(*predicate)) {
         return true;
     }
+    // Of three ordered comparisons of one argument that hold for some values and not for all, two overlap.
+    let ordered = all.iter().filter(|(_, predicate)| !is_equality(*predicate)).count();
+    let simple = all.iter().all(|(_, predicate)| !is_degenerate(*predicate));
+    if ordered > 2 || !simple {
+        return false;
+    }
     let one_argument = clauses.iter().all(|clause| clause.predicates().count() == 1)
         && all.iter().all(|(index, _)| Some(index) == all.first().map(|(first, _)| first));
-    let apart = all.iter().enumerate().all(|(nth, (_, one))| {
-        let mut earlier = all.iter().take(nth);
-        earlier
-            .all(|(_, other)| (is_equality(*one) && is_equality(*other)) || !overlap(*one, *other))
-    });
-    let ordered = all.iter().filter(|(_, predicate)| !is_equality(*predicate));
-    let simple = all.iter().all(|(_, predicate)| !is_degenerate(*predicate));
+    let apart =
+        all.iter().enumerate().filter(|(_, (_, one))| !is_equality(*one)).all(|(nth, (_, one))| {
+            let others = all.iter().enumerate().filter(|(other, _)| *other != nth);
+            others.map(|(_, (_, other))| other).all(|other| !overlap(*one, *other))
+        });
     let small = all.iter().all(|(_, predicate)| is_small(*predicate));
-    one_argument && apart && simple && (small || ordered.count() <= 1)
+    one_argument && apart && (small || ordered <= 1)
 }

@@ -3,7 +3,7 @@
 //! The names of a profile hold for all of its architectures. So the union of profiles of different
 //! architectures allows each name on all of them, as [`Combined::notes`] then says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use thiserror::Error;
 
@@ -172,23 +172,36 @@ fn foreign(profiles: &[Profile], how: How) -> Vec<Entry> {
     let of = |profile: &Profile| -> Vec<Entry> {
         let single = |entry: &Entry| {
             let names = entry.names.iter().filter(|name| !is_known(name));
-            let single = |name: &String| Entry { names: vec![name.clone()], ..entry.clone() };
+            let single = |name: &String| Entry {
+                names: vec![name.clone()],
+                action: entry.action,
+                args: entry.args.clone(),
+            };
             names.map(single).collect::<Vec<_>>()
         };
         profile.entries.iter().flat_map(single).collect()
     };
     let each: Vec<(Action, Vec<Entry>)> =
         profiles.iter().map(|profile| (profile.default, of(profile))).collect();
+    let named: Vec<HashSet<&[String]>> = each
+        .iter()
+        .map(|(_, said)| said.iter().map(|entry| entry.names.as_slice()).collect())
+        .collect();
+    let stated: Vec<HashSet<&Entry>> = each.iter().map(|(_, said)| said.iter().collect()).collect();
     let all_say_so = |entry: &Entry| {
-        each.iter().all(|(default, said)| match said.iter().any(|one| one.names == entry.names) {
-            true => said.contains(entry),
-            false => default.lets_through() == entry.action.lets_through(),
+        let each = each.iter().zip(named.iter().zip(&stated));
+        each.map(|((default, _), sets)| (default, sets)).all(|(default, (named, stated))| {
+            match named.contains(entry.names.as_slice()) {
+                true => stated.contains(entry),
+                false => default.lets_through() == entry.action.lets_through(),
+            }
         })
     };
     let mut entries: Vec<Entry> = Vec::new();
+    let mut taken: HashSet<&Entry> = HashSet::new();
     for entry in each.iter().flat_map(|(_, said)| said) {
         let decides = entry.action.lets_through() == (how == How::Union);
-        if (decides || all_say_so(entry)) && !entries.contains(entry) {
+        if (decides || all_say_so(entry)) && taken.insert(entry) {
             entries.push(entry.clone());
         }
     }

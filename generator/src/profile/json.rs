@@ -8,7 +8,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::{Finding, Findings, ParseError};
+use super::finding::Listed;
+use super::{Finding, ParseError};
+use crate::limits;
 
 /// Path of a field of what is at a path; `$` is the whole.
 pub(super) fn child(path: &str, field: &str) -> String {
@@ -19,7 +21,7 @@ pub(super) fn child(path: &str, field: &str) -> String {
 ///
 /// # Errors
 ///
-/// [`ParseError`] if it is empty, not JSON, or has a field twice.
+/// [`ParseError`] if it is empty, not JSON, larger than a profile may be, or has a field twice.
 pub fn json(text: &str) -> Result<Value, ParseError> {
     let without_mark = text.trim_start_matches('\u{feff}');
     // An empty file may hold a newline.
@@ -29,19 +31,38 @@ pub fn json(text: &str) -> Result<Value, ParseError> {
     if without_mark.len() < text.len() {
         return Err(ParseError::ByteOrderMark);
     }
-    let mut twice = Vec::new();
+    limits::check(text, "a profile", limits::PROFILE_BYTES)?;
+    let mut twice = Listed::default();
     let mut reader = serde_json::Deserializer::from_str(text);
-    let whole = Part { path: "$".to_owned(), twice: &mut twice };
+    let whole = Part { at: &Place::Whole, twice: &mut twice };
     let value = whole.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     let value = value.map_err(ParseError::Malformed)?;
-    if twice.is_empty() { Ok(value) } else { Err(ParseError::Invalid(Findings(twice))) }
+    if twice.is_empty() { Ok(value) } else { Err(ParseError::Invalid(twice.into())) }
+}
+
+/// A place in a file. Its path is written only where there is something to say: of a field with a long name
+/// and many parts the paths together are far longer than the file.
+enum Place<'a> {
+    Whole,
+    Item(&'a Place<'a>, usize),
+    Field(&'a Place<'a>, &'a str),
+}
+
+impl Place<'_> {
+    fn path(&self) -> String {
+        match self {
+            Self::Whole => "$".to_owned(),
+            Self::Item(list, nth) => format!("{}[{nth}]", list.path()),
+            Self::Field(object, name) => child(&object.path(), name),
+        }
+    }
 }
 
 /// A part of a file that is to be read.
 struct Part<'a> {
-    path: String,
+    at: &'a Place<'a>,
     /// What was found so far.
-    twice: &'a mut Vec<Finding>,
+    twice: &'a mut Listed,
 }
 
 impl<'de> DeserializeSeed<'de> for Part<'_> {
@@ -86,8 +107,8 @@ impl<'de> Visitor<'de> for Part<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
         loop {
-            let path = format!("{}[{}]", self.path, list.len());
-            match items.next_element_seed(Part { path, twice: &mut *self.twice })? {
+            let at = Place::Item(self.at, list.len());
+            match items.next_element_seed(Part { at: &at, twice: &mut *self.twice })? {
                 Some(item) => list.push(item),
                 None => return Ok(Value::Array(list)),
             }
@@ -97,13 +118,13 @@ impl<'de> Visitor<'de> for Part<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
-            let path = child(&self.path, &name);
+            let at = Place::Field(self.at, &name);
             if object.contains_key(&name) {
                 let message =
                     "is there twice, and which one counts differs between readers: remove one";
-                self.twice.push(Finding::error(&path, message));
+                self.twice.note(|| Finding::error(at.path(), message));
             }
-            let value = fields.next_value_seed(Part { path, twice: &mut *self.twice })?;
+            let value = fields.next_value_seed(Part { at: &at, twice: &mut *self.twice })?;
             object.insert(name, value);
         }
         Ok(Value::Object(object))

@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::finding::listed;
 use super::{Architecture, Entry, Finding, Profile, Severity};
 use crate::abi::Abi;
+use crate::foreign::short;
 use crate::policy::complement::overlap;
 use crate::policy::exact::is_exact;
 use crate::policy::{Action, Clause, Errno, Policy, Predicate};
@@ -14,7 +16,8 @@ use crate::policy::{Action, Clause, Errno, Policy, Predicate};
 /// Most entries that a node accepts in a profile it gets as an OCI artifact (KEP-6061).
 const MOST_ENTRIES: usize = 128;
 
-/// Everything there is to say about a profile, in the order of its parts.
+/// Everything there is to say about a profile, in the order of its parts; of very many findings the first,
+/// and how many more there are.
 pub fn lint(profile: &Profile) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(finding) = unconfined(profile) {
@@ -39,7 +42,7 @@ pub fn lint(profile: &Profile) -> Vec<Finding> {
             ),
         ));
     }
-    findings
+    listed(findings)
 }
 
 /// Whether any of the findings is an error.
@@ -150,7 +153,7 @@ fn entry_alone(profile: &Profile, path: &str, entry: &Entry, findings: &mut Vec<
             format!("{path}.names"),
             format!(
                 "not known on x86 or arm64, and ignored by runtimes that do not know them: {}",
-                unknown.join(", ")
+                some(&unknown)
             ),
         ));
     }
@@ -185,9 +188,20 @@ fn entry_alone(profile: &Profile, path: &str, entry: &Entry, findings: &mut Vec<
     }
 }
 
+/// The first few of some names.
+fn some(names: &[&str]) -> String {
+    const FEW: usize = 40;
+    let few: Vec<String> = names.iter().take(FEW).map(|name| short(name)).collect();
+    match names.len().saturating_sub(FEW) {
+        0 => few.join(", "),
+        more => format!("{} and {more} more", few.join(", ")),
+    }
+}
+
 /// What an entry says about one call, and where.
 struct Statement {
-    path: String,
+    /// Index of the entry.
+    entry: usize,
     action: Action,
     clause: Clause,
 }
@@ -200,7 +214,7 @@ fn entries_together(profile: &Profile, findings: &mut Vec<Finding>) {
         }
         for name in &entry.names {
             let statements = entry.clauses().into_iter().map(|clause| Statement {
-                path: format!("syscalls[{nth}]"),
+                entry: nth,
                 action: entry.action,
                 clause,
             });
@@ -208,9 +222,17 @@ fn entries_together(profile: &Profile, findings: &mut Vec<Finding>) {
         }
     }
     for (name, statements) in &calls {
-        for (nth, later) in statements.iter().enumerate() {
-            let earlier = statements.iter().take(nth);
-            findings.extend(earlier.filter_map(|earlier| pair(name, earlier, later)).next());
+        if says_one_thing(statements) {
+            continue;
+        }
+        let mut earlier: Vec<&Statement> = Vec::new();
+        let mut unconditional = BTreeSet::new();
+        for later in statements {
+            findings.extend(earlier.iter().filter_map(|one| pair(name, one, later)).next());
+            // Said once more it adds nothing, and there may be very many.
+            if !later.clause.is_unconditional() || unconditional.insert(later.action) {
+                earlier.push(later);
+            }
         }
     }
     for (name, statements) in &calls {
@@ -218,9 +240,9 @@ fn entries_together(profile: &Profile, findings: &mut Vec<Finding>) {
         let unconditional = clauses.iter().any(Clause::is_unconditional);
         let clauses: Vec<Clause> = clauses.into_iter().collect();
         if !unconditional && !is_exact(&clauses) {
-            let path = statements.first().map_or("syscalls", |said| said.path.as_str());
+            let path = statements.first().map(Statement::path);
             findings.push(Finding::warning(
-                path,
+                path.unwrap_or_else(|| "syscalls".to_owned()),
                 format!(
                     "the conditions of `{name}` are not what libseccomp 2.5 makes of them, which can \
                      allow more: compare for equality (SCMP_CMP_EQ, SCMP_CMP_MASKED_EQ), or use one entry"
@@ -231,6 +253,22 @@ fn entries_together(profile: &Profile, findings: &mut Vec<Finding>) {
     if let Some(conflict) = multiplexed(profile) {
         findings.push(conflict);
     }
+}
+
+impl Statement {
+    fn path(&self) -> String {
+        format!("syscalls[{}]", self.entry)
+    }
+}
+
+/// Whether there is nothing to compare: the same action under conditions each time, or always without one.
+/// Of the others there are few, since a profile has at most so many conditions.
+fn says_one_thing(statements: &[Statement]) -> bool {
+    let same = |one: &Statement, other: &Statement| {
+        one.action == other.action
+            && one.clause.is_unconditional() == other.clause.is_unconditional()
+    };
+    statements.first().is_none_or(|first| statements.iter().all(|other| same(first, other)))
 }
 
 fn pair(name: &str, earlier: &Statement, later: &Statement) -> Option<Finding> {
@@ -245,11 +283,11 @@ fn pair(name: &str, earlier: &Statement, later: &Statement) -> Option<Finding> {
         (false, false) if same_action => return None,
         (false, false) if earlier.clause == later.clause => {
             return Some(Finding::error(
-                &later.path,
+                later.path(),
                 format!(
                     "`{name}` has another action under the same condition in {}, \
                      and no container starts with that: remove one",
-                    earlier.path
+                    earlier.path()
                 ),
             ));
         }
@@ -258,8 +296,8 @@ fn pair(name: &str, earlier: &Statement, later: &Statement) -> Option<Finding> {
         }
         (false, false) => return None,
     };
-    let message = format!("`{name}` {message} (see {}): keep one of the two", earlier.path);
-    Some(Finding::warning(&later.path, message))
+    let message = format!("`{name}` {message} (see {}): keep one of the two", earlier.path());
+    Some(Finding::warning(later.path(), message))
 }
 
 /// Whether there are arguments for which both hold.

@@ -18,6 +18,7 @@ mod read;
 use std::collections::BTreeSet;
 
 use crate::abi::Abi;
+use crate::limits::{CONDITIONS, RULES};
 use crate::policy::{Action, Clause, NoPolicy, Policy, Predicate, decide};
 
 pub use arch::Architecture;
@@ -42,7 +43,7 @@ pub struct Profile {
 }
 
 /// A rule for some calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// The calls, by name. Runtimes ignore names that they do not know.
     pub names: Vec<String>,
@@ -53,7 +54,7 @@ pub struct Entry {
 }
 
 /// A comparison of one argument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Arg {
     /// Which argument, 0 to 5.
     pub index: usize,
@@ -90,7 +91,46 @@ impl Entry {
     }
 }
 
+/// A profile has more rules than any filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TooManyRules {
+    /// Of all kinds.
+    #[error(
+        "it has {0} rules (names times conditions), and Strait takes {RULES}: \
+         name each call once, with the conditions that it needs"
+    )]
+    Rules(usize),
+    /// With conditions.
+    #[error(
+        "it has {0} rules with conditions, and Strait takes {CONDITIONS}, since a filter has at most \
+         4096 instructions: no kernel loads a filter of so many. Use fewer conditions"
+    )]
+    Conditions(usize),
+}
+
 impl Profile {
+    /// Refuses more rules than a filter could have, before anything is done with them.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyRules`] says how many there are.
+    pub fn check_size(&self) -> Result<(), TooManyRules> {
+        let (mut rules, mut conditions) = (0usize, 0usize);
+        for entry in &self.entries {
+            let clauses = if entry.repeats_an_index() { entry.args.len() } else { 1 };
+            let of_entry = entry.names.len().saturating_mul(clauses);
+            rules = rules.saturating_add(of_entry);
+            if !entry.args.is_empty() {
+                conditions = conditions.saturating_add(of_entry);
+            }
+        }
+        match (rules > RULES, conditions > CONDITIONS) {
+            (true, _) => Err(TooManyRules::Rules(rules)),
+            (_, true) => Err(TooManyRules::Conditions(conditions)),
+            _ => Ok(()),
+        }
+    }
+
     /// The ABIs that a filter made of the profile covers on a machine whose own is `native`.
     ///
     /// The machine's own is always among them: libseccomp starts with it, and no runtime takes it out.

@@ -8,10 +8,12 @@ mod resolve;
 use serde_json::{Map, Value};
 
 use super::dialect::Context;
+use super::finding::Listed;
 use super::json::{child, json};
-use super::{Architecture, Arg, Entry, Finding, Findings, Profile};
+use super::{Architecture, Arg, Entry, Finding, Findings, Profile, TooManyRules};
+use crate::untrusted::{one_line, short};
+use crate::limits::TooLarge;
 use crate::policy::{Action, Errno, Predicate};
-use crate::untrusted::one_line;
 
 /// Fields of Docker's own dialect, which only dockerd and the podman family resolve.
 const DIALECT: [&str; 7] =
@@ -43,6 +45,12 @@ pub enum ParseError {
          Make a profile of a recording with `strait generate RECORDING -o PROFILE`"
     )]
     OtherSchema(String),
+    /// Larger than a profile may be.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// A profile of more rules than can be compared.
+    #[error(transparent)]
+    TooManyRules(#[from] TooManyRules),
     /// JSON, but not a profile that means the same to every runtime.
     #[error("this is no profile that can be used: {0}")]
     Invalid(#[source] Findings),
@@ -72,15 +80,18 @@ fn read(text: &str, context: Option<&Context>) -> Result<Profile, ParseError> {
     if let Some(schema) = value.get("schema").and_then(Value::as_str) {
         return Err(ParseError::OtherSchema(one_line(schema)));
     }
-    let mut reader = Reader { findings: Vec::new(), context };
+    let mut reader = Reader { findings: Listed::default(), context };
     match reader.profile(&value) {
-        Some(profile) if reader.findings.is_empty() => Ok(profile),
-        _ => Err(ParseError::Invalid(Findings(reader.findings))),
+        Some(profile) if reader.findings.is_empty() => {
+            profile.check_size()?;
+            Ok(profile)
+        }
+        _ => Err(ParseError::Invalid(reader.findings.into())),
     }
 }
 
 struct Reader<'a> {
-    findings: Vec<Finding>,
+    findings: Listed,
     /// What to resolve a dialect for; without, it is refused.
     context: Option<&'a Context>,
 }
@@ -104,7 +115,7 @@ impl Reader<'_> {
     }
 
     fn note(&mut self, path: &str, message: impl Into<String>) {
-        self.findings.push(Finding::error(path, message));
+        self.findings.note(|| Finding::error(path, message));
     }
 
     fn object<'a>(
@@ -300,7 +311,10 @@ impl Reader<'_> {
             _ => {
                 return self.wrong(
                     &path,
-                    format!("`{name}` is no action: write a name such as SCMP_ACT_ALLOW or SCMP_ACT_ERRNO"),
+                    format!(
+                        "`{}` is no action: write a name such as SCMP_ACT_ALLOW or SCMP_ACT_ERRNO",
+                        short(name)
+                    ),
                 );
             }
         };
@@ -338,7 +352,8 @@ impl Reader<'_> {
             _ => self.wrong(
                 &child(path, "op"),
                 format!(
-                    "`{op}` is no comparison: write SCMP_CMP_EQ, NE, LT, LE, GE, GT or MASKED_EQ"
+                    "`{}` is no comparison: write SCMP_CMP_EQ, NE, LT, LE, GE, GT or MASKED_EQ",
+                    short(op)
                 ),
             ),
         };

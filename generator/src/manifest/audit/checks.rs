@@ -1,5 +1,7 @@
 //! The checks of one pod.
 
+use std::collections::HashMap;
+
 use super::{Finding, Rule};
 use crate::manifest::Manifest;
 use crate::manifest::apply::effective;
@@ -10,7 +12,12 @@ use crate::manifest::tree::NodeId;
 
 /// What there is to say about a pod.
 pub(super) fn check(manifest: &Manifest<'_>, pod: &Pod) -> Vec<Finding> {
-    let mut checks = Checks { manifest, pod, found: Vec::new() };
+    let tree = &manifest.tree;
+    let volumes = tree.find(pod.spec, &["volumes"]).map_or(&[][..], |node| tree.items(node));
+    // Of several with one name the first counts.
+    let by_name =
+        volumes.iter().rev().map(|volume| (tree.find_text(*volume, &["name"]), *volume)).collect();
+    let mut checks = Checks { manifest, pod, volumes: by_name, found: Vec::new() };
     checks.annotations();
     if pod.windows {
         let message = "a Windows pod, which must not have a seccomp profile: it is left alone";
@@ -30,6 +37,7 @@ pub(super) fn check(manifest: &Manifest<'_>, pod: &Pod) -> Vec<Finding> {
 struct Checks<'a> {
     manifest: &'a Manifest<'a>,
     pod: &'a Pod,
+    volumes: HashMap<Option<&'a str>, NodeId>,
     found: Vec<Finding>,
 }
 
@@ -52,6 +60,9 @@ impl Checks<'_> {
     }
 
     fn annotations(&mut self) {
+        let containers = self.pod.containers.iter().rev();
+        let containers: HashMap<&str, &Container> =
+            containers.map(|container| (container.name.as_str(), container)).collect();
         for annotation in deprecated(&self.manifest.tree, self.pod) {
             let instead = match annotation.container() {
                 Some(name) => format!("container {name}'s securityContext.seccompProfile"),
@@ -63,9 +74,7 @@ impl Checks<'_> {
             } else {
                 "nobody knows its value: correct it by hand"
             };
-            let container = annotation
-                .container()
-                .and_then(|name| self.pod.containers.iter().find(|one| one.name == name));
+            let container = annotation.container().and_then(|name| containers.get(name).copied());
             let message = format!(
                 "annotation {}: {} is ignored since Kubernetes 1.27; the field for it is {instead}. {way_out}",
                 annotation.key, annotation.value,
@@ -178,13 +187,10 @@ impl Checks<'_> {
 
     fn host_paths(&mut self, container: &Container) {
         let tree = &self.manifest.tree;
-        let volumes =
-            tree.find(self.pod.spec, &["volumes"]).map_or(&[][..], |node| tree.items(node));
         let mounts =
             tree.find(container.node, &["volumeMounts"]).map_or(&[][..], |node| tree.items(node));
         for mount in mounts {
-            let name = tree.find_text(*mount, &["name"]);
-            let volume = volumes.iter().find(|volume| tree.find_text(**volume, &["name"]) == name);
+            let volume = self.volumes.get(&tree.find_text(*mount, &["name"]));
             let path = volume.and_then(|volume| tree.find_text(*volume, &["hostPath", "path"]));
             let read_only = tree.find(*mount, &["readOnly"]).and_then(|node| tree.boolean(node));
             if let (Some(path), false) = (path, read_only == Some(true)) {

@@ -3,7 +3,7 @@
 //! The diagram of conditions on the same arguments grows with their number. That of conditions that each
 //! combine other arguments, or other bits, can double with each of them, and a profile may come from anybody.
 
-use super::space::Set;
+use super::space::{Set, spend};
 use crate::abi::Abi;
 use crate::policy::{Clause, Policy, Rule, Width, width};
 
@@ -11,14 +11,18 @@ use crate::policy::{Clause, Policy, Rule, Width, width};
 /// sixty on pairs of arguments that are drawn at random as many.
 const MOST_NODES: usize = 1 << 20;
 
+/// Most nodes of all diagrams of a policy together, with those that are made on the way and thrown away.
+const MOST_WORK: usize = 1 << 23;
+
 /// So many conditions can always be decided about: 2⁸ times the 384 bits of one are far fewer nodes.
 const FEW: usize = 8;
 
 /// The rules of a call cannot be decided about exactly.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the {conditions} conditions of `{call}` on {abi} combine values of different arguments in more ways \
-     than can be decided about exactly: use fewer of them, or compare the same arguments in each"
+    "the conditions of this profile combine values of different arguments in more ways than can be decided \
+     about exactly (at the {conditions} of `{call}` on {abi}): use fewer of them, or compare the same arguments \
+     in each"
 )]
 pub struct Intricate {
     /// The ABI.
@@ -35,10 +39,11 @@ pub struct Intricate {
 ///
 /// [`Intricate`] for the first call of which they cannot.
 pub fn decidable(policy: &Policy) -> Result<(), Intricate> {
+    let mut work = MOST_WORK;
     for abi in policy.abis() {
         for (number, rules) in policy.table(abi) {
             let conditions = rules.iter().map(|rule| rule.clauses.len()).sum();
-            if conditions > FEW && !fits(rules, width(abi)) {
+            if conditions > FEW && !fits(rules, width(abi), &mut work) {
                 let name = abi.syscall_name(number).map(str::to_owned);
                 let call = name.unwrap_or_else(|| number.to_string());
                 return Err(Intricate { abi, call, conditions });
@@ -49,15 +54,17 @@ pub fn decidable(policy: &Policy) -> Result<(), Intricate> {
 }
 
 /// Whether each diagram that [`Decision::of_rules`](super::Decision::of_rules) makes is small enough.
-fn fits(rules: &[Rule], width: Width) -> bool {
+fn fits(rules: &[Rule], width: Width, work: &mut usize) -> bool {
     let mut taken = Set::none();
-    rules.iter().all(|rule| take(&mut taken, &rule.clauses, width).is_some())
+    rules.iter().all(|rule| take(&mut taken, &rule.clauses, width, work).is_some())
 }
 
-fn take(taken: &mut Set, clauses: &[Clause], width: Width) -> Option<()> {
-    let sets = clauses.iter().map(|clause| Set::of(clause, width)).collect();
-    let holds = Set::union_within(sets, MOST_NODES)?;
-    holds.minus_within(taken, MOST_NODES)?;
+fn take(taken: &mut Set, clauses: &[Clause], width: Width, work: &mut usize) -> Option<()> {
+    let holds = Set::any_within(clauses, width, MOST_NODES, work)?;
+    if !taken.is_empty() {
+        spend(work, holds.minus_within(taken, MOST_NODES)?.size())?;
+        spend(work, taken.size())?;
+    }
     *taken = taken.or_within(&holds, MOST_NODES)?;
     Some(())
 }
@@ -96,8 +103,9 @@ mod tests {
         });
         assert_eq!(
             decidable(&policy(clauses)).unwrap_err().to_string(),
-            "the 30 conditions of `ioctl` on x86_64 combine values of different arguments in more ways \
-             than can be decided about exactly: use fewer of them, or compare the same arguments in each"
+            "the conditions of this profile combine values of different arguments in more ways than can be \
+             decided about exactly (at the 30 of `ioctl` on x86_64): use fewer of them, or compare the same \
+             arguments in each"
         );
     }
 

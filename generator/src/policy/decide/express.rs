@@ -1,6 +1,6 @@
 //! A function from calls to actions as a policy again: rules that libseccomp compiles exactly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::meaning::{Decision, LAST_NUMBER, Meaning};
 use super::space::{Cube, Set};
@@ -179,9 +179,8 @@ fn together(models: &[&[Rule]]) -> Vec<Rule> {
             rules.len() - 1
         });
         if let Some(all) = rules.get_mut(at) {
-            let new = rule.clauses.iter().filter(|clause| !all.clauses.contains(clause));
-            let new: Vec<Clause> = new.copied().collect();
-            all.clauses.extend(new);
+            let there: BTreeSet<Clause> = all.clauses.iter().copied().collect();
+            all.clauses.extend(rule.clauses.iter().filter(|clause| !there.contains(clause)));
         }
     }
     rules

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::space::Set;
+use super::space::{Cube, Set};
 use crate::abi::Abi;
 use crate::policy::{Action, Args, Clause, Policy, Rule, UNLISTED_ABI, Width, width};
 
@@ -47,14 +47,15 @@ impl Decision {
         {
             return Self::Uniform(*action);
         }
-        let mut rest = Set::all();
+        let mut taken = Set::none();
         let mut parts = Vec::new();
         for rule in rules {
-            let holds = Set::any(&rule.clauses, width).and(&rest);
-            rest = rest.minus(&holds);
+            let holds = Set::any(&rule.clauses, width);
+            let holds = if taken.is_empty() { holds } else { holds.minus(&taken) };
+            taken = if taken.is_empty() { holds.clone() } else { taken.or(&holds) };
             parts.push((rule.action, holds));
         }
-        parts.push((default, rest));
+        parts.push((default, taken.complement()));
         Self::new(parts)
     }
 
@@ -234,8 +235,14 @@ impl Meaning {
             Decision::Uniform(action) => return Err(*action),
             Decision::ByArguments(cases) => cases,
         };
-        let such = Set::any(known, Width::Bits64);
-        let meets = |set: &Set| !set.and(&such).is_empty();
+        let cubes = known.iter().map(|clause| Cube::of_clause(clause, Width::Bits64));
+        let cubes: Option<Vec<Cube>> = cubes.collect();
+        // What was recorded is known as values, for which it is enough to walk through a diagram.
+        let such = cubes.is_none().then(|| Set::any(known, Width::Bits64));
+        let meets = |set: &Set| match (&cubes, &such) {
+            (Some(cubes), _) => cubes.iter().any(|cube| set.meets(cube)),
+            (None, such) => such.as_ref().is_some_and(|such| !set.and(such).is_empty()),
+        };
         let through = cases.iter().any(|(action, set)| action.lets_through() && meets(set));
         let refused = cases.iter().find(|(action, set)| !action.lets_through() && meets(set));
         match refused {

@@ -4,6 +4,7 @@
 //! order a comparison with a constant has one node for each bit, and the first member of a set, bit by
 //! bit, is the one with the smallest first argument, then the smallest second one, and so on.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use biodivine_lib_bdd::{
@@ -49,6 +50,20 @@ impl Cube {
             self.mask[index] & other.mask[index] == self.mask[index]
                 && other.value[index] & self.mask[index] == self.value[index]
         })
+    }
+
+    /// The arguments for which a clause holds; `None` if it compares otherwise than for equality.
+    pub fn of_clause(clause: &Clause, width: Width) -> Option<Self> {
+        let mut cube = Self::default();
+        for (index, predicate) in clause.predicates() {
+            let (mask, value) = match predicate {
+                Predicate::Equal(value) => (width.mask(), value),
+                Predicate::MaskedEqual { mask, value } => (mask & width.mask(), value),
+                _ => return None,
+            };
+            (cube.mask[index], cube.value[index]) = (mask, value & mask);
+        }
+        Some(cube)
     }
 
     fn valuation(&self) -> BddPartialValuation {
@@ -116,17 +131,34 @@ impl Set {
 
     /// Those for which any of the clauses holds.
     pub fn any<'a>(clauses: impl IntoIterator<Item = &'a Clause>, width: Width) -> Self {
-        Self::union(clauses.into_iter().map(|clause| Self::of(clause, width)).collect())
+        Self::union(parts(clauses, width))
+    }
+
+    /// As [`any`](Self::any), if that takes no more than `most` nodes, and no more of `work`: the nodes of all
+    /// diagrams that are made on the way. What it took is taken off.
+    pub fn any_within<'a>(
+        clauses: impl IntoIterator<Item = &'a Clause>,
+        width: Width,
+        most: usize,
+        work: &mut usize,
+    ) -> Option<Self> {
+        let sets = parts(clauses, width);
+        spend(work, sets.iter().map(Self::size).sum())?;
+        union(sets, |one, other| {
+            let both = one.or_within(other, most)?;
+            spend(work, both.size())?;
+            Some(both)
+        })
+    }
+
+    /// Whether any of these arguments is in it.
+    pub fn meets(&self, cube: &Cube) -> bool {
+        self.follow(cube).any(|at| at.is_one())
     }
 
     /// All members of all sets.
     pub fn union(sets: Vec<Self>) -> Self {
         union(sets, |one, other| Some(one.or(other))).unwrap_or_else(Self::none)
-    }
-
-    /// All members of all sets, if that takes no more than `most` nodes.
-    pub fn union_within(sets: Vec<Self>, most: usize) -> Option<Self> {
-        union(sets, |one, other| one.or_within(other, most))
     }
 
     pub fn and(&self, other: &Self) -> Self {
@@ -140,6 +172,11 @@ impl Set {
     /// As [`or`](Self::or), if that takes no more than `most` nodes.
     pub fn or_within(&self, other: &Self, most: usize) -> Option<Self> {
         Bdd::binary_op_with_limit(most, &self.0, &other.0, op_function::or).map(Self)
+    }
+
+    /// What is not in it.
+    pub fn complement(&self) -> Self {
+        Self(self.0.not())
     }
 
     pub fn minus(&self, other: &Self) -> Self {
@@ -224,28 +261,34 @@ impl Set {
         cube
     }
 
-    /// Follows only the ways that the cube leaves open.
     fn holds_all_of(&self, cube: &Cube) -> bool {
+        self.follow(cube).all(|at| !at.is_zero())
+    }
+
+    /// The nodes on the ways that the cube leaves open.
+    fn follow(&self, cube: &Cube) -> impl Iterator<Item = BddPointer> {
         let mut seen = std::collections::HashSet::new();
         let mut todo = vec![self.0.root_pointer()];
-        while let Some(at) = todo.pop() {
-            if at.is_zero() {
-                return false;
+        std::iter::from_fn(move || {
+            let at = loop {
+                let at = todo.pop()?;
+                if at.as_bool().is_some() || seen.insert(at.to_index()) {
+                    break at;
+                }
+            };
+            if at.as_bool().is_none() {
+                let (argument, bit) = bit_of(self.0.var_of(at));
+                let fixed = cube.mask[argument] >> bit & 1 == 1;
+                let value = cube.value[argument] >> bit & 1 == 1;
+                if !fixed || value {
+                    todo.push(self.0.high_link_of(at));
+                }
+                if !fixed || !value {
+                    todo.push(self.0.low_link_of(at));
+                }
             }
-            if at.is_one() || !seen.insert(at.to_index()) {
-                continue;
-            }
-            let (argument, bit) = bit_of(self.0.var_of(at));
-            let fixed = cube.mask[argument] >> bit & 1 == 1;
-            let value = cube.value[argument] >> bit & 1 == 1;
-            if !fixed || value {
-                todo.push(self.0.high_link_of(at));
-            }
-            if !fixed || !value {
-                todo.push(self.0.low_link_of(at));
-            }
-        }
-        true
+            Some(at)
+        })
     }
 
     /// The only argument that matters and the ranges of its values, first and last, if the set is made
@@ -279,8 +322,81 @@ impl Set {
     }
 }
 
+/// Takes `size` off, if there is so much left.
+pub(crate) fn spend(work: &mut usize, size: usize) -> Option<()> {
+    *work = work.checked_sub(size)?;
+    Some(())
+}
+
+/// A set for each clause, and one for all those that only compare the same bits for equality, as most do.
+fn parts<'a>(clauses: impl IntoIterator<Item = &'a Clause>, width: Width) -> Vec<Set> {
+    let mut values: BTreeMap<Args, BTreeSet<Args>> = BTreeMap::new();
+    let mut sets = Vec::new();
+    for clause in clauses {
+        match Cube::of_clause(clause, width) {
+            Some(Cube { mask, value }) => {
+                values.entry(mask).or_default().insert(value);
+            }
+            None => sets.push(Set::of(clause, width)),
+        }
+    }
+    sets.extend(values.into_iter().map(|(mask, values)| of_values(&mask, values)));
+    sets
+}
+
+/// The set of all arguments that have one of these values under the mask. To unite sets of a value each would
+/// make the same nodes over and over.
+fn of_values(mask: &Args, values: BTreeSet<Args>) -> Set {
+    let values: Vec<Args> = values.into_iter().collect();
+    let mut bits = Vec::new();
+    for (argument, mask) in mask.iter().enumerate() {
+        bits.extend((0..BITS).rev().filter(|bit| mask >> bit & 1 == 1).map(|bit| (argument, bit)));
+    }
+    let mut nodes = vec![BddNode::mk_zero(VARIABLES), BddNode::mk_one(VARIABLES)];
+    // Sorted, values that agree in their first bits stand together: from the last bit upwards, each run of
+    // such values becomes a node, of its halves' nodes.
+    let mut runs: Vec<(usize, BddPointer)> =
+        (0..values.len()).map(|first| (first, BddPointer::one())).collect();
+    for (argument, bit) in bits.into_iter().rev() {
+        let mut known: HashMap<(BddPointer, BddPointer), BddPointer> = HashMap::new();
+        let mut node = |low: BddPointer, high: BddPointer| {
+            *known.entry((low, high)).or_insert_with(|| {
+                nodes.push(BddNode::mk_node(variable(argument, bit), low, high));
+                BddPointer::from_index(nodes.len() - 1)
+            })
+        };
+        let prefix = |first: usize| {
+            let mut value = values[first];
+            value[argument] = value[argument] >> bit >> 1 << bit << 1;
+            value.iter_mut().skip(argument + 1).for_each(|rest| *rest = 0);
+            value
+        };
+        let is_set = |first: usize| values[first][argument] >> bit & 1 == 1;
+        let mut next: Vec<(usize, BddPointer)> = Vec::new();
+        let mut rest = runs.as_slice();
+        while let [(first, at), tail @ ..] = rest {
+            let pair = tail.first().filter(|(other, _)| prefix(*other) == prefix(*first));
+            let (pointer, tail) = match pair {
+                Some((_, other)) if at == other => (*at, &tail[1..]),
+                Some((_, other)) => (node(*at, *other), &tail[1..]),
+                None if is_set(*first) => (node(BddPointer::zero(), *at), tail),
+                None => (node(*at, BddPointer::zero()), tail),
+            };
+            next.push((*first, pointer));
+            rest = tail;
+        }
+        runs = next;
+    }
+    match runs.as_slice() {
+        [] => Set::none(),
+        // Nothing is compared.
+        _ if nodes.len() == 2 => Set::all(),
+        _ => Bdd::from_nodes(&nodes).map_or_else(|error| unreachable!("{error}"), Set),
+    }
+}
+
 /// Unites sets in a balanced tree: one by one the work would be squared.
-fn union(mut sets: Vec<Set>, or: impl Fn(&Set, &Set) -> Option<Set>) -> Option<Set> {
+fn union(mut sets: Vec<Set>, mut or: impl FnMut(&Set, &Set) -> Option<Set>) -> Option<Set> {
     while sets.len() > 1 {
         sets = sets
             .chunks(2)

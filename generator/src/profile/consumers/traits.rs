@@ -1,11 +1,14 @@
 //! What there is in a profile that not every consumer takes for what it says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::abi::Abi;
+use crate::foreign::short;
+use crate::limits::LISTED;
 use crate::profile::Architecture;
 
 /// Something in a profile that not every consumer takes for what it says.
@@ -117,7 +120,7 @@ const RARE: [&str; 7] = [
 
 /// Everything of the kind in a profile, in the order of its parts. `size` is that of the file in bytes.
 pub fn find(profile: &Value, size: usize) -> Vec<Found> {
-    let mut finder = Finder { found: Vec::new() };
+    let mut finder = Finder::default();
     if size > MOST_BYTES {
         finder.note(Trait::TooLarge, "$", format!("{size} bytes"));
     }
@@ -125,11 +128,16 @@ pub fn find(profile: &Value, size: usize) -> Vec<Found> {
         Some(fields) => finder.profile(fields),
         None => finder.note(Trait::WrongType, "$", "an object is expected"),
     }
-    finder.found
+    finder.finish()
 }
 
+#[derive(Default)]
 struct Finder {
     found: Vec<Found>,
+    /// How often each was found, and the last that is listed.
+    counts: BTreeMap<Trait, (usize, usize)>,
+    /// A number for each list of conditions.
+    conditions: BTreeMap<Vec<String>, usize>,
 }
 
 /// Whether a field says nothing, as Docker writes those that do not apply.
@@ -153,16 +161,43 @@ fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 
 /// A rule of one call, for comparing it with others.
 struct Rule {
-    path: String,
+    /// Index of its entry.
+    entry: usize,
     /// With its error.
-    action: (String, u64),
-    /// The conditions, in an order that does not matter.
-    args: Vec<String>,
+    action: Rc<(String, u64)>,
+    /// The conditions, in an order that does not matter: what is the same has the same number, and what has
+    /// none has 0.
+    args: usize,
+}
+
+impl Rule {
+    fn path(&self) -> String {
+        format!("syscalls[{}]", self.entry)
+    }
 }
 
 impl Finder {
+    /// Of each trait the first ones are listed.
     fn note(&mut self, about: Trait, path: impl Into<String>, detail: impl Into<String>) {
-        self.found.push(Found { about, path: path.into(), detail: detail.into() });
+        let (count, last) = self.counts.entry(about).or_default();
+        *count += 1;
+        if *count <= LISTED {
+            *last = self.found.len();
+            let (path, detail) = (short(&path.into()), short(&detail.into()));
+            self.found.push(Found { about, path, detail });
+        }
+    }
+
+    /// What was found; the last that is listed of each trait says how many more there are.
+    fn finish(mut self) -> Vec<Found> {
+        for (count, last) in self.counts.into_values().filter(|(count, _)| *count > LISTED) {
+            if let Some(found) = self.found.get_mut(last) {
+                let more = format!("and {} more places", count - LISTED);
+                let comma = if found.detail.is_empty() { "" } else { ", " };
+                found.detail = format!("{}{comma}{more}", found.detail);
+            }
+        }
+        self.found
     }
 
     fn note_if(&mut self, found: bool, about: Trait, path: &str) {
@@ -212,7 +247,7 @@ impl Finder {
         for (nth, entry) in entries.iter().enumerate() {
             let path = format!("syscalls[{nth}]");
             match entry.as_object() {
-                Some(entry) => self.entry(entry, &path, &default, &mut rules),
+                Some(entry) => self.entry(entry, nth, &default, &mut rules),
                 None => self.note(Trait::WrongType, path, "an object is expected"),
             }
         }
@@ -247,10 +282,11 @@ impl Finder {
     fn entry<'a>(
         &mut self,
         fields: &'a Map<String, Value>,
-        path: &str,
+        nth: usize,
         default: &(String, u64),
         rules: &mut BTreeMap<&'a str, Vec<Rule>>,
     ) {
+        let path = &format!("syscalls[{nth}]");
         let says = |name: &str| says_something(fields.get(name));
         let at = |name: &str| format!("{path}.{name}");
         let names = self.list(fields, "names", &at("names"));
@@ -295,8 +331,14 @@ impl Finder {
             self.note_if(action.1 != 38, Trait::Redundant, path);
             return;
         }
+        let next = self.conditions.len() + 1;
+        let args = match args.is_empty() {
+            true => 0,
+            false => *self.conditions.entry(args).or_insert(next),
+        };
+        let action = Rc::new(action);
         for name in names.iter().filter_map(Value::as_str).filter(|name| !name.is_empty()) {
-            let rule = Rule { path: path.to_owned(), action: action.clone(), args: args.clone() };
+            let rule = Rule { entry: nth, action: Rc::clone(&action), args };
             rules.entry(name).or_default().push(rule);
         }
     }
@@ -304,7 +346,8 @@ impl Finder {
     /// The conditions of a rule, sorted.
     fn args(&mut self, fields: &Map<String, Value>, path: &str) -> Vec<String> {
         let listed = self.list(fields, "args", &format!("{path}.args"));
-        let mut indexes = Vec::new();
+        let mut indexes = BTreeSet::new();
+        let mut repeated = false;
         for (nth, arg) in listed.iter().enumerate() {
             let path = format!("{path}.args[{nth}]");
             let Some(arg) = arg.as_object() else {
@@ -322,7 +365,7 @@ impl Finder {
                         None => self.note(Trait::BadNumber, path, value.to_string()),
                         Some(index) if field == "index" => {
                             self.note_if(index > 5, Trait::BadIndex, &path);
-                            indexes.push(index);
+                            repeated |= !indexes.insert(index);
                         }
                         Some(value) => {
                             let large = i64::try_from(value).is_err();
@@ -333,8 +376,6 @@ impl Finder {
             }
             self.unknown_fields(arg, &["index", "value", "valueTwo", "op"], &path);
         }
-        let seen = |nth: usize, index| indexes.iter().take(nth).any(|other| other == index);
-        let repeated = indexes.iter().enumerate().any(|(nth, index)| seen(nth, index));
         self.note_if(repeated, Trait::RepeatedIndex, &format!("{path}.args"));
         let mut conditions: Vec<String> = listed.iter().map(Value::to_string).collect();
         conditions.sort();
@@ -344,19 +385,21 @@ impl Finder {
     /// What rules say about the same call.
     fn together(&mut self, rules: &BTreeMap<&str, Vec<Rule>>) {
         for (name, rules) in rules {
-            let unconditional = rules.iter().find(|rule| rule.args.is_empty());
-            for (nth, rule) in rules.iter().enumerate() {
-                let earlier = || rules.iter().take(nth);
-                if let Some(always) = unconditional
-                    && !rule.args.is_empty()
-                {
-                    let detail = format!("`{name}`, {}", always.path);
-                    self.note(Trait::DroppedCondition, &rule.path, detail);
-                } else if let Some(other) =
-                    earlier().find(|other| other.args == rule.args && other.action != rule.action)
-                    && !rule.args.is_empty()
-                {
-                    self.note(Trait::TwoActions, &rule.path, format!("`{name}`, {}", other.path));
+            let unconditional = rules.iter().find(|rule| rule.args == 0);
+            // By conditions: the first rule, and the first with another action than that.
+            let mut earlier: BTreeMap<usize, (&Rule, Option<&Rule>)> = BTreeMap::new();
+            for rule in rules.iter().filter(|rule| rule.args != 0) {
+                let (first, second) = earlier.entry(rule.args).or_insert((rule, None));
+                let other = if first.action == rule.action { *second } else { Some(*first) };
+                if first.action != rule.action && second.is_none() {
+                    *second = Some(rule);
+                }
+                if let Some(always) = unconditional {
+                    let detail = format!("`{}`, {}", short(name), always.path());
+                    self.note(Trait::DroppedCondition, rule.path(), detail);
+                } else if let Some(other) = other {
+                    let detail = format!("`{}`, {}", short(name), other.path());
+                    self.note(Trait::TwoActions, rule.path(), detail);
                 }
             }
         }

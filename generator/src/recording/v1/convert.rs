@@ -1,6 +1,6 @@
 //! Between the model and the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::SCHEMA;
@@ -84,14 +84,15 @@ impl File {
             )));
         }
         let mut calls: BTreeMap<Abi, BTreeMap<u32, Call>> = BTreeMap::new();
+        let programs: BTreeSet<&str> =
+            self.programs.iter().map(|program| program.path.as_str()).collect();
         for (abi, table) in self.abis {
             let of_abi = calls.entry(abi).or_default();
             for (name, call) in table.syscalls {
                 let place = format!("abis.{abi}.syscalls.{name}");
                 let number = resolve(&place, abi, &name, call.number)?;
-                let known =
-                    |path: &String| self.programs.iter().any(|program| program.path == *path);
-                if let Some(path) = call.programs.keys().find(|path| !known(path)) {
+                let mut paths = call.programs.keys();
+                if let Some(path) = paths.find(|path| !programs.contains(path.as_str())) {
                     return Err(ReadError::Inconsistent(format!(
                         "`{place}.programs` names `{path}`, which `programs` does not list"
                     )));

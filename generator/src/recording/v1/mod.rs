@@ -5,7 +5,8 @@ mod convert;
 mod file;
 
 use super::{ReadError, Recording};
-use crate::untrusted::one_line;
+use crate::untrusted::short;
+use crate::schema::schema;
 use file::File;
 
 /// The value of the `schema` field.
@@ -27,16 +28,15 @@ pub fn parse(text: &str) -> Result<Recording, ReadError> {
 
 /// Reads it piece by piece, to say what is wrong.
 fn explain(text: &str) -> Result<Recording, ReadError> {
-    let value: serde_json::Value = serde_json::from_str(text).map_err(ReadError::Malformed)?;
-    match value.get("schema").and_then(serde_json::Value::as_str) {
+    match schema(text).map_err(ReadError::Malformed)?.as_deref() {
         None => return Err(ReadError::Foreign),
         Some(SCHEMA) => {}
         Some(other) if other.starts_with(FAMILY) => {
-            return Err(ReadError::UnknownVersion(other.to_owned()));
+            return Err(ReadError::UnknownVersion(short(other)));
         }
-        Some(other) => return Err(ReadError::WrongSchema(one_line(other))),
+        Some(other) => return Err(ReadError::WrongSchema(short(other))),
     }
-    let file: File = serde_json::from_value(value).map_err(ReadError::Malformed)?;
+    let file: File = serde_json::from_str(text).map_err(ReadError::Malformed)?;
     file.into_model()
 }
 

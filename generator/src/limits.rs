@@ -1,0 +1,53 @@
+//! How much Strait takes in: the bounds on files that others write.
+//!
+//! A profile, a list of exceptions, a manifest or a recording may come from anyone. What is larger than here
+//! is refused at once, with the bound in the message, so that no input can keep a job busy for hours. Each
+//! bound is far above what is of use; where another program sets it, that is named.
+
+/// Most bytes of a profile. Kubernetes takes 1 MiB from a registry, and etcd holds 1.5 MiB.
+pub const PROFILE_BYTES: usize = 8 << 20;
+
+/// Most rules of a profile: a rule is one name with one condition, or with none.
+pub const RULES: usize = 1 << 16;
+
+/// Most of these that have a condition. A filter has at most 4,096 instructions (`BPF_MAXINSNS`), and a
+/// condition takes one at least.
+pub const CONDITIONS: usize = 4096;
+
+/// Most exceptions in a list: each of them is for a person to review.
+pub const EXCEPTIONS: usize = 4096;
+
+/// Most bytes of such a list.
+pub const EXCEPTIONS_BYTES: usize = 8 << 20;
+
+/// Most bytes of a file with manifests.
+pub const MANIFEST_BYTES: usize = 16 << 20;
+
+/// Most items in such a file for its containers to look at: for each container one, and one for each port, mount
+/// and capability of its own and each volume, annotation and sysctl of its pod.
+pub const MANIFEST_ITEMS: usize = 1 << 20;
+
+/// Most bytes of any other file, such as a recording.
+pub const FILE_BYTES: usize = 256 << 20;
+
+/// How many findings of one kind are listed before the rest is counted.
+pub(crate) const LISTED: usize = 100;
+
+/// A file is too large to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it has more than {limit} bytes, and Strait reads no more of {what}")]
+pub struct TooLarge {
+    /// What the file is, such as `a profile`.
+    pub what: &'static str,
+    /// The bound.
+    pub limit: usize,
+}
+
+/// Checks a text against a bound.
+///
+/// # Errors
+///
+/// [`TooLarge`] if it is longer.
+pub(crate) fn check(text: &str, what: &'static str, limit: usize) -> Result<(), TooLarge> {
+    if text.len() > limit { Err(TooLarge { what, limit }) } else { Ok(()) }
+}
