@@ -12,6 +12,7 @@ mod support;
 mod apply;
 mod apply_bad_input;
 mod audit;
+mod bounds;
 mod bundle;
 mod check;
 mod diff;

@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::runtime::Startup;
 use super::select::{STARTS_A_TASK, Selection};
+use crate::limits::CONDITIONS;
 use crate::policy::argument::{ArgumentRule, Level};
 use crate::policy::baseline::Treatment;
 use crate::policy::decide::narrowed;
 use crate::policy::{Clause, Width};
 use crate::recording::{Call, Phase, Recording, TargetKind};
+
+/// For how many conditions of arguments that were seen a profile has room: half of what it may have.
+const ROOM: usize = CONDITIONS / 2;
 
 /// How much of a profile looks at arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +49,7 @@ pub struct RefusedValues {
 pub enum Unfiltered {
     /// A recording does not have them: an older release made it.
     NotRecorded,
-    /// There were more of them than a recording has room for.
+    /// There were more of them than a recording or a profile has room for.
     Overflow,
     /// It is needed to start the workload, and nobody knows with which.
     Startup,
@@ -75,6 +79,9 @@ pub(super) fn filters(
             Err(reason) => {
                 filters.unfiltered.insert(name, reason);
             }
+            Ok(seen) if seen.len() > ROOM => {
+                filters.unfiltered.insert(name, Unfiltered::Overflow);
+            }
             Ok(seen) => {
                 let (values, refused): (BTreeSet<_>, BTreeSet<_>) =
                     seen.into_iter().partition(|values| allows(treatment, rule, values));
@@ -91,7 +98,26 @@ pub(super) fn filters(
             }
         }
     }
+    filters.fit();
     filters
+}
+
+impl Filters {
+    /// Gives up the filters with the most conditions until a profile has room for the rest.
+    fn fit(&mut self) {
+        let conditions = |filter: &Filter| filter.clauses.len();
+        let mut all: usize = self.filtered.values().map(conditions).sum();
+        while all > ROOM
+            && let Some(name) = self
+                .filtered
+                .iter()
+                .max_by_key(|(_, filter)| conditions(filter))
+                .map(|(name, _)| *name)
+        {
+            all -= self.filtered.remove(name).map_or(0, |filter| conditions(&filter));
+            self.unfiltered.insert(name, Unfiltered::Overflow);
+        }
+    }
 }
 
 /// Whether the baseline allows the call with these values.

@@ -90,4 +90,6 @@ impl<'a> Manifest<'a> {
 }
 
 #[cfg(test)]
+mod empty_tests;
+#[cfg(test)]
 mod tests;
