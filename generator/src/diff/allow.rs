@@ -17,6 +17,7 @@ use crate::abi::Abi;
 use crate::decode::{self, Pattern};
 use crate::untrusted::one_line;
 use crate::limits::{self, EXCEPTIONS, EXCEPTIONS_BYTES, TooLarge};
+use crate::policy::decide::bound::{MOST_NODES, MOST_WORK};
 use crate::policy::decide::space::Set;
 use crate::policy::{Clause, Predicate, width};
 
@@ -167,6 +168,11 @@ impl ByCall {
     /// whether they cover all of them together.
     pub fn touching(&self, gained: &Set, abi: Abi, number: u32) -> (Vec<usize>, bool) {
         let about = self.0.get(&(abi, number)).map_or(&[][..], Vec::as_slice);
+        // What cannot be decided about excuses nothing.
+        let (mut work, clauses) = (MOST_WORK, about.iter().map(|(_, clause)| clause));
+        if Set::any_within(clauses, width(abi), MOST_NODES, &mut work).is_none() {
+            return (Vec::new(), false);
+        }
         let mut touching = Vec::new();
         let left = left(gained.clone(), about, abi, &mut touching);
         (touching, left.is_empty())

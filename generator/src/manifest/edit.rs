@@ -116,13 +116,20 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// The same; an empty value ends behind the colon or dash that announces it.
+    /// The same; an empty value ends behind the colon or dash that announces it, and behind its key if there is
+    /// no colon.
     fn end_of_value(&self, id: NodeId) -> usize {
         let node = self.tree.node(id);
-        if node.start.is_empty() && matches!(node.kind, Kind::Scalar { .. }) {
-            self.lines.after_indicator(node.end).unwrap_or(node.end)
-        } else {
-            self.content_end(id)
+        if !node.start.is_empty() || !matches!(node.kind, Kind::Scalar { .. }) {
+            return self.content_end(id);
+        }
+        match node.parent.map(|parent| &self.tree.node(parent).kind) {
+            Some(Kind::Mapping(entries)) => {
+                let key = entries.get(node.place).map(|(key, _)| *key).filter(|key| *key != id);
+                let end_of_key = || key.map_or(node.end, |key| self.end_of_value(key));
+                self.lines.after_colon(node.end).unwrap_or_else(end_of_key)
+            }
+            _ => self.lines.after_dash(node.end).unwrap_or(node.end),
         }
     }
 
@@ -225,7 +232,7 @@ impl<'a> Editor<'a> {
             Kind::Scalar { style: ScalarStyle::DoubleQuoted, .. }
         );
         let compact = is_flow && is_quoted && {
-            let colon = self.lines.after_indicator(self.tree.node(key).end);
+            let colon = self.lines.after_colon(self.tree.node(key).end);
             colon.is_some_and(|colon| colon == self.tree.node(value).start.start)
         };
         let start = self.tree.node(key).start.start;
@@ -246,7 +253,7 @@ impl<'a> Editor<'a> {
         if node.anchor != 0 || node.tag.is_some() {
             return Err(self.unsafe_here(id, "it is empty, but has an anchor or a tag"));
         }
-        let Some(colon) = self.lines.after_indicator(self.tree.node(key).end) else {
+        let Some(colon) = self.lines.after_colon(self.tree.node(key).end) else {
             return Err(self.unsafe_here(key, "its key has no colon"));
         };
         if self.tree.node(mapping).flow {
@@ -296,7 +303,7 @@ impl<'a> Editor<'a> {
             (Value::Text(text), _) => quoted(text),
         };
         if node.start.is_empty() {
-            let Some(colon) = self.lines.after_indicator(node.end) else {
+            let Some(colon) = self.lines.after_colon(node.end) else {
                 return Err(self.unsafe_here(id, "it is empty"));
             };
             return Ok(vec![Splice { at: colon..colon, text: format!(" {text}") }]);

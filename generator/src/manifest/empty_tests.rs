@@ -119,6 +119,19 @@ fn annotations_go_from_beside_keys_without_a_value() {
     }
 }
 
+/// What was found by fuzzing: the dash of the next item was taken for what announces the value.
+#[test]
+fn a_key_with_a_question_mark_needs_no_colon() {
+    let next = "\n  -\n    name: web";
+    for keys in ["? a", "? a:", "? {a: b}", "? a\n    ? b", "? a  # why", "? b\n    :"] {
+        for tail in ["", "\n", "\n   ", next] {
+            is_edited(&format!("{HEAD}    {keys}{tail}"));
+        }
+    }
+    let empty = format!("{HEAD}    ? securityContext{next}");
+    assert!(matches!(applied(&empty, Options::default()), Err(ManifestError::Unsafe { .. })));
+}
+
 /// What was found by fuzzing: the key of the outer mapping stood above what was put into the inner one.
 #[test]
 fn what_is_put_into_the_inner_mapping_comes_first() {

@@ -102,22 +102,32 @@ impl<'a> Lines<'a> {
         before..to
     }
 
-    /// Behind the colon or dash that follows, or comes right before, an empty value or a key.
-    pub fn after_indicator(&self, at: usize) -> Option<usize> {
-        let rest = self.text.get(at..)?;
-        let blank = rest.len() - rest.trim_start().len();
-        match self.byte(at + blank) {
-            Some(b':') => Some(at + blank + 1),
-            _ if matches!(
-                at.checked_sub(1).and_then(|last| self.byte(last)),
-                Some(b':' | b'-')
-            ) =>
-            {
-                Some(at)
-            }
-            Some(b'-') => Some(at + blank + 1),
-            _ => None,
+    /// Behind the colon that follows, or comes right before, an empty value or a key. A key with a question
+    /// mark may have none.
+    pub fn after_colon(&self, at: usize) -> Option<usize> {
+        let next = self.next_visible(at)?;
+        match self.byte(next) {
+            Some(b':') => Some(next + 1),
+            _ => (self.byte_before(at) == Some(b':')).then_some(at),
         }
+    }
+
+    /// Behind the dash that comes right before, or follows, an empty item.
+    pub fn after_dash(&self, at: usize) -> Option<usize> {
+        if self.byte_before(at) == Some(b'-') {
+            return Some(at);
+        }
+        let next = self.next_visible(at)?;
+        (self.byte(next) == Some(b'-')).then_some(next + 1)
+    }
+
+    fn byte_before(&self, at: usize) -> Option<u8> {
+        at.checked_sub(1).and_then(|last| self.byte(last))
+    }
+
+    fn next_visible(&self, at: usize) -> Option<usize> {
+        let rest = self.text.get(at..)?;
+        Some(at + rest.len() - rest.trim_start().len())
     }
 
     /// Whether there is nothing but spaces between two bytes.

@@ -9,10 +9,10 @@ use crate::policy::{Clause, Policy, Rule, Width, width};
 
 /// Most nodes of a diagram, 16 bytes each. Two thousand conditions on the same six arguments take 770 000, and
 /// sixty on pairs of arguments that are drawn at random as many.
-const MOST_NODES: usize = 1 << 20;
+pub(crate) const MOST_NODES: usize = 1 << 20;
 
 /// Most nodes of all diagrams of a policy together, with those that are made on the way and thrown away.
-const MOST_WORK: usize = 1 << 23;
+pub(crate) const MOST_WORK: usize = 1 << 23;
 
 /// So many conditions can always be decided about: 2⁸ times the 384 bits of one are far fewer nodes.
 const FEW: usize = 8;

@@ -19,7 +19,7 @@
 //! [`compare`] and [`within`] answer about two policies, [`union`] and [`intersection`] make a new one. The
 //! same questions can be asked about anything that has a [`Meaning`], such as a filter read back from the kernel.
 
-mod bound;
+pub(crate) mod bound;
 mod combine;
 mod express;
 mod meaning;

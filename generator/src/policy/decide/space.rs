@@ -4,7 +4,8 @@
 //! order a comparison with a constant has one node for each bit, and the first member of a set, bit by
 //! bit, is the one with the smallest first argument, then the smallest second one, and so on.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod values;
+
 use std::sync::LazyLock;
 
 use biodivine_lib_bdd::{
@@ -12,6 +13,7 @@ use biodivine_lib_bdd::{
 };
 
 use crate::policy::{Args, Clause, Predicate, Width};
+use values::parts;
 
 const BITS: usize = 64;
 const ARGUMENTS: usize = 6;
@@ -328,73 +330,6 @@ pub(crate) fn spend(work: &mut usize, size: usize) -> Option<()> {
     Some(())
 }
 
-/// A set for each clause, and one for all those that only compare the same bits for equality, as most do.
-fn parts<'a>(clauses: impl IntoIterator<Item = &'a Clause>, width: Width) -> Vec<Set> {
-    let mut values: BTreeMap<Args, BTreeSet<Args>> = BTreeMap::new();
-    let mut sets = Vec::new();
-    for clause in clauses {
-        match Cube::of_clause(clause, width) {
-            Some(Cube { mask, value }) => {
-                values.entry(mask).or_default().insert(value);
-            }
-            None => sets.push(Set::of(clause, width)),
-        }
-    }
-    sets.extend(values.into_iter().map(|(mask, values)| of_values(&mask, values)));
-    sets
-}
-
-/// The set of all arguments that have one of these values under the mask. To unite sets of a value each would
-/// make the same nodes over and over.
-fn of_values(mask: &Args, values: BTreeSet<Args>) -> Set {
-    let values: Vec<Args> = values.into_iter().collect();
-    let mut bits = Vec::new();
-    for (argument, mask) in mask.iter().enumerate() {
-        bits.extend((0..BITS).rev().filter(|bit| mask >> bit & 1 == 1).map(|bit| (argument, bit)));
-    }
-    let mut nodes = vec![BddNode::mk_zero(VARIABLES), BddNode::mk_one(VARIABLES)];
-    // Sorted, values that agree in their first bits stand together: from the last bit upwards, each run of
-    // such values becomes a node, of its halves' nodes.
-    let mut runs: Vec<(usize, BddPointer)> =
-        (0..values.len()).map(|first| (first, BddPointer::one())).collect();
-    for (argument, bit) in bits.into_iter().rev() {
-        let mut known: HashMap<(BddPointer, BddPointer), BddPointer> = HashMap::new();
-        let mut node = |low: BddPointer, high: BddPointer| {
-            *known.entry((low, high)).or_insert_with(|| {
-                nodes.push(BddNode::mk_node(variable(argument, bit), low, high));
-                BddPointer::from_index(nodes.len() - 1)
-            })
-        };
-        let prefix = |first: usize| {
-            let mut value = values[first];
-            value[argument] = value[argument] >> bit >> 1 << bit << 1;
-            value.iter_mut().skip(argument + 1).for_each(|rest| *rest = 0);
-            value
-        };
-        let is_set = |first: usize| values[first][argument] >> bit & 1 == 1;
-        let mut next: Vec<(usize, BddPointer)> = Vec::new();
-        let mut rest = runs.as_slice();
-        while let [(first, at), tail @ ..] = rest {
-            let pair = tail.first().filter(|(other, _)| prefix(*other) == prefix(*first));
-            let (pointer, tail) = match pair {
-                Some((_, other)) if at == other => (*at, &tail[1..]),
-                Some((_, other)) => (node(*at, *other), &tail[1..]),
-                None if is_set(*first) => (node(BddPointer::zero(), *at), tail),
-                None => (node(*at, BddPointer::zero()), tail),
-            };
-            next.push((*first, pointer));
-            rest = tail;
-        }
-        runs = next;
-    }
-    match runs.as_slice() {
-        [] => Set::none(),
-        // Nothing is compared.
-        _ if nodes.len() == 2 => Set::all(),
-        _ => Bdd::from_nodes(&nodes).map_or_else(|error| unreachable!("{error}"), Set),
-    }
-}
-
 /// Unites sets in a balanced tree: one by one the work would be squared.
 fn union(mut sets: Vec<Set>, mut or: impl FnMut(&Set, &Set) -> Option<Set>) -> Option<Set> {
     while sets.len() > 1 {
@@ -453,82 +388,4 @@ fn below(argument: usize, constant: u64, or_equal: bool, width: Width) -> Set {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn predicate() -> impl Strategy<Value = Predicate> {
-        let value = || {
-            prop_oneof![
-                0..6u64,
-                Just(0xffff_ffff),
-                Just(0x1_0000_0000),
-                Just(0xffff_ffff_8000_0000),
-                Just(u64::MAX),
-                any::<u64>()
-            ]
-        };
-        (0..7, value(), value()).prop_map(|(op, value, mask)| match op {
-            0 => Predicate::NotEqual(value),
-            1 => Predicate::Less(value),
-            2 => Predicate::LessOrEqual(value),
-            3 => Predicate::Equal(value),
-            4 => Predicate::GreaterOrEqual(value),
-            5 => Predicate::Greater(value),
-            _ => Predicate::MaskedEqual { mask, value },
-        })
-    }
-
-    fn clause() -> impl Strategy<Value = Clause> {
-        prop::collection::btree_map(0..6usize, predicate(), 0..3).prop_map(|predicates| {
-            let mut slots = [None; 6];
-            for (index, predicate) in predicates {
-                slots[index] = Some(predicate);
-            }
-            Clause::new(slots)
-        })
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(128))]
-
-        #[test]
-        fn a_set_holds_what_its_clause_holds_for(
-            clauses in prop::collection::vec(clause(), 0..4),
-            wide: bool,
-            noise in any::<u64>(),
-            picks in prop::collection::vec(prop::array::uniform6(0..997usize), 16),
-        ) {
-            let width = if wide { Width::Bits64 } else { Width::Bits32 };
-            let set = Set::any(&clauses, width);
-            let mut values = vec![0, 1, u64::MAX, noise];
-            values.extend(clauses.iter().flat_map(Clause::predicates).flat_map(|(_, p)| p.edges()));
-            for pick in picks {
-                let args = pick.map(|index| values[index % values.len()]);
-                let holds = clauses.iter().any(|clause| clause.holds(&args, width));
-                prop_assert_eq!(set.contains(&args), holds, "{:x?}", args);
-            }
-            if let Some(first) = set.first() {
-                prop_assert!(set.contains(&first));
-            }
-            if let Some(cubes) = set.cubes(80) {
-                let parts = cubes.iter().map(Set::cube);
-                prop_assert!(Set::union(parts.collect()).equals(&set));
-            }
-        }
-    }
-
-    #[test]
-    fn ranges_are_told_from_masks() {
-        let on = |predicate| Clause::on(2, predicate).unwrap();
-        let socket = [Predicate::Less(38), Predicate::Equal(39), Predicate::Greater(40)].map(on);
-        let set = Set::any(&socket, Width::Bits64);
-        assert_eq!(
-            set.ranges(8, Width::Bits64),
-            Some((2, vec![(0, 37), (39, 39), (41, u64::MAX)]))
-        );
-        let masked = on(Predicate::MaskedEqual { mask: 0x7e02_0000, value: 0 });
-        assert_eq!(Set::of(&masked, Width::Bits64).ranges(8, Width::Bits64), None);
-        assert_eq!(Set::of(&masked, Width::Bits64).cubes(8).unwrap().len(), 1);
-    }
-}
+mod tests;

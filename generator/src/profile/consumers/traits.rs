@@ -1,5 +1,8 @@
 //! What there is in a profile that not every consumer takes for what it says.
 
+#[path = "together.rs"]
+mod together;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -10,6 +13,7 @@ use crate::abi::Abi;
 use crate::foreign::short;
 use crate::limits::LISTED;
 use crate::profile::Architecture;
+use together::Rule;
 
 /// Something in a profile that not every consumer takes for what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -157,23 +161,6 @@ fn returns_an_error(action: Option<&str>) -> bool {
 
 fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
-}
-
-/// A rule of one call, for comparing it with others.
-struct Rule {
-    /// Index of its entry.
-    entry: usize,
-    /// With its error.
-    action: Rc<(String, u64)>,
-    /// The conditions, in an order that does not matter: what is the same has the same number, and what has
-    /// none has 0.
-    args: usize,
-}
-
-impl Rule {
-    fn path(&self) -> String {
-        format!("syscalls[{}]", self.entry)
-    }
 }
 
 impl Finder {
@@ -380,29 +367,6 @@ impl Finder {
         let mut conditions: Vec<String> = listed.iter().map(Value::to_string).collect();
         conditions.sort();
         conditions
-    }
-
-    /// What rules say about the same call.
-    fn together(&mut self, rules: &BTreeMap<&str, Vec<Rule>>) {
-        for (name, rules) in rules {
-            let unconditional = rules.iter().find(|rule| rule.args == 0);
-            // By conditions: the first rule, and the first with another action than that.
-            let mut earlier: BTreeMap<usize, (&Rule, Option<&Rule>)> = BTreeMap::new();
-            for rule in rules.iter().filter(|rule| rule.args != 0) {
-                let (first, second) = earlier.entry(rule.args).or_insert((rule, None));
-                let other = if first.action == rule.action { *second } else { Some(*first) };
-                if first.action != rule.action && second.is_none() {
-                    *second = Some(rule);
-                }
-                if let Some(always) = unconditional {
-                    let detail = format!("`{}`, {}", short(name), always.path());
-                    self.note(Trait::DroppedCondition, rule.path(), detail);
-                } else if let Some(other) = other {
-                    let detail = format!("`{}`, {}", short(name), other.path());
-                    self.note(Trait::TwoActions, rule.path(), detail);
-                }
-            }
-        }
     }
 
     fn action(&mut self, action: Option<&Value>, path: &str, is_required: bool) {
