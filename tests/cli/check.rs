@@ -154,7 +154,7 @@ fn bad_input_is_named_with_its_place() {
     for (text, words) in [
         (
             profile(&(0..31).map(distant).collect::<String>()),
-            &["31 conditions of `ioctl`", "use fewer of them"][..],
+            &["31 of `ioctl`", "use fewer of them"][..],
         ),
         ("{}".to_owned(), &["defaultAction", "unconfined"]),
         ("[".to_owned(), &["whole JSON"]),
