@@ -272,21 +272,19 @@ impl Set {
         let mut seen = std::collections::HashSet::new();
         let mut todo = vec![self.0.root_pointer()];
         std::iter::from_fn(move || {
-            let at = loop {
-                let at = todo.pop()?;
-                if at.as_bool().is_some() || seen.insert(at.to_index()) {
-                    break at;
-                }
-            };
+            let at = todo.pop()?;
             if at.as_bool().is_none() {
                 let (argument, bit) = bit_of(self.0.var_of(at));
                 let fixed = cube.mask[argument] >> bit & 1 == 1;
                 let value = cube.value[argument] >> bit & 1 == 1;
-                if !fixed || value {
-                    todo.push(self.0.high_link_of(at));
-                }
-                if !fixed || !value {
-                    todo.push(self.0.low_link_of(at));
+                // Only where ways part it has to be known who was there: between them there is one way.
+                if fixed || seen.insert(at.to_index()) {
+                    if !fixed || value {
+                        todo.push(self.0.high_link_of(at));
+                    }
+                    if !fixed || !value {
+                        todo.push(self.0.low_link_of(at));
+                    }
                 }
             }
             Some(at)
