@@ -38,7 +38,8 @@ fn refused(dir: &Path, command: &[&str]) -> Vec<String> {
 
 #[test]
 fn own_filters_refuse_nothing_that_is_needed() {
-    let script = "ls >/dev/null; $STRAIT mark a; kill -USR1 $PPID; unshare --mount true; $STRAIT mark b";
+    let script =
+        "ls >/dev/null; $STRAIT mark a; kill -USR1 $PPID; unshare --mount true; $STRAIT mark b";
     let script = script.replace("$STRAIT", STRAIT);
     for words in [
         &["record", "-o", "r.json"][..],

@@ -15,11 +15,11 @@ use thiserror::Error;
 
 use crate::abi::Abi;
 use crate::decode::{self, Pattern};
-use crate::untrusted::one_line;
 use crate::limits::{self, EXCEPTIONS, EXCEPTIONS_BYTES, TooLarge};
 use crate::policy::decide::bound::{MOST_NODES, MOST_WORK};
 use crate::policy::decide::space::Set;
 use crate::policy::{Clause, Predicate, width};
+use crate::untrusted::one_line;
 
 /// The value of the `schema` field.
 pub const SCHEMA: &str = "strait.allow/v1";

@@ -12,10 +12,10 @@ use thiserror::Error;
 use super::{Evidence, First, Seen, Value};
 use crate::abi::Abi;
 use crate::decode;
-use crate::untrusted::short;
 use crate::profile::{self, Profile};
 use crate::recording::{Phase, Source, Tool};
 use crate::schema::schema;
+use crate::untrusted::short;
 
 /// The value of the `schema` field.
 pub const SCHEMA: &str = "strait.evidence/v1";

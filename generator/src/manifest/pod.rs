@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::error::ManifestError;
 use super::tree::{NodeId, Tree};
 use super::workloads;
-use crate::foreign::short;
 use crate::limits::MANIFEST_ITEMS;
+use crate::untrusted::short;
 
 /// A pod, or the template of one.
 #[derive(Clone, Debug)]

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::untrusted::{one_line, short};
 use crate::limits::LISTED;
+use crate::untrusted::{one_line, short};
 
 /// How many characters of a message are kept: with names and values of a sane length none has as many.
 const LONGEST: usize = 4000;

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::finding::listed;
 use super::{Architecture, Entry, Finding, Profile, Severity};
 use crate::abi::Abi;
-use crate::foreign::short;
 use crate::policy::complement::overlap;
 use crate::policy::exact::is_exact;
 use crate::policy::{Action, Clause, Errno, Policy, Predicate};
+use crate::untrusted::short;
 
 /// Most entries that a node accepts in a profile it gets as an OCI artifact (KEP-6061).
 const MOST_ENTRIES: usize = 128;

@@ -11,9 +11,9 @@ use super::dialect::Context;
 use super::finding::Listed;
 use super::json::{child, json};
 use super::{Architecture, Arg, Entry, Finding, Findings, Profile, TooManyRules};
-use crate::untrusted::{one_line, short};
 use crate::limits::TooLarge;
 use crate::policy::{Action, Errno, Predicate};
+use crate::untrusted::{one_line, short};
 
 /// Fields of Docker's own dialect, which only dockerd and the podman family resolve.
 const DIALECT: [&str; 7] =

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{Finder, Trait};
-use crate::foreign::short;
+use crate::untrusted::short;
 
 /// A rule of one call, for comparing it with others.
 pub(super) struct Rule {

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::abi::Abi;
-use crate::foreign::short;
 use crate::limits::LISTED;
 use crate::profile::Architecture;
+use crate::untrusted::short;
 use together::Rule;
 
 /// Something in a profile that not every consumer takes for what it says.

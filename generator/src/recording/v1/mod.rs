@@ -5,8 +5,8 @@ mod convert;
 mod file;
 
 use super::{ReadError, Recording};
-use crate::untrusted::short;
 use crate::schema::schema;
+use crate::untrusted::short;
 use file::File;
 
 /// The value of the `schema` field.
