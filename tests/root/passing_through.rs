@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 
 use crate::support::calls::read_complete_recording;
-use crate::support::run::{STRAIT, Strait};
+use crate::support::run::{STRAIT, Strait, heed_sigint};
 use crate::support::{kernel, scratch, scrub, strait};
 
 /// A recording of a shell script into `r.json`.
@@ -118,6 +118,7 @@ fn the_command_inherits_what_it_would_without_a_recorder() {
     let dir = scratch();
     let mut shell = Command::new("/bin/sh");
     scrub(&mut shell, dir.path());
+    heed_sigint(&mut shell);
     let alone = shell.args(["-c", script]).stdin(Stdio::null()).output().unwrap();
     let alone = String::from_utf8(alone.stdout).unwrap();
     let recorded = record(dir.path(), script).run().stdout;

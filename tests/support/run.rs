@@ -158,7 +158,7 @@ impl Strait {
 
 /// Has a command end at SIGINT, as one that is started in a terminal does: what runs in a shell's background, as
 /// these tests may, is started with SIGINT ignored.
-fn heed_sigint(command: &mut Command) {
+pub fn heed_sigint(command: &mut Command) {
     use std::os::unix::process::CommandExt;
     let heed = || {
         // SAFETY: sets a default action, which is safe between fork and exec.

@@ -171,8 +171,14 @@ pub fn run(
         injection.map(Injection::serve).transpose()
     })?;
     let clock = Clock { started: Timestamp::now(), start: monotonic() };
-    let assembly =
-        Assembly { host, native: config.native_abi, clock, only, unnamed: RefCell::default() };
+    let assembly = Assembly {
+        host,
+        native: config.native_abi,
+        clock,
+        only,
+        memory: engines.memory(),
+        unnamed: RefCell::default(),
+    };
     let stage = stage.running(held.as_ref().map(Held::child));
     let running = held.map(|held| held.release(&stage)).transpose()?;
     let mut session = Session {

@@ -11,7 +11,8 @@ use crate::abi::Abi;
 use crate::record::Refusal;
 use crate::record::assemble::{Assembled, assemble, refusals};
 use crate::record::engine::{
-    Description, FileNames, Identity, Only, Sighting, display_name, identify, unconfirmed_name,
+    Description, FileNames, Identity, Memory, Only, Sighting, display_name, identify,
+    unconfirmed_name,
 };
 use crate::record::names::Names;
 use crate::record::probe::Snapshot;
@@ -59,6 +60,8 @@ pub(super) struct Assembly {
     pub native: u32,
     pub clock: Clock,
     pub only: Vec<Only>,
+    /// What engines have told, for containers of which there was no time to ask.
+    pub memory: Memory,
     /// Containers that were not chosen, and of which nobody knew name or image.
     pub unnamed: RefCell<BTreeSet<String>>,
 }
@@ -92,7 +95,7 @@ impl Assembly {
             .filter_map(|(index, container)| {
                 let unknown = || {
                     let identity = identify(&sighting(container))?;
-                    let description = Description::of(&identity);
+                    let description = self.memory.description(&identity);
                     Some((identity, description))
                 };
                 Some((*index, known.get(index).cloned().or_else(unknown)?))

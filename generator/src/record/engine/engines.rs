@@ -1,5 +1,6 @@
 //! Asks all that may know a container.
 
+use std::collections::HashMap;
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 pub struct Engines {
     endpoints: Vec<Endpoint>,
     memory: Memory,
+    /// Versions of runtimes by path: the list of a machine's packages is long.
+    versions: HashMap<PathBuf, String>,
     listeners: Vec<JoinHandle<()>>,
     /// What is left of [`HEARSAY`].
     hearsay: Duration,
@@ -77,7 +80,14 @@ impl Engines {
                 Err(note) => memory.note(note),
             }
         }
-        Self { endpoints, memory, listeners: Vec::new(), hearsay: HEARSAY, root: "/".into() }
+        Self {
+            endpoints,
+            memory,
+            versions: HashMap::new(),
+            listeners: Vec::new(),
+            hearsay: HEARSAY,
+            root: "/".into(),
+        }
     }
 
     /// What people should know: which engine could not be used and why. Of engines that are not there
@@ -91,9 +101,17 @@ impl Engines {
     pub fn watch(&mut self) {
         let since = Timestamp::now().as_second();
         self.listeners.extend(self.endpoints.iter().map(|endpoint| {
-            let socket = endpoint.socket.clone();
-            tokio::spawn(watch::listen(socket, endpoint.client.clone(), since, self.memory.clone()))
+            let place = watch::Place {
+                socket: endpoint.socket.clone(),
+                is_named: endpoint.variable.is_some(),
+            };
+            tokio::spawn(watch::listen(place, endpoint.client.clone(), since, self.memory.clone()))
         }));
+    }
+
+    /// What has been told up to now, and will be.
+    pub fn memory(&self) -> Memory {
+        self.memory.clone()
     }
 
     /// Whether an engine was named that belongs to another user, so that it takes `CAP_DAC_OVERRIDE` to ask it.
@@ -142,7 +160,9 @@ impl Engines {
             container.engine = found.container.engine;
         }
         if container.runtime_version.is_empty() {
-            container.runtime_version = runtime::version(&self.root, &path);
+            let version = self.versions.entry(path);
+            let version = version.or_insert_with_key(|path| runtime::version(&self.root, path));
+            container.runtime_version.clone_from(version);
         }
         description
     }
@@ -262,7 +282,8 @@ impl Endpoint {
             return None;
         }
         self.ask_again = None;
-        if self.client.get().is_none() && (self.variable.is_some() || self.socket.exists()) {
+        let is_named = self.variable.is_some();
+        if self.client.get().is_none() && (is_named || watch::is_roots(&self.socket)) {
             match Client::connect(&self.socket).await {
                 Ok(client) => self.client.set(Some(client)),
                 Err(error) => self.failed(&error, memory),

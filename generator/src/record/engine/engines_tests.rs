@@ -28,6 +28,7 @@ fn engines(root: &Path, sockets: &[&Path]) -> Engines {
     Engines {
         endpoints: sockets.iter().map(endpoint).collect(),
         memory: Memory::default(),
+        versions: HashMap::new(),
         hearsay: HEARSAY,
         listeners: Vec::new(),
         root: root.to_owned(),

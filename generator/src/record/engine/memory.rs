@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Description;
+use super::{Description, Identity};
 
 /// How many containers to remember: enough for all that can be waiting to be described.
 const CONTAINERS: usize = 4096;
@@ -57,6 +57,14 @@ impl Memory {
     /// What is known about a container.
     pub fn recall(&self, id: &str) -> Option<Description> {
         self.lock().containers.get(id).cloned()
+    }
+
+    /// What is known about a container without asking anyone.
+    pub fn description(&self, identity: &Identity) -> Description {
+        let known = self.recall(&identity.id).filter(|_| identity.is_trusted());
+        let mut description = known.unwrap_or_default();
+        description.fill(Description::of(identity));
+        description
     }
 
     /// Keeps a note for people, once.

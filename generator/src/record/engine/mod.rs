@@ -44,6 +44,7 @@ use crate::recording::Container;
 
 pub use engines::Engines;
 pub use identify::identify;
+pub use memory::Memory;
 pub use naming::{FileNames, UNCONFIRMED, display_name, file_name, sanitize, unconfirmed_name};
 pub use only::{Only, OnlyError};
 

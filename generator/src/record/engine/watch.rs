@@ -1,7 +1,7 @@
 //! Listens to an engine, so that a container which is gone before anyone can ask for it has a name
 //! all the same.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use super::api::{Client, describe_event};
 use super::memory::Memory;
+use super::trusted;
 
 /// How soon to try again with an engine that is not there, or has gone: it may be started by the very
 /// command that is recorded.
@@ -33,15 +34,28 @@ impl Shared {
     }
 }
 
+/// Where an engine may answer.
+pub struct Place {
+    /// Its socket.
+    pub socket: PathBuf,
+    /// Whether the caller named it, and so believes whoever answers.
+    pub is_named: bool,
+}
+
+/// Whether there is a socket at this path of which only root can decide who answers.
+pub fn is_roots(socket: &Path) -> bool {
+    trusted::exists(socket) && trusted::owner(socket).is_some_and(trusted::is_trusted)
+}
+
 /// Listens for as long as it is polled. Nothing that happens from the second `since` (since 1970) on is
 /// missed, as engines keep what happened last.
-pub async fn listen(socket: PathBuf, shared: Shared, since: i64, memory: Memory) {
+pub async fn listen(place: Place, shared: Shared, since: i64, memory: Memory) {
+    let Place { socket, is_named } = place;
     let mut since = since;
     loop {
         // Whoever asks for a container says what is wrong with the engine.
-        if socket.exists()
-            && let Ok(client) = Client::connect(&socket).await
-        {
+        let is_there = if is_named { socket.exists() } else { is_roots(&socket) };
+        if is_there && let Ok(client) = Client::connect(&socket).await {
             shared.set(Some(client.clone()));
             let mut events = pin!(client.events(since));
             while let Some(Ok(event)) = events.next().await {
