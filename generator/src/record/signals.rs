@@ -13,7 +13,7 @@ use tokio::time::Instant;
 pub const SOON: Duration = Duration::from_secs(2);
 
 /// What of it is kept for writing.
-pub const FOR_WRITING: Duration = Duration::from_millis(500);
+pub const FOR_WRITING: Duration = Duration::from_millis(1000);
 
 /// Those that end a recording, the one that says that a child has changed, and the one that has what there is
 /// written.

@@ -361,7 +361,7 @@ fn wait(socket: &OwnedFd, signals: Option<&Signals>) -> io::Result<()> {
         if let Some(signals) = signals
             && signals.asked_to_stop()?
         {
-            end = Some(Instant::now() + FOR_WRITING);
+            end = Some(Instant::now() + FOR_WRITING / 2);
         }
     }
 }

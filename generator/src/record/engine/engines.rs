@@ -136,8 +136,10 @@ impl Engines {
     pub async fn describe(&mut self, identity: &Identity) -> Description {
         let found = Description::of(identity);
         let mut description = if identity.is_trusted() {
-            // What is gone first is read first.
-            self.glance(identity);
+            // What is gone first is read first, and once: it takes a look at every process.
+            if self.memory.recall(&identity.id).is_none() {
+                self.glance(identity);
+            }
             self.ask(identity).await;
             self.memory.recall(&identity.id).unwrap_or_default()
         } else {
