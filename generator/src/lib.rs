@@ -29,3 +29,4 @@ pub mod report;
 mod schema;
 pub mod untrusted;
 pub mod verify;
+mod walk;

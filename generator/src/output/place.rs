@@ -83,8 +83,10 @@ impl Folder {
     /// The kernel's error: there is no such folder, or it may not be used.
     pub fn open(path: &Path) -> io::Result<Self> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let rights = Rights::for_folder(path)?;
-        Self::open_as(path, rights)
+        match Rights::for_folder(path)? {
+            (rights, Some(fd)) => Ok(Self { path: path.to_owned(), fd, rights }),
+            (rights, None) => Self::open_as(path, rights),
+        }
     }
 
     /// Opens a folder, and makes it and those above it if they are not there.
@@ -324,7 +326,11 @@ impl Place {
             SFlag::S_IFREG => {
                 let real = path_of(target.as_fd())?;
                 let (folder, name) = split(&real)?;
-                let folder = Folder::open(folder)?;
+                // A user's link leads to what that user may write, and not to what root may.
+                let folder = match rights {
+                    Rights::Own => Folder::open(folder)?,
+                    Rights::User(_) => Folder::open_as(folder, rights.clone())?,
+                };
                 // The file that the link leads to, and none that was put in its place.
                 let found = fstatat(&folder.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
                 if (found.st_dev, found.st_ino) != (wanted.st_dev, wanted.st_ino) {

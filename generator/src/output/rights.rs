@@ -4,11 +4,13 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use nix::fcntl::{OFlag, open, openat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{FileStat, Mode, fstat};
 use nix::unistd::{Gid, Uid, User, getgrouplist};
+
+use crate::walk;
 
 /// With whose rights files are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,32 +29,25 @@ pub struct Account {
     groups: Vec<u32>,
 }
 
-/// As the kernel has it for a folder or file that only root can change (`stat(2)`).
-fn is_roots(file: &FileStat) -> bool {
-    file.st_uid == 0 && file.st_mode & 0o022 == 0
-}
-
-/// Whether in such a folder nobody but root can replace what belongs to root: it is root's, and others may not
-/// write to it, or only to their own files (the sticky bit of `/tmp`).
-fn keeps_roots_files(folder: &FileStat) -> bool {
-    folder.st_uid == 0 && (folder.st_mode & 0o022 == 0 || folder.st_mode & 0o1000 != 0)
-}
-
 impl Rights {
-    /// Those for writing into a folder.
+    /// Those for writing into a folder, and the folder, if it is known by then.
     ///
-    /// Root writes with its own rights where only root can change anything: there nobody can have prepared
-    /// anything. Everywhere else it writes with the rights of the user who called `sudo`, or of the user to whom
-    /// the folder belongs.
-    pub fn for_folder(folder: &Path) -> io::Result<Self> {
+    /// Root writes with its own rights where only root can change anything, the way to the folder included: there
+    /// nobody can have prepared anything. Everywhere else it writes with the rights of the user who called `sudo`, or of
+    /// the user to whom the folder belongs.
+    pub(super) fn for_folder(folder: &Path) -> io::Result<(Self, Option<File>)> {
         if !Uid::effective().is_root() {
-            return Ok(Self::Own);
+            return Ok((Self::Own, None));
         }
-        let opened = open_folder(folder)?;
-        if is_roots_alone(opened.as_fd()) {
-            return Ok(Self::Own);
+        if let Some(opened) = roots_alone(folder) {
+            return Ok((Self::Own, Some(opened)));
         }
-        Ok(invoking_user().or_else(|| owner_of(opened.as_fd())).map_or(Self::Own, Self::User))
+        let of_owner = || owner_of(open_folder(folder).ok()?.as_fd());
+        let account = match invoking_user() {
+            Some(account) => Some(account),
+            None => of_owner(),
+        };
+        Ok((account.map_or(Self::Own, Self::User), None))
     }
 
     /// Takes them on, in this thread, until the guard is dropped.
@@ -165,36 +160,17 @@ pub(super) fn path_of(file: BorrowedFd<'_>) -> io::Result<PathBuf> {
     Path::new("/proc/self/fd").join(file.as_raw_fd().to_string()).read_link()
 }
 
-/// Whether only root can change a folder, and the path to it.
-fn is_roots_alone(folder: BorrowedFd<'_>) -> bool {
-    let Ok(path) = path_of(folder) else { return false };
-    let Ok(wanted) = fstat(folder) else { return false };
-    is_roots(&wanted) && is_kept_by_root(&path, (wanted.st_dev, wanted.st_ino))
-}
-
-/// Whether a path without links leads to this device and inode, and only root can make it lead elsewhere.
-fn is_kept_by_root(path: &Path, wanted: (u64, u64)) -> bool {
-    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let Ok(mut at) = open("/", flags, Mode::empty()) else { return false };
-    for part in path.components() {
-        match part {
-            Component::RootDir => {}
-            Component::Normal(name) => {
-                if !fstat(&at).is_ok_and(|folder| keeps_roots_files(&folder)) {
-                    return false;
-                }
-                match openat(&at, name, flags, Mode::empty()) {
-                    Ok(next) => at = next,
-                    Err(_) => return false,
-                }
-            }
-            _ => return false,
-        }
-    }
-    fstat(&at).is_ok_and(|file| {
-        let is_link = SFlag::from_bits_truncate(file.st_mode) & SFlag::S_IFMT == SFlag::S_IFLNK;
-        !is_link && (file.st_dev, file.st_ino) == wanted
-    })
+/// A folder that only root can change, by a path that only root can make lead elsewhere.
+fn roots_alone(folder: &Path) -> Option<File> {
+    let path = if folder.is_absolute() {
+        folder.to_owned()
+    } else {
+        std::env::current_dir().ok()?.join(folder)
+    };
+    let opened = walk::find(&path, OFlag::O_PATH | OFlag::O_DIRECTORY, |uid| uid == 0)?;
+    let found = fstat(&opened).ok()?;
+    let is_alone = found.st_uid == 0 && found.st_mode & 0o022 == 0;
+    is_alone.then(|| opened.into())
 }
 
 #[cfg(test)]
@@ -205,27 +181,29 @@ mod tests {
 
     #[test]
     fn roots_folders_are_roots_alone_and_others_are_not() {
-        let alone = |path: &str| is_roots_alone(open_folder(Path::new(path)).unwrap().as_fd());
-        assert!(alone("/"));
-        assert!(alone("/usr/bin"));
-        assert!(!alone("/tmp"), "everybody may write there");
+        let alone = |path: &Path| roots_alone(path).is_some();
+        assert!(alone(Path::new("/")));
+        assert!(alone(Path::new("/usr/bin")));
+        assert!(alone(Path::new("/usr/bin/../lib/")));
+        assert!(!alone(Path::new("/tmp")), "everybody may write there");
+        assert!(!alone(Path::new("/no/such/folder")));
     }
 
     #[test]
-    fn a_folder_is_reached_without_links() {
+    fn a_way_that_another_user_can_change_leads_nowhere() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("a")).unwrap();
-        symlink("a", folder.path().join("link")).unwrap();
         let path = folder.path().canonicalize().unwrap();
-        let inode = |path: &Path| {
-            let stat = nix::sys::stat::stat(path).unwrap();
-            (stat.st_dev, stat.st_ino)
-        };
-        let real = path.join("a");
-        assert_eq!(is_kept_by_root(&real, inode(&real)), Uid::effective().is_root());
-        assert!(!is_kept_by_root(&path.join("link"), inode(&real)));
+        std::fs::create_dir(path.join("a")).unwrap();
+        symlink("/usr", path.join("usr")).unwrap();
+        let alone = |name: &str| roots_alone(&path.join(name)).is_some();
+        let is_root = Uid::effective().is_root();
+        assert_eq!((alone("a"), alone("usr/bin")), (is_root, is_root));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(!is_kept_by_root(&real, inode(&real)), "others could replace it");
-        assert!(!is_kept_by_root(&path.join("../a"), inode(&real)));
+        assert!(!alone("a") && !alone("usr/bin"), "others could replace them");
+        if is_root {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            std::os::unix::fs::lchown(path.join("usr"), Some(1234), Some(1234)).unwrap();
+            assert!(!alone("usr/bin"), "another user's link");
+        }
     }
 }

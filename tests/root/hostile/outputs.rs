@@ -189,6 +189,44 @@ fn a_link_in_place_of_the_folder_is_not_followed() {
     run.assert_in_or_rescued("old");
 }
 
+/// What an earlier run may have left for the next one: a link of the user's, of which root's rights must not be taken.
+#[test]
+fn a_link_that_was_there_before_does_not_lead_to_what_only_root_may_write() {
+    for (of, to) in [("out/r.json", "shadow"), ("out/r.json", "new"), ("out", ""), ("out", ".")] {
+        for command in [&["record"][..], &["record", "--containers"], &["generate"]] {
+            let victim = Victim::new();
+            let attacker = Attacker::new();
+            attacker.make_folder("out");
+            let input = record_something(&attacker);
+            let link = attacker.path(of);
+            let _ = std::fs::remove_file(&link).or_else(|_| std::fs::remove_dir(&link));
+            std::os::unix::fs::symlink(victim.path().join(to), &link).unwrap();
+            attacker.own(&link);
+            let run = strait().args(command.iter().copied());
+            let run = match command {
+                ["generate"] => run.arg(&input).args(["-o", "out/r.json"]),
+                ["record"] => run.args(["-o", "out/r.json", "--", "true"]),
+                _ => run.args(["-o", "out", "--", "true"]),
+            };
+            let mut spawned = with_sudo(run.in_dir(attacker.folder()), &attacker).spawn();
+            spawned.close();
+            let (status, stderr) = spawned.end_within(PATIENCE);
+            victim.assert_untouched();
+            // A folder in which a link lies, and not the one that it leads to, can be written.
+            let is_written = of == "out/r.json" && command.contains(&"--containers");
+            assert_eq!(status == 0, is_written, "{command:?} {of} {to}: {stderr}");
+        }
+    }
+}
+
+/// A recording of the user's.
+fn record_something(attacker: &Attacker) -> PathBuf {
+    let path = attacker.path("input.json");
+    let run = strait().args(["record", "-o"]).arg(&path).args(["--", "true"]);
+    with_sudo(run, attacker).in_dir(attacker.folder()).run();
+    path
+}
+
 #[test]
 fn a_link_in_place_of_a_folder_above_is_not_followed() {
     let victim = Victim::new();

@@ -5,19 +5,19 @@
 //! before it is known that it is root's (or the recorder's own user's), nothing is read without a bound, and nothing that
 //! could make the reader wait is opened.
 
-use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use nix::fcntl::{OFlag, open, openat, readlinkat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::fcntl::OFlag;
+use nix::sys::stat::{FileStat, SFlag, fstat};
 use nix::unistd::Uid;
 
 use crate::record::files;
+use crate::walk::{self, is_kind};
 
 /// The most that is read of a file: no state of a runtime and no list of containers is ever so large.
 const LARGEST: u64 = 4 << 20;
@@ -28,16 +28,9 @@ const LARGEST_LIST: u64 = 64 << 20;
 /// The most that is read of a command line. Engines tell their monitors all that is of use first.
 const LONGEST: u64 = 64 << 10;
 
-/// Links on the way to a file (the kernel's own limit is 40).
-const MOST_LINKS: usize = 16;
-
 /// Whether what belongs to this user is believed.
 pub fn is_trusted(uid: u32) -> bool {
     uid == 0 || uid == Uid::effective().as_raw()
-}
-
-fn is_kind(file: &FileStat, kind: SFlag) -> bool {
-    SFlag::from_bits_truncate(file.st_mode) & SFlag::S_IFMT == kind
 }
 
 /// Whether others can put something into the folder in place of what a trusted user has there; the sticky bit of
@@ -89,59 +82,7 @@ pub fn names(path: &Path) -> Vec<OsString> {
 
 /// Opens what is at an absolute path. Every folder on the way, and every link, has to be a trusted user's.
 fn find(path: &Path, flags: OFlag) -> Option<OwnedFd> {
-    let through = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let root = || open("/", through, Mode::empty()).ok();
-    let mut above = vec![root()?];
-    let mut parts: VecDeque<OsString> = names_of(path)?;
-    let mut links = 0;
-    while let Some(name) = parts.pop_front() {
-        if name == ".." {
-            if above.len() > 1 {
-                above.pop();
-            }
-            continue;
-        }
-        let folder = above.last()?;
-        if !fstat(folder).is_ok_and(|folder| is_safe_folder(&folder)) {
-            return None;
-        }
-        let next = openat(folder, name.as_os_str(), through, Mode::empty()).ok()?;
-        let found = fstat(&next).ok()?;
-        if is_kind(&found, SFlag::S_IFLNK) {
-            links += 1;
-            if links > MOST_LINKS || !is_trusted(found.st_uid) {
-                return None;
-            }
-            let target = PathBuf::from(readlinkat(&next, "").ok()?);
-            if target.is_absolute() {
-                above.truncate(1);
-            }
-            names_of(&target)?.into_iter().rev().for_each(|part| parts.push_front(part));
-        } else if parts.is_empty() {
-            let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-            // A device or a FIFO is not even opened.
-            let opens = flags.contains(OFlag::O_PATH)
-                || is_kind(&found, SFlag::S_IFREG)
-                || is_kind(&found, SFlag::S_IFDIR);
-            return opens.then(|| openat(folder, name.as_os_str(), flags, Mode::empty()).ok())?;
-        } else {
-            above.push(next);
-        }
-    }
-    above.pop()
-}
-
-fn names_of(path: &Path) -> Option<VecDeque<OsString>> {
-    let mut names = VecDeque::new();
-    for part in path.components() {
-        match part {
-            Component::RootDir | Component::CurDir => {}
-            Component::Normal(name) => names.push_back(name.to_owned()),
-            Component::ParentDir => names.push_back("..".into()),
-            Component::Prefix(_) => return None,
-        }
-    }
-    Some(names)
+    walk::find(path, flags, is_trusted)
 }
 
 /// A process of which only root can have decided what it executes, and with which arguments.
