@@ -1,4 +1,4 @@
-//! Paths that nobody but trusted users can make lead elsewhere.
+//! Paths that only trusted users can make lead elsewhere.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;

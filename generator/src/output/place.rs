@@ -113,7 +113,7 @@ impl Folder {
         Self::open_as(path, parent.rights)
     }
 
-    /// Makes a folder of its own for what cannot be written where it should be: with a name that nobody can
+    /// Makes a folder of its own for what cannot be written where it should be: with a name that no one can
     /// guess, and only for its owner.
     ///
     /// # Errors

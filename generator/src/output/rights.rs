@@ -32,8 +32,8 @@ pub struct Account {
 impl Rights {
     /// Those for writing into a folder, and the folder, if it is known by then.
     ///
-    /// Root writes with its own rights where only root can change anything, the way to the folder included: there
-    /// nobody can have prepared anything. Everywhere else it writes with the rights of the user who called `sudo`, or of
+    /// Root writes with its own rights where only root can change anything, the way to the folder included: no one
+    /// else can have prepared anything there. Everywhere else it writes with the rights of the user who called `sudo`, or of
     /// the user to whom the folder belongs.
     pub(super) fn for_folder(folder: &Path) -> io::Result<(Self, Option<File>)> {
         if !Uid::effective().is_root() {
