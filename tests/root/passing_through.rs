@@ -135,3 +135,18 @@ fn a_recording_is_named_after_its_command_unless_told_otherwise() {
     strait().args(["record", "--", "/bin/true"]).in_dir(dir.path()).run();
     read_complete_recording(&dir.path().join("true.recording.json"));
 }
+
+/// The recorder is root without its privileges by then, which may not signal other users' processes.
+#[test]
+fn a_signal_reaches_a_command_that_has_become_another_user() {
+    let dir = scratch();
+    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777))
+        .unwrap();
+    let script = "trap 'echo bye; exit 7' TERM; echo ready; read line";
+    let script = format!("exec setpriv --reuid=65534 --clear-groups sh -c \"{script}\"");
+    let mut recorder = record(dir.path(), &script).spawn();
+    assert_eq!(recorder.line(), "ready");
+    recorder.signal(Signal::SIGTERM);
+    assert_eq!(recorder.line(), "bye");
+    assert_eq!(recorder.end().0, 7);
+}

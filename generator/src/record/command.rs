@@ -42,7 +42,7 @@ pub fn run(
     let probe = Probe::load(&stage, config, &options)?;
     let name = name_of(launch.program());
     let listener = if records { listen(&mut launch, user.as_ref(), notify) } else { None };
-    let needs = Needs { other_users_command: launch.has_own_session(), ..Needs::default() };
+    let needs = Needs { command: true, ..Needs::default() };
     let host = host()?;
     let held = launch.fork(&stage, signals.blocked())?;
     let stage = stage.attached(needs, || probe.live().is_ok())?;

@@ -5,7 +5,7 @@
 //! | Stage | What is done in it | What is left |
 //! |---|---|---|
 //! | [`Loading`] | the probe is loaded, the command forked and held back | what the caller had |
-//! | [`Attached`] | engines are found | `CAP_SYS_PTRACE`; `CAP_KILL` for a command of another user; `CAP_BPF` on kernels that want it for reading maps; `CAP_DAC_OVERRIDE` for an engine that a variable names and another user owns |
+//! | [`Attached`] | engines are found | `CAP_SYS_PTRACE`; `CAP_KILL` for passing signals on to the command, and to nothing else; `CAP_BPF` on kernels that want it for reading maps; `CAP_DAC_OVERRIDE` for an engine that a variable names and another user owns |
 //! | [`Running`] | the command runs, counters are read, engines are asked | the same, with `no_new_privs` and a filter of Strait's own |
 //! | [`Writing`] | recordings are made and handed to the [`writer`](super::writer) | no capability |
 //!
@@ -50,8 +50,8 @@ const NEEDED: [Capability; 2] = [Capability::CAP_BPF, Capability::CAP_PERFMON];
 /// What a recording needs while it runs, beside what all need.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Needs {
-    /// The command runs as another user and has to be sent signals.
-    pub other_users_command: bool,
+    /// There is a command, to which signals are passed on; it may run as any user, or become one.
+    pub command: bool,
     /// An engine was named whose socket belongs to another user.
     pub other_users_engine: bool,
 }
@@ -107,7 +107,7 @@ impl Loading {
         let wanted = [
             // `/proc/PID/exe` and `/proc/PID/ns` of other users' processes.
             (Capability::CAP_SYS_PTRACE, true),
-            (Capability::CAP_KILL, needs.other_users_command),
+            (Capability::CAP_KILL, needs.command),
             (Capability::CAP_DAC_OVERRIDE, needs.other_users_engine),
         ];
         let kept = wanted.into_iter().filter(|(cap, wanted)| *wanted && has(*cap));
