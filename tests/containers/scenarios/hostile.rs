@@ -85,8 +85,8 @@ const ATTACKERS: usize = 10;
 /// How often a forged container makes the call by which it is known again.
 const FORGED: u32 = 2013;
 
-/// Two seconds for a signal, and one for a machine that is busy.
-const AT_ONCE: Duration = Duration::from_secs(3);
+/// Two seconds for a signal, and four for a machine that is busy.
+const AT_ONCE: Duration = Duration::from_secs(6);
 
 /// What the attackers look at, and have it in for.
 struct Field {

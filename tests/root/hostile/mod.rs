@@ -22,8 +22,8 @@ use crate::support::{scratch, strait};
 /// Against hanging, not a measure of speed: how long a recorder may take to end when nothing is left to do.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a signal may take to end a recorder, in any state: two seconds, and one for a machine that is busy.
-const AT_ONCE: Duration = Duration::from_secs(3);
+/// What a signal may take to end a recorder, in any state: two seconds, and four for a machine that is busy.
+const AT_ONCE: Duration = Duration::from_secs(6);
 
 /// A command that goes on until its standard input ends.
 const UNTIL_TOLD: [&str; 3] = ["sh", "-c", "echo recording; cat >/dev/null"];
