@@ -35,6 +35,9 @@ pub const IN_CALL: u16 = 0x8000;
 /// Containers that one recording can hold.
 pub const CONTAINERS: u32 = 4096;
 
+/// Tasks that are followed while tasks are adopted.
+pub const ENTERED: u32 = 65536;
+
 /// Users beside root whose mount namespaces may be containers.
 pub const OWNERS: usize = 4;
 
@@ -108,6 +111,26 @@ pub mod event {
     pub const ALL_ENDED: u32 = 2;
     /// A container has begun: `set` is its index.
     pub const CONTAINER: u32 = 3;
+    /// More than half of the indexes of containers or of the sets are in use.
+    pub const ROOM: u32 = 4;
+}
+
+/// What is given out and given back: indexes into the maps `USED` and `RETURNED`.
+pub mod room {
+    /// Indexes of containers.
+    pub const CONTAINERS: u32 = 0;
+    /// Sets.
+    pub const SETS: u32 = 1;
+    /// Number of kinds.
+    pub const KINDS: u32 = 2;
+}
+
+/// How a task has come into the table, in the map `ENTERED`.
+pub mod entered {
+    /// Its parent was recorded.
+    pub const BY_FORK: u32 = 1;
+    /// It was adopted.
+    pub const BY_ADOPTION: u32 = 2;
 }
 
 /// What the recorder may ask of the program `control`, as its first argument.
@@ -117,6 +140,8 @@ pub mod control {
     /// To record a task that runs already: its thread id in the initial pid namespace, and inode and
     /// device of its executable.
     pub const ADOPT: u64 = 1;
+    /// To record an adopted task no more, since it has ended before it was adopted: its thread id.
+    pub const LEAVE: u64 = 2;
 }
 
 /// Bytes kept of an executable's path, with the final zero.
@@ -179,6 +204,15 @@ pub struct Config {
     pub recorder_tgid: u32,
     /// 1 to record containers, and not what the recorder forks.
     pub containers: u32,
+    /// 1 if tasks are adopted that run already. Where their stacks lie is not known, so that recorded tasks are not
+    /// told by these.
+    pub adopts: u32,
+    /// Number of sets.
+    pub sets: u32,
+    /// Sets that one container can take: one that runs very many programs leaves room for the others.
+    pub sets_per_container: u32,
+    /// Zero, since the next words are of 64 bits.
+    pub reserved: u32,
     /// `task_struct.nsproxy`.
     pub task_nsproxy: u32,
     /// `nsproxy.mnt_ns`.
@@ -275,6 +309,10 @@ pub struct Container {
     pub began: u64,
     /// Recorded tasks that have not ended.
     pub live: u64,
+    /// Sets that its executables have taken.
+    pub sets: u64,
+    /// How often there was no set for an executable of it.
+    pub lost: u64,
     /// `cred.cap_bset` of the first task that executed something.
     pub bounding_set: u64,
     /// Thread id of the task that began it, in the initial pid namespace.

@@ -14,12 +14,13 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, Queue};
 use aya_ebpf::programs::RawTracePointContext;
 use probe_common::{
-    CGROUP_LEN, CONTAINERS as MAX, Container, Event, NUMBERS, SET_MASK, SLOW, event, loss, phase,
+    CGROUP_LEN, CONTAINERS as MAX, Container, Event, NUMBERS, SET_MASK, SLOW, event, loss,
+    phase, room,
 };
 
 use crate::kernel::{Call, Task, config, parent_directory, read};
 use crate::programs;
-use crate::scope::{add, announce, lose};
+use crate::scope::{self, add, announce, take, untake};
 
 /// By index, from 1.
 #[map]
@@ -29,7 +30,7 @@ static CONTAINERS: Array<Container> = Array::with_max_entries(MAX + 1, 0);
 #[map]
 static BY_NAMESPACE: HashMap<u64, u32> = HashMap::with_max_entries(MAX, 0);
 
-/// Indexes that no container has yet; filled by the loader.
+/// Indexes that no container has; filled by the loader, and by the recorder when a container has ended.
 #[map]
 static FREE_CONTAINERS: Queue<u32> = Queue::with_max_entries(MAX, 0);
 
@@ -37,6 +38,10 @@ static FREE_CONTAINERS: Queue<u32> = Queue::with_max_entries(MAX, 0);
 /// loader.
 #[map]
 static WAITS: Array<u64> = Array::with_max_entries(NUMBERS as u32, 0);
+
+/// By index: 1 for a container that is not recorded, and takes no more room. Written by the recorder.
+#[map]
+static IGNORED: Array<u64> = Array::with_max_entries(MAX + 1, 0);
 
 /// By thread id: the container for which a task waits.
 #[map]
@@ -91,23 +96,44 @@ pub fn fork(parent: &Task, of_parent: u16, child: &Task) -> u16 {
     let is_new =
         !same && !is_old(namespace) && (within == 0 || waits_for.is_some() || by_runtime());
     let owner = if is_new { asked_for(parent, child) } else { None };
-    if let Some(owner) = owner {
-        // What a runtime does in a container before its own container begins counts for the former.
-        let outer = if waits_for.is_some() { 0 } else { within };
-        let Some(index) = of_namespace(namespace, outer, owner, parent) else {
-            lose(loss::TASKS);
-            return of_parent;
-        };
-        return wait(child, index, of_parent);
-    }
-    match waits_for {
-        Some(index) => wait(child, index, of_parent),
-        None => {
-            if let Some(container) = container(within) {
-                add(&raw mut container.live, 1);
+    let waits_for = match owner {
+        Some(owner) => {
+            // What a runtime does in a container before its own container begins counts for the former.
+            let outer = if waits_for.is_some() { 0 } else { within };
+            let index = of_namespace(namespace, outer, owner, parent);
+            if index.is_none() {
+                scope::lose(loss::TASKS);
             }
-            of_parent
+            index
         }
+        None => waits_for,
+    };
+    if let Some(index) = waits_for {
+        if WAITING.insert(child.pid(), index, 0).is_ok() {
+            count_live(index, 1);
+            return of_parent | SLOW;
+        }
+        scope::lose(loss::TASKS);
+    }
+    count_live(programs::container_of(of_parent & SET_MASK), 1);
+    of_parent
+}
+
+#[inline(always)]
+fn count_live(index: u32, increment: u64) {
+    if let Some(container) = container(index) {
+        add(&raw mut container.live, increment);
+    }
+}
+
+/// Notes that a task of this container has got an entry, which is of another container, or of none, if there was no
+/// set for it.
+#[inline(always)]
+pub fn note_entry(index: u32, entry: u16) {
+    let now = programs::container_of(entry & SET_MASK);
+    if now != index {
+        count_live(index, u64::MAX);
+        count_live(now, 1);
     }
 }
 
@@ -135,27 +161,15 @@ fn asked_for(parent: &Task, child: &Task) -> Option<u32> {
     None
 }
 
-/// Lets a new task wait for its container's filter.
-#[inline(always)]
-fn wait(child: &Task, index: u32, of_parent: u16) -> u16 {
-    if WAITING.insert(child.pid(), index, 0).is_err() {
-        lose(loss::TASKS);
-        return of_parent;
-    }
-    if let Some(container) = container(index) {
-        add(&raw mut container.live, 1);
-    }
-    of_parent | SLOW
-}
-
 /// The container of a mount namespace, made if it is seen for the first time.
 #[inline(always)]
 fn of_namespace(namespace: u64, outer: u32, owner: u32, runtime: &Task) -> Option<u32> {
     if let Some(index) = BY_NAMESPACE.get_ptr(namespace) {
-        // SAFETY: a map's value; entries are never removed.
+        // SAFETY: a map's value. The recorder removes it only when no task of it is left.
         return Some(unsafe { *index });
     }
     let index = FREE_CONTAINERS.pop().ok()??;
+    take(room::CONTAINERS, MAX);
     let container = container(index)?;
     container.mount_namespace = namespace;
     container.parent = outer;
@@ -164,10 +178,45 @@ fn of_namespace(namespace: u64, outer: u32, owner: u32, runtime: &Task) -> Optio
     if BY_NAMESPACE.insert(namespace, index, 1).is_err() {
         // Another CPU was first.
         let _ = FREE_CONTAINERS.push(index, 0);
+        untake(room::CONTAINERS);
         // SAFETY: as above.
         return BY_NAMESPACE.get_ptr(namespace).map(|index| unsafe { *index });
     }
     Some(index)
+}
+
+/// Whether an executable of this container may take a set; if not, that is a loss of this container alone.
+#[inline(always)]
+pub fn has_room(index: u32) -> bool {
+    let Some(container) = container(index) else {
+        return true;
+    };
+    if IGNORED.get(index) == Some(&1) {
+        return false;
+    }
+    let has_room = container.sets < u64::from(config!(sets_per_container));
+    if !has_room {
+        add(&raw mut container.lost, 1);
+    }
+    has_room
+}
+
+/// Notes that there was no set for an executable of this container. Returns false if there is no such container.
+#[inline(always)]
+pub fn lose(index: u32) -> bool {
+    let Some(container) = container(index) else {
+        return false;
+    };
+    add(&raw mut container.lost, 1);
+    true
+}
+
+/// Notes that an executable of this container has taken a set.
+#[inline(always)]
+pub fn count_set(index: u32) {
+    if let Some(container) = container(index) {
+        add(&raw mut container.sets, 1);
+    }
 }
 
 /// Whether the running task is a container runtime, by its name, as runc, crun and youki set it.
@@ -194,7 +243,9 @@ pub fn look(ctx: &RawTracePointContext, task: &Task, entry: u16) -> u16 {
         let _ = WAITING.remove(pid);
         container.filtered = 1;
         begin(container, index, pid, task);
-        return programs::set_of_runtime(ctx, index, entry & SET_MASK);
+        let now = programs::set_of_runtime(ctx, index, entry & SET_MASK);
+        note_entry(index, now);
+        return now;
     }
     let index = programs::container_of(entry & SET_MASK);
     if container(index).is_some_and(|container| container.waited == 1) {
@@ -312,7 +363,5 @@ pub fn exit(pid: u32, entry: u16) {
         let _ = WAITING.remove(pid);
     }
     let index = waits_for.unwrap_or_else(|| programs::container_of(entry & SET_MASK));
-    if let Some(container) = container(index) {
-        add(&raw mut container.live, u64::MAX);
-    }
+    count_live(index, u64::MAX);
 }

@@ -153,6 +153,7 @@ pub fn control(ctx: RawTracePointContext) -> i32 {
             };
             scope::adopt(&ctx, ctx.arg::<u64>(1) as u32, key);
         }
+        control::LEAVE => scope::leave(ctx.arg::<u64>(1) as u32),
         _ => {}
     }
     0

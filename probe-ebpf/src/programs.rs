@@ -8,11 +8,12 @@ use aya_ebpf::maps::{Array, HashMap, Queue};
 use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::{debug, warn};
 use probe_common::{
-    Event, Program, ProgramKey, SET_FIRST, SET_MASK, SET_OTHER, SLOW, event, loss, phase,
+    Event, Program, ProgramKey, SET_FIRST, SET_MASK, SET_OTHER, SLOW, event, loss, phase, room,
 };
 
 use crate::kernel::{Task, config, read};
-use crate::scope::{announce, lose};
+use crate::containers;
+use crate::scope::{announce, lose, take, untake};
 
 /// By set. The loader sets the size of the three maps.
 #[map]
@@ -44,11 +45,15 @@ pub fn entry_of_exec(
         path(bprm, config!(binprm_interp), &mut program.interp);
     });
     let slow = if phase & !phase::UNFILTERED == phase::STARTUP { SLOW } else { 0 };
-    match set {
+    let now = match set {
         Some(set) => set as u16 | slow,
         None if container != 0 && before & SET_MASK != 0 => before & SET_MASK,
         None => SET_OTHER + config!(native_abi) as u16,
+    };
+    if set.is_none() {
+        containers::note_entry(container, now);
     }
+    now
 }
 
 /// The set of what a runtime calls in a container between filter and exec.
@@ -56,7 +61,8 @@ pub fn entry_of_exec(
 pub fn set_of_runtime(ctx: &RawTracePointContext, container: u32, before: u16) -> u16 {
     let abi = config!(native_abi) as u16;
     let key = ProgramKey { container, abi, phase: phase::RUNTIME, ..ProgramKey::default() };
-    set_of(ctx, key, |_| {}).map_or(before, |set| set as u16)
+    let other = if before == 0 { SET_OTHER + abi } else { before };
+    set_of(ctx, key, |_| {}).map_or(other, |set| set as u16)
 }
 
 /// The set for calls of the executable that has `set`, now that its container is up.
@@ -119,11 +125,16 @@ pub fn set_of(
     fill: impl FnOnce(&mut Program),
 ) -> Option<u32> {
     if let Some(set) = SETS.get_ptr(key) {
-        // SAFETY: a map's value; entries are never removed.
+        // SAFETY: a map's value. An entry is removed only when no task of its container is left.
         return Some(unsafe { *set });
     }
+    if !containers::has_room(key.container) {
+        return None;
+    }
     let Ok(Some(set)) = FREE.pop() else {
-        lose(loss::PROGRAMS);
+        if !containers::lose(key.container) {
+            lose(loss::PROGRAMS);
+        }
         warn!(ctx, "no set left for inode {} of device {}", key.inode, key.device);
         return None;
     };
@@ -132,13 +143,16 @@ pub fn set_of(
     program.key = key;
     fill(program);
     program.ready = 1;
+    take(room::SETS, config!(sets));
     if SETS.insert(key, set, 1).is_err() {
         // Another CPU ran the same executable for the first time at the same moment.
         program.ready = 0;
         let _ = FREE.push(set, 0);
+        untake(room::SETS);
         // SAFETY: as above.
         return SETS.get_ptr(key).map(|set| unsafe { *set });
     }
+    containers::count_set(key.container);
     debug!(ctx, "set {} for inode {} of device {}, run by {}", set, key.inode, key.device, ctx.pid());
     announce(Event { kind: event::PROGRAM, set, pid: program.pid });
     Some(set)

@@ -5,11 +5,12 @@
 use core::arch::asm;
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, RingBuf};
 use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::debug;
 use probe_common::{
-    Event, FILTER_ENTRIES, IN_CALL, ProgramKey, SET_LAUNCH, SET_OTHER, SLOW, STACK_BITS, TASK_CHUNKS, TASKS_PER_CHUNK, event, loss,
+    Event, FILTER_ENTRIES, IN_CALL, ProgramKey, SET_LAUNCH, SET_OTHER, SLOW, STACK_BITS, TASK_CHUNKS,
+    TASKS_PER_CHUNK, entered, event, loss, room,
 };
 
 use crate::{containers, programs};
@@ -20,13 +21,27 @@ static TASKS: Array<[u16; TASKS_PER_CHUNK]> = Array::with_max_entries(TASK_CHUNK
 
 /// How many recorded tasks there are of those whose kernel stacks share an entry: by the stack's address,
 /// so that a look needs neither the task nor a helper. A call on a stack with 0 is of no recorded task;
-/// on any other it is looked at. Where stacks do not lie as expected the loader fills in ones.
+/// on any other it is looked at. Where stacks do not lie as expected the loader fills in ones. So it does where
+/// tasks are adopted, and then nothing is counted, since nothing tells where their stacks lie.
 #[map]
 static FILTER: Array<u64> = Array::with_max_entries(FILTER_ENTRIES, 0);
 
 /// What [`measure_stack`] has found.
 #[map]
 static STACK: Array<u64> = Array::with_max_entries(2, 0);
+
+/// Where tasks are adopted: how each recorded one has come into the table, one of [`entered`]. A task that is
+/// adopted at the moment it is forked is counted once. The loader sets the size.
+#[map]
+static ENTERED: HashMap<u32, u32> = HashMap::with_max_entries(1, 0);
+
+/// How many indexes of each kind of [`room`] were given out.
+#[map]
+static USED: Array<u64> = Array::with_max_entries(room::KINDS, 0);
+
+/// How many the recorder has given back.
+#[map]
+static RETURNED: Array<u64> = Array::with_max_entries(room::KINDS, 0);
 
 /// How many tasks are recorded now.
 #[map]
@@ -46,6 +61,9 @@ pub fn may_be_recorded(address: u64) -> bool {
 
 #[inline(always)]
 fn count_stack(task: &Task, increment: u64) {
+    if config!(adopts) == 1 {
+        return;
+    }
     let index = (task.stack() >> STACK_BITS) as u32 & (FILTER_ENTRIES - 1);
     if let Some(count) = FILTER.get_ptr_mut(index) {
         add(count, increment);
@@ -100,6 +118,36 @@ pub fn add(number: *mut u64, increment: u64) {
     unsafe { asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) number, in(reg) increment) };
 }
 
+/// Notes that an index of this kind was given out, of `all`, and asks for room if half of them are.
+#[inline(always)]
+pub fn take(kind: u32, all: u32) {
+    let Some(used) = USED.get_ptr_mut(kind) else {
+        return;
+    };
+    add(used, 1);
+    // SAFETY: an aligned word in a map's value.
+    let used = unsafe { core::ptr::read_volatile(used) };
+    let returned = RETURNED.get(kind).copied().unwrap_or(0);
+    if used.wrapping_sub(returned) > u64::from(all / 2) {
+        announce(Event { kind: event::ROOM, set: kind, pid: 0 });
+    }
+}
+
+/// Takes back what [`take`] has noted.
+#[inline(always)]
+pub fn untake(kind: u32) {
+    if let Some(used) = USED.get_ptr_mut(kind) {
+        add(used, u64::MAX);
+    }
+}
+
+#[inline(always)]
+fn count_live(increment: u64) {
+    if let Some(live) = LIVE.get_ptr_mut(0) {
+        add(live, increment);
+    }
+}
+
 /// Announces a rare fact. If the ring is full the recorder finds it in a map.
 #[inline(always)]
 pub fn announce(event: Event) {
@@ -126,6 +174,10 @@ pub fn fork(parent: &Task, child: &Task) {
         0
     };
     if of_child == 0 {
+        // A task that was adopted after it had ended may have left its id to this one.
+        if config!(adopts) == 1 {
+            leave(child.pid());
+        }
         return;
     }
     match entry(child.pid()) {
@@ -133,12 +185,32 @@ pub fn fork(parent: &Task, child: &Task) {
         Some(entry) => {
             count_stack(child, 1);
             entry.set(of_child | IN_CALL);
-            if let Some(live) = LIVE.get_ptr_mut(0) {
-                add(live, 1);
+            if is_first(child.pid()) {
+                count_live(1);
             }
         }
         None => lose(loss::TASKS),
     }
+}
+
+/// Whether a task that was forked is not adopted already.
+#[inline(always)]
+fn is_first(pid: u32) -> bool {
+    if config!(adopts) != 1 {
+        return true;
+    }
+    let by_fork = entered::BY_FORK;
+    if ENTERED.insert(pid, by_fork, u64::from(aya_ebpf::bindings::BPF_NOEXIST)).is_ok() {
+        return true;
+    }
+    let is_adopted = ENTERED.get_ptr(pid).is_some();
+    if is_adopted {
+        let _ = ENTERED.insert(pid, by_fork, 0);
+    } else {
+        // There is no room to tell; two ways at once are rarer than a task that is not counted.
+        lose(loss::TASKS);
+    }
+    !is_adopted
 }
 
 /// Records, from now on, a task that runs already.
@@ -152,10 +224,31 @@ pub fn adopt(ctx: &RawTracePointContext, pid: u32, key: ProgramKey) {
         return;
     }
     let set = programs::set_of(ctx, key, |program| program.pid = pid);
-    entry.set(set.map_or(SET_OTHER + config!(native_abi) as u16, |set| set as u16) | IN_CALL);
-    if let Some(live) = LIVE.get_ptr_mut(0) {
-        add(live, 1);
+    let by = entered::BY_ADOPTION;
+    if ENTERED.insert(pid, by, u64::from(aya_ebpf::bindings::BPF_NOEXIST)).is_err() {
+        // Its parent was faster; or there is no room.
+        if ENTERED.get_ptr(pid).is_none() {
+            lose(loss::TASKS);
+        }
+        return;
     }
+    count_live(1);
+    entry.set(set.map_or(SET_OTHER + config!(native_abi) as u16, |set| set as u16) | IN_CALL);
+}
+
+/// Records a task no more that was adopted. If it was forked by a recorded task in the meantime it stays.
+#[inline(always)]
+pub fn leave(pid: u32) {
+    // SAFETY: a map's value, copied at once.
+    let by = ENTERED.get_ptr(pid).map(|by| unsafe { *by });
+    if by != Some(entered::BY_ADOPTION) {
+        return;
+    }
+    let _ = ENTERED.remove(pid);
+    if let Some(entry) = entry(pid) {
+        entry.set(0);
+    }
+    count_live(u64::MAX);
 }
 
 /// At exec, the entry of a recorded task; `None` if it is not recorded. A thread that was not the
@@ -173,6 +266,10 @@ pub fn leave_old_pid(task: &Task, old_pid: u32) -> Option<Entry> {
     }
     old.set(0);
     containers::move_waiting(old_pid, pid);
+    if config!(adopts) == 1 {
+        let _ = ENTERED.remove(old_pid);
+        let _ = ENTERED.insert(pid, entered::BY_FORK, 0);
+    }
     let new = entry(pid)?;
     new.set(value);
     Some(new)
@@ -191,6 +288,9 @@ pub fn exit(ctx: &RawTracePointContext, task: &Task) {
     }
     entry.set(0);
     count_stack(task, u64::MAX);
+    if config!(adopts) == 1 {
+        let _ = ENTERED.remove(pid);
+    }
     containers::exit(pid, value);
     let Some(live) = LIVE.get_ptr_mut(0) else {
         return;

@@ -15,6 +15,7 @@
 mod support;
 
 mod arguments;
+mod bookkeeping;
 mod ci;
 mod ci_base;
 mod ci_recordings;

@@ -17,21 +17,21 @@ pub const OTHER: &str = "(other)";
 /// The name under which stands what a container runtime calls between filter and exec.
 pub const RUNTIME: &str = "(runtime)";
 
-/// What the recorder knows of executables, by set.
+/// What the recorder knows of executables, by set, as a [`Snapshot`](super::probe::Snapshot) numbers them.
 #[derive(Default)]
-pub struct Names(BTreeMap<u16, PathBuf>);
+pub struct Names(BTreeMap<u32, PathBuf>);
 
 impl Names {
     /// Looks up the executable of a set at once, while the task that runs it may still be there.
-    pub fn resolve(&mut self, set: u16, program: &Program) {
+    pub fn resolve(&mut self, set: u32, program: &Program) {
         if let Some(path) = from_proc(program).or_else(|| from_file(program)) {
             self.0.insert(set, path);
         }
     }
 
     /// The executable of a set, for a recording.
-    pub fn program(&mut self, set: u16, program: &Program) -> recording::Program {
-        if set < SET_FIRST {
+    pub fn program(&mut self, set: u32, program: &Program) -> recording::Program {
+        if set < u32::from(SET_FIRST) {
             return without_file(OTHER);
         }
         if program.key.phase == phase::RUNTIME {

@@ -9,27 +9,29 @@ macro_rules! map {
     }};
 }
 
+mod room;
 pub mod snapshot;
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::PathBuf;
 
-use aya::maps::{Array, HashMap, MapData, MapError, Queue, RingBuf};
+use aya::maps::{Array, HashMap, MapData, MapError, RingBuf};
 use aya::programs::RawTracePoint;
 use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
-use probe_common::control::ADOPT;
+use probe_common::control::{ADOPT, LEAVE};
 use probe_common::{
-    ArgumentRule, CONTAINERS, Config, Container, Counters, Event, FILTER_ENTRIES, NUMBERS, Program,
-    SET_FIRST, SET_MASK, STACK_BITS,
+    ArgumentRule, CONTAINERS, Config, Container, Counters, ENTERED, Event, FILTER_ENTRIES, NUMBERS,
+    Program, SET_FIRST, SET_MASK, STACK_BITS,
 };
 use thiserror::Error;
 
 use super::kernel::Namespaces;
 use super::privilege::Loading;
 use super::{arguments, control};
+
+use room::Given;
 
 pub use snapshot::Snapshot;
 
@@ -135,7 +137,17 @@ pub struct Probe {
     events: RingBuf<MapData>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     sets: u16,
+    /// What was given back to be given out again, and what was read before.
+    given: Given,
+    /// Whether each mount namespace that was there before the recording is known.
+    knows_old: bool,
 }
+
+/// The most executables that can have counters of their own.
+pub const MAX_PROGRAMS: u16 = SET_MASK - SET_FIRST;
+
+/// Sets that each container may take, however few there are.
+const FEWEST_SETS_PER_CONTAINER: u16 = 128;
 
 /// Combinations of values of arguments that there is room for, over all calls and executables. A
 /// hundred bytes each.
@@ -160,10 +172,14 @@ impl Probe {
         let sets = options
             .max_programs
             .unwrap_or_else(|| default_programs(options.containers.is_some()))
-            .saturating_add(SET_FIRST)
-            .min(SET_MASK);
+            .min(MAX_PROGRAMS)
+            .saturating_add(SET_FIRST);
         config.watch_refusals = u32::from(options.refusals.is_some());
         config.containers = u32::from(options.containers.is_some());
+        config.adopts = u32::from(options.adopts);
+        config.sets = u32::from(sets);
+        // A container that runs very many programs leaves room for others.
+        config.sets_per_container = u32::from((sets / 8).max(FEWEST_SETS_PER_CONTAINER.min(sets)));
         let owners = options.containers.iter().flat_map(|containers| &containers.owners);
         config.owners.iter_mut().zip(owners).for_each(|(slot, owner)| *slot = *owner);
         let log_level: u8 = if options.verbose { log::Level::Debug as u8 } else { 0 };
@@ -177,15 +193,17 @@ impl Probe {
             .map_max_entries("SETS", u32::from(sets))
             .map_max_entries("FREE", u32::from(sets))
             .map_max_entries("ARGUMENTS", ARGUMENT_VALUES)
+            .map_max_entries("ENTERED", if options.adopts { ENTERED } else { 1 })
             .load(&object()?)?;
         let logger = if options.verbose { Some(EbpfLogger::init(&mut ebpf)?) } else { None };
         let events = ebpf.take_map("EVENTS").ok_or(ProbeError::Missing("map EVENTS"))?;
         let events = RingBuf::try_from(events)
             .map_err(|source| ProbeError::Map { map: "EVENTS", source })?;
-        let mut probe = Self { ebpf, events, logger, sets };
-        probe.fill("FREE", u32::from(SET_FIRST)..u32::from(probe.sets))?;
+        let mut probe =
+            Self { ebpf, events, logger, sets, given: Given::new(sets), knows_old: true };
+        probe.push("FREE", u32::from(SET_FIRST)..u32::from(probe.sets))?;
         if let Some(containers) = &options.containers {
-            probe.fill("FREE_CONTAINERS", 1..CONTAINERS)?;
+            probe.push("FREE_CONTAINERS", 1..CONTAINERS)?;
             probe.set_words("WAITS", containers.waits.iter().map(|number| (*number, 1)))?;
             probe.begin_with_new_namespaces(containers)?;
         }
@@ -199,33 +217,28 @@ impl Probe {
         Ok(probe)
     }
 
-    fn fill(&mut self, name: &'static str, numbers: Range<u32>) -> Result<(), ProbeError> {
-        let error = |source| ProbeError::Map { map: name, source };
-        let map = self.ebpf.map_mut(name).ok_or(ProbeError::Missing(name))?;
-        let mut free: Queue<_, u32> = Queue::try_from(map).map_err(error)?;
-        for number in numbers {
-            free.push(number, 0).map_err(error)?;
-        }
-        Ok(())
-    }
-
     /// Takes every mount namespace that there is now for one that is not a new container's.
     fn begin_with_new_namespaces(&mut self, containers: &Containers) -> Result<(), ProbeError> {
         match containers.namespaces {
             Namespaces::InOrder => {
                 let fd = self.control()?;
-                control::in_a_new_namespace(fd).map_err(ProbeError::Control)
+                self.knows_old = match control::in_a_new_namespace(fd) {
+                    // Without CAP_SYS_ADMIN there is no new namespace to compare with.
+                    Err(error) if error.raw_os_error() == Some(libc::EPERM) => false,
+                    done => done.map(|()| true).map_err(ProbeError::Control)?,
+                };
+                Ok(())
             }
             Namespaces::Unordered => {
                 let error = |source| ProbeError::Map { map: "OLD_NAMESPACES", source };
                 let map = self.ebpf.map_mut("OLD_NAMESPACES");
                 let map = map.ok_or(ProbeError::Missing("OLD_NAMESPACES"))?;
                 let mut old: HashMap<_, u64, u32> = HashMap::try_from(map).map_err(error)?;
-                for number in
-                    control::namespaces(&containers.owners).map_err(ProbeError::Control)?
-                {
+                let found = control::namespaces(&containers.owners).map_err(ProbeError::Control)?;
+                for number in found.numbers {
                     old.insert(number, 1, 0).map_err(error)?;
                 }
+                self.knows_old = found.is_all;
                 Ok(())
             }
         }
@@ -268,6 +281,12 @@ impl Probe {
         control::run(fd, &arguments).map_err(ProbeError::Control)
     }
 
+    /// Records a task no more that had ended before it was adopted.
+    pub fn leave(&mut self, _stage: &Loading, task: u32) -> Result<(), ProbeError> {
+        let fd = self.control()?;
+        control::run(fd, &[LEAVE, u64::from(task), 0, 0, 0]).map_err(ProbeError::Control)
+    }
+
     fn control(&mut self) -> Result<RawFd, ProbeError> {
         self.unattached("control")
     }
@@ -283,8 +302,8 @@ impl Probe {
         Ok(program.fd().map_err(error)?.as_fd().as_raw_fd())
     }
 
-    /// A container, by its index.
-    pub fn container(&self, index: u32) -> Result<Container, ProbeError> {
+    /// A container, by its index as the probe has it now.
+    fn container_at(&self, index: u32) -> Result<Container, ProbeError> {
         let containers = map!(self.CONTAINERS as Array<_, Container>);
         containers.get(&index, 0).map_err(|source| ProbeError::Map { map: "CONTAINERS", source })
     }
@@ -355,19 +374,24 @@ impl Probe {
         }
     }
 
-    /// The executable of a set; `None` if the probe has not filled it in yet.
-    pub fn program(&self, set: u16) -> Result<Option<Program>, ProbeError> {
+    /// The executable of a set that the probe has announced, with the set's number in a [`Snapshot`]; `None` if the
+    /// probe has not filled it in yet.
+    pub fn program(&self, set: u32) -> Result<Option<(u32, Program)>, ProbeError> {
         let programs = map!(self.PROGRAMS as Array<_, Program>);
-        let program = programs
-            .get(&u32::from(set), 0)
-            .map_err(|source| ProbeError::Map { map: "PROGRAMS", source })?;
-        Ok((program.ready == 1).then_some(program))
+        let program =
+            programs.get(&set, 0).map_err(|source| ProbeError::Map { map: "PROGRAMS", source })?;
+        Ok((program.ready == 1).then(|| (self.given.set(set), program)))
     }
 
     /// How many tasks were started in mount namespaces of users whose containers are not recorded.
     pub fn strangers(&self) -> Result<u64, ProbeError> {
         let strangers = map!(self.STRANGERS as Array<_, u64>);
         strangers.get(&0, 0).map_err(|source| ProbeError::Map { map: "STRANGERS", source })
+    }
+
+    /// Whether what is taken for a new container can be none that was there before.
+    pub fn knows_old(&self) -> bool {
+        self.knows_old
     }
 
     /// How many tasks are recorded now.

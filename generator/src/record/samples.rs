@@ -15,7 +15,7 @@ use crate::recording::Sample;
 #[derive(Debug, Default)]
 pub struct Marks {
     /// What was counted up to the last mark, by set and number.
-    before: HashMap<(u16, u32), u64>,
+    before: HashMap<(u32, u32), u64>,
     taken: Vec<Taken>,
 }
 
@@ -24,7 +24,7 @@ struct Taken {
     name: String,
     /// Nanoseconds of the probe's clock.
     at: u64,
-    calls: Vec<((u16, u32), u64)>,
+    calls: Vec<((u32, u32), u64)>,
 }
 
 impl Marks {
@@ -43,7 +43,7 @@ impl Marks {
     /// What each sample has of the sets of a snapshot; samples without any are left out. `native` and
     /// `start` are as for [`assemble`](super::assemble::assemble).
     pub fn samples(&self, snapshot: &Snapshot, native: u32, start: u64) -> Vec<Sample> {
-        let abis: BTreeMap<u16, Abi> = snapshot
+        let abis: BTreeMap<u32, Abi> = snapshot
             .sets
             .iter()
             .filter_map(|counts| {
@@ -76,7 +76,7 @@ impl Marks {
         snapshot.sets.retain(|counts| {
             let stays = counts.program.key.inode != own || !is_strait(&counts.program);
             if !stays {
-                gone.insert(u32::from(counts.set));
+                gone.insert(counts.set);
             }
             stays
         });
@@ -97,18 +97,13 @@ fn is_strait(program: &probe_common::Program) -> bool {
 }
 
 /// All counters by set and number. Calls whose arguments are kept are counted with these.
-fn counts(snapshot: &Snapshot) -> HashMap<(u16, u32), u64> {
+fn counts(snapshot: &Snapshot) -> HashMap<(u32, u32), u64> {
     let known = snapshot.sets.iter().flat_map(|counts| {
         counts.calls.iter().map(|(number, seen)| ((counts.set, *number), seen.count))
     });
-    let unknown = snapshot
-        .unknown
-        .iter()
-        .filter_map(|(key, seen)| Some(((u16::try_from(key.set).ok()?, key.number), seen.count)));
-    let by_arguments = snapshot
-        .arguments
-        .iter()
-        .filter_map(|(key, seen)| Some(((u16::try_from(key.set).ok()?, key.number), seen.count)));
+    let unknown = snapshot.unknown.iter().map(|(key, seen)| ((key.set, key.number), seen.count));
+    let by_arguments =
+        snapshot.arguments.iter().map(|(key, seen)| ((key.set, key.number), seen.count));
     let mut counts = HashMap::new();
     for (key, count) in known.chain(unknown).chain(by_arguments) {
         *counts.entry(key).or_default() += count;
@@ -123,11 +118,11 @@ mod tests {
     use super::super::probe::snapshot::SetCounts;
     use super::*;
 
-    fn snapshot(counts: &[(u16, u32, u64)]) -> Snapshot {
-        let mut sets: BTreeMap<u16, SetCounts> = BTreeMap::new();
+    fn snapshot(counts: &[(u32, u32, u64)]) -> Snapshot {
+        let mut sets: BTreeMap<u32, SetCounts> = BTreeMap::new();
         for (set, number, count) in counts {
             let program = Program {
-                key: ProgramKey { abi: set % 2, ..ProgramKey::default() },
+                key: ProgramKey { abi: (set % 2) as u16, ..ProgramKey::default() },
                 pid: 0,
                 ready: 1,
                 filename: [0; PATH_LEN],
@@ -146,7 +141,7 @@ mod tests {
     #[test]
     fn a_sample_has_what_was_called_since_the_last_mark() {
         let mut marks = Marks::default();
-        let (one, other) = (SET_FIRST, SET_FIRST + 1);
+        let (one, other) = (u32::from(SET_FIRST), u32::from(SET_FIRST) + 1);
         marks.take("first".to_owned(), 5_000_000, &snapshot(&[(one, 0, 3), (other, 1, 1)]));
         marks.take("idle".to_owned(), 6_000_000, &snapshot(&[(one, 0, 3), (other, 1, 1)]));
         let last = snapshot(&[(one, 0, 4), (one, 41, 2), (other, 1, 1)]);
@@ -164,8 +159,9 @@ mod tests {
     #[test]
     fn sets_of_another_container_are_not_in_its_samples() {
         let mut marks = Marks::default();
-        marks.take("t".to_owned(), 1, &snapshot(&[(SET_FIRST, 0, 3), (SET_FIRST + 1, 1, 1)]));
-        let samples = marks.samples(&snapshot(&[(SET_FIRST, 0, 3)]), 0, 0);
+        let one = u32::from(SET_FIRST);
+        marks.take("t".to_owned(), 1, &snapshot(&[(one, 0, 3), (one + 1, 1, 1)]));
+        let samples = marks.samples(&snapshot(&[(one, 0, 3)]), 0, 0);
         let counts: Vec<_> = samples[0].calls.values().flat_map(BTreeMap::values).collect();
         assert_eq!(counts, [&3]);
     }

@@ -1,7 +1,9 @@
 //! Waiting, while the probe counts: for the command, for all that it started, for signals, for time.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -41,6 +43,23 @@ pub struct Session<'a> {
     pub stop_timeout: Duration,
     /// Where marks come in, if they may.
     pub listener: Option<Listener>,
+    /// Containers that are not recorded, as they become known.
+    pub unwanted: Unwanted,
+}
+
+/// Containers that are not to take room from others.
+#[derive(Clone, Default)]
+pub struct Unwanted(Rc<RefCell<Vec<u32>>>);
+
+impl Unwanted {
+    /// Adds one, by its index.
+    pub fn add(&self, index: u32) {
+        self.0.borrow_mut().push(index);
+    }
+
+    fn take(&self) -> Vec<u32> {
+        self.0.take()
+    }
 }
 
 /// Something that only some recordings care for.
@@ -192,19 +211,38 @@ impl Session<'_> {
         }
     }
 
-    fn take_events(&mut self, handler: &mut Handler<'_>) -> Result<(), RecordError> {
+    /// Takes all events. Returns whether the probe asks for room.
+    fn drain(&mut self, handler: &mut Handler<'_>) -> Result<bool, RecordError> {
+        let mut wants_room = false;
         while let Some(event) = self.probe.next_event() {
             match event.kind {
                 event::PROGRAM => {
-                    let set = u16::try_from(event.set).unwrap_or_default();
-                    if let Some(program) = self.probe.program(set)? {
+                    if let Some((set, program)) = self.probe.program(event.set)? {
                         self.names.resolve(set, &program);
                     }
                 }
                 event::CONTAINER => {
-                    handler(Happened::Container(event.set), &self.probe, &mut self.names)?;
+                    let index = self.probe.container_id(event.set);
+                    handler(Happened::Container(index), &self.probe, &mut self.names)?;
                 }
+                event::ROOM => wants_room = true,
                 _ => {}
+            }
+        }
+        Ok(wants_room)
+    }
+
+    /// Takes all events, and makes room if the probe asks for it.
+    fn take_events(&mut self, handler: &mut Handler<'_>) -> Result<(), RecordError> {
+        for index in self.unwanted.take() {
+            self.probe.ignore(index)?;
+        }
+        if self.drain(handler)? {
+            let ended = self.probe.ended()?;
+            if !ended.is_empty() {
+                // What they have announced is told before their indexes are other containers'.
+                self.drain(handler)?;
+                self.probe.give_back(ended)?;
             }
         }
         Ok(())

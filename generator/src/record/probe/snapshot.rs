@@ -1,19 +1,23 @@
 //! What the probe has counted, read out of the kernel.
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd};
 
 use aya::Pod;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray};
 use probe_common::{
-    ArgumentsKey, CONTAINERS, Container, Counters, NUMBERS, Program, Refusal, RefusalKey,
-    SET_FIRST, Seen, UnknownKey, loss,
+    ArgumentsKey, Container, Counters, NUMBERS, Program, Refusal, RefusalKey, SET_FIRST, Seen,
+    UnknownKey, loss,
 };
 
 use super::{PROGRAMS, Probe, ProbeError};
 use crate::recording::Losses;
 
 /// All that the probe has counted.
-#[derive(Default)]
+///
+/// Sets and indexes of containers are given out again when a container has ended, but not here: each number stands
+/// for one thing as long as the recording lasts.
+#[derive(Clone, Default)]
 pub struct Snapshot {
     /// One for each set in use, the reserved ones too.
     pub sets: Vec<SetCounts>,
@@ -36,7 +40,7 @@ pub struct Snapshot {
 #[derive(Clone)]
 pub struct SetCounts {
     /// Its number.
-    pub set: u16,
+    pub set: u32,
     /// Its executable; zeroed for the reserved sets.
     pub program: Program,
     /// Number, count, and time of the first call, of each call that was made.
@@ -46,27 +50,46 @@ pub struct SetCounts {
 impl Probe {
     /// All that was counted up to now.
     pub fn snapshot(&self) -> Result<Snapshot, ProbeError> {
-        let mut snapshot = Snapshot { losses: self.losses()?, ..Snapshot::default() };
+        let mut snapshot = self.given.read.clone();
+        snapshot.losses = self.losses()?;
         let losses = map!(self.LOSSES as Array<_, u64>);
         snapshot.refusals_lost = losses
             .get(&loss::REFUSALS, 0)
             .map_err(|source| ProbeError::Map { map: "LOSSES", source })?;
+        self.read(&mut snapshot, &|_, _| true)?;
+        for (index, container) in self.containers()? {
+            if container.began != 0 {
+                snapshot
+                    .containers
+                    .push((self.given.container(index), self.given.named(container)));
+            }
+        }
+        Ok(snapshot)
+    }
+
+    /// Adds what was counted in the sets that are asked for, by their number and executable.
+    pub(super) fn read(
+        &self,
+        snapshot: &mut Snapshot,
+        is_asked_for: &dyn Fn(u32, &Program) -> bool,
+    ) -> Result<BTreeSet<u32>, ProbeError> {
         let counters = map!(self.COUNTERS as PerCpuArray<_, Counters>);
         let first = map!(self.FIRST as Array<_, Counters>);
         let programs = map!(self.PROGRAMS as Array<_, Program>);
-        for set in 1..self.sets {
+        let mut read = BTreeSet::new();
+        for set in 1..u32::from(self.sets) {
             let program = programs
-                .get(&u32::from(set), 0)
+                .get(&set, 0)
                 .map_err(|source| ProbeError::Map { map: "PROGRAMS", source })?;
-            if set >= SET_FIRST && program.ready != 1 {
+            let is_in_use = set < u32::from(SET_FIRST) || program.ready == 1;
+            if !is_in_use || !is_asked_for(set, &program) {
                 continue;
             }
             let counts = counters
-                .get(&u32::from(set), 0)
+                .get(&set, 0)
                 .map_err(|source| ProbeError::Map { map: "COUNTERS", source })?;
-            let first = first
-                .get(&u32::from(set), 0)
-                .map_err(|source| ProbeError::Map { map: "FIRST", source })?;
+            let first =
+                first.get(&set, 0).map_err(|source| ProbeError::Map { map: "FIRST", source })?;
             let calls = (0..NUMBERS)
                 .map(|number| {
                     let count = counts.iter().map(|of_cpu| of_cpu[number]).sum();
@@ -74,24 +97,27 @@ impl Probe {
                 })
                 .filter(|(_, seen)| seen.count > 0)
                 .collect();
-            snapshot.sets.push(SetCounts { set, program, calls });
+            read.insert(set);
+            let mut program = program;
+            program.key.container = self.given.container(program.key.container);
+            snapshot.sets.push(SetCounts { set: self.given.set(set), program, calls });
         }
-        snapshot.unknown = all(&map!(self.UNKNOWN as HashMap<_, UnknownKey, Seen>), "UNKNOWN")?;
-        snapshot.arguments =
-            all(&map!(self.ARGUMENTS as HashMap<_, ArgumentsKey, Seen>), "ARGUMENTS")?;
-        snapshot.refusals =
-            all(&map!(self.REFUSALS as HashMap<_, RefusalKey, Refusal>), "REFUSALS")?;
-        for index in 1..CONTAINERS {
-            let container = self.container(index)?;
-            if container.mount_namespace == 0 {
-                // Indexes are given in their order.
-                break;
-            }
-            if container.began != 0 {
-                snapshot.containers.push((index, container));
-            }
-        }
-        Ok(snapshot)
+        let unknown = all(&map!(self.UNKNOWN as HashMap<_, UnknownKey, Seen>), "UNKNOWN")?;
+        snapshot.unknown.extend(unknown.into_iter().filter_map(|(key, seen)| {
+            let set = read.get(&key.set).map(|set| self.given.set(*set))?;
+            Some((UnknownKey { set, ..key }, seen))
+        }));
+        let arguments = all(&map!(self.ARGUMENTS as HashMap<_, ArgumentsKey, Seen>), "ARGUMENTS")?;
+        snapshot.arguments.extend(arguments.into_iter().filter_map(|(key, seen)| {
+            let set = read.get(&key.set).map(|set| self.given.set(*set))?;
+            Some((ArgumentsKey { set, ..key }, seen))
+        }));
+        let refusals = all(&map!(self.REFUSALS as HashMap<_, RefusalKey, Refusal>), "REFUSALS")?;
+        snapshot.refusals.extend(refusals.into_iter().filter_map(|(key, refusal)| {
+            let set = read.get(&key.set).map(|set| self.given.set(*set))?;
+            Some((RefusalKey { set, ..key }, refusal))
+        }));
+        Ok(read)
     }
 
     fn losses(&self) -> Result<Losses, ProbeError> {
@@ -103,6 +129,7 @@ impl Probe {
             programs: count(loss::PROGRAMS)?,
             tasks: count(loss::TASKS)?,
             missed: self.missed(),
+            starts: 0,
         })
     }
 
@@ -125,7 +152,7 @@ impl Probe {
 }
 
 /// All entries of a map, of this name.
-fn all<K: Pod, V: Pod>(
+pub(super) fn all<K: Pod, V: Pod>(
     map: &HashMap<&MapData, K, V>,
     name: &'static str,
 ) -> Result<Vec<(K, V)>, ProbeError> {
