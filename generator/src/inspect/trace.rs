@@ -11,6 +11,7 @@ use nix::sys::wait::WaitPidFlag;
 
 use super::{InspectError, Inspected};
 use crate::bpf::{Filter, Instruction};
+use crate::record::files;
 
 /// `include/uapi/linux/ptrace.h`
 const PTRACE_SECCOMP_GET_FILTER: libc::c_uint = 0x420c;
@@ -21,8 +22,7 @@ const PTRACE_SECCOMP_GET_FILTER: libc::c_uint = 0x420c;
 ///
 /// [`InspectError`] says why it has none, or why they cannot be read.
 pub fn read(pid: i32) -> Result<Inspected, InspectError> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
-        .map_err(|_| InspectError::Gone(pid))?;
+    let status = files::of_proc(&format!("/proc/{pid}/status")).ok_or(InspectError::Gone(pid))?;
     let field = |name: &str| {
         let mut lines = status.lines();
         lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)

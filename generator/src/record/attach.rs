@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use super::assemble::{Assembled, assemble};
+use super::assemble::{Assembled, assemble, caveats};
 use super::engine::{
     Description, Engines, Identity, Only, Sighting, display_name, identify, sanitize,
 };
@@ -17,9 +17,9 @@ use super::kernel::{self, Kernel};
 use super::names::Names;
 use super::privilege::{Loading, Needs};
 use super::probe::{self, Probe};
-use super::session::Session;
+use super::session::{Session, Unwanted};
 use super::signals::Signals;
-use super::time::monotonic;
+use super::time::{monotonic, started};
 use super::{Notice, RecordError, control, files, host};
 use crate::recording::{Container, Origin, Recording, Start, Target, TargetKind, Tool};
 
@@ -126,14 +126,17 @@ pub fn run(
         limit,
         stop_timeout: Duration::ZERO,
         listener: None,
+        unwanted: Unwanted::default(),
     };
     runtime.block_on(session.wait(signals, &mut |_, _, _| Ok(())))?;
+    let still_running = session.probe.live()?;
     let snapshot = session.probe.snapshot()?;
     drop(session.probe);
     let finished = Timestamp::now();
     let mut names = session.names;
     let Assembled { programs, calls } = assemble(&snapshot, &mut names, config.native_abi, start);
     stage.writing()?;
+    let is_container = matches!(target.kind, TargetKind::Container(_));
     Ok(Recording {
         origin: Origin::default(),
         samples: Vec::new(),
@@ -143,6 +146,7 @@ pub fn run(
         started,
         finished,
         completeness: snapshot.losses.into(),
+        caveats: caveats(&calls, &programs, !is_container, still_running),
         programs,
         calls,
         refused: BTreeMap::new(),
@@ -161,10 +165,15 @@ fn adopt(stage: &Loading, scope: &Scope, probe: &mut Probe) -> Result<usize, Rec
         }
         for task in new {
             // A task that has ended in the meantime calls nothing any more.
+            let since = started(task);
             if let Some(file) = files::stat(&PathBuf::from(format!("/proc/{task}/exe"))) {
                 let (major, minor) = file.device;
                 // As the kernel has it within.
                 probe.adopt(stage, task, file.inode, major << 20 | minor)?;
+                // It may have ended just before, and have left its id to another task.
+                if since.is_none() || started(task) != since {
+                    probe.leave(stage, task)?;
+                }
             }
             adopted.insert(task);
         }
@@ -172,18 +181,15 @@ fn adopt(stage: &Loading, scope: &Scope, probe: &mut Probe) -> Result<usize, Rec
 }
 
 fn check_pid_namespace() -> Result<(), AttachError> {
-    /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
-    const INITIAL: u64 = 0xefff_fffc;
-    let inode = std::fs::metadata("/proc/self/ns/pid").map(|file| file.ino()).unwrap_or_default();
-    if inode == INITIAL { Ok(()) } else { Err(AttachError::PidNamespace) }
+    if control::is_initial_pid_namespace() { Ok(()) } else { Err(AttachError::PidNamespace) }
 }
 
 /// Finds what is to be attached to, and what the recording is to say about it.
 async fn resolve(attach: &Attach) -> Result<(Scope, Target), AttachError> {
     let (scope, kind, name, command) = match attach {
         Attach::Process(pid) => {
-            let comm = std::fs::read_to_string(format!("/proc/{pid}/comm"));
-            let comm = comm.map_err(|_| AttachError::NoProcess(*pid))?;
+            let comm = files::of_proc(&format!("/proc/{pid}/comm"));
+            let comm = comm.ok_or(AttachError::NoProcess(*pid))?;
             (Scope::Family(*pid), TargetKind::Processes, comm, Vec::new())
         }
         Attach::Cgroup(path) => {
@@ -226,7 +232,7 @@ async fn find_container(name: &str) -> Result<(u64, Identity, Description), Atta
         if !seen.insert(namespace) {
             continue;
         }
-        let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let comm = files::of_proc(&format!("/proc/{pid}/comm")).unwrap_or_default();
         let owner = std::fs::File::open(format!("/proc/{pid}/ns/mnt"))
             .ok()
             .and_then(|namespace| control::owner_of(&namespace));
@@ -255,7 +261,7 @@ fn namespace_of(pid: u32) -> Option<u64> {
 
 /// A description with what the kernel says about a process of the container.
 fn with_status(container: Container, pid: u32) -> Container {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = files::of_proc(&format!("/proc/{pid}/status")).unwrap_or_default();
     let field = |name: &str| {
         status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim).unwrap_or_default()
     };
@@ -321,7 +327,7 @@ fn descendants(pid: u32) -> Result<BTreeSet<u32>, AttachError> {
 }
 
 fn parent(process: u32) -> Option<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let status = files::of_proc(&format!("/proc/{process}/status"))?;
     status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
 }
 

@@ -69,6 +69,12 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
+/// What the kernel says in a file of `/proc`. The name of a task can be any bytes; what is not UTF-8 is replaced.
+pub fn of_proc(path: &str) -> Option<String> {
+    let bytes = std::fs::read(path).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// A path to an open file.
 pub fn of_descriptor(file: &impl AsRawFd) -> PathBuf {
     Path::new("/proc/self/fd").join(file.as_raw_fd().to_string())

@@ -1,5 +1,7 @@
 //! The clocks of the kernel: that of the probe, and that by which `/proc` tells when a process started.
 
+use super::files;
+
 /// Nanoseconds of `CLOCK_MONOTONIC`, the clock that the probe uses.
 pub fn monotonic() -> u64 {
     nanoseconds(libc::CLOCK_MONOTONIC)
@@ -18,15 +20,16 @@ fn nanoseconds(clock: libc::clockid_t) -> u64 {
 pub fn started_before(pid: u32, moment: u64) -> bool {
     /// `USER_HZ`, in which `/proc` counts on all of Linux' architectures that Strait knows.
     const TICK: u64 = 1_000_000_000 / 100;
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let Some(started) = started(&stat) else { return false };
+    let Some(started) = started(pid) else { return false };
     // proc_pid_stat(5), field 22: since the machine's start, sleep included.
     let asleep = nanoseconds(libc::CLOCK_BOOTTIME).saturating_sub(monotonic());
     (started * TICK).saturating_sub(asleep) <= moment
 }
 
-/// Field 22, of which the second field is a name in parentheses that may hold any.
-fn started(stat: &str) -> Option<u64> {
+/// When a task was started, in ticks since the machine's start: field 22, of which the second field is a name in
+/// parentheses that may hold any. With its number it tells a task from all others.
+pub fn started(pid: u32) -> Option<u64> {
+    let stat = files::of_proc(&format!("/proc/{pid}/stat"))?;
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 

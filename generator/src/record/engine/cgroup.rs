@@ -1,13 +1,13 @@
 //! The cgroups of a process, as `/proc/PID/cgroup` has them.
 
-use std::fs;
+use crate::record::files;
 
 /// Names of directories from the leaf to the root, for each hierarchy that `/proc/PID/cgroup` lists.
 ///
 /// Empty if the process is gone. On a host with cgroup v2 there is one hierarchy; with v1 and hybrid
 /// there are many, and some of them may say nothing.
 pub fn of_process(pid: u32) -> Vec<Vec<String>> {
-    fs::read_to_string(format!("/proc/{pid}/cgroup")).map(|text| parse(&text)).unwrap_or_default()
+    files::of_proc(&format!("/proc/{pid}/cgroup")).map(|text| parse(&text)).unwrap_or_default()
 }
 
 /// Parses `hierarchy-ID:controller-list:path` lines (`cgroups(7)`), and leaves out hierarchies in

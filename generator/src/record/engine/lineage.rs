@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Description, EngineKind, trusted};
-use crate::record::time;
+use crate::record::{files, time};
 use crate::recording::Container;
 
 /// How many ancestors to look at: a container's first process, while it is made, is a grandchild or
@@ -71,7 +71,7 @@ pub fn of(pid: u32, began: u64) -> Vec<Monitor> {
     let mut pid = pid;
     for _ in 0..GENERATIONS {
         monitors.extend(read(pid));
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let stat = files::of_proc(&format!("/proc/{pid}/stat")).unwrap_or_default();
         match parent(&stat) {
             Some(parent) if parent > 1 => pid = parent,
             _ => break,

@@ -98,7 +98,7 @@ impl Process {
     /// that made it so, and it lives in the host's mount namespace and not in a container.
     pub fn find(pid: u32) -> Option<Self> {
         let folder = PathBuf::from(format!("/proc/{pid}"));
-        let status = std::fs::read_to_string(folder.join("status")).ok()?;
+        let status = files::of_proc(&format!("/proc/{pid}/status"))?;
         let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
         if !uids.split_whitespace().all(|uid| uid.parse().is_ok_and(is_trusted)) {
             return None;
