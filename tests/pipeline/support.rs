@@ -34,6 +34,7 @@ pub fn recording(calls: &[(Abi, &str)]) -> Recording {
         started: "2026-01-01T00:00:00Z".parse().unwrap(),
         finished: "2026-01-01T00:00:09Z".parse().unwrap(),
         completeness: Completeness::Complete,
+        caveats: std::collections::BTreeSet::new(),
         programs: vec![Program {
             path: "/usr/bin/app".to_owned(),
             device: "8:1".to_owned(),

@@ -8,13 +8,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::exit::{self, Failure, Outcome};
-use super::record::{RecordArgs, not_run, plural, saved, signals};
+use super::record::{RecordArgs, not_run, saved, signals};
 use super::{Ui, record};
 use crate::record::{
-    ContainerRecording, ContainersOutcome, ContainersRequest, Notice, Signals, Writer,
-    run_containers,
+    ContainerRecording, ContainersOutcome, ContainersRequest, Notice, Only, Signals, Status,
+    Writer, run_containers,
 };
-use crate::recording::v1;
+use crate::recording::{Losses, v1};
 use crate::untrusted::Json;
 
 /// Runs `strait record --containers`.
@@ -41,23 +41,46 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
             ui.error(&error);
         }
     };
-    let ContainersOutcome { recordings, notes, status, still_running, .. } =
-        run_containers(request, &signals, &notify, &flush).map_err(not_run)?;
+    let outcome = run_containers(request, &signals, &notify, &flush).map_err(not_run)?;
+    let ContainersOutcome { recordings, notes, status, losses, others, .. } = outcome;
     let written = folder.write(&recordings, ui);
     for note in notes {
         ui.note(note);
     }
     written?;
-    if still_running > 0 {
+    let code = status.map_or(exit::DONE, Status::code);
+    if !recordings.is_empty() {
+        return Ok(ExitCode::from(code));
+    }
+    let own = explain_nothing(&losses, &args.only, &others, ui);
+    Ok(ExitCode::from(if code == exit::DONE { own } else { code }))
+}
+
+/// Says why there is no recording. Returns the exit status that says the same.
+fn explain_nothing(losses: &Losses, only: &[Only], others: &BTreeSet<String>, ui: &Ui) -> u8 {
+    const MOST: usize = 20;
+    if others.is_empty() {
+        ui.warn("no container was started");
+    } else {
+        let asked: Vec<_> = only.iter().map(|only| format!("--only {only}")).collect();
+        let names: Vec<_> = others.iter().map(|name| format!("`{name}`")).take(MOST).collect();
+        let more = match others.len().saturating_sub(MOST) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
         ui.warn(format_args!(
-            "{} still running when the recording ended: what they call from now on is not in it",
-            plural(still_running, "task")
+            "{} matches none of the containers that were started: {}{more}",
+            asked.join(" "),
+            names.join(", "),
         ));
     }
-    if recordings.is_empty() {
-        ui.warn("no container was started");
+    if losses.is_zero() {
+        return exit::EMPTY;
     }
-    Ok(status.map_or(ExitCode::SUCCESS, |status| ExitCode::from(status.code())))
+    for line in losses.describe() {
+        ui.warn(format_args!("incomplete: {line}"));
+    }
+    exit::INCOMPLETE
 }
 
 /// Where recordings go.

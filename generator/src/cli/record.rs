@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::exit::{self, Failure, Outcome};
 use super::{Ui, containers, duration, shown};
+use crate::enforce::NoNewPrivs;
 use crate::output::Output;
 use crate::record::engine::file_name;
 use crate::record::{
-    self, Attach, AttachRequest, LaunchError, Notice, Only, RecordError, Request, Saved, Signals,
-    User, Writer, run_attached,
+    self, Attach, AttachRequest, LaunchError, MAX_PROGRAMS, Notice, Only, RecordError, Request,
+    Saved, Signals, User, Without, Writer, run_attached,
 };
 use crate::recording::{Completeness, Recording, v1};
 use crate::untrusted::Json;
@@ -61,6 +63,10 @@ pub struct RecordArgs {
     /// machine then costs about half as much again as recording does
     #[arg(long, requires = "containers")]
     pub refusals: bool,
+    /// Keep the command from this, so that its other way is recorded: io_uring, whose work no tracepoint of system
+    /// calls sees, is answered with ENOSYS
+    #[arg(long, value_name = "WHAT", conflicts_with = "scope", value_parser = without())]
+    without: Option<Without>,
     /// End after this time in any case
     #[arg(long = "for", value_name = "DURATION", requires = "scope", value_parser = duration::parse)]
     pub limit: Option<duration::Limit>,
@@ -69,6 +75,14 @@ pub struct RecordArgs {
     /// Program and arguments
     #[arg(last = true, required_unless_present = "scope", conflicts_with_all = ["container", "pid", "cgroup"], value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+/// What a command can be kept from.
+fn without() -> impl TypedValueParser<Value = Without> {
+    PossibleValuesParser::new(Without::NAMES.map(|(name, _)| name)).try_map(|chosen| {
+        let mut known = Without::NAMES.into_iter();
+        known.find(|(name, _)| *name == chosen).map(|(_, without)| without).ok_or("unknown")
+    })
 }
 
 /// How a command is run, for `record` and `verify` alike.
@@ -87,7 +101,7 @@ pub struct RunArgs {
     pub stop_timeout: Option<duration::Limit>,
     /// How many executables to tell apart; beyond it the recording is incomplete
     /// [default: what fits into 64 MiB, 64 to 1024]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PROGRAMS)))]
     pub max_programs: Option<u16>,
 }
 
@@ -189,7 +203,14 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
     if let Some(attach) = args.attach() {
         return attached(attach, args, ui);
     }
-    let request = args.run.request(&args.command, ui)?;
+    let mut request = args.run.request(&args.command, ui)?;
+    if let Some(without) = args.without {
+        let filter = without.filter().map_err(|error| Failure::new(exit::NOT_RUN, error))?;
+        if filter.no_new_privs == NoNewPrivs::Set {
+            ui.warn("without CAP_SYS_ADMIN a filter needs no_new_privs, so that is set");
+        }
+        request.filter = Some(filter);
+    }
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.command));
     let (writer, signals) = writer(&Output::from(output))?;
     let write = |recording: &Recording| -> Result<Saved, Failure> {
@@ -207,7 +228,7 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
     };
     let outcome = run(request, &signals, ui, &flush)?;
     let place = write(&outcome.recording)?;
-    summarize(&outcome, ui);
+    describe(&outcome.recording, ui);
     saved(place, ui)?;
     Ok(ExitCode::from(outcome.status.code()))
 }
@@ -263,16 +284,6 @@ fn default_output(command: &[OsString]) -> PathBuf {
     format!("{name}.recording.json").into()
 }
 
-fn summarize(outcome: &record::Outcome, ui: &Ui) {
-    describe(&outcome.recording, ui);
-    if outcome.still_running > 0 {
-        ui.warn(format_args!(
-            "{} still running when the recording ended: what they call from now on is not in it",
-            plural(outcome.still_running, "task")
-        ));
-    }
-}
-
 /// Says what is in a recording, and what was lost.
 pub fn describe(recording: &Recording, ui: &Ui) {
     let Recording { completeness, calls, programs, started, finished, .. } = recording;
@@ -294,6 +305,9 @@ pub fn describe(recording: &Recording, ui: &Ui) {
         for line in losses.describe() {
             ui.warn(format_args!("incomplete: {line}"));
         }
+    }
+    for caveat in &recording.caveats {
+        ui.warn(caveat);
     }
 }
 

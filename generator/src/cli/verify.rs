@@ -126,7 +126,7 @@ fn run_under(
     }
     let no_new_privs = if no_new_privs { NoNewPrivs::Set } else { NoNewPrivs::Leave };
     request.filter = Some(Filter { program, no_new_privs });
-    request.looked_at = looked_at(policy);
+    request.watched = Some(looked_at(policy));
     Ok(Report::new(name, policy, &run(request, signals, ui, &|_| ())?))
 }
 

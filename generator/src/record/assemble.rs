@@ -1,6 +1,6 @@
 //! From the probe's counters to what a recording says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use probe_common::{ArgumentsKey, KILLED, SET_FIRST, SET_LAUNCH, SET_OTHER, Seen, abi, phase};
@@ -10,7 +10,7 @@ use super::probe::Snapshot;
 use super::{Refusal, arguments};
 use crate::abi::Abi;
 use crate::policy::argument::ArgumentRule;
-use crate::recording::{Call, Phase, Program};
+use crate::recording::{Call, Caveat, Phase, Program};
 
 /// Programs and calls, as [`Recording`](crate::recording::Recording) has them.
 pub struct Assembled {
@@ -53,10 +53,10 @@ pub fn index_of(of: Abi) -> u32 {
 }
 
 /// The ABI of a set. Each has one: an executable has a set for every ABI that it used.
-pub fn abi_of_set(set: u16, of_program: u32, native: u32) -> Option<Abi> {
+pub fn abi_of_set(set: u32, of_program: u32, native: u32) -> Option<Abi> {
     match set {
-        SET_LAUNCH => abi_of(native),
-        set if set < SET_FIRST => abi_of(u32::from(set - SET_OTHER)),
+        set if set == u32::from(SET_LAUNCH) => abi_of(native),
+        set if set < u32::from(SET_FIRST) => abi_of(set - u32::from(SET_OTHER)),
         _ => abi_of(of_program),
     }
 }
@@ -68,7 +68,9 @@ pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64)
     let command = snapshot
         .sets
         .iter()
-        .filter(|counts| counts.set >= SET_FIRST && u32::from(counts.program.key.abi) == native)
+        .filter(|counts| {
+            counts.set >= u32::from(SET_FIRST) && u32::from(counts.program.key.abi) == native
+        })
         .min_by_key(|counts| counts.set)
         .map(|counts| names.program(counts.set, &counts.program));
     let mut programs = BTreeMap::new();
@@ -98,14 +100,14 @@ pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64)
             continue;
         };
         let program = match (&command, counts.set) {
-            (Some(command), SET_LAUNCH) => command.clone(),
+            (Some(command), set) if set == u32::from(SET_LAUNCH) => command.clone(),
             _ => names.program(counts.set, &counts.program),
         };
         let of = (program, abi, phase_of(counts.program.key.phase));
         for (number, seen) in &counts.calls {
             add(&of, *number, *seen, None);
         }
-        of_set.insert(u32::from(counts.set), of);
+        of_set.insert(counts.set, of);
     }
     for (key, seen) in &snapshot.unknown {
         if let Some(of) = of_set.get(&key.set) {
@@ -125,13 +127,25 @@ pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64)
     Assembled { programs: programs.into_values().collect(), calls }
 }
 
+/// What is to be known of a recording; `running`: tasks that had not ended.
+pub fn caveats(
+    calls: &BTreeMap<Abi, BTreeMap<u32, Call>>,
+    programs: &[Program],
+    is_command: bool,
+    running: u64,
+) -> BTreeSet<Caveat> {
+    let mut caveats = Caveat::of_calls(calls, programs, is_command);
+    caveats.extend((running > 0).then_some(Caveat::StillRunning(running)));
+    caveats
+}
+
 /// What was refused, in the order of the first time.
 pub fn refusals(snapshot: &Snapshot, names: &mut Names) -> Vec<Refusal> {
     let mut refusals: Vec<_> = snapshot
         .refusals
         .iter()
         .filter_map(|(key, refusal)| {
-            let of_set = snapshot.sets.iter().find(|counts| u32::from(counts.set) == key.set)?;
+            let of_set = snapshot.sets.iter().find(|counts| counts.set == key.set)?;
             let abi = abi_of(key.abi)?;
             let killed = key.errno == KILLED;
             let refusal_of_call = Refusal {
@@ -167,7 +181,7 @@ mod tests {
         let mut filename = [0; PATH_LEN];
         filename[..path.len()].copy_from_slice(path.as_bytes());
         SetCounts {
-            set,
+            set: u32::from(set),
             program: probe_common::Program {
                 key: ProgramKey { inode: u64::MAX, abi, ..ProgramKey::default() },
                 pid: u32::MAX,

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::assemble::{Assembled, assemble, refusals, watch_list};
+use super::assemble::{Assembled, assemble, caveats, refusals, watch_list};
 use super::kernel::{self, Kernel};
 use super::launch::Launch;
 use super::names::Names;
 use super::privilege::{Loading, Needs};
 use super::probe::{self, Probe, Snapshot};
 use super::samples::Marks;
-use super::session::{Happened, Session};
+use super::session::{Happened, Session, Unwanted};
 use super::signals::Signals;
 use super::time::monotonic;
 use super::{Notice, Outcome, RecordError, Request, Status, host, listen};
@@ -30,10 +30,10 @@ pub fn run(
     notify: &dyn Fn(&Notice),
     flush: &dyn Fn(&Recording),
 ) -> Result<Outcome, RecordError> {
-    let Request { command, user, linger, stop_timeout, max_programs, filter, looked_at, verbose } =
+    let Request { command, user, linger, stop_timeout, max_programs, filter, watched, verbose } =
         request;
-    let watched = filter.is_some().then(|| watch_list(&looked_at));
-    let records = filter.is_none();
+    let records = watched.is_none();
+    let watched = watched.map(|looked_at| watch_list(&looked_at));
     let mut launch = Launch::new(&command, user.clone(), filter)?;
     let stage = Loading::begin()?;
     let Kernel { config, .. } = kernel::read()?;
@@ -68,6 +68,7 @@ pub fn run(
         limit: None,
         stop_timeout,
         listener,
+        unwanted: Unwanted::default(),
     };
     let mut marks = Marks::default();
     let mut handler = |happened: Happened, probe: &Probe, names: &mut Names| {
@@ -75,7 +76,7 @@ pub fn run(
             Happened::Mark(name) => marks.take(name, monotonic(), &probe.snapshot()?),
             Happened::Flush => {
                 let snapshot = marks.without_own_calls(probe.snapshot()?);
-                flush(&assembly.recording(&snapshot, names, &marks));
+                flush(&assembly.recording(&snapshot, names, &marks, probe.live()?));
             }
             Happened::Container(_) => {}
         }
@@ -96,7 +97,7 @@ pub fn run(
     let outcome = Outcome {
         refusals: refusals(&snapshot, &mut names),
         refusals_lost: snapshot.refusals_lost,
-        recording: assembly.recording(&snapshot, &mut names, &marks),
+        recording: assembly.recording(&snapshot, &mut names, &marks, still_running),
         status,
         still_running,
     };
@@ -115,7 +116,13 @@ struct Assembly {
 }
 
 impl Assembly {
-    fn recording(&self, snapshot: &Snapshot, names: &mut Names, marks: &Marks) -> Recording {
+    fn recording(
+        &self,
+        snapshot: &Snapshot,
+        names: &mut Names,
+        marks: &Marks,
+        running: u64,
+    ) -> Recording {
         let Assembled { programs, calls } = assemble(snapshot, names, self.native, self.start);
         Recording {
             origin: Origin::default(),
@@ -131,6 +138,7 @@ impl Assembly {
             started: self.started,
             finished: Timestamp::now(),
             completeness: snapshot.losses.into(),
+            caveats: caveats(&calls, &programs, true, running),
             programs,
             calls,
             refused: std::collections::BTreeMap::new(),

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::os::fd::AsFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until};
 
 use super::assemble::watch_list;
-use super::engine::{Engines, Identity, Only, Sighting, identify};
+use super::engine::{Description, Engines, Identity, Only, Sighting, display_name, identify};
 use super::inject::Injection;
 use super::kernel::{self, Kernel};
 use super::launch::{Held, Launch};
@@ -23,13 +24,13 @@ use super::names::Names;
 use super::privilege::{Loading, Needs};
 use super::probe::{self, Probe};
 use super::samples::Marks;
-use super::session::{Happened, Session};
+use super::session::{Happened, Session, Unwanted};
 use super::signals::{FOR_WRITING, SOON, Signals};
 use super::time::monotonic;
 use super::{Notice, RecordError, Refusal, Status, User, host};
 use crate::abi::Abi;
 use crate::output::sudo_user;
-use crate::recording::Recording;
+use crate::recording::{Losses, Recording};
 use assembly::{Assembly, Clock, Known, sighting};
 
 /// How long no container has to come to life before engines are asked: a busy engine takes its time to
@@ -108,8 +109,10 @@ pub struct ContainersOutcome {
     pub notes: Vec<String>,
     /// How the command ended, if there was one.
     pub status: Option<Status>,
-    /// Tasks that still ran when the recording ended.
-    pub still_running: u64,
+    /// What was lost of any container, or before it was known of which.
+    pub losses: Losses,
+    /// Containers that were started and that `only` does not choose, by their names.
+    pub others: BTreeSet<String>,
 }
 
 /// Runs a command, if there is one, and records all containers that are started meanwhile.
@@ -174,11 +177,14 @@ pub fn run(
         native: config.native_abi,
         clock,
         only,
+        knows_old: probe.knows_old(),
         memory: engines.memory(),
         unnamed: RefCell::default(),
+        others: Rc::default(),
     };
     let stage = stage.running(held.as_ref().map(Held::child));
     let running = held.map(|held| held.release(&stage)).transpose()?;
+    let unwanted = Unwanted::default();
     let mut session = Session {
         probe,
         running,
@@ -189,9 +195,11 @@ pub fn run(
         limit,
         stop_timeout,
         listener,
+        unwanted: unwanted.clone(),
     };
     let mut marks = Marks::default();
     let known = RefCell::new(BTreeMap::new());
+    let choice = Choice { only: assembly.only.clone(), unwanted, others: assembly.others.clone() };
     let (sightings, seen) = mpsc::unbounded_channel();
     let (watches, ended) = oneshot::channel();
     let status = runtime.block_on(async {
@@ -199,9 +207,14 @@ pub fn run(
             let mut handler = |happened: Happened, probe: &Probe, names: &mut Names| {
                 match happened {
                     Happened::Container(index) => {
-                        let sighting = sighting(&probe.container(index)?);
+                        let container = probe.container(index)?;
+                        let sighted = Sighted {
+                            index,
+                            parent: container.parent,
+                            sighting: sighting(&container),
+                        };
                         // The other end is there for as long as this one.
-                        let _ = sightings.send((index, sighting));
+                        let _ = sightings.send(sighted);
                     }
                     Happened::Flush => {
                         let snapshot = probe.snapshot()?;
@@ -218,7 +231,7 @@ pub fn run(
         let getting_to_know = async {
             tokio::select! {
                 biased;
-                () = get_to_know(seen, &mut engines, &known) => {}
+                () = get_to_know(seen, &mut engines, &known, &choice) => {}
                 () = in_a_hurry(ended, signals) => {}
             }
         };
@@ -231,7 +244,6 @@ pub fn run(
     if let Some(failure) = session.running.as_ref().and_then(super::launch::Running::failure) {
         return Err(failure.into());
     }
-    let still_running = session.probe.live()?;
     let strangers = session.probe.strangers()?;
     let snapshot = session.probe.snapshot()?;
     drop(session.probe);
@@ -248,9 +260,10 @@ pub fn run(
     Ok(ContainersOutcome {
         recordings,
         refusals_lost: snapshot.refusals_lost,
+        losses: assembly.losses(&snapshot),
+        others: assembly.others(),
         notes,
         status,
-        still_running,
     })
 }
 
@@ -263,36 +276,71 @@ fn owners(user: Option<&User>) -> Vec<u32> {
     owners.into_iter().collect()
 }
 
+/// A container that has begun.
+struct Sighted {
+    index: u32,
+    /// The container in which it was made; 0 for none.
+    parent: u32,
+    sighting: Sighting,
+}
+
+/// Which containers are recorded.
+struct Choice {
+    only: Vec<Only>,
+    /// The others, so that they take no room. One within another is left alone: it belongs to a recording of that one.
+    unwanted: Unwanted,
+    /// Their names.
+    others: Rc<RefCell<BTreeSet<String>>>,
+}
+
+impl Choice {
+    fn consider(&self, index: u32, identity: &Identity, description: &Description) {
+        let name = display_name(&description.container, identity);
+        let is_wanted = self.only.is_empty()
+            || self.only.iter().any(|only| only.matches(&description.container, &name));
+        if !is_wanted {
+            self.unwanted.add(index);
+            self.others.borrow_mut().insert(name);
+        }
+    }
+}
+
 /// Finds out who the containers are that were sighted. What will soon be gone is read at once, for
 /// each; their engines are asked one after the other when nothing else comes in. What is no container is left out.
 async fn get_to_know(
-    mut seen: mpsc::UnboundedReceiver<(u32, Sighting)>,
+    mut seen: mpsc::UnboundedReceiver<Sighted>,
     engines: &mut Engines,
     known: &RefCell<Known>,
+    choice: &Choice,
 ) {
     let mut waiting = VecDeque::new();
     loop {
         tokio::select! {
             biased;
             sighted = seen.recv() => match sighted {
-                Some((index, sighting)) => match identify(&sighting) {
+                Some(Sighted { index, parent, sighting }) => match identify(&sighting) {
                     Some(identity) => {
                         engines.glance(&identity);
-                        waiting.push_back((index, identity));
+                        waiting.push_back((index, parent, identity));
                     }
-                    None => log::debug!("{sighting:?} is no container"),
+                    None => {
+                        log::debug!("{sighting:?} is no container");
+                        if parent == 0 {
+                            choice.unwanted.add(index);
+                        }
+                    }
                 },
                 None => break,
             },
             () = sleep(QUIET), if !waiting.is_empty() => {
                 if let Some(next) = waiting.pop_front() {
-                    describe(next, engines, known).await;
+                    describe(next, engines, known, choice).await;
                 }
             }
         }
     }
     for next in waiting {
-        describe(next, engines, known).await;
+        describe(next, engines, known, choice).await;
     }
 }
 
@@ -318,12 +366,16 @@ async fn in_a_hurry(watching: oneshot::Receiver<()>, signals: &Signals) {
 }
 
 async fn describe(
-    (index, identity): (u32, Identity),
+    (index, parent, identity): (u32, u32, Identity),
     engines: &mut Engines,
     known: &RefCell<Known>,
+    choice: &Choice,
 ) {
     let description = engines.describe(&identity).await;
     // If all was known without asking, this is where others come to their turn.
     tokio::task::yield_now().await;
+    if parent == 0 {
+        choice.consider(index, &identity, &description);
+    }
     known.borrow_mut().insert(index, (identity, description));
 }

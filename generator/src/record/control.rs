@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 
 use nix::sched::{CloneFlags, unshare};
 use probe_common::control::BEGIN_AFTER;
@@ -38,20 +39,50 @@ const NS_GET_MNTNS_ID: libc::c_ulong = 0x8008_b705;
 const NS_GET_USERNS: libc::c_ulong = 0xb701;
 const NS_GET_OWNER_UID: libc::c_ulong = 0xb704;
 
-/// The numbers of all mount namespaces of these users, and of root, that have a process. One that ends while they
-/// are listed is passed over. Those of others are left out: there may be any number of them.
-pub fn namespaces(owners: &[u32]) -> io::Result<BTreeSet<u64>> {
-    let processes = std::fs::read_dir("/proc")?;
-    let numbered = processes.filter_map(Result::ok).filter(|entry| {
-        let name = entry.file_name();
-        name.as_encoded_bytes().iter().all(u8::is_ascii_digit)
-    });
-    let namespaces = numbered.filter_map(|process| File::open(process.path().join("ns/mnt")).ok());
-    let asked_for = namespaces.filter(|namespace| {
+/// Mount namespaces that there are before a recording begins.
+#[derive(Debug, Default)]
+pub struct Old {
+    /// Their numbers.
+    pub numbers: BTreeSet<u64>,
+    /// Whether these are all: whether the processes of all users and of all pid namespaces could be seen.
+    pub is_all: bool,
+}
+
+/// All mount namespaces of these users, and of root, that have a process. One that ends while they are listed is passed
+/// over. Those of others are left out: there may be any number of them.
+pub fn namespaces(owners: &[u32]) -> io::Result<Old> {
+    let mut old = Old { is_all: is_initial_pid_namespace(), ..Old::default() };
+    let mut saw_init = false;
+    for process in std::fs::read_dir("/proc")?.filter_map(Result::ok) {
+        let name = process.file_name();
+        if !name.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+            continue;
+        }
+        let namespace = match File::open(process.path().join("ns/mnt")) {
+            Ok(namespace) => namespace,
+            Err(error) => {
+                // It has ended; or its namespaces are not for this user to see.
+                let has_ended = matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH));
+                old.is_all &= has_ended;
+                continue;
+            }
+        };
+        saw_init |= name == "1";
         // What the kernel does not tell counts as old: its containers are then missing, and not wrong.
-        owner_of(namespace).is_none_or(|owner| owner == 0 || owners.contains(&owner))
-    });
-    Ok(asked_for.filter_map(|namespace| number_of(&namespace)).collect())
+        if owner_of(&namespace).is_none_or(|owner| owner == 0 || owners.contains(&owner)) {
+            old.numbers.extend(number_of(&namespace));
+        }
+    }
+    // Where `/proc` hides the processes of others (`hidepid`) that of root is hidden too.
+    old.is_all &= saw_init;
+    Ok(old)
+}
+
+/// Whether this process sees all others by the numbers that the kernel uses.
+pub fn is_initial_pid_namespace() -> bool {
+    /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
+    const INITIAL: u64 = 0xefff_fffc;
+    std::fs::metadata("/proc/self/ns/pid").is_ok_and(|file| file.ino() == INITIAL)
 }
 
 /// The user who made a mount namespace, or rather the user namespace that it belongs to: for the initial one that

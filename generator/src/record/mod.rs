@@ -7,6 +7,7 @@
 //! - `marks`: samples of a run
 //! - `signals`, `session`: waiting for all that can happen
 //! - `command`, `containers`, `attach`: what is recorded, and how
+//! - `without`: a filter that keeps a command from some calls
 //! - `inject`: a profile for containers that have none
 //! - `names`, `assemble`: from counters to a recording
 //! - `writer`: the process that writes files
@@ -51,6 +52,7 @@ mod session;
 mod signals;
 mod time;
 mod user;
+mod without;
 mod writer;
 
 use std::ffi::OsString;
@@ -78,9 +80,10 @@ pub use launch::{Filter, LaunchError};
 pub use limits::raise as raise_file_limit;
 pub use marks::{MarkError, mark};
 pub use privilege::{PrivilegeError, may_filter_without_no_new_privs};
-pub use probe::ProbeError;
+pub use probe::{MAX_PROGRAMS, ProbeError};
 pub use signals::Signals;
 pub use user::{User, UserError};
+pub use without::{Without, WithoutError};
 pub use writer::{Saved, Writer};
 
 /// What is to be recorded, and how.
@@ -96,11 +99,11 @@ pub struct Request {
     pub stop_timeout: Duration,
     /// How many executables are to have counters of their own; `None`: as many as fit into 64 MiB.
     pub max_programs: Option<u16>,
-    /// A filter to run the command under. Refusals are observed if there is one.
+    /// A filter to run the command under.
     pub filter: Option<Filter>,
-    /// By ABI and number of a call, a bit for each argument whose value tells one refusal from
-    /// another.
-    pub looked_at: Vec<(Abi, u32, u8)>,
+    /// Whether refusals are observed: by ABI and number of a call, a bit for each argument whose value tells one
+    /// refusal from another.
+    pub watched: Option<Vec<(Abi, u32, u8)>>,
     /// Whether the probe is to say what it does, through [`log`].
     pub verbose: bool,
 }
@@ -119,7 +122,7 @@ impl Request {
             stop_timeout: STOP_TIMEOUT,
             max_programs: None,
             filter: None,
-            looked_at: Vec::new(),
+            watched: None,
             verbose: false,
         }
     }

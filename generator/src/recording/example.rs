@@ -1,6 +1,6 @@
 //! A recording for tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
@@ -35,6 +35,7 @@ pub fn recording(calls: &[(Abi, u32)]) -> Recording {
         started: "2026-01-01T00:00:00Z".parse().expect("a time"),
         finished: "2026-01-01T00:00:09Z".parse().expect("a time"),
         completeness: Completeness::Complete,
+        caveats: BTreeSet::new(),
         programs: vec![Program {
             path: "/usr/bin/app".to_owned(),
             device: "8:1".to_owned(),

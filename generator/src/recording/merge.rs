@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use super::{
-    Call, Completeness, Container, Losses, Origin, Phase, Program, Recording, Source, Start,
-    Target, TargetKind, Tool,
+    Call, Caveat, Completeness, Container, Losses, Origin, Phase, Program, Recording, Source,
+    Start, Target, TargetKind, Tool,
 };
 use crate::abi::Abi;
 use crate::digest::sha256;
@@ -278,6 +278,7 @@ fn add(sum: &mut Recording, more: Recording, first: bool, new: &mut BTreeSet<(Ab
     sum.started = sum.started.min(started);
     sum.finished = sum.finished.max(finished);
     sum.completeness = both(sum.completeness, completeness);
+    sum.caveats = Caveat::united(std::mem::take(&mut sum.caveats), more.caveats);
     for (abi, calls) in calls {
         let of_abi = sum.calls.entry(abi).or_default();
         for (number, call) in calls {
@@ -351,6 +352,7 @@ fn both(one: Completeness, other: Completeness) -> Completeness {
         programs: one.programs.saturating_add(other.programs),
         missed: one.missed.saturating_add(other.missed),
         tasks: one.tasks.saturating_add(other.tasks),
+        starts: one.starts.saturating_add(other.starts),
     })
 }
 

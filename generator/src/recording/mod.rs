@@ -2,6 +2,7 @@
 //!
 //! [`Recording`] is the model; [`v1`] is how it is written to a file; [`merge`](mod@merge) makes one of many.
 
+mod caveat;
 mod error;
 #[cfg(test)]
 pub mod example;
@@ -9,13 +10,14 @@ pub mod merge;
 mod origin;
 pub mod v1;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::abi::Abi;
 
+pub use caveat::Caveat;
 pub use error::ReadError;
 pub use origin::{Origin, Sample, Source};
 
@@ -36,6 +38,8 @@ pub struct Recording {
     pub finished: Timestamp,
     /// Whether everything that was called is in here.
     pub completeness: Completeness,
+    /// What it does not show, though nothing was lost.
+    pub caveats: BTreeSet<Caveat>,
     /// Executables that made calls, by path, each path once.
     pub programs: Vec<Program>,
     /// Calls by ABI and number (for x32 without the x32 bit).
@@ -201,6 +205,8 @@ pub struct Losses {
     pub missed: u64,
     /// Tasks that could not be followed: all that they called is missing.
     pub tasks: u64,
+    /// Containers that may have been running before the recording began, since what there was then could not be seen.
+    pub starts: u64,
 }
 
 impl Losses {
@@ -211,7 +217,7 @@ impl Losses {
 
     /// What was lost, a sentence for each kind, and what to do about it.
     pub fn describe(&self) -> Vec<String> {
-        let Self { calls, programs, missed, tasks } = *self;
+        let Self { calls, programs, missed, tasks, starts } = *self;
         let times = |count| if count == 1 { "once".to_owned() } else { format!("{count} times") };
         [
             (calls, "a call whose number no kernel table knows had no room and is missing", ""),
@@ -227,6 +233,12 @@ impl Losses {
                 ". Record again",
             ),
             (tasks, "a task could not be followed; its calls are missing", ""),
+            (
+                starts,
+                "a container was recorded that may have been running before, since the recorder could not see \
+                 what was",
+                ". Run Strait as root in the host's pid namespace (hostPID)",
+            ),
         ]
         .into_iter()
         .filter(|(count, ..)| *count > 0)

@@ -83,6 +83,14 @@ pub(super) fn warnings(
     for lost in incomplete {
         warnings.push(format!("made of an incomplete recording ({lost})"));
     }
+    let caveats: BTreeSet<String> = recordings
+        .iter()
+        .flat_map(|recording| {
+            let name = &recording.target.name;
+            recording.caveats.iter().map(move |caveat| format!("{name}: {caveat}"))
+        })
+        .collect();
+    warnings.extend(caveats);
     let attached = named(recordings, |recording| recording.target.start == Start::Attached);
     if !attached.is_empty() {
         warnings.push(format!(

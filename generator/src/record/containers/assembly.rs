@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use probe_common::phase;
@@ -9,7 +10,7 @@ use probe_common::phase;
 use super::ContainerRecording;
 use crate::abi::Abi;
 use crate::record::Refusal;
-use crate::record::assemble::{Assembled, assemble, refusals};
+use crate::record::assemble::{Assembled, assemble, caveats, refusals};
 use crate::record::engine::{
     Description, FileNames, Identity, Memory, Only, Sighting, display_name, identify,
     unconfirmed_name,
@@ -17,7 +18,9 @@ use crate::record::engine::{
 use crate::record::names::Names;
 use crate::record::probe::Snapshot;
 use crate::record::samples::Marks;
-use crate::recording::{Container, Host, Origin, Recording, Start, Target, TargetKind, Tool};
+use crate::recording::{
+    Container, Host, Losses, Origin, Recording, Start, Target, TargetKind, Tool,
+};
 
 /// Who a container is, and what is known about it.
 pub(super) type Known = BTreeMap<u32, (Identity, Description)>;
@@ -60,10 +63,14 @@ pub(super) struct Assembly {
     pub native: u32,
     pub clock: Clock,
     pub only: Vec<Only>,
+    /// Whether a container that is seen for the first time can be none that was there before.
+    pub knows_old: bool,
     /// What engines have told, for containers of which there was no time to ask.
     pub memory: Memory,
     /// Containers that were not chosen, and of which nobody knew name or image.
     pub unnamed: RefCell<BTreeSet<String>>,
+    /// Containers that were not chosen, by their names.
+    pub others: Rc<RefCell<BTreeSet<String>>>,
 }
 
 impl Assembly {
@@ -77,6 +84,17 @@ impl Assembly {
             )
         };
         unnamed.iter().map(note).collect()
+    }
+
+    /// The names of containers that were not chosen.
+    pub fn others(&self) -> BTreeSet<String> {
+        self.others.take()
+    }
+
+    /// What was lost, of all containers and of those that could not be told.
+    pub fn losses(&self, snapshot: &Snapshot) -> Losses {
+        let own: u64 = snapshot.containers.iter().map(|(_, container)| container.lost).sum();
+        Losses { programs: snapshot.losses.programs.saturating_add(own), ..snapshot.losses }
     }
 
     /// One for each container that was chosen, the first to live first.
@@ -117,8 +135,9 @@ impl Assembly {
                 && !self.only.iter().any(|only| only.matches(&described, &name))
             {
                 if described.name.is_empty() && described.image.is_empty() {
-                    self.unnamed.borrow_mut().insert(name);
+                    self.unnamed.borrow_mut().insert(name.clone());
                 }
+                self.others.borrow_mut().insert(name);
                 continue;
             }
             let own = of_container(snapshot, *index);
@@ -130,14 +149,23 @@ impl Assembly {
                 tool: Tool::this(),
                 host: self.host.clone(),
                 target: Target {
-                    start: if described.filtered { Start::Filter } else { Start::Exec },
+                    start: match (self.knows_old, described.filtered) {
+                        (false, _) => Start::Attached,
+                        (true, true) => Start::Filter,
+                        (true, false) => Start::Exec,
+                    },
                     kind: TargetKind::Container(Box::new(described)),
                     name: name.clone(),
                     command: description.command,
                 },
                 started: self.clock.at(container.began),
                 finished,
-                completeness: snapshot.losses.into(),
+                completeness: Losses {
+                    starts: u64::from(!self.knows_old),
+                    ..losses(snapshot, *index)
+                }
+                .into(),
+                caveats: caveats(&calls, &programs, false, running(snapshot, *index)),
                 programs,
                 calls,
                 refused: refused(&refusals),
@@ -180,16 +208,39 @@ fn of_kernel(described: Container, container: &probe_common::Container) -> Conta
     }
 }
 
+/// A container and those that were made in it.
+fn family(snapshot: &Snapshot, index: u32) -> BTreeSet<u32> {
+    let mut family = BTreeSet::from([index]);
+    loop {
+        let before = family.len();
+        let inner = snapshot.containers.iter().filter(|(_, inner)| family.contains(&inner.parent));
+        let inner: Vec<u32> = inner.map(|(index, _)| *index).collect();
+        family.extend(inner);
+        if family.len() == before {
+            return family;
+        }
+    }
+}
+
+/// What was lost of a container: what was lost of all, and what its own executables had no room for.
+fn losses(snapshot: &Snapshot, index: u32) -> Losses {
+    let family = family(snapshot, index);
+    let own = snapshot.containers.iter().filter(|(index, _)| family.contains(index));
+    let own: u64 = own.map(|(_, container)| container.lost).sum();
+    Losses { programs: snapshot.losses.programs.saturating_add(own), ..snapshot.losses }
+}
+
+/// Tasks of a container that have not ended.
+fn running(snapshot: &Snapshot, index: u32) -> u64 {
+    let family = family(snapshot, index);
+    let own = snapshot.containers.iter().filter(|(index, _)| family.contains(index));
+    own.map(|(_, container)| container.live).sum()
+}
+
 /// What belongs to a container and to those that were made in it. What ran in it before its filter was
 /// a hook of the runtime, unless there never was a filter.
 fn of_container(snapshot: &Snapshot, index: u32) -> Snapshot {
-    let mut family = BTreeSet::from([index]);
-    // An inner container has a larger index than the outer one.
-    for (inner, container) in &snapshot.containers {
-        if family.contains(&container.parent) {
-            family.insert(*inner);
-        }
-    }
+    let family = family(snapshot, index);
     let filtered: BTreeSet<u32> = snapshot
         .containers
         .iter()
@@ -206,7 +257,7 @@ fn of_container(snapshot: &Snapshot, index: u32) -> Snapshot {
         })
         .cloned()
         .collect();
-    let numbers: BTreeSet<u32> = sets.iter().map(|counts| u32::from(counts.set)).collect();
+    let numbers: BTreeSet<u32> = sets.iter().map(|counts| counts.set).collect();
     Snapshot {
         sets,
         unknown: snapshot

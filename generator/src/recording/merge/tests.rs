@@ -58,6 +58,7 @@ fn recording(number: u64) -> Recording {
         started,
         finished: started + jiff::SignedDuration::from_secs(1),
         completeness: Losses { calls: number % 2, ..Losses::default() }.into(),
+        caveats: BTreeSet::from([Caveat::StillRunning(number % 3 + 1)]),
         programs: vec![program("/bin/app"), program(&format!("/bin/{number}"))],
         calls,
         refused: BTreeMap::from([((abi, 63, Some(1)), number + 1)]),
@@ -311,7 +312,10 @@ fn what_a_command_called_too_is_not_the_runtime_s_alone() {
 fn whatever_was_lost_is_lost() {
     let lossy =
         |number, losses: Losses| Recording { completeness: losses.into(), ..recording(number) };
-    let one = Losses { calls: 1, programs: 2, missed: 3, tasks: 4 };
+    let one = Losses { calls: 1, programs: 2, missed: 3, tasks: 4, starts: 5 };
     let merged = both(lossy(1, one), lossy(2, one));
-    assert_eq!(merged.completeness.losses(), Losses { calls: 2, programs: 4, missed: 6, tasks: 8 });
+    assert_eq!(
+        merged.completeness.losses(),
+        Losses { calls: 2, programs: 4, missed: 6, tasks: 8, starts: 10 }
+    );
 }

@@ -8,8 +8,8 @@ use super::file::{self, File};
 use crate::abi::Abi;
 use crate::digest::sha256;
 use crate::recording::{
-    ArgumentUse, Arguments, Call, Completeness, Container, Host, Losses, Origin, Phase, Program,
-    ReadError, Recording, Sample, Source, Start, Target, TargetKind, Tool,
+    ArgumentUse, Arguments, Call, Caveat, Completeness, Container, Host, Losses, Origin, Phase,
+    Program, ReadError, Recording, Sample, Source, Start, Target, TargetKind, Tool,
 };
 
 /// The key under which a call stands in the file: its name, or its number if it has none.
@@ -28,9 +28,32 @@ fn resolve(place: &str, abi: Abi, name: &str, number: u32) -> Result<u32, ReadEr
     }
 }
 
+impl From<Caveat> for file::Caveat {
+    fn from(caveat: Caveat) -> Self {
+        match caveat {
+            Caveat::EngineClient(program) => Self::EngineClient { program },
+            Caveat::IoUring => Self::IoUring,
+            Caveat::Listener => Self::Listener,
+            Caveat::StillRunning(tasks) => Self::StillRunning { tasks },
+        }
+    }
+}
+
+impl file::Caveat {
+    fn into_model(self) -> Option<Caveat> {
+        match self {
+            Self::EngineClient { program } => Some(Caveat::EngineClient(program)),
+            Self::IoUring => Some(Caveat::IoUring),
+            Self::Listener => Some(Caveat::Listener),
+            Self::StillRunning { tasks } => Some(Caveat::StillRunning(tasks)),
+            Self::Unknown => None,
+        }
+    }
+}
+
 impl File {
     pub(super) fn from_model(recording: &Recording) -> Self {
-        let Losses { calls, programs, missed, tasks } = recording.completeness.losses();
+        let Losses { calls, programs, missed, tasks, starts } = recording.completeness.losses();
         let Host { kernel, arch } = recording.host.clone();
         let Tool { name, version } = recording.tool.clone();
         let abis = recording.calls.iter().map(|(abi, calls)| {
@@ -52,7 +75,8 @@ impl File {
             started: recording.started,
             finished: recording.finished,
             complete: recording.completeness == Completeness::Complete,
-            losses: file::Losses { calls, programs, missed, tasks },
+            losses: file::Losses { calls, programs, missed, tasks, starts },
+            caveats: recording.caveats.iter().cloned().map(file::Caveat::from).collect(),
             programs: recording.programs.iter().cloned().map(file::Program::from).collect(),
             abis: abis.collect(),
             refused: refused.collect(),
@@ -74,8 +98,8 @@ impl File {
             .into_iter()
             .map(|sample| sample.into_model(&self.abis))
             .collect::<Result<Vec<_>, _>>()?;
-        let file::Losses { calls, programs, missed, tasks } = self.losses;
-        let losses = Losses { calls, programs, missed, tasks };
+        let file::Losses { calls, programs, missed, tasks, starts } = self.losses;
+        let losses = Losses { calls, programs, missed, tasks, starts };
         if self.complete != losses.is_zero() {
             return Err(ReadError::Inconsistent(format!(
                 "`complete` is {}, but `losses` {}",
@@ -125,6 +149,7 @@ impl File {
             started: self.started,
             finished: self.finished,
             completeness: losses.into(),
+            caveats: self.caveats.into_iter().filter_map(file::Caveat::into_model).collect(),
             programs: self.programs.into_iter().map(Program::from).collect(),
             calls,
             refused,

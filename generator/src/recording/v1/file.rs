@@ -19,6 +19,8 @@ pub(super) struct File {
     pub finished: Timestamp,
     pub complete: bool,
     pub losses: Losses,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<Caveat>,
     pub programs: Vec<Program>,
     pub abis: BTreeMap<Abi, AbiTable>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -117,6 +119,29 @@ pub(super) struct Losses {
     pub programs: u64,
     pub missed: u64,
     pub tasks: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub starts: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub(super) enum Caveat {
+    EngineClient {
+        program: String,
+    },
+    IoUring,
+    Listener,
+    StillRunning {
+        tasks: u64,
+    },
+    /// Of a later release.
+    #[serde(other)]
+    Unknown,
 }
 
 #[derive(Serialize, Deserialize)]
