@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 
+use caps::{CapSet, Capability};
 use nix::sched::{CloneFlags, unshare};
 use probe_common::control::BEGIN_AFTER;
 
@@ -51,8 +52,10 @@ pub struct Old {
 /// All mount namespaces of these users, and of root, that have a process. One that ends while they are listed is passed
 /// over. Those of others are left out: there may be any number of them.
 pub fn namespaces(owners: &[u32]) -> io::Result<Old> {
-    let mut old = Old { is_all: is_initial_pid_namespace(), ..Old::default() };
-    let mut saw_init = false;
+    // With this capability `/proc` hides no process (`hidepid`).
+    let sees_all = caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_PTRACE);
+    let is_all = is_initial_pid_namespace() && sees_all.unwrap_or(false);
+    let mut old = Old { is_all, ..Old::default() };
     for process in std::fs::read_dir("/proc")?.filter_map(Result::ok) {
         let name = process.file_name();
         if !name.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
@@ -61,20 +64,18 @@ pub fn namespaces(owners: &[u32]) -> io::Result<Old> {
         let namespace = match File::open(process.path().join("ns/mnt")) {
             Ok(namespace) => namespace,
             Err(error) => {
-                // It has ended; or its namespaces are not for this user to see.
+                // It has ended; or its namespaces are not for this user to see. Those of the first process of all are
+                // no container's.
                 let has_ended = matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH));
-                old.is_all &= has_ended;
+                old.is_all &= has_ended || name == "1";
                 continue;
             }
         };
-        saw_init |= name == "1";
         // What the kernel does not tell counts as old: its containers are then missing, and not wrong.
         if owner_of(&namespace).is_none_or(|owner| owner == 0 || owners.contains(&owner)) {
             old.numbers.extend(number_of(&namespace));
         }
     }
-    // Where `/proc` hides the processes of others (`hidepid`) that of root is hidden too.
-    old.is_all &= saw_init;
     Ok(old)
 }
 

@@ -13,6 +13,7 @@ mod lives;
 mod metadata;
 mod namespaces;
 mod oracle;
+mod room;
 mod runtimes;
 mod twenty;
 mod verifying;
@@ -139,6 +140,8 @@ pub const ALL: &[Scenario] = &[
         verifying::under_the_profile_of_podmans_settings,
     ),
     ("verify_without_a_container_is_an_error", verifying::without_a_container),
+    ("room_of_ended_containers_is_given_to_others", room::of_ended_containers),
+    ("what_ran_before_is_not_taken_for_new", room::with_two_capabilities),
     ("runc_by_itself_is_recorded", || engineless::plain(Runtime::Runc)),
     ("crun_by_itself_is_recorded", || engineless::plain(Runtime::Crun)),
     ("containerd_by_itself_is_recorded", engineless::of_containerd),

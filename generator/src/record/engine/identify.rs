@@ -12,6 +12,7 @@ use std::path::Path;
 
 use super::lineage::Monitor;
 use super::{EngineKind, Identity, Sighting, bundle, cgroup, lineage};
+use crate::record::time;
 
 /// How an engine names the cgroup of a container: a prefix, the id, a suffix.
 struct Naming {
@@ -75,18 +76,35 @@ const HAND_RUNTIMES: [&str; 3] = ["runc", "crun", "youki"];
 
 /// Which container a task belongs to; `None` if it is not in one.
 ///
-/// Reads `/proc` if the sighting has no cgroups, or if they give no id.
+/// Reads `/proc` if the cgroup that was seen is not named as engines name them.
 pub fn identify(sighting: &Sighting) -> Option<Identity> {
-    let hierarchies = if sighting.cgroups.is_empty() {
-        cgroup::of_process(sighting.pid)
-    } else {
-        vec![sighting.cgroups.clone()]
-    };
+    let hierarchies = hierarchies(sighting, || {
+        // By another process that has its number now nothing is told.
+        let is_it = sighting.began == 0 || time::started_before(sighting.pid, sighting.began);
+        if is_it { cgroup::of_process(sighting.pid) } else { Vec::new() }
+    });
     let root = Path::new("/");
     match among(sighting, &hierarchies) {
         Some(found) if found.engine.is_some() || is_id(&found.id) => Some(found),
         found => by_others(sighting, &hierarchies, found, root),
     }
+}
+
+/// The cgroup that was seen, and if it is not named as engines name them those of the other hierarchies: where version 1
+/// stands beside version 2, or in its place, one of them may name the container and the others not.
+fn hierarchies(
+    sighting: &Sighting,
+    of_process: impl FnOnce() -> Vec<Vec<String>>,
+) -> Vec<Vec<String>> {
+    let seen = &sighting.cgroups;
+    let mut hierarchies = Vec::new();
+    if !seen.is_empty() {
+        hierarchies.push(seen.clone());
+    }
+    if by_engine(seen).is_none() {
+        hierarchies.extend(of_process().into_iter().filter(|names| names != seen));
+    }
+    hierarchies
 }
 
 fn identity(

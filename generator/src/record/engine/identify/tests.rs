@@ -245,3 +245,28 @@ fn a_process_is_looked_up_if_its_cgroup_is_not_given() {
         Sighting { pid: u32::MAX, comm: "nginx".into(), cgroups: vec![], ..Sighting::default() };
     assert_eq!(identify(&gone), None);
 }
+
+/// In `0::/init` beside `/docker/ID`, as within some machines' own containers, and on hybrid hosts.
+#[test]
+fn the_hierarchy_that_names_a_container_counts() {
+    let unified = vec!["init".to_owned()];
+    let named = vec![ID.to_owned(), "docker".to_owned()];
+    let sighting = |cgroups: &[String]| Sighting {
+        pid: u32::MAX,
+        comm: "runc:[2:INIT]".to_owned(),
+        cgroups: cgroups.to_vec(),
+        ..Sighting::default()
+    };
+    for (seen, others) in [
+        (&unified[..], vec![unified.clone(), named.clone()]),
+        (&[], vec![unified.clone(), named.clone()]),
+        (&[], vec![named.clone(), unified.clone()]),
+    ] {
+        let sighting = sighting(seen);
+        let found = among(&sighting, &hierarchies(&sighting, || others)).map(|found| found.id);
+        assert_eq!(found.as_deref(), Some(ID), "{seen:?}");
+    }
+    let sighting = sighting(&named);
+    let asked = || panic!("what is named is not looked up");
+    assert_eq!(hierarchies(&sighting, asked), [named]);
+}
