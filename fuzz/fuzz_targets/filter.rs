@@ -3,10 +3,13 @@
 
 use libfuzzer_sys::fuzz_target;
 use strait::abi::Abi;
-use strait::bpf::{Call, Filter, Instruction, action, meaning};
+use strait::bpf::{Bounds, Call, Filter, Instruction, action, meaning_within};
 
 /// Allows and refuses, so that most jumps have somewhere to go.
 const ENDS: [u32; 4] = [0x7fff_0000, 0x0005_0001, 0x0003_0000, 0x7fff_0000];
+
+/// Little, so that many filters are tried and not one for long.
+const BOUNDS: Bounds = Bounds { classes: 64, nodes: 1 << 12 };
 
 type Input = (Vec<(u8, u8, u8, u32)>, Vec<(u32, [u64; 6])>);
 
@@ -26,7 +29,7 @@ fuzz_target!(|input: Input| {
             (number, args, action(filter.run(&Call::new(Abi::X86_64, number, args))))
         })
         .collect();
-    let Ok(meaning) = meaning(&filter) else { return };
+    let Ok(meaning) = meaning_within(&filter, BOUNDS) else { return };
     for (number, args, done) in done {
         assert_eq!(Some(meaning.evaluate(Abi::X86_64, number, &args)), done);
     }

@@ -17,11 +17,21 @@ use crate::policy::decide::space::Set;
 use crate::policy::decide::{Decision, LAST_NUMBER, Meaning};
 use crate::policy::{Action, Errno, UNLISTED_ABI};
 
-/// Most classes that the numbers of calls are cut into, for one ABI.
-const MOST_CLASSES: usize = 20_000;
-/// Most nodes of the diagrams of all ways that are followed for one class. A call with 512 conditions on three
-/// arguments takes 700 000.
-const MOST_NODES: usize = 1 << 22;
+/// How much work is done for one filter.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Most classes that the numbers of calls are cut into, for one ABI.
+    pub classes: usize,
+    /// Most nodes of the diagrams of all ways that are followed for one class.
+    pub nodes: usize,
+}
+
+impl Default for Bounds {
+    /// A call with 512 conditions on three arguments takes 700 000 nodes.
+    fn default() -> Self {
+        Self { classes: 20_000, nodes: 1 << 22 }
+    }
+}
 
 /// A place, and what the registers have there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,11 +49,15 @@ struct State {
 /// [`Unclear`] if it decides by something that a policy does not have, such as the address of the call,
 /// or calculates with arguments in a way that is not followed.
 pub fn meaning(filter: &Filter) -> Result<Meaning, Unclear> {
-    meaning_within(filter, MOST_NODES)
+    meaning_within(filter, Bounds::default())
 }
 
-/// As [`meaning()`], with no more than `most` nodes for one class.
-pub(super) fn meaning_within(filter: &Filter, most: usize) -> Result<Meaning, Unclear> {
+/// As [`meaning()`], with no more work than this.
+///
+/// # Errors
+///
+/// As for [`meaning()`].
+pub fn meaning_within(filter: &Filter, most: Bounds) -> Result<Meaning, Unclear> {
     let mut tables = BTreeMap::new();
     for abi in Abi::ALL {
         let pieces = pieces(filter, abi, most)?;
@@ -93,18 +107,18 @@ fn rank(action: Action) -> u8 {
 }
 
 /// Decisions about the numbers of an ABI, from each key on.
-fn pieces(filter: &Filter, abi: Abi, most: usize) -> Result<BTreeMap<u32, Decision>, Unclear> {
+fn pieces(filter: &Filter, abi: Abi, most: Bounds) -> Result<BTreeMap<u32, Decision>, Unclear> {
     let offset = if abi == Abi::X32 { X32 } else { 0 };
     let mut classes = vec![Class { first: offset, last: offset | LAST_NUMBER }];
     let mut pieces = BTreeMap::new();
     let mut count = 0;
     while let Some(class) = classes.pop() {
         count += 1;
-        match decide(filter, abi, class, most) {
+        match decide(filter, abi, class, most.nodes) {
             Ok(decision) => {
                 pieces.insert(class.first - offset, decision);
             }
-            Err(Stuck::Cut(at, _)) if count > MOST_CLASSES => {
+            Err(Stuck::Cut(at, _)) if count > most.classes => {
                 return Err(Unclear {
                     at,
                     why: "tells calls apart by too many bits of their number",

@@ -14,7 +14,7 @@ mod tests;
 mod word;
 
 pub use instruction::{FilterError, Instruction};
-pub use meaning::{action, meaning, stacked};
+pub use meaning::{Bounds, action, meaning, meaning_within, stacked};
 pub use run::Call;
 pub use word::Unclear;
 

@@ -153,7 +153,11 @@ fn a_filter_that_is_too_intricate_is_refused() {
     let mut program: Vec<_> = (0..PAIRS).flat_map(pair).collect();
     program.extend([(0x06, 0, 0, 0x5_0001), (0x06, 0, 0, 0x7fff_0000)]);
     let filter = filter(&program).unwrap();
-    let error = meaning::meaning_within(&filter, 1 << 12).unwrap_err();
+    let error = meaning::meaning_within(
+        &filter,
+        meaning::Bounds { nodes: 1 << 12, ..meaning::Bounds::default() },
+    )
+    .unwrap_err();
     assert_eq!(error.why, "is reached in too many ways");
     let all = meaning(&filter).unwrap();
     let on = |argument| all.evaluate(Abi::X86_64, 0, &[argument, 0, 0, 0, 0, 0]);
