@@ -11,6 +11,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod corpus;
+mod odd;
+mod yaml;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -3,24 +3,55 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use granit_parser::{Event, Marker, Parser, Span, StructureStyle};
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, Span, StructureStyle};
 
+use super::lenient::Mended;
 use super::{Kind, Node, NodeId, Tree};
 use crate::manifest::error::{ManifestError, Position};
+use crate::manifest::template;
 
 /// How deep mappings and sequences may be nested. Kubernetes' own types stay far below.
 const MAX_DEPTH: usize = 128;
 
+/// Why and where parsing ended before the file did.
+pub(super) struct Failure {
+    /// What the parser found; `None` if it is only nested too deeply.
+    pub kind: Option<ErrorKind>,
+    /// Where.
+    pub byte: Option<usize>,
+    /// Whether that is between brackets.
+    pub in_flow: bool,
+    deep: bool,
+    at: Position,
+    reason: String,
+}
+
+impl Failure {
+    /// The same as an error about the file.
+    pub fn error(self, text: &str) -> ManifestError {
+        let at = self.byte.map_or(self.at, |byte| Position::of(text, byte));
+        if self.deep {
+            return ManifestError::TooDeep { at, limit: MAX_DEPTH };
+        }
+        let end = self.byte.unwrap_or(text.len());
+        match template::first_action(text.get(..end).unwrap_or(text)) {
+            Some(byte) => ManifestError::Templated { at: Position::of(text, byte) },
+            None => ManifestError::NotYaml { at, reason: self.reason },
+        }
+    }
+}
+
 /// Puts nodes together from events.
 pub(super) struct Builder<'a> {
     text: &'a str,
+    mended: &'a Mended,
     tree: Tree,
     /// Open collections, each with a key that waits for its value.
     open: Vec<(NodeId, Option<NodeId>)>,
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(text: &'a str) -> Self {
+    pub fn new(text: &'a str, mended: &'a Mended) -> Self {
         let tree = Tree {
             nodes: Vec::new(),
             documents: Vec::new(),
@@ -29,21 +60,21 @@ impl<'a> Builder<'a> {
             aliases: BTreeMap::new(),
             comments: Vec::new(),
         };
-        Self { text, tree, open: Vec::new() }
+        Self { text, mended, tree, open: Vec::new() }
     }
 
     pub fn build(
         mut self,
         parser: &mut Parser<'a, granit_parser::StrInput<'a>>,
-    ) -> Result<Tree, ManifestError> {
+    ) -> Result<Tree, Failure> {
         while let Some(event) = parser.next_event() {
-            let (event, span) = event.map_err(|error| {
-                let at = position(*error.marker());
-                let template = self.text.find("{{").map(|byte| Position::of(self.text, byte));
-                match template.filter(|template| *template <= at) {
-                    Some(at) => ManifestError::Templated { at },
-                    None => ManifestError::NotYaml { at, reason: error.info().to_owned() },
-                }
+            let (event, span) = event.map_err(|error| Failure {
+                byte: error.marker().byte_offset(),
+                in_flow: self.open.last().is_some_and(|(id, _)| self.tree.node(*id).flow),
+                deep: false,
+                at: position(*error.marker()),
+                reason: error.info(),
+                kind: Some(error.kind().clone()),
             })?;
             self.take(event, span)?;
         }
@@ -53,10 +84,17 @@ impl<'a> Builder<'a> {
         Ok(self.tree)
     }
 
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), ManifestError> {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Failure> {
         match event {
             Event::Scalar(value, style, anchor, tag) => {
-                let kind = Kind::Scalar { value: value.into_owned(), style };
+                // The parser gives a null for a value that is not there. With a tag it need not be one.
+                let bytes = self.bytes(span);
+                let value = match style {
+                    ScalarStyle::Plain if bytes.is_empty() => String::new(),
+                    ScalarStyle::Plain if self.mended.is_dash(bytes.start) => "-".to_owned(),
+                    _ => value.into_owned(),
+                };
+                let kind = Kind::Scalar { value, style };
                 self.add(kind, anchor, tag.map(|tag| tag_name(&tag)), span);
             }
             Event::Alias(anchor) => {
@@ -85,9 +123,18 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn open(&mut self, id: NodeId, style: StructureStyle, span: Span) -> Result<(), ManifestError> {
+    fn open(&mut self, id: NodeId, style: StructureStyle, span: Span) -> Result<(), Failure> {
         if self.open.len() >= MAX_DEPTH {
-            return Err(ManifestError::TooDeep { at: position(span.start), limit: MAX_DEPTH });
+            let at = position(span.start);
+            let byte = span.start.byte_offset();
+            return Err(Failure {
+                byte,
+                in_flow: false,
+                deep: true,
+                at,
+                reason: String::new(),
+                kind: None,
+            });
         }
         self.tree.nodes[id.0].flow = style == StructureStyle::Flow;
         self.open.push((id, None));
@@ -131,7 +178,8 @@ impl<'a> Builder<'a> {
             }
         };
         let end = start.end;
-        let (line, column) = (span.start.line(), span.start.col());
+        let line = span.start.line().saturating_sub(self.mended.lines_before(start.start));
+        let column = span.start.col();
         let flow = false;
         self.tree.nodes.push(Node {
             kind,

@@ -41,6 +41,17 @@ pub enum ManifestError {
         /// What the parser says.
         reason: String,
     },
+    /// It has a character that ends a line for some readers only.
+    #[error(
+        "{at}: U+{code:04X} ends a line for Kubernetes and not for other readers, so this line has two meanings. \
+         Remove it, or write it as an escape in double quotes"
+    )]
+    LineBreak {
+        /// Where.
+        at: Position,
+        /// The character.
+        code: u32,
+    },
     /// It is a template and not yet a manifest.
     #[error(
         "{at}: this is a template ({{{{ }}}}) and not a manifest. Render it first (helm template, …), or put \
@@ -126,6 +137,7 @@ impl ManifestError {
     pub fn position(&self) -> Position {
         match self {
             Self::NotYaml { at, .. }
+            | Self::LineBreak { at, .. }
             | Self::Templated { at }
             | Self::TooMuch { at, .. }
             | Self::TooDeep { at, .. }

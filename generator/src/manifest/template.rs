@@ -4,6 +4,25 @@ use super::Manifest;
 use super::error::{ManifestError, Position};
 use super::tree::Kind;
 
+/// The first `{{` of a text that is not in quotes, as far as its line shows.
+pub(super) fn first_action(text: &str) -> Option<usize> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let (mut quote, mut before) = (None, None);
+        for (at, byte) in line.bytes().enumerate() {
+            match (byte, quote) {
+                (b'{', None) if before == Some(b'{') => return Some(start + at - 1),
+                (b'"' | b'\'', None) => quote = Some(byte),
+                (byte, Some(open)) if byte == open => quote = None,
+                _ => {}
+            }
+            before = Some(byte);
+        }
+        start += line.len();
+    }
+    None
+}
+
 /// Refuses a template.
 ///
 /// `{{` is fine within a string that nobody needs to understand (Argo, consul-template and Prometheus have

@@ -5,14 +5,15 @@
 
 #[path = "build.rs"]
 mod build;
+#[path = "lenient.rs"]
+mod lenient;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
-use granit_parser::{Options, Parser, ScalarStyle};
+pub use granit_parser::ScalarStyle;
 
 use super::error::{ManifestError, Position};
-use build::Builder;
 
 /// A node's place in its [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,10 +86,9 @@ impl Tree {
     ///
     /// [`ManifestError`] if it is not YAML, or nested too deeply.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
-        let mut options = Options::default();
-        // As Kubernetes' own parser (go-yaml, a port of libyaml) reads it.
-        options.block_scalar_eof_without_line_feed = true;
-        Builder::new(text).build(&mut Parser::new_from_str_with_options(text, options))
+        let tree = lenient::parse(text)?;
+        lenient::check_line_breaks(&tree, text)?;
+        Ok(tree)
     }
 
     /// A node.
@@ -110,6 +110,17 @@ impl Tree {
     /// Whether there is nothing in the file.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
+    }
+
+    /// Where the scalars in quotes are, in the order of the file.
+    fn quoted(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let is_quoted = |node: &&Node| match node.kind {
+            Kind::Scalar { style, .. } => {
+                matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted)
+            }
+            _ => false,
+        };
+        self.nodes.iter().filter(is_quoted).map(|node| node.start.clone())
     }
 
     /// All nodes, parents before children.

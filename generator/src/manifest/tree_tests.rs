@@ -57,3 +57,68 @@ fn booleans_are_those_of_kubernetes() {
         tree.items(tree.documents[0]).iter().map(|item| tree.boolean(*item)).collect();
     assert_eq!(booleans, [Some(true), None, Some(false), Some(true), Some(true), None, None]);
 }
+
+#[test]
+fn comments_may_be_as_long_as_the_file() {
+    let comments = "  # replicas: 3\n".repeat(5000);
+    let text = format!("a:\n{comments}  b: c\nd:\n{comments}- e\n");
+    let tree = Tree::parse(&text).unwrap();
+    assert_eq!(tree.text(at(&tree, &["a", "b"])), Some("c"));
+    assert_eq!(tree.comments.len(), 10_000);
+}
+
+#[test]
+fn what_kubernetes_takes_beyond_the_specification_is_taken() {
+    let strings = |text: &str, key: &str| -> Vec<String> {
+        let tree = Tree::parse(text).unwrap();
+        tree.items(at(&tree, &[key])).iter().map(|id| tree.text(*id).unwrap().to_owned()).collect()
+    };
+    assert_eq!(strings("args: [cat, -]\nx: y\n", "args"), ["cat", "-"]);
+    assert_eq!(strings("args: [-, -a,-]#c\n", "args"), ["-", "-a", "-"]);
+    assert_eq!(strings("a: 'b'#ä\nargs:\n  [\n\tx,\n \t\ty\n  ]\n", "args"), ["x", "y"]);
+    assert_eq!(strings("args: [\n\t\t'x'\n\t]\n", "args"), ["x"]);
+    assert_eq!(strings("args:\n  [ # c\n\t\t'x'\n\t]\n", "args"), ["x"]);
+    assert!(Tree::parse("args: [a]\n\tb: c\n").is_err() && Tree::parse("a:\n\tb: c\n").is_err());
+    let text = "a: 1\n---\n\u{feff}b: 2\nc: 3\n";
+    let tree = Tree::parse(text).unwrap();
+    let places: Vec<_> =
+        tree.entries(tree.documents[1]).iter().map(|(key, _)| tree.position(*key)).collect();
+    assert_eq!(places, [Position { line: 3, column: 1 }, Position { line: 4, column: 1 }]);
+    assert_eq!(&text[tree.node(at_second(&tree, "c")).start.clone()], "3");
+}
+
+fn at_second(tree: &Tree, key: &str) -> NodeId {
+    tree.get(tree.documents[1], key).unwrap()
+}
+
+#[test]
+fn a_value_that_is_not_there_is_an_empty_text() {
+    let tree = Tree::parse("a:\nb: !!str\nc: ~\n").unwrap();
+    assert!(tree.is_null(at(&tree, &["a"])) && tree.is_null(at(&tree, &["c"])));
+    assert!(!tree.is_null(at(&tree, &["b"])));
+    assert_eq!(tree.text(at(&tree, &["b"])), Some(""));
+}
+
+/// Kubernetes would see `c: d`, and a reader of YAML 1.2 a comment.
+#[test]
+fn a_line_that_ends_only_for_some_readers_is_refused() {
+    for end in ['\u{85}', '\u{2028}', '\u{2029}'] {
+        for text in ["a: b # x@c: d\n", "a: |\n  b@c: d\n", "a: b@\n", "#@a: b\n"] {
+            let text = text.replace('@', &end.to_string());
+            let refused = Tree::parse(&text);
+            assert!(
+                matches!(refused, Err(ManifestError::LineBreak { .. })),
+                "{text:?}: {refused:?}"
+            );
+        }
+        Tree::parse(&format!("{{\"a\": \"b{end}c\", 'd': 'e{end}'}}")).unwrap();
+    }
+}
+
+#[test]
+fn mending_comes_to_an_end() {
+    let text = format!("a: [{}x]\n", "-, ".repeat(400_000));
+    let started = std::time::Instant::now();
+    assert!(matches!(Tree::parse(&text), Err(ManifestError::NotYaml { .. })));
+    assert!(started.elapsed() < std::time::Duration::from_secs(60));
+}
