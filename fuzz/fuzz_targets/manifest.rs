@@ -5,12 +5,12 @@
 use libfuzzer_sys::fuzz_target;
 use strait::manifest::apply::{Options, apply};
 use strait::manifest::assign::{Candidate, Profiles, Used};
-use strait::manifest::audit::Audit;
+use strait::manifest::audit::{Audit, Version};
 use strait::manifest::{Manifest, ManifestError, bundle, fix};
 
 fuzz_target!(|text: &str| {
     let Ok(manifest) = Manifest::parse(text) else { return };
-    let _ = Audit::of("fuzz.yaml", &manifest);
+    let _ = Audit::of("fuzz.yaml", &manifest, Version::newest());
     let _ = bundle::used(&manifest.tree);
     // The law of edits is checked within; that it is broken is a finding.
     let unintended = |error: &ManifestError| matches!(error, ManifestError::Unintended { .. });

@@ -172,6 +172,27 @@ fn folders_are_walked_and_copied() {
     assert!(!dir.path().join("out/link").exists());
 }
 
+/// What cannot be read as a manifest is left as it is, with a word about it. What was named has to be one.
+#[test]
+fn a_template_does_not_stop_a_folder() {
+    let dir = with(&["nginx.json"], POD);
+    let comment = format!("# {{{{- if .Values.web }}}}\n{POD}");
+    for (name, text) in [("chart.yaml", "{{ if .x }}\na: b\n"), ("comment.yaml", &comment)] {
+        std::fs::create_dir_all(dir.path().join("deploy")).unwrap();
+        std::fs::write(dir.path().join("deploy").join(name), text).unwrap();
+    }
+    apply(&dir, &["nginx.json", "deploy"]).expect_exit(1).run().says(&["is for no container"]);
+    std::fs::rename(dir.path().join("pod.yaml"), dir.path().join("deploy/pod.yaml")).unwrap();
+    apply(&dir, &["nginx.json", "deploy", "--output", "out"]).run().says(&[
+        "left as it is: deploy/chart.yaml:1:1: this is a template",
+        "left as it is: deploy/comment.yaml:1:3: this is a template",
+    ]);
+    assert_eq!(read(&dir, "out/comment.yaml"), comment);
+    assert!(read(&dir, "out/pod.yaml").contains("localhostProfile: nginx.json"));
+    let named = apply(&dir, &["nginx.json", "deploy/pod.yaml", "deploy/comment.yaml"]);
+    named.expect_exit(1).run().says(&["comment.yaml:1:3: this is a template"]);
+}
+
 #[test]
 fn a_map_counts_for_more_than_names() {
     let dir = with(&["nginx.json", "a.json"], POD);

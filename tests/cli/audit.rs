@@ -96,6 +96,7 @@ fn json_is_what_its_schema_says() {
     let errors: Vec<String> = validator.iter_errors(&report).map(|e| e.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}\n{report:#}");
     assert_eq!(report["schema"], "strait.audit/v1");
+    assert_eq!(report["not_understood"], 0);
     let containers = report["files"][0]["containers"].as_array().unwrap();
     let levels: Vec<&Value> = containers.iter().map(|container| &container["level"]).collect();
     assert_eq!(levels, ["privileged", "privileged", "restricted", "baseline"]);
@@ -185,4 +186,122 @@ fn what_is_no_manifest_is_named() {
     audit(&dir, &[]).expect_exit(1).run().says_one_paragraph().says(&["pods.yaml:", "not YAML"]);
     let dir = with("a: 1\n");
     audit(&dir, &[]).run().says(&["there is no pod"]);
+}
+
+/// A pod that reaches restricted.
+fn good() -> &'static str {
+    PODS.split("---\n").nth(1).unwrap()
+}
+
+/// A folder with these files.
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let dir = scratch();
+    for (name, text) in files {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+fn audit_folder(dir: &TempDir, arguments: &[&str]) -> Strait {
+    strait().args(["audit", "."]).args(arguments.to_vec()).in_dir(dir.path())
+}
+
+#[test]
+fn what_is_not_understood_fails_a_requirement() {
+    let release =
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: shop}\n";
+    let database =
+        "apiVersion: example.org/v1\nkind: Database\nmetadata: {name: main}\nspec: {replicas: 3}\n";
+    let config = "apiVersion: v1\nkind: ConfigMap\ndata: {}\n";
+    let all = format!("{release}---\n{database}---\n{config}");
+    let dir = folder(&[("good.yaml", good().as_bytes()), ("other.yaml", all.as_bytes())]);
+    let restricted = ["--require", "restricted"];
+    audit_folder(&dir, &restricted).expect_exit(10).run().says(&[
+        "not understood, so not known to reach restricted: HelmRelease shop, Database main.",
+    ]);
+    let outcome = audit_folder(&dir, &["--require", "restricted", "--ignore-unknown"]).run();
+    assert!(
+        outcome
+            .stdout
+            .contains("other.yaml:1:1: warning: HelmRelease shop: what runs is in a chart")
+    );
+    assert!(outcome.stdout.contains("Database main: no pod is found in it"), "{}", outcome.stdout);
+    assert!(!outcome.stdout.contains("ConfigMap"), "{}", outcome.stdout);
+    audit_folder(&dir, &[]).run();
+    audit_folder(&dir, &["--ignore-unknown"]).expect_exit(2).run();
+
+    let report = audit_folder(&dir, &["--format", "json"]).run().json();
+    assert_eq!(report["not_understood"], 2);
+    let sarif = audit_folder(&dir, &["--format", "sarif"]).run().json();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results.iter().filter(|result| result["ruleId"] == "not-understood").count(), 2);
+}
+
+#[test]
+fn a_pod_in_an_unknown_kind_has_to_reach_the_level_too() {
+    let job = "apiVersion: kubeflow.org/v1\nkind: PyTorchJob\nmetadata: {name: train}\nspec:\n  pytorchReplicaSpecs:\n    \
+               Master:\n      template:\n        spec:\n          containers:\n          - {name: pytorch, image: i, \
+               securityContext: {privileged: true}}\n";
+    let dir = folder(&[("good.yaml", good().as_bytes()), ("job.yaml", job.as_bytes())]);
+    for also in [&[][..], &["--ignore-unknown"]] {
+        audit_folder(&dir, &[&["--require", "baseline"], also].concat())
+            .expect_exit(10)
+            .run()
+            .says(&["below baseline: pytorch of PyTorchJob train"]);
+    }
+}
+
+#[test]
+fn one_file_does_not_stop_a_folder() {
+    let template = "kind: Pod\n{{- if .Values.web }}\nmetadata: {name: x}\n{{- end }}\n";
+    let comment =
+        "# {{- if .Values.web }}\nkind: Pod\napiVersion: v1\nspec: {containers: [{name: x}]}\n";
+    let dir = folder(&[
+        ("broken.yaml", b"a: ["),
+        ("comment.yaml", comment.as_bytes()),
+        ("good.yaml", good().as_bytes()),
+        ("latin-1.yaml", b"a: \xe4\n"),
+        ("line.yaml", "# \u{2028}kind: Pod\n".as_bytes()),
+        ("template.yaml", template.as_bytes()),
+    ]);
+    for fix in [&[][..], &["--fix"]] {
+        let outcome = audit_folder(&dir, fix).run().says(&[
+            "skipped ./broken.yaml:1:4: this is not YAML",
+            "skipped ./comment.yaml:1:3: this is a template",
+            "skipped ./latin-1.yaml:1:4: this is not text in UTF-8",
+            "skipped ./line.yaml:1:3: U+2028 ends a line for Kubernetes",
+            "skipped ./template.yaml:2:1: this is a template",
+        ]);
+        assert_eq!(outcome.stdout.matches("[not-looked-at]").count(), 5, "{}", outcome.stdout);
+        assert!(outcome.stdout.contains("Pod good, web: restricted"), "{}", outcome.stdout);
+    }
+    let restricted = ["--require", "restricted"];
+    audit_folder(&dir, &restricted).expect_exit(10).run().says(&["./template.yaml"]);
+    audit_folder(&dir, &["--require", "restricted", "--ignore-unknown"]).run();
+    let report = audit_folder(&dir, &["--format", "json"]).run().json();
+    let schema: Value =
+        serde_json::from_str(include_str!("../../profiles/schema/audit-v1.json")).unwrap();
+    assert!(jsonschema::is_valid(&schema, &report), "{report:#}");
+    assert_eq!(report["not_understood"], 5);
+
+    std::fs::remove_file(dir.path().join("good.yaml")).unwrap();
+    audit_folder(&dir, &[]).expect_exit(1).run().says(&["none of 5 files can be audited"]);
+}
+
+#[test]
+fn levels_are_those_of_the_version_that_is_named() {
+    let probe = "    livenessProbe: {httpGet: {host: example.org, port: 80}}\n";
+    let dir = with(&format!("{}{probe}", good()));
+    let required = |version: &'static str| ["--require", "restricted", "--kubernetes", version];
+    audit(&dir, &required("1.33")).run();
+    audit(&dir, &required("v1.34.2")).expect_exit(10).run().says(&["below restricted"]);
+    let outcome = audit(&dir, &[])
+        .run()
+        .says(&["levels are those of Kubernetes 1.37, the newest version known"]);
+    assert!(outcome.stdout.contains("livenessProbe.httpGet.host: not set"), "{}", outcome.stdout);
+    let report = audit(&dir, &["--kubernetes", "1.33", "--format", "json"]).run().json();
+    assert_eq!(report["pod_security_standards"], "1.33");
+    for unknown in ["1.24", "1.99", "latest", "", "34"] {
+        audit(&dir, &["--kubernetes", unknown]).expect_exit(2).run();
+    }
 }

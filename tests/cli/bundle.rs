@@ -136,3 +136,21 @@ fn a_profile_that_confines_nothing_and_a_name_that_is_none_are_refused() {
         .says(&["two profiles of web"]);
     assert!(!dir.path().join("seccomp").exists());
 }
+
+/// What a template uses cannot be known for sure, so nothing is removed. Without `--prune` that is no harm.
+#[test]
+fn a_template_among_the_manifests_is_no_reason_to_stop_or_to_remove() {
+    let dir = with_profile();
+    bundle(&dir, &["web.json", "--release", "1.27"]).run();
+    let name = bundled(&dir)[0].clone();
+    use_profile(&dir, "other/1-000000000000.json");
+    let template = format!("{{{{ if .x }}}}\nprofile: web/{name}\n");
+    std::fs::write(dir.path().join("chart.yaml"), template).unwrap();
+    let outcome = bundle(&dir, &["--manifests", "."]).run();
+    let outcome =
+        outcome.says(&["chart.yaml:1:1: this is a template", "in use there is not clear"]);
+    assert!(!outcome.stderr.contains("is used by no manifest"), "{}", outcome.stderr);
+    let pruned = bundle(&dir, &["--manifests", ".", "--prune"]).expect_exit(1).run();
+    pruned.says(&["chart.yaml:1:1", "Nothing is removed"]);
+    assert_eq!(bundled(&dir), [name]);
+}

@@ -17,7 +17,10 @@ fn every_command_has_help_with_its_options() {
         ("export", &["--to", "--output", "--name", "--release", "--image", "oci-artifact"]),
         ("lint", &["--for", "--format", "kep-6061", "PROFILE"]),
         ("apply", &["--map", "--in-place", "--output", "--release", "--level", "PROFILE"]),
-        ("audit", &["--require", "--format", "--fix", "MANIFEST"]),
+        (
+            "audit",
+            &["--require", "--ignore-unknown", "--kubernetes", "--format", "--fix", "MANIFEST"],
+        ),
         ("bundle", &["--prune", "--dry-run", "--manifests", "--release"]),
         ("inspect", &["--format", "--output", "PID"]),
         ("completions", &["bash", "zsh", "fish"]),

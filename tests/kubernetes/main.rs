@@ -52,3 +52,16 @@ fn fixtures_are_valid_before_and_after() {
     assert_eq!(before, after, "the same objects by the same versions");
     eprint!("{after}");
 }
+
+/// Kinds without pods, and the versions and fields of the Pod Security Standards.
+#[test]
+fn facts_are_those_of_its_schemas() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let output = Command::new(support::python_tool("python"))
+        .arg(root.join("tests/kubernetes/facts.py"))
+        .arg(root.join("profiles/kubernetes/kinds.json"))
+        .arg(root.join("profiles/kubernetes/pod-security.json"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

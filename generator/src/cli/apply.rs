@@ -10,10 +10,10 @@ use super::Ui;
 use super::exit::{self, Failure, Outcome};
 use super::manifests::{self, Edit, Source};
 use super::profiles::{ProfileFile, is_profile};
-use crate::manifest::Manifest;
 use crate::manifest::apply::{Applied, Level, Options, apply};
 use crate::manifest::assign::{Candidate, Mapping, Profiles, Used};
-use crate::manifest::audit::Audit;
+use crate::manifest::audit::{Audit, Version};
+use crate::manifest::{Manifest, ManifestError};
 use crate::output::Output;
 use crate::profile;
 
@@ -106,13 +106,20 @@ pub fn main(args: &ApplyArgs, ui: &Ui) -> Outcome {
     let mut applied = Vec::new();
     let mut audits = Vec::new();
     for source in &sources {
-        let before = Manifest::parse(&source.text).map_err(|error| source.failure(&error))?;
-        let outcome = apply(&before, &profiles, options, &mut used)
-            .map_err(|error| source.failure(&error))?;
-        let after =
-            Manifest::parse(&outcome.edited.text).map_err(|error| source.failure(&error))?;
-        audits.push(Audit::compare(&source.shown(), &before, &after));
-        applied.push(outcome);
+        let mut used_with_it = used.clone();
+        match apply_to(source, &profiles, options, &mut used_with_it) {
+            Ok((outcome, audit)) => {
+                used = used_with_it;
+                applied.push(outcome);
+                audits.push(audit);
+            }
+            // One template in a folder is no reason to leave the others as they are.
+            Err(error) if !source.named && error.is_about_the_file() => {
+                ui.warn(format_args!("left as it is: {}", source.failure(&error).error));
+                applied.push(Applied::nothing(&source.text));
+            }
+            Err(error) => return Err(source.failure(&error)),
+        }
     }
     check_all_used(args, &profiles, &used, &applied)?;
     let edits: Vec<Edit<'_>> = sources
@@ -124,6 +131,20 @@ pub fn main(args: &ApplyArgs, ui: &Ui) -> Outcome {
     deliver(args, &sources, &edits, ui)?;
     tell(&profiles, &applied, &audits, &edits, ui);
     Ok(ExitCode::SUCCESS)
+}
+
+/// What becomes of a file, and what there is to say about it then.
+fn apply_to(
+    source: &Source,
+    profiles: &Profiles,
+    options: Options,
+    used: &mut Used,
+) -> Result<(Applied, Audit), ManifestError> {
+    let before = Manifest::parse(&source.text)?;
+    let outcome = apply(&before, profiles, options, used)?;
+    let after = Manifest::parse(&outcome.edited.text)?;
+    let audit = Audit::compare(&source.shown(), &before, &after, Version::newest());
+    Ok((outcome, audit))
 }
 
 /// Tells profiles from manifests.

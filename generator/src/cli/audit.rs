@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use clap::Args;
 
-use super::Ui;
 use super::exit::{self, Failure, Outcome};
 use super::manifests::{self, Edit, Source};
 use super::ui::Report;
-use crate::manifest::audit::{Audit, Level, json, sarif};
-use crate::manifest::{Manifest, fix};
+use super::{Ui, shown};
+use crate::manifest::audit::{Audit, Level, Version, json, sarif};
+use crate::manifest::{Manifest, ManifestError, fix};
 use crate::output::Output;
 
 /// Say what keeps seccomp from having an effect in Kubernetes manifests, and what else is unsafe
@@ -21,15 +21,22 @@ use crate::output::Output;
 /// capabilities.drop: [ALL], host namespaces, service-account tokens, writable hostPath mounts, Windows
 /// pods. Tells for each container which level of the Pod Security Standards it reaches, and which fields
 /// are in the way of the next.
+///
+/// In kinds that Strait does not know, pods are found by what they look like. Objects in which none is found, and
+/// that are not known to start none, are listed as not understood; templates ({{ }}) and files that are not YAML are
+/// skipped and listed. Both fail --require.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   strait audit deploy/
   strait audit deploy/ --require restricted        in CI: 10 if a container is below that
+  strait audit deploy/ --require baseline --kubernetes 1.33
+  helm template shop | strait audit - --require restricted
   strait audit deploy/ --format sarif -o audit.sarif
   strait audit deploy/ --fix                       replace annotations that are ignored
 
-Exit status: 10 if a container does not reach the level of --require.")]
+Exit status: 10 if a container does not reach the level of --require, or something was not understood and
+--ignore-unknown is not given. 1 if no file could be looked at.")]
 pub struct AuditArgs {
     /// Manifests, or folders with all *.yaml, *.yml and *.json in them; - is standard input
     #[arg(required = true, value_name = "MANIFEST")]
@@ -43,6 +50,12 @@ pub struct AuditArgs {
     /// The level of the Pod Security Standards that every container has to reach
     #[arg(long, value_name = "LEVEL")]
     require: Option<Required>,
+    /// The version of the cluster, whose Pod Security Standards decide about levels; the newest known unless given
+    #[arg(long, value_name = "VERSION")]
+    kubernetes: Option<Version>,
+    /// Pass --require although there are objects and files that were not understood
+    #[arg(long, requires = "require")]
+    ignore_unknown: bool,
     /// Edit the files: replace deprecated annotations by the fields that mean the same
     #[arg(long)]
     fix: bool,
@@ -77,54 +90,108 @@ impl From<Required> for Level {
 
 /// Runs `strait audit`.
 pub fn main(args: &AuditArgs, ui: &Ui) -> Outcome {
-    let sources = manifests::read(&args.manifests)?;
+    let manifests::Found { sources, unreadable } = manifests::read_lenient(&args.manifests)?;
     if args.fix && sources.iter().any(Source::is_stdin) {
         let error = anyhow!("standard input cannot be edited in place: leave out --fix");
         return Err(Failure::new(exit::USAGE, error));
     }
     let output = Output::from(args.output.clone());
     output.check()?;
+    let version = args.kubernetes.unwrap_or_else(Version::newest);
     let mut audits = Vec::new();
     let mut edits = Vec::new();
+    let mut skipped: Vec<anyhow::Error> = Vec::new();
+    for (path, error) in unreadable {
+        audits.push(Audit::unreadable(&shown(&path), &error.to_string(), version));
+        skipped.push(error);
+    }
+    let not_read = skipped.len();
     for source in &sources {
-        let manifest = Manifest::parse(&source.text).map_err(|error| source.failure(&error))?;
-        if manifest.pods.is_empty() {
-            continue;
+        match look(source, args.fix, version) {
+            Ok((audit, edit)) => {
+                audits.extend(audit);
+                edits.extend(edit.map(|text| Edit { source, text }));
+            }
+            Err(error) if error.is_about_the_file() => {
+                audits.push(Audit::skipped(&source.shown(), &error, version));
+                skipped.push(source.failure(&error).error);
+            }
+            Err(error) => return Err(source.failure(&error)),
         }
-        if !args.fix {
-            audits.push(Audit::of(&source.shown(), &manifest));
-            continue;
-        }
-        let edited = fix::fix(&manifest).map_err(|error| source.failure(&error))?;
-        let after = Manifest::parse(&edited.text).map_err(|error| source.failure(&error))?;
-        audits.push(Audit::compare(&source.shown(), &manifest, &after));
-        if !edited.splices.is_empty() {
-            edits.push(Edit { source, text: edited.text });
-        }
+    }
+    let all = sources.len() + not_read;
+    if let Some(first) = skipped.first()
+        && skipped.len() == all
+    {
+        let others =
+            if all > 1 { format!(" (none of {all} files can be audited)") } else { String::new() };
+        return Err(anyhow!("{first}{others}").into());
+    }
+    for error in &skipped {
+        ui.warn(format_args!("skipped {error}"));
     }
     manifests::write_in_place(&edits, ui)?;
     let report = match args.format {
         Format::Text => Report::Text(audits.iter().map(|audit| audit.text(false)).collect()),
-        Format::Json => Report::json(&json::print(&audits)?),
+        Format::Json => Report::json(&json::print(&audits, version)?),
         Format::Sarif => Report::json(&sarif::print(&audits)?),
     };
     report.write(&output)?;
-    if audits.is_empty() {
+    if audits.iter().all(|audit| audit.levels.is_empty()) {
         ui.warn("there is no pod in these manifests");
+    } else if args.kubernetes.is_none() {
+        ui.say(format_args!(
+            "levels are those of Kubernetes {version}, the newest version known; --kubernetes names another"
+        ));
     }
-    Ok(judge(args.require, &audits, ui))
+    Ok(judge(args, &audits, ui))
 }
 
-fn judge(required: Option<Required>, audits: &[Audit], ui: &Ui) -> ExitCode {
-    let Some(required) = required.map(Level::from) else { return ExitCode::SUCCESS };
+/// Looks at a file: what there is to say, if there is anything in it, and the text after repairs.
+fn look(
+    source: &Source,
+    fix: bool,
+    version: Version,
+) -> Result<(Option<Audit>, Option<String>), ManifestError> {
+    let manifest = Manifest::parse(&source.text)?;
+    manifest.check_not_templated()?;
+    if manifest.pods.is_empty() && manifest.unknown.is_empty() {
+        return Ok((None, None));
+    }
+    if !fix {
+        return Ok((Some(Audit::of(&source.shown(), &manifest, version)), None));
+    }
+    let edited = fix::fix(&manifest)?;
+    let after = Manifest::parse(&edited.text)?;
+    let audit = Audit::compare(&source.shown(), &manifest, &after, version);
+    Ok((Some(audit), (!edited.splices.is_empty()).then_some(edited.text)))
+}
+
+fn judge(args: &AuditArgs, audits: &[Audit], ui: &Ui) -> ExitCode {
+    let Some(required) = args.require.map(Level::from) else { return ExitCode::SUCCESS };
     let below: Vec<String> = audits
         .iter()
         .flat_map(|audit| audit.below(required))
         .map(|container| format!("{} of {}", container.container, container.owner))
         .collect();
-    if below.is_empty() {
-        return ExitCode::SUCCESS;
+    if !below.is_empty() {
+        ui.warn(format_args!("below {required}: {}", below.join(", ")));
     }
-    ui.warn(format_args!("below {required}: {}", below.join(", ")));
-    ExitCode::from(exit::WIDER)
+    let unknown: Vec<&str> = audits
+        .iter()
+        .flat_map(|audit| {
+            audit.not_understood().map(|finding| match finding.owner.as_str() {
+                "" => audit.file.as_str(),
+                owner => owner,
+            })
+        })
+        .collect();
+    let fails = !unknown.is_empty() && !args.ignore_unknown;
+    if fails {
+        ui.warn(format_args!(
+            "not understood, so not known to reach {required}: {}. Audit what these start, or pass --ignore-unknown",
+            unknown.join(", ")
+        ));
+    }
+    if below.is_empty() && !fails { ExitCode::SUCCESS } else { ExitCode::from(exit::WIDER) }
 }

@@ -127,7 +127,20 @@ fn new_profiles(args: &BundleArgs, ui: &Ui) -> anyhow::Result<Vec<(String, Strin
 fn used(args: &BundleArgs) -> Result<(BTreeSet<String>, Vec<String>), Failure> {
     let (mut used, mut unclear) = (BTreeSet::new(), Vec::new());
     for source in manifests::read(&args.manifests)? {
-        let manifest = Manifest::parse(&source.text).map_err(|error| source.failure(&error))?;
+        let manifest = match Manifest::parse(&source.text) {
+            Ok(manifest) => manifest,
+            Err(error) if !args.prune => {
+                let error = source.failure(&error).error;
+                unclear.push(format!("which profiles are in use there is not clear: {error}"));
+                used.extend(bundle::used_in_text(&source.text));
+                continue;
+            }
+            Err(error) => {
+                let error = source.failure(&error).error;
+                let error = anyhow!("{error}. Nothing is removed, since it may use a profile");
+                return Err(error.into());
+            }
+        };
         if manifest.pods.is_empty() {
             unclear.push(format!("there is no pod in {}", source.shown()));
         }

@@ -28,6 +28,17 @@ pub struct Source {
     pub below: PathBuf,
     /// What is in it.
     pub text: String,
+    /// Whether it was named, and is not only in a folder that was.
+    pub named: bool,
+}
+
+/// What there is in files and folders.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What could be read.
+    pub sources: Vec<Source>,
+    /// Files in folders that could not, and why.
+    pub unreadable: Vec<(PathBuf, anyhow::Error)>,
 }
 
 impl Source {
@@ -58,7 +69,16 @@ pub struct Edit<'a> {
 
 /// Reads manifests: files, standard input, and folders with all `*.yaml`, `*.yml` and `*.json` in them.
 pub fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
-    let mut sources = Vec::new();
+    let found = read_lenient(paths)?;
+    match found.unreadable.into_iter().next() {
+        Some((_, error)) => Err(error),
+        None => Ok(found.sources),
+    }
+}
+
+/// The same, and goes on behind a file in a folder that cannot be read.
+pub fn read_lenient(paths: &[PathBuf]) -> anyhow::Result<Found> {
+    let mut all = Found::default();
     for path in paths {
         if path.as_os_str() != "-" && path.is_dir() {
             let root =
@@ -72,14 +92,18 @@ pub fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
             );
             for file in found {
                 let below = file.strip_prefix(path).unwrap_or(&file).to_owned();
-                sources.push(Source { text: read_file(&file)?, below, path: file });
+                match read_file(&file) {
+                    Ok(text) => all.sources.push(Source { text, below, path: file, named: false }),
+                    Err(error) => all.unreadable.push((file, error)),
+                }
             }
         } else {
             let below = path.file_name().map_or_else(|| path.clone(), PathBuf::from);
-            sources.push(Source { text: read_file(path)?, below, path: path.clone() });
+            let text = read_file(path)?;
+            all.sources.push(Source { text, below, path: path.clone(), named: true });
         }
     }
-    Ok(sources)
+    Ok(all)
 }
 
 /// The manifests in a folder, in the order of their names. What is hidden is left out, as is a link to

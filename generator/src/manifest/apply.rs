@@ -42,6 +42,15 @@ pub struct Applied {
     pub windows: Vec<String>,
 }
 
+impl Applied {
+    /// Of a file that stays as it is.
+    pub fn nothing(text: &str) -> Self {
+        let edited = Edited { text: text.to_owned(), splices: Vec::new() };
+        let (served, unserved, windows) = Default::default();
+        Self { edited, served, unserved, windows }
+    }
+}
+
 /// A container and its profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
@@ -66,7 +75,7 @@ pub fn apply(
 ) -> Result<Applied, ManifestError> {
     let mut plan = Plan::new(&manifest.tree);
     let (mut served, mut unserved, mut windows) = (Vec::new(), Vec::new(), Vec::new());
-    for pod in &manifest.pods {
+    for pod in manifest.editable() {
         let mut assigned = Vec::new();
         for container in &pod.containers {
             let mut ignored = Used::default();
@@ -205,7 +214,6 @@ pub fn effective<'t>(
     container: &Container,
 ) -> Option<(&'t str, Option<&'t str>)> {
     let profile = ["securityContext", "seccompProfile"];
-    let own = tree.find(container.node, &profile);
-    let node = own.or_else(|| tree.find(pod.spec, &profile))?;
+    let node = container.find(tree, &profile).or_else(|| pod.find(tree, &profile))?;
     Some((tree.find_text(node, &["type"])?, tree.find_text(node, &["localhostProfile"])))
 }

@@ -24,16 +24,22 @@ pub fn is_true(name: &str, bytes: &[u8]) -> bool {
 /// Every string in the file counts, wherever it is: a kind that we do not know may use a profile too, and
 /// one that stays for nothing does less harm than one that is gone.
 pub fn used(tree: &Tree) -> BTreeSet<String> {
+    let scalars = tree.ids().filter_map(|id| match &tree.node(id).kind {
+        Kind::Scalar { value, .. } => Some(value.as_str()),
+        _ => None,
+    });
+    scalars.flat_map(used_in_text).collect()
+}
+
+/// The profiles that a text names, whatever it is.
+pub fn used_in_text(text: &str) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
-    for id in tree.ids() {
-        let Kind::Scalar { value, .. } = &tree.node(id).kind else { continue };
-        for word in value.split(|one: char| one.is_whitespace() || "\"'`,;=".contains(one)) {
-            let mut parts = word.rsplitn(3, '/');
-            if let (Some(file), Some(app)) = (parts.next(), parts.next()) {
-                let name = format!("{app}/{file}");
-                if is_versioned(&name) {
-                    used.insert(name);
-                }
+    for word in text.split(|one: char| one.is_whitespace() || "\"'`,;=".contains(one)) {
+        let mut parts = word.rsplitn(3, '/');
+        if let (Some(file), Some(app)) = (parts.next(), parts.next()) {
+            let name = format!("{app}/{file}");
+            if is_versioned(&name) {
+                used.insert(name);
             }
         }
     }

@@ -133,6 +133,18 @@ pub enum ManifestError {
 }
 
 impl ManifestError {
+    /// Whether the file is no manifest, or none yet: others can do without it.
+    pub fn is_about_the_file(&self) -> bool {
+        matches!(
+            self,
+            Self::NotYaml { .. }
+                | Self::LineBreak { .. }
+                | Self::Templated { .. }
+                | Self::TooDeep { .. }
+                | Self::TooMuch { .. }
+        )
+    }
+
     /// Where.
     pub fn position(&self) -> Position {
         match self {

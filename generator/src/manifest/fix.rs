@@ -95,7 +95,7 @@ fn remove(
 pub fn fix(manifest: &Manifest<'_>) -> Result<Edited, ManifestError> {
     let tree = &manifest.tree;
     let mut plan = Plan::new(tree);
-    for pod in manifest.pods.iter().filter(|pod| !pod.windows) {
+    for pod in manifest.editable().filter(|pod| !pod.windows) {
         let mut understood = deprecated(tree, pod);
         understood.retain(|annotation| annotation.field().is_some());
         let mut containers: HashMap<&str, Vec<&Container>> = HashMap::new();

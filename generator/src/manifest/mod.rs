@@ -14,12 +14,15 @@ pub mod bundle;
 pub mod edit;
 pub mod error;
 pub mod fix;
+mod kinds;
 mod law;
 mod lines;
 pub mod name;
+mod objects;
 pub mod plan;
 pub mod pod;
 mod render;
+mod shape;
 mod template;
 pub mod tree;
 pub mod value;
@@ -27,6 +30,7 @@ pub mod workloads;
 
 pub use edit::Splice;
 pub use error::{ManifestError, Position};
+pub use objects::Unknown;
 pub use pod::Pod;
 
 use plan::Plan;
@@ -41,6 +45,8 @@ pub struct Manifest<'a> {
     pub tree: Tree,
     /// The pods and pod templates in it.
     pub pods: Vec<Pod>,
+    /// What may make pods of which nothing is known.
+    pub unknown: Vec<Unknown>,
 }
 
 /// A file after an edit.
@@ -60,9 +66,23 @@ impl<'a> Manifest<'a> {
     /// [`ManifestError`] if it is not YAML, or its pods have too much in them.
     pub fn parse(text: &'a str) -> Result<Self, ManifestError> {
         let tree = Tree::parse(text)?;
-        let pods = Pod::all(&tree);
+        let objects::Objects { pods, unknown } = objects::of(&tree)?;
         pod::check_size(&tree, &pods)?;
-        Ok(Self { text, tree, pods })
+        Ok(Self { text, tree, pods, unknown })
+    }
+
+    /// The pods whose place in their object is known, so that they can be edited.
+    pub fn editable(&self) -> impl Iterator<Item = &Pod> {
+        self.pods.iter().filter(|pod| !pod.by_shape)
+    }
+
+    /// Refuses a template, whose values are not yet there.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Templated`] with the place of the first action that is not in a text.
+    pub fn check_not_templated(&self) -> Result<(), ManifestError> {
+        template::check(self)
     }
 
     /// Makes what a plan asks for so, and nothing else.
@@ -91,5 +111,7 @@ impl<'a> Manifest<'a> {
 
 #[cfg(test)]
 mod empty_tests;
+#[cfg(test)]
+mod objects_tests;
 #[cfg(test)]
 mod tests;

@@ -87,6 +87,7 @@ impl<'a> Plan<'a> {
         let mut missing = Entries::new();
         for (key, value) in entries {
             self.check_single(mapping, key, what)?;
+            self.check_not_overridden(mapping, key, what)?;
             match self.tree.own(mapping, key) {
                 Some((key_node, node)) => {
                     self.want_value(mapping, key_node, node, value, &format!("{key} of {what}"))?;
@@ -192,6 +193,23 @@ impl<'a> Plan<'a> {
             (Some((second, _)), Some(_)) => {
                 let reason = format!("the key {key} comes twice");
                 Err(self.refuse(second, what, reason, "Take one of them out"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A new value above a merge key that has another would be of no effect.
+    fn check_not_overridden(
+        &self,
+        mapping: NodeId,
+        key: &str,
+        what: &str,
+    ) -> Result<(), ManifestError> {
+        match (self.tree.own(mapping, key), self.tree.overridden(mapping, key)) {
+            (Some((own, _)), Some(_)) => {
+                let reason =
+                    format!("a merge key (<<) below it has {key} too, and Kubernetes takes that");
+                Err(self.refuse(own, what, reason, "Put the merge key first"))
             }
             _ => Ok(()),
         }

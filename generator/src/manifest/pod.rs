@@ -1,7 +1,5 @@
 //! The pods of a file: every pod template of every document, and the containers in it.
 
-use std::collections::BTreeSet;
-
 use super::error::ManifestError;
 use super::tree::{NodeId, Tree};
 use super::workloads;
@@ -19,12 +17,16 @@ pub struct Pod {
     pub template: NodeId,
     /// Its `spec`, a mapping.
     pub spec: NodeId,
+    /// Mappings around it whose fields are the pod's too, the nearest first.
+    pub outer: Vec<NodeId>,
     /// Its containers of all sorts, in the order of the file.
     pub containers: Vec<Container>,
     /// Whether it runs on Windows, which knows no seccomp and refuses the field.
     pub windows: bool,
     /// Whether the pod's own security context takes a profile.
     pub pod_level: bool,
+    /// Whether it was found by what it looks like, in a kind that may do something else with it: it is not edited.
+    pub by_shape: bool,
 }
 
 /// A container of a pod.
@@ -32,6 +34,8 @@ pub struct Pod {
 pub struct Container {
     /// The mapping.
     pub node: NodeId,
+    /// A mapping whose fields it has unless it has its own.
+    pub defaults: Option<NodeId>,
     /// Its name; empty if there is none.
     pub name: String,
     /// Its image; empty if there is none.
@@ -66,6 +70,22 @@ impl List {
 }
 
 impl Container {
+    pub(super) fn new(tree: &Tree, node: NodeId, list: List) -> Self {
+        Self {
+            node,
+            defaults: None,
+            name: tree.find_text(node, &["name"]).unwrap_or_default().to_owned(),
+            image: tree.find_text(node, &["image"]).unwrap_or_default().to_owned(),
+            list,
+        }
+    }
+
+    /// The value at the end of several keys, its own or the default; `None` too if it is null.
+    pub fn find(&self, tree: &Tree, keys: &[&str]) -> Option<NodeId> {
+        let default = || self.defaults.and_then(|node| tree.find(node, keys));
+        tree.find(self.node, keys).or_else(default)
+    }
+
     /// The image without registry, folders, tag and digest: `nginx` for `ghcr.io/acme/nginx:1.27@sha256:…`.
     pub fn image_name(&self) -> &str {
         let image = self.image.split('@').next().unwrap_or_default();
@@ -83,12 +103,16 @@ impl Container {
 pub(super) fn check_size(tree: &Tree, pods: &[Pod]) -> Result<(), ManifestError> {
     let lengths = |object: NodeId, lists: &[&[&str]]| -> usize {
         let nodes = lists.iter().filter_map(|keys| tree.find(object, keys));
-        nodes.map(|node| tree.items(node).len() + tree.entries(node).len()).sum()
+        nodes.map(|node| tree.items(node).len() + tree.all_entries(node).len()).sum()
     };
     let mut items = 0usize;
     for pod in pods {
-        let shared = lengths(pod.template, &[&["metadata", "annotations"]])
-            + lengths(pod.spec, &[&["volumes"], &["securityContext", "sysctls"]]);
+        let levels = pod.outer.iter().chain([&pod.spec]);
+        let sysctls: usize =
+            levels.map(|level| lengths(*level, &[&["securityContext", "sysctls"]])).sum();
+        let volumes = pod.volumes(tree);
+        let volumes: usize = volumes.iter().map(|one| 1 + tree.all_entries(*one).len()).sum();
+        let shared = lengths(pod.template, &[&["metadata", "annotations"]]) + sysctls + volumes;
         for container in &pod.containers {
             let capabilities = |key| ["securityContext", "capabilities", key];
             let (add, drop) = (capabilities("add"), capabilities("drop"));
@@ -104,66 +128,84 @@ pub(super) fn check_size(tree: &Tree, pods: &[Pod]) -> Result<(), ManifestError>
 }
 
 impl Pod {
-    /// The pods of a file.
-    pub fn all(tree: &Tree) -> Vec<Self> {
-        let mut found = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut waiting: Vec<NodeId> = tree.documents.iter().rev().copied().collect();
-        while let Some(object) = waiting.pop() {
-            // Through aliases a list may contain itself.
-            let object = tree.resolve(object);
-            if !seen.insert(object) {
-                continue;
-            }
-            let kind = tree.find_text(object, &["kind"]).unwrap_or_default();
-            let api_version = tree.find_text(object, &["apiVersion"]).unwrap_or_default();
-            if kind.ends_with("List")
-                && let Some(items) = tree.find(object, &["items"])
-            {
-                waiting.extend(tree.items(items).iter().rev());
-            } else if let Some(workload) = workloads::of(api_version, kind)
-                && let Some(pod) = Self::of(tree, object, kind, workload)
-            {
-                found.push(pod);
-            }
-        }
-        found
+    /// The pod of an object of a kind that has its template in one place.
+    pub(super) fn of_kind(
+        tree: &Tree,
+        object: NodeId,
+        workload: &workloads::Workload,
+    ) -> Option<Self> {
+        let kind = tree.find_text(object, &["kind"]).unwrap_or_default();
+        Self::of(tree, object, kind, workload)
     }
 
     fn of(tree: &Tree, object: NodeId, kind: &str, workload: &workloads::Workload) -> Option<Self> {
         let keys: Vec<&str> = workload.template.iter().map(String::as_str).collect();
         let template = tree.find(object, &keys)?;
         let spec = tree.find(template, &["spec"]).filter(|spec| tree.is_mapping(*spec))?;
-        let name = ["name", "generateName"]
-            .iter()
-            .find_map(|key| tree.find_text(object, &["metadata", key]))
-            .unwrap_or_default();
-        let containers = List::ALL
-            .iter()
-            .flat_map(|list| {
-                let items = tree.find(spec, &[list.key()]).map_or(&[][..], |node| tree.items(node));
-                items.iter().map(|item| Container {
-                    node: *item,
-                    name: tree.find_text(*item, &["name"]).unwrap_or_default().to_owned(),
-                    image: tree.find_text(*item, &["image"]).unwrap_or_default().to_owned(),
-                    list: *list,
-                })
-            })
-            .filter(|container| tree.is_mapping(container.node))
-            .collect();
-        let is_windows = |keys: &[&str]| {
-            tree.find_text(spec, keys).is_some_and(|os| os.eq_ignore_ascii_case("windows"))
-        };
+        let name = name(tree, object);
+        let containers = Self::listed(tree, spec);
         Some(Self {
-            owner: format!("{kind} {name}").trim_end().to_owned(),
+            owner: owner(kind, name),
             name: name.to_owned(),
             template,
             spec,
+            outer: Vec::new(),
             containers,
-            windows: is_windows(&["os", "name"])
-                || is_windows(&["nodeSelector", "kubernetes.io/os"])
-                || is_windows(&["nodeSelector", "beta.kubernetes.io/os"]),
+            windows: is_windows(tree, spec),
             pod_level: workload.pod_level,
+            by_shape: false,
         })
     }
+
+    /// The containers in the lists of a pod's `spec`.
+    pub(super) fn listed(tree: &Tree, spec: NodeId) -> Vec<Container> {
+        let of_list = |list: &List| {
+            let items = tree.find(spec, &[list.key()]).map_or(&[][..], |node| tree.items(node));
+            let items = items.iter().filter(|item| tree.is_mapping(**item));
+            items.map(|item| Container::new(tree, *item, *list)).collect::<Vec<_>>()
+        };
+        List::ALL.iter().flat_map(of_list).collect()
+    }
+
+    /// The value at the end of several keys of the pod's `spec`, or of what is around it; `None` too if it is null.
+    pub fn find(&self, tree: &Tree, keys: &[&str]) -> Option<NodeId> {
+        // What one level says about the first key takes the place of all that an outer one says about it.
+        let first = keys.first().copied()?;
+        let mut levels = std::iter::once(&self.spec).chain(&self.outer);
+        let level = levels.find(|level| tree.find(**level, &[first]).is_some())?;
+        tree.find(*level, keys)
+    }
+
+    /// The text at the end of several keys.
+    pub fn find_text<'t>(&self, tree: &'t Tree, keys: &[&str]) -> Option<&'t str> {
+        tree.text(self.find(tree, keys)?)
+    }
+
+    /// Its volumes, and those of what is around it.
+    pub fn volumes(&self, tree: &Tree) -> Vec<NodeId> {
+        let levels = std::iter::once(&self.spec).chain(&self.outer);
+        let lists = levels.filter_map(|level| tree.find(*level, &["volumes"]));
+        lists.flat_map(|list| tree.items(list).iter().copied()).collect()
+    }
+}
+
+/// A kind and a name, for people.
+pub(super) fn owner(kind: &str, name: &str) -> String {
+    format!("{kind} {name}").trim_end().to_owned()
+}
+
+/// What an object is called.
+pub(super) fn name(tree: &Tree, object: NodeId) -> &str {
+    let name = |key| tree.find_text(object, &["metadata", key]);
+    name("name").or_else(|| name("generateName")).unwrap_or_default()
+}
+
+/// Whether a pod runs on Windows, or would be scheduled there.
+pub(super) fn is_windows(tree: &Tree, spec: NodeId) -> bool {
+    let names = |keys: &[&str]| {
+        tree.find_text(spec, keys).is_some_and(|os| os.eq_ignore_ascii_case("windows"))
+    };
+    names(&["os", "name"])
+        || names(&["nodeSelector", "kubernetes.io/os"])
+        || names(&["nodeSelector", "beta.kubernetes.io/os"])
 }

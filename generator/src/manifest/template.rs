@@ -33,7 +33,7 @@ pub(super) fn check(manifest: &Manifest<'_>) -> Result<(), ManifestError> {
         return Ok(());
     }
     let templated = |byte| ManifestError::Templated { at: Position::of(manifest.text, byte) };
-    for pod in &manifest.pods {
+    for pod in manifest.editable() {
         for container in &pod.containers {
             for key in ["name", "image"] {
                 if let Some(node) = manifest.tree.get(container.node, key)

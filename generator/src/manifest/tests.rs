@@ -64,6 +64,7 @@ fn images_are_known_by_their_last_part() {
     let name = |image: &str| {
         let container = pod::Container {
             node: Tree::parse("a").unwrap().documents[0],
+            defaults: None,
             name: String::new(),
             image: image.to_owned(),
             list: pod::List::Main,

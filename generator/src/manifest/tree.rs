@@ -7,8 +7,12 @@
 mod build;
 #[path = "lenient.rs"]
 mod lenient;
+#[path = "merge.rs"]
+mod merge;
+#[path = "number.rs"]
+mod number;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 pub use granit_parser::ScalarStyle;
@@ -188,18 +192,43 @@ impl Tree {
         }
     }
 
-    /// Whether a node is a plain `true` or `false`, as Kubernetes reads it (YAML 1.1).
+    /// Whether a node is a boolean, as Kubernetes reads it (YAML 1.1, `y` and `n` included; seen with kubectl 1.32).
     pub fn boolean(&self, id: NodeId) -> Option<bool> {
-        match &self.node(self.resolve(id)).kind {
-            Kind::Scalar { value, style: ScalarStyle::Plain } => match value.as_str() {
-                "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
-                "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
-                    Some(false)
-                }
-                _ => None,
-            },
+        let node = self.node(self.resolve(id));
+        let Kind::Scalar { value, style } = &node.kind else { return None };
+        let is_one = match node.tag.as_deref() {
+            None => *style == ScalarStyle::Plain,
+            Some(tag) => tag == "tag:yaml.org,2002:bool",
+        };
+        match value.as_str() {
+            _ if !is_one => None,
+            "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => {
+                Some(true)
+            }
+            "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n"
+            | "N" => Some(false),
             _ => None,
         }
+    }
+
+    /// Whether a node is a number, as Kubernetes reads it.
+    pub fn is_number(&self, id: NodeId) -> bool {
+        self.number(id).is_some()
+    }
+
+    /// Whether a node is zero, however it is written: `0`, `0x0`, `-0`, `0.0`.
+    pub fn is_zero(&self, id: NodeId) -> bool {
+        self.number(id) == Some(number::Number::Zero)
+    }
+
+    fn number(&self, id: NodeId) -> Option<number::Number> {
+        let node = self.node(self.resolve(id));
+        let Kind::Scalar { value, style } = &node.kind else { return None };
+        let says_number = matches!(
+            node.tag.as_deref(),
+            Some("tag:yaml.org,2002:int" | "tag:yaml.org,2002:float")
+        );
+        (*style == ScalarStyle::Plain || says_number).then(|| number::parse(value)).flatten()
     }
 
     /// The key and value of an entry of the mapping itself. Of several with one key, the last, as
@@ -244,36 +273,35 @@ impl Tree {
 
     /// What merge keys (`<<`) give a mapping for a key, at most eight merges deep.
     pub fn merged(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
-        // What merges the same again and again is looked through once, and not very often.
-        self.merged_to(mapping, key, 8, &mut HashSet::new())
+        merge::merged(self, self.resolve(mapping), key)
     }
 
-    fn merged_to(
-        &self,
-        mapping: NodeId,
-        key: &str,
-        depth: usize,
-        seen: &mut HashSet<NodeId>,
-    ) -> Option<NodeId> {
-        /// More mappings than anybody merges into one.
-        const MOST: usize = 64;
-        let depth = depth.checked_sub(1)?;
-        let (_, merge) = self.own(mapping, "<<")?;
-        let single = [merge];
-        let sources = if self.is_mapping(merge) { &single[..] } else { self.items(merge) };
-        sources.iter().take(MOST).find_map(|source| {
-            if seen.len() >= MOST || !seen.insert(self.resolve(*source)) {
-                return None;
-            }
-            self.own(*source, key)
-                .map(|(_, value)| value)
-                .or_else(|| self.merged_to(*source, key, depth, seen))
-        })
+    /// What merge keys below a key of the mapping itself give for it, and Kubernetes takes.
+    pub fn overridden(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
+        merge::overridden(self, self.resolve(mapping), key)
     }
 
-    /// The value of a key, the mapping's own or a merged one.
+    /// The value of a key, the mapping's own or a merged one, as Kubernetes takes it.
     pub fn get(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
-        self.own(mapping, key).map(|(_, value)| value).or_else(|| self.merged(mapping, key))
+        merge::get(self, self.resolve(mapping), key)
+    }
+
+    /// The places of a key in a mapping, the last first; of a mapping with many keys, two at most.
+    fn places(&self, mapping: NodeId, key: &str) -> Vec<usize> {
+        let mapping = self.resolve(mapping);
+        if let Some(keys) = self.keys.get(&mapping) {
+            return keys.get(key).map_or(Vec::new(), |(last, before)| {
+                std::iter::once(*last).chain(*before).collect()
+            });
+        }
+        let entries = self.entries(mapping).iter().enumerate().rev();
+        entries.filter(|(_, (name, _))| self.text(*name) == Some(key)).map(|(at, _)| at).collect()
+    }
+
+    /// The entries of a mapping and those that it merges, at most eight merges deep. Of several with one key, the
+    /// one that counts.
+    pub fn all_entries(&self, mapping: NodeId) -> Vec<(NodeId, NodeId)> {
+        merge::all_entries(self, self.resolve(mapping))
     }
 
     /// The value at the end of several keys; `None` too if it is null.

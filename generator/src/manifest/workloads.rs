@@ -30,9 +30,8 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     serde_json::from_str(text).unwrap_or_else(|error| unreachable!("a test reads it: {error}"))
 });
 
-/// What is known about a kind; `None` if it has no pod template that we know of.
-pub fn of(api_version: &str, kind: &str) -> Option<&'static Workload> {
-    let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+/// What is known about a kind of a group; `None` if it has no pod template that we know of.
+pub fn of(group: &str, kind: &str) -> Option<&'static Workload> {
     TABLE.kinds.iter().find(|workload| {
         workload.groups.iter().any(|name| name == group)
             && workload.kinds.iter().any(|name| name == kind)
@@ -45,10 +44,10 @@ mod tests {
 
     #[test]
     fn a_service_is_a_workload_only_to_knative() {
-        assert!(of("v1", "Service").is_none());
-        assert!(of("serving.knative.dev/v1", "Service").is_some_and(|found| !found.pod_level));
-        assert!(of("apps/v1", "Deployment").is_some_and(|found| found.pod_level));
-        assert_eq!(of("v1", "Pod").map(|found| found.template.len()), Some(0));
-        assert!(of("example.org/v1", "Deployment").is_none());
+        assert!(of("", "Service").is_none());
+        assert!(of("serving.knative.dev", "Service").is_some_and(|found| !found.pod_level));
+        assert!(of("apps", "Deployment").is_some_and(|found| found.pod_level));
+        assert_eq!(of("", "Pod").map(|found| found.template.len()), Some(0));
+        assert!(of("example.org", "Deployment").is_none());
     }
 }

@@ -13,7 +13,7 @@ use crate::manifest::tree::NodeId;
 /// What there is to say about a pod.
 pub(super) fn check(manifest: &Manifest<'_>, pod: &Pod) -> Vec<Finding> {
     let tree = &manifest.tree;
-    let volumes = tree.find(pod.spec, &["volumes"]).map_or(&[][..], |node| tree.items(node));
+    let volumes = pod.volumes(tree);
     // Of several with one name the first counts.
     let by_name =
         volumes.iter().rev().map(|volume| (tree.find_text(*volume, &["name"]), *volume)).collect();
@@ -90,14 +90,14 @@ impl Checks<'_> {
             ("hostPID", "the host's processes"),
             ("hostIPC", "the host's shared memory"),
         ] {
-            if let Some(node) = tree.find(self.pod.spec, &[field])
+            if let Some(node) = self.pod.find(tree, &[field])
                 && tree.boolean(node) == Some(true)
             {
                 let message = format!("{field}: true gives the pod {what}");
                 self.add(Rule::HostNamespace, node, None, message);
             }
         }
-        let mounts = tree.find(self.pod.spec, &["automountServiceAccountToken"]);
+        let mounts = self.pod.find(tree, &["automountServiceAccountToken"]);
         if mounts.and_then(|node| tree.boolean(node)) != Some(false) {
             let message = "gets a token of its service account; set automountServiceAccountToken: false if it \
                            does not talk to the cluster";
@@ -108,8 +108,8 @@ impl Checks<'_> {
     fn seccomp(&mut self, container: &Container) {
         let tree = &self.manifest.tree;
         let at = |keys: &[&str]| {
-            let nodes = [container.node, self.pod.spec];
-            nodes.iter().find_map(|node| tree.find(*node, keys)).unwrap_or(container.node)
+            let own = container.find(tree, keys);
+            own.or_else(|| self.pod.find(tree, keys)).unwrap_or(container.node)
         };
         let kind = ["securityContext", "seccompProfile", "type"];
         let name = ["securityContext", "seccompProfile", "localhostProfile"];
@@ -133,7 +133,7 @@ impl Checks<'_> {
             }
             Some(_) => {}
         }
-        if let Some(node) = tree.find(container.node, &["securityContext", "privileged"])
+        if let Some(node) = container.find(tree, &["securityContext", "privileged"])
             && tree.boolean(node) == Some(true)
         {
             self.add(
@@ -147,7 +147,7 @@ impl Checks<'_> {
 
     fn privileges(&mut self, container: &Container) {
         let tree = &self.manifest.tree;
-        let own = |key| tree.find(container.node, &["securityContext", key]);
+        let own = |key| container.find(tree, &["securityContext", key]);
         let is = |node: Option<NodeId>| node.and_then(|node| tree.boolean(node));
         let at = |node: Option<NodeId>| node.unwrap_or(container.node);
         let mut add = Vec::new();
@@ -161,7 +161,7 @@ impl Checks<'_> {
         }
         let own_non_root = own("runAsNonRoot");
         let non_root =
-            own_non_root.or_else(|| tree.find(self.pod.spec, &["securityContext", "runAsNonRoot"]));
+            own_non_root.or_else(|| self.pod.find(tree, &["securityContext", "runAsNonRoot"]));
         if is(non_root) != Some(true) {
             let message = "set runAsNonRoot: true, and runAsUser if the image's user is root";
             add.push((Rule::RunAsRoot, at(non_root), message));
@@ -172,7 +172,7 @@ impl Checks<'_> {
                 "set readOnlyRootFilesystem: true, with an emptyDir for what it has to write";
             add.push((Rule::WritableRoot, at(read_only), message));
         }
-        let dropped = tree.find(container.node, &["securityContext", "capabilities", "drop"]);
+        let dropped = container.find(tree, &["securityContext", "capabilities", "drop"]);
         let drops_all = dropped.is_some_and(|list| {
             tree.items(list).iter().any(|name| tree.text(*name) == Some("ALL"))
         });
@@ -188,7 +188,7 @@ impl Checks<'_> {
     fn host_paths(&mut self, container: &Container) {
         let tree = &self.manifest.tree;
         let mounts =
-            tree.find(container.node, &["volumeMounts"]).map_or(&[][..], |node| tree.items(node));
+            container.find(tree, &["volumeMounts"]).map_or(&[][..], |node| tree.items(node));
         for mount in mounts {
             let volume = self.volumes.get(&tree.find_text(*mount, &["name"]));
             let path = volume.and_then(|volume| tree.find_text(*volume, &["hostPath", "path"]));

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Audit, Blocking, ContainerLevel, Finding, standard};
+use super::{Audit, Blocking, ContainerLevel, Finding, Version};
 use crate::manifest::error::Position;
 
 /// The value of the `schema` field.
@@ -12,7 +12,8 @@ pub const SCHEMA: &str = "strait.audit/v1";
 struct File<'a> {
     schema: &'static str,
     tool: ToolV1,
-    pod_security_standards: &'static str,
+    pod_security_standards: String,
+    not_understood: usize,
     files: Vec<AuditV1<'a>>,
 }
 
@@ -79,11 +80,12 @@ impl From<Position> for PositionV1 {
 /// # Errors
 ///
 /// None in practice: every field of the model can be written as JSON.
-pub fn print(audits: &[Audit]) -> Result<String, serde_json::Error> {
+pub fn print(audits: &[Audit], version: Version) -> Result<String, serde_json::Error> {
     let file = File {
         schema: SCHEMA,
         tool: ToolV1 { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
-        pod_security_standards: standard::version(),
+        pod_security_standards: version.to_string(),
+        not_understood: audits.iter().map(|audit| audit.not_understood().count()).sum(),
         files: audits.iter().map(AuditV1::new).collect(),
     };
     let mut text = serde_json::to_string_pretty(&file)?;

@@ -6,13 +6,15 @@ pub mod rule;
 pub mod sarif;
 pub mod standard;
 mod text;
+mod version;
 
 use std::collections::BTreeSet;
 
-use super::Manifest;
 use super::error::Position;
+use super::{Manifest, ManifestError, Unknown};
 pub use rule::Rule;
 pub use standard::Level;
+pub use version::{UnknownVersion, Version};
 
 /// Something to say about a place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub struct Finding {
     pub at: Position,
     /// The same as a path, such as `spec.containers[0]`.
     pub path: String,
-    /// What the pod belongs to, such as `Deployment web`.
+    /// What the pod belongs to, such as `Deployment web`; empty if it is about the file.
     pub owner: String,
     /// The container; `None` for the pod.
     pub container: Option<String>,
@@ -66,6 +68,8 @@ pub struct Blocking {
 pub struct Audit {
     /// The file's name.
     pub file: String,
+    /// The version of Kubernetes whose standards the levels are of.
+    pub version: Version,
     /// Findings in the order of the file.
     pub findings: Vec<Finding>,
     /// A level for each container, in the order of the file.
@@ -73,23 +77,58 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Looks at a file as it is.
-    pub fn of(file: &str, manifest: &Manifest<'_>) -> Self {
+    /// Looks at a file as it is, for a cluster of a version.
+    pub fn of(file: &str, manifest: &Manifest<'_>, version: Version) -> Self {
         let mut findings: Vec<Finding> =
             manifest.pods.iter().flat_map(|pod| checks::check(manifest, pod)).collect();
+        findings.extend(manifest.unknown.iter().map(|unknown| not_understood(manifest, unknown)));
         findings.sort_by(|a, b| (a.at, a.rule, &a.message).cmp(&(b.at, b.rule, &b.message)));
         findings.dedup();
-        Self { file: file.to_owned(), findings, levels: levels(manifest) }
+        Self { file: file.to_owned(), version, findings, levels: levels(manifest, version) }
+    }
+
+    /// Of a file that is not looked at, and why.
+    pub fn skipped(file: &str, error: &ManifestError, version: Version) -> Self {
+        let (at, message) = (error.position(), error.to_string());
+        let without_place = message.strip_prefix(&format!("{at}: "));
+        Self::without_pods(file, at, without_place.unwrap_or(&message), version)
+    }
+
+    /// Of a file that is not even read, and why.
+    pub fn unreadable(file: &str, message: &str, version: Version) -> Self {
+        Self::without_pods(file, Position { line: 1, column: 1 }, message, version)
+    }
+
+    fn without_pods(file: &str, at: Position, message: &str, version: Version) -> Self {
+        let finding = Finding {
+            rule: Rule::NotLookedAt,
+            at,
+            path: String::new(),
+            owner: String::new(),
+            container: None,
+            message: message.to_owned(),
+        };
+        Self { file: file.to_owned(), version, findings: vec![finding], levels: Vec::new() }
     }
 
     /// Tells the levels after a change as well. The findings are those that are left then.
-    pub fn compare(file: &str, before: &Manifest<'_>, after: &Manifest<'_>) -> Self {
-        let mut audit = Self::of(file, after);
-        for (now, then) in audit.levels.iter_mut().zip(levels(before)) {
+    pub fn compare(
+        file: &str,
+        before: &Manifest<'_>,
+        after: &Manifest<'_>,
+        version: Version,
+    ) -> Self {
+        let mut audit = Self::of(file, after, version);
+        for (now, then) in audit.levels.iter_mut().zip(levels(before, version)) {
             now.after = Some(now.level);
             now.level = then.level;
         }
         audit
+    }
+
+    /// What there may be in the file that was not looked at.
+    pub fn not_understood(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.rule.is_about_the_unknown())
     }
 
     /// The containers that do not reach a level, after the change if there is one.
@@ -105,11 +144,22 @@ impl ContainerLevel {
     }
 }
 
-fn levels(manifest: &Manifest<'_>) -> Vec<ContainerLevel> {
+fn not_understood(manifest: &Manifest<'_>, unknown: &Unknown) -> Finding {
+    Finding {
+        rule: Rule::NotUnderstood,
+        at: manifest.tree.position(unknown.node),
+        path: manifest.tree.path(unknown.node),
+        owner: unknown.owner.clone(),
+        container: None,
+        message: unknown.reason.clone(),
+    }
+}
+
+fn levels(manifest: &Manifest<'_>, version: Version) -> Vec<ContainerLevel> {
     let mut levels = Vec::new();
     for pod in &manifest.pods {
         for container in &pod.containers {
-            let found = standard::obstacles(&manifest.tree, pod, container);
+            let found = standard::obstacles(&manifest.tree, pod, container, version);
             let level = standard::level(&found);
             let blocking = |obstacle: standard::Obstacle| Blocking {
                 level: obstacle.from,

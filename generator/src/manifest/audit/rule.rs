@@ -33,6 +33,10 @@ pub enum Rule {
     ServiceAccountToken,
     /// It is a Windows pod.
     Windows,
+    /// An object that may make pods of which nothing is known.
+    NotUnderstood,
+    /// A file that is no manifest yet, or none at all.
+    NotLookedAt,
 }
 
 /// How bad a finding is.
@@ -58,7 +62,7 @@ impl fmt::Display for Severity {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::DeprecatedAnnotation,
         Self::Privileged,
         Self::Unconfined,
@@ -72,6 +76,8 @@ impl Rule {
         Self::WritableHostPath,
         Self::ServiceAccountToken,
         Self::Windows,
+        Self::NotUnderstood,
+        Self::NotLookedAt,
     ];
 
     /// Its name in reports. Never changes.
@@ -90,6 +96,8 @@ impl Rule {
             Self::WritableHostPath => "writable-host-path",
             Self::ServiceAccountToken => "service-account-token",
             Self::Windows => "windows",
+            Self::NotUnderstood => "not-understood",
+            Self::NotLookedAt => "not-looked-at",
         }
     }
 
@@ -109,6 +117,8 @@ impl Rule {
             Self::WritableHostPath => "The container may write to the host's files",
             Self::ServiceAccountToken => "The pod gets credentials of the cluster",
             Self::Windows => "Windows knows no seccomp",
+            Self::NotUnderstood => "The object may start pods that the audit does not see",
+            Self::NotLookedAt => "The file was skipped",
         }
     }
 
@@ -141,6 +151,10 @@ impl Rule {
                 "Set automountServiceAccountToken to false if it does not talk to the API server."
             }
             Self::Windows => "Nothing can be done: no profile applies to it.",
+            Self::NotUnderstood => {
+                "Audit the pods that it makes (rendered, or from the cluster), or accept it with --ignore-unknown."
+            }
+            Self::NotLookedAt => "Render the template, or correct the file.",
         }
     }
 
@@ -154,9 +168,16 @@ impl Rule {
             | Self::RunAsRoot
             | Self::Capabilities
             | Self::HostNamespace
-            | Self::WritableHostPath => Severity::Warning,
+            | Self::WritableHostPath
+            | Self::NotUnderstood
+            | Self::NotLookedAt => Severity::Warning,
             Self::WritableRoot | Self::ServiceAccountToken | Self::Windows => Severity::Note,
         }
+    }
+
+    /// Whether it tells that there may be pods that were not looked at.
+    pub fn is_about_the_unknown(self) -> bool {
+        matches!(self, Self::NotUnderstood | Self::NotLookedAt)
     }
 
     /// Whether it tells that a profile is missing or has no effect.

@@ -1,6 +1,6 @@
 //! Audits as SARIF, for code hosts and editors.
 
-use super::text::who;
+use super::text::about;
 use super::{Audit, Rule};
 use crate::report::sarif::{Log, Message, Result as Finding, Rule as SarifRule};
 
@@ -21,11 +21,11 @@ pub fn print(audits: &[Audit]) -> Result<String, serde_json::Error> {
             rule: finding.rule.id().to_owned(),
             level: finding.rule.severity().into(),
             detail: None,
-            message: Message::new(format_args!("{}: {}", who(finding), finding.message)),
+            message: Message::new(about(finding)),
             file: audit.file.clone(),
             line: Some(finding.at.line),
             column: Some(finding.at.column),
-            logical: Some(finding.path.clone()),
+            logical: Some(finding.path.clone()).filter(|path| !path.is_empty()),
         })
     });
     Log::new(rules.collect(), results.collect()).print()

@@ -1,6 +1,6 @@
 //! An audit as people read it.
 
-use super::{Audit, ContainerLevel, Finding, Level, standard};
+use super::{Audit, ContainerLevel, Finding, Level, Version};
 use crate::untrusted::Text;
 
 impl Audit {
@@ -12,27 +12,32 @@ impl Audit {
             if !brief || finding.rule.is_about_seccomp() {
                 let severity = finding.rule.severity();
                 let id = finding.rule.id();
-                let who = who(finding);
+                let about = about(finding);
                 let place = format!("{}:{}", self.file, finding.at);
-                text.line(format_args!("{place}: {severity}: {who}: {} [{id}]", finding.message));
+                text.line(format_args!("{place}: {severity}: {about} [{id}]"));
             }
         }
         for container in &self.levels {
-            text.line(format_args!("{}:{}: {}", self.file, container.at, level(container)));
+            text.line(format_args!(
+                "{}:{}: {}",
+                self.file,
+                container.at,
+                level(container, self.version)
+            ));
         }
         text
     }
 }
 
 /// Which level a container reaches, and what the next one asks for.
-fn level(container: &ContainerLevel) -> String {
+fn level(container: &ContainerLevel, version: Version) -> String {
     let changed = container.after.filter(|after| *after != container.level);
     let changed = changed.map(|after| format!(" → {after}")).unwrap_or_default();
     let reached =
         format!("{}, {}: {}{changed}", container.owner, container.container, container.level);
     let next = match container.reached() {
         Level::Restricted => {
-            return format!("{reached} (Pod Security Standards {})", standard::version());
+            return format!("{reached} (Pod Security Standards {version})");
         }
         Level::Baseline => Level::Restricted,
         Level::Privileged => Level::Baseline,
@@ -47,10 +52,12 @@ fn level(container: &ContainerLevel) -> String {
     format!("{reached}; {next} asks for {}", asked.join(", "))
 }
 
-/// The pod, and the container if it is about one.
-pub(super) fn who(finding: &Finding) -> String {
+/// What a finding says, with the pod and the container that it is about.
+pub(super) fn about(finding: &Finding) -> String {
+    let Finding { owner, message, .. } = finding;
     match &finding.container {
-        Some(container) => format!("{}, {container}", finding.owner),
-        None => finding.owner.clone(),
+        Some(container) => format!("{owner}, {container}: {message}"),
+        None if owner.is_empty() => message.clone(),
+        None => format!("{owner}: {message}"),
     }
 }
