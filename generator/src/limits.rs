@@ -24,7 +24,7 @@ pub const EXCEPTIONS_BYTES: usize = 8 << 20;
 pub const MANIFEST_BYTES: usize = 16 << 20;
 
 /// Most items in such a file for its containers to look at: for each container one, and one for each port, mount
-/// and capability of its own and each volume, annotation and sysctl of its pod.
+/// and capability of its own and each volume, field of a volume, annotation and sysctl of its pod.
 pub const MANIFEST_ITEMS: usize = 1 << 20;
 
 /// Most bytes of any other file, such as a recording.

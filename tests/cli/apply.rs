@@ -184,8 +184,8 @@ fn a_template_does_not_stop_a_folder() {
     apply(&dir, &["nginx.json", "deploy"]).expect_exit(1).run().says(&["is for no container"]);
     std::fs::rename(dir.path().join("pod.yaml"), dir.path().join("deploy/pod.yaml")).unwrap();
     apply(&dir, &["nginx.json", "deploy", "--output", "out"]).run().says(&[
-        "left as it is: deploy/chart.yaml:1:1: this is a template",
-        "left as it is: deploy/comment.yaml:1:3: this is a template",
+        "not changed: deploy/chart.yaml:1:1: this is a template",
+        "not changed: deploy/comment.yaml:1:3: this is a template",
     ]);
     assert_eq!(read(&dir, "out/comment.yaml"), comment);
     assert!(read(&dir, "out/pod.yaml").contains("localhostProfile: nginx.json"));

@@ -225,7 +225,7 @@ fn what_is_not_understood_fails_a_requirement() {
             .stdout
             .contains("other.yaml:1:1: warning: HelmRelease shop: what runs is in a chart")
     );
-    assert!(outcome.stdout.contains("Database main: no pod is found in it"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("Database main: no pod was found in it"), "{}", outcome.stdout);
     assert!(!outcome.stdout.contains("ConfigMap"), "{}", outcome.stdout);
     audit_folder(&dir, &[]).run();
     audit_folder(&dir, &["--ignore-unknown"]).expect_exit(2).run();

@@ -148,7 +148,7 @@ fn a_template_among_the_manifests_is_no_reason_to_stop_or_to_remove() {
     std::fs::write(dir.path().join("chart.yaml"), template).unwrap();
     let outcome = bundle(&dir, &["--manifests", "."]).run();
     let outcome =
-        outcome.says(&["chart.yaml:1:1: this is a template", "in use there is not clear"]);
+        outcome.says(&["chart.yaml:1:1: this is a template", "not clear which profiles it uses"]);
     assert!(!outcome.stderr.contains("is used by no manifest"), "{}", outcome.stderr);
     let pruned = bundle(&dir, &["--manifests", ".", "--prune"]).expect_exit(1).run();
     pruned.says(&["chart.yaml:1:1", "Nothing is removed"]);

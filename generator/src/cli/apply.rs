@@ -115,7 +115,7 @@ pub fn main(args: &ApplyArgs, ui: &Ui) -> Outcome {
             }
             // One template in a folder is no reason to leave the others as they are.
             Err(error) if !source.named && error.is_about_the_file() => {
-                ui.warn(format_args!("left as it is: {}", source.failure(&error).error));
+                ui.warn(format_args!("not changed: {}", source.failure(&error).error));
                 applied.push(Applied::nothing(&source.text));
             }
             Err(error) => return Err(source.failure(&error)),

@@ -131,7 +131,7 @@ fn used(args: &BundleArgs) -> Result<(BTreeSet<String>, Vec<String>), Failure> {
             Ok(manifest) => manifest,
             Err(error) if !args.prune => {
                 let error = source.failure(&error).error;
-                unclear.push(format!("which profiles are in use there is not clear: {error}"));
+                unclear.push(format!("not clear which profiles it uses: {error}"));
                 used.extend(bundle::used_in_text(&source.text));
                 continue;
             }

@@ -108,11 +108,7 @@ impl Objects {
     ) -> Result<(), ManifestError> {
         let kind = tree.find_text(object, &["kind"]).unwrap_or_default();
         if kind.is_empty() {
-            self.not_understood(
-                String::new(),
-                object,
-                "it is no object of Kubernetes: it has no kind",
-            );
+            self.not_understood(String::new(), object, "not a Kubernetes object: it has no kind");
             return Ok(());
         }
         let group = group(tree, object);
@@ -120,7 +116,7 @@ impl Objects {
         if let Some(workload) = workloads::of(group, kind) {
             match Pod::of_kind(tree, object, workload).filter(|pod| !pod.containers.is_empty()) {
                 Some(pod) => self.pods.push(pod),
-                None => self.not_understood(owner, object, "there are no containers in it"),
+                None => self.not_understood(owner, object, "no containers were found in it"),
             }
             return Ok(());
         }
@@ -137,12 +133,12 @@ impl Objects {
         if let Some(Holds::Elsewhere(why)) = holds {
             self.not_understood(owner.clone(), object, why);
         } else if found.pods.is_empty() && found.references.is_empty() {
-            let reason = "no pod is found in it, and nothing is known about this kind";
+            let reason = "no pod was found in it, and this kind is not known to start none";
             self.not_understood(owner.clone(), object, reason);
         }
         for key in found.references {
             let name = tree.text(key).unwrap_or_default();
-            let reason = format!("{name} brings in what is not in this object");
+            let reason = format!("{name} refers to something outside of this object");
             self.unknown.push(Unknown { owner: owner.clone(), node: key, reason });
         }
         self.pods.extend(found.pods);

@@ -78,7 +78,7 @@ fn what_is_not_understood_is_listed() {
     for (text, reason) in [
         (
             "{apiVersion: example.org/v1, kind: Database, metadata: {name: x}, spec: {image: i}}",
-            "Database x: no pod is",
+            "Database x: no pod was",
         ),
         (
             "{apiVersion: helm.toolkit.fluxcd.io/v2, kind: HelmRelease, metadata: {name: x}}",
@@ -90,33 +90,33 @@ fn what_is_not_understood_is_listed() {
         ),
         (
             "{apiVersion: tekton.dev/v1, kind: TaskRun, spec: {taskRef: {name: t}}}",
-            "TaskRun: taskRef brings in",
+            "TaskRun: taskRef refers to",
         ),
         (
             "{apiVersion: argoproj.io/v1alpha1, kind: Rollout, spec: {workloadRef: {}}}",
-            "Rollout: there are no containers",
+            "Rollout: no containers were found",
         ),
         (
             "{apiVersion: apps/v1, kind: Deployment, spec: {replicas: 3}}",
-            "Deployment: there are no containers",
+            "Deployment: no containers were found",
         ),
-        ("{apiVersion: v1, kind: Pod, spec: {containers: []}}", "Pod: there are no containers"),
+        ("{apiVersion: v1, kind: Pod, spec: {containers: []}}", "Pod: no containers were found"),
         (
             "{apiVersion: v1, kind: Pod, spec: {containers: '{{ x }}'}}",
-            "Pod: there are no containers",
+            "Pod: no containers were found",
         ),
-        ("{image: i}", ": it is no object of Kubernetes"),
-        ("[{op: add, path: /spec/hostNetwork, value: true}]", ": it is no object of Kubernetes"),
+        ("{image: i}", ": not a Kubernetes object"),
+        ("[{op: add, path: /spec/hostNetwork, value: true}]", ": not a Kubernetes object"),
         // The same kind of another group.
-        ("{apiVersion: example.org/v1, kind: ConfigMap}", "ConfigMap: no pod is"),
-        ("{apiVersion: example.org/v1, kind: AccessList, items: 3}", "AccessList: no pod is"),
+        ("{apiVersion: example.org/v1, kind: ConfigMap}", "ConfigMap: no pod was"),
+        ("{apiVersion: example.org/v1, kind: AccessList, items: 3}", "AccessList: no pod was"),
         (
             "{apiVersion: kyverno.io/v1, kind: ClusterPolicy, spec: {pattern: {containers: [{name: a, image: i}]}}}",
             "ClusterPolicy: its rules may make pods",
         ),
         (
             "{apiVersion: example.org/v1, kind: X, spec: {containers: [{name: a}, {name: b}]}}",
-            "X: no pod is",
+            "X: no pod was",
         ),
     ] {
         let (pods, unknown) = found(text);
@@ -135,12 +135,12 @@ fn what_is_partly_understood_is_listed_too() {
         (
             "{apiVersion: argoproj.io/v1alpha1, kind: Workflow, spec: {podSpecPatch: x, templates: [{container: {image: \
              i}}]}}",
-            "podSpecPatch brings in",
+            "podSpecPatch refers to",
         ),
         (
             "{apiVersion: tekton.dev/v1, kind: Pipeline, spec: {tasks: [{taskSpec: {steps: [{image: i}]}}, {taskRef: \
              {name: t}}]}}",
-            "taskRef brings in",
+            "taskRef refers to",
         ),
         (
             "{apiVersion: monitoring.coreos.com/v1, kind: Prometheus, spec: {containers: [{name: p, image: i}]}}",
@@ -253,4 +253,15 @@ fn a_key_above_a_merge_key_is_overridden() {
         let (_, unknown) = found(&text);
         assert_eq!(unknown.len(), usize::from(ambiguous), "{text}{unknown:?}");
     }
+}
+
+#[test]
+fn volumes_that_merge_the_same_long_mapping_are_counted() {
+    let long: String = (0..2000).map(|nth| format!("k{nth}: 1, ")).collect();
+    let text = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{annotations: &l {{{long}}}}}\nspec:\n  containers: [{{name: \
+         c}}]\n  volumes:\n{}",
+        "  - {<<: *l}\n".repeat(5000)
+    );
+    assert!(matches!(Manifest::parse(&text), Err(ManifestError::TooMuch { .. })));
 }

@@ -110,18 +110,27 @@ pub(super) fn check_size(tree: &Tree, pods: &[Pod]) -> Result<(), ManifestError>
         let levels = pod.outer.iter().chain([&pod.spec]);
         let sysctls: usize =
             levels.map(|level| lengths(*level, &[&["securityContext", "sysctls"]])).sum();
-        let volumes = pod.volumes(tree);
-        let volumes: usize = volumes.iter().map(|one| 1 + tree.all_entries(*one).len()).sum();
+        let too_much = || {
+            let (at, pod) = (tree.position(pod.spec), short(&pod.owner));
+            Err(ManifestError::TooMuch { at, pod, limit: MANIFEST_ITEMS })
+        };
+        let mut volumes = 0usize;
+        for volume in pod.volumes(tree) {
+            // Each may merge the same long mapping.
+            volumes += 1 + tree.all_entries(volume).len();
+            if volumes > MANIFEST_ITEMS {
+                return too_much();
+            }
+        }
         let shared = lengths(pod.template, &[&["metadata", "annotations"]]) + sysctls + volumes;
         for container in &pod.containers {
             let capabilities = |key| ["securityContext", "capabilities", key];
             let (add, drop) = (capabilities("add"), capabilities("drop"));
             let own = lengths(container.node, &[&["ports"], &["volumeMounts"], &add, &drop]);
             items = items.saturating_add(1 + shared + own);
-        }
-        if items > MANIFEST_ITEMS {
-            let (at, pod) = (tree.position(pod.spec), short(&pod.owner));
-            return Err(ManifestError::TooMuch { at, pod, limit: MANIFEST_ITEMS });
+            if items > MANIFEST_ITEMS {
+                return too_much();
+            }
         }
     }
     Ok(())

@@ -68,11 +68,10 @@ impl Checks<'_> {
                 Some(name) => format!("container {name}'s securityContext.seccompProfile"),
                 None => "the pod's securityContext.seccompProfile".to_owned(),
             };
-            let known = annotation.field().is_some();
-            let way_out = if known {
-                "`strait audit --fix` replaces it"
-            } else {
-                "nobody knows its value: correct it by hand"
+            let way_out = match annotation.field() {
+                Some(_) if self.pod.by_shape => "Replace it by hand",
+                Some(_) => "`strait audit --fix` replaces it",
+                None => "nobody knows its value: correct it by hand",
             };
             let container = annotation.container().and_then(|name| containers.get(name).copied());
             let message = format!(
