@@ -1,16 +1,13 @@
 //! The project's table of the Docker default against Docker's own file, read independently.
 
 use std::collections::{BTreeMap, BTreeSet};
+#[cfg(feature = "privileged-tests")]
 use std::path::Path;
 
 use serde_json::Value;
 use strait::abi::Abi;
 use strait::policy::baseline::{Baseline, Context, KernelVersion, Machine, Treatment};
 use strait::policy::{Capability, Errno, Predicate};
-
-/// Beside the repository, since it is not to be copied into it.
-const DOCKERS_OWN: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/moby-default.json");
 
 const MACHINES: [(Machine, &str); 9] = [
     (Machine::Amd64, "amd64"),
@@ -107,27 +104,58 @@ fn capability_sets() -> Vec<BTreeSet<Capability>> {
     sets
 }
 
+/// Docker's own files, by their versions: of Debian's packages of its source, which `cargo xtask setup` fetches.
+#[cfg(feature = "privileged-tests")]
+fn dockers_own() -> Vec<((u32, u32), Value)> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools").join("profiles");
+    let files = folder.read_dir().into_iter().flatten().map(|entry| entry.unwrap().path());
+    let versioned = files.filter_map(|path| {
+        let name = path.file_name()?.to_str()?;
+        let version = version(name.strip_prefix("docker-")?.strip_suffix(".json")?);
+        Some((version, serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap()))
+    });
+    let versioned: Vec<_> = versioned.collect();
+    assert!(!versioned.is_empty(), "no profile in {}: run `cargo xtask setup`", folder.display());
+    versioned
+}
+
+#[cfg(feature = "privileged-tests")]
+fn version(text: &str) -> (u32, u32) {
+    let (major, minor) = text.split_once('.').unwrap();
+    (major.parse().unwrap(), minor.parse().unwrap())
+}
+
+/// Each difference is a change since that version, and each change since then is a difference.
+#[cfg(feature = "privileged-tests")]
 #[test]
-fn the_table_says_what_dockers_own_file_says() {
-    // Without the file the published counts below have to do.
-    if !Path::new(DOCKERS_OWN).exists() {
-        return;
-    }
-    let file: Value = serde_json::from_str(&std::fs::read_to_string(DOCKERS_OWN).unwrap()).unwrap();
-    assert_eq!(file["defaultErrnoRet"], Baseline::docker_default().refuse_with().number());
-    for (machine, name) in MACHINES {
-        for capabilities in capability_sets() {
-            for kernel in [None, Some((4, 7)), Some((4, 8)), Some((5, 8)), Some((6, 12))] {
-                let names = capabilities.iter().map(Capability::to_string).collect();
-                let theirs = resolved(&file, name, &names, kernel);
-                let ours: BTreeMap<String, Treatment> = Baseline::docker_default()
-                    .treatments(machine, &capabilities, kernel)
-                    .into_iter()
-                    .map(|(name, treatment)| (name.to_owned(), treatment))
-                    .collect();
-                assert_eq!(ours, theirs, "{name} {capabilities:?} {kernel:?}");
+fn the_table_is_dockers_own_file_and_what_changed_since() {
+    let history = include_str!("../../profiles/baselines/docker-default-history.json");
+    let history: Value = serde_json::from_str(history).unwrap();
+    for (own, file) in dockers_own() {
+        assert_eq!(file["defaultErrnoRet"], Baseline::docker_default().refuse_with().number());
+        let changes = history["changes"].as_array().unwrap().iter();
+        let later = changes.filter(|change| version(change["since"].as_str().unwrap()) > own);
+        let later = later.flat_map(|change| change["calls"].as_str().unwrap().split(' '));
+        let later: BTreeSet<&str> = later.collect();
+        let mut differ = BTreeSet::new();
+        for (machine, name) in MACHINES {
+            for capabilities in capability_sets() {
+                for kernel in [None, Some((4, 7)), Some((4, 8)), Some((5, 8)), Some((6, 12))] {
+                    let names = capabilities.iter().map(Capability::to_string).collect();
+                    let theirs = resolved(&file, name, &names, kernel);
+                    let ours: BTreeMap<String, Treatment> = Baseline::docker_default()
+                        .treatments(machine, &capabilities, kernel)
+                        .into_iter()
+                        .map(|(name, treatment)| (name.to_owned(), treatment))
+                        .collect();
+                    let all = ours.keys().chain(theirs.keys());
+                    let other = all.filter(|call| ours.get(*call) != theirs.get(*call)).cloned();
+                    differ.extend(other);
+                }
             }
         }
+        let differ: BTreeSet<&str> = differ.iter().map(String::as_str).collect();
+        assert_eq!(differ, later, "of Docker {own:?}");
     }
 }
 

@@ -8,6 +8,7 @@ mod bpf_linker;
 mod debian;
 mod kernels;
 mod needs;
+mod profiles;
 mod python;
 
 use std::path::Path;
@@ -29,6 +30,7 @@ pub fn run(root: &Path, level: Level) -> Result<()> {
         add_components(root)?;
         python::install(root)?;
         kernels::install(root)?;
+        profiles::install(root)?;
     }
     if matches!(level, Level::Arm64) {
         arm64::install(root)?;
