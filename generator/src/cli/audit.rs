@@ -35,8 +35,8 @@ Examples:
   strait audit deploy/ --format sarif -o audit.sarif
   strait audit deploy/ --fix                       replace annotations that are ignored
 
-Exit status: 10 if a container does not reach the level of --require, or something was not understood and
---ignore-unknown is not given. 1 if no file could be looked at.")]
+Exit status: 10 if a container does not reach the level of --require, or, without
+--ignore-unknown, if something was not understood; 1 if no file could be looked at.")]
 pub struct AuditArgs {
     /// Manifests, or folders with all *.yaml, *.yml and *.json in them; - is standard input
     #[arg(required = true, value_name = "MANIFEST")]
