@@ -168,12 +168,11 @@ fn profiles_are_united_or_intersected_by_meaning() {
     let outcome = merge(dir.path(), &["inet.json", "unix.json", "--intersect"]).run();
     assert!(!outcome.stdout.contains("socket"), "{}", outcome.stdout);
     put(dir.path(), "arm.json", &profile(2, "SCMP_ARCH_AARCH64"));
-    let both = merge(dir.path(), &["inet.json", "arm.json"]).run().says(&["AARCH64"]).json();
+    let both = merge(dir.path(), &["inet.json", "arm.json"]).run().json();
     assert_eq!(both["architectures"].as_array().unwrap().len(), 2);
-    merge(dir.path(), &["inet.json", "arm.json", "--intersect"])
-        .expect_exit(1)
-        .run()
-        .says(&["no architecture in common"]);
+    // On each machine both cover its own calls, whatever they list.
+    let outcome = merge(dir.path(), &["inet.json", "arm.json", "--intersect"]).run();
+    outcome.says(&["arm.json: the result allows 0 calls more, 0 calls less on x86_64 and aarch64"]);
     shards(dir.path());
     merge(dir.path(), &["inet.json", "a.json"]).expect_exit(1).run().says(&["a.json"]);
     merge(dir.path(), &["a.json", "inet.json"]).expect_exit(1).run().says(&["inet.json"]);

@@ -9,12 +9,13 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
+use super::machine::MachineArg;
 use super::record::{self, plural};
 use super::{Ui, read_text, shown};
 use crate::abi::Abi;
-use crate::diff::native;
+use crate::machine::Machines;
 use crate::output::Output;
-use crate::policy::decide::compare;
+use crate::policy::decide::{Change, compare};
 use crate::profile::combine::{Combined, How};
 use crate::profile::{self, Profile, combine};
 use crate::recording::merge::{Added, MergeError, Merger};
@@ -55,6 +56,9 @@ pub struct MergeArgs {
     /// Of profiles, keep only what all of them allow
     #[arg(long)]
     intersect: bool,
+    /// Of profiles, the machines that the result is for [default: all]
+    #[arg(long, value_name = "MACHINE")]
+    machine: Option<MachineArg>,
 }
 
 /// Runs `strait merge`.
@@ -64,8 +68,13 @@ pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
     super::input::only_once(&args.files)?;
     let files = Files::open(&args.files)?;
     let text = if args.intersect || files.are_profiles() {
-        profiles(&files, ui, args.intersect)?
+        profiles(&files, ui, args.intersect, args.machine.unwrap_or_default().into())?
     } else {
+        if args.machine.is_some() {
+            let error =
+                anyhow!("--machine is for profiles: a recording says on which machine it was made");
+            return Err(Failure::new(exit::USAGE, error));
+        }
         let choice = Choice { mixed: args.allow_mixed, unconfirmed: args.allow_unconfirmed };
         let (merged, report) = recordings(&files, choice)?;
         report.show(ui);
@@ -127,26 +136,38 @@ impl<'a> Files<'a> {
     }
 }
 
-fn profiles(files: &Files<'_>, ui: &Ui, intersect: bool) -> Result<String, Failure> {
+fn profiles(
+    files: &Files<'_>,
+    ui: &Ui,
+    intersect: bool,
+    machines: Machines,
+) -> Result<String, Failure> {
     let read = |path: &PathBuf| {
         let text = files.read(path)?;
         profile::parse(&text).with_context(|| cannot_use(path)).map_err(Failure::from)
     };
     let profiles: Vec<_> = files.paths.iter().map(read).collect::<Result<_, _>>()?;
     let how = if intersect { How::Intersection } else { How::Union };
-    let native = native(&profiles.iter().collect::<Vec<_>>());
-    let Combined { profile, notes } = combine(&profiles, how, native)?;
+    let Combined { profile, notes } = combine(&profiles, how, machines)?;
     for note in notes {
         ui.warn(note);
     }
-    let before = |given: &Profile| given.policy(native);
-    let merged = profile.policy(native)?;
+    let before = |given: &Profile| given.policy(machines);
+    let merged = profile.policy(machines)?;
+    let count = |changes: Vec<&Change>| {
+        let calls = changes
+            .iter()
+            .map(|change| (change.name(), change.name().is_none().then_some(change.number)));
+        calls.collect::<BTreeSet<_>>().len()
+    };
     for (path, given) in files.paths.iter().zip(&profiles) {
         let comparison = compare(&before(given)?, &merged);
-        let wider = comparison.changes().filter(|change| change.widened.is_some()).count();
-        let narrower = comparison.changes().filter(|change| change.narrowed.is_some()).count();
+        let changes = comparison.changes();
+        let wider = count(changes.filter(|change| change.widened.is_some()).collect());
+        let changes = comparison.changes();
+        let narrower = count(changes.filter(|change| change.narrowed.is_some()).collect());
         ui.say(format_args!(
-            "{}: the result allows {} more, {} less",
+            "{}: the result allows {} more, {} less on {machines}",
             shown(path),
             plural(wider, "call"),
             plural(narrower, "call")
@@ -286,15 +307,17 @@ impl Report {
     }
 }
 
-/// The first few of the new calls.
+/// The first few of the new calls. Those of an ABI that is not its machine's own say so, and all do if there
+/// are several machines.
 fn names(added: &Added) -> String {
     const FEW: usize = 8;
-    let name = |abi: Abi, number: u32| {
-        let name = abi.syscall_name(number).map_or_else(|| number.to_string(), str::to_owned);
-        if abi == Abi::NATIVE { name } else { format!("{name} ({abi})") }
+    let machines: Machines = added.calls.iter().map(|(abi, _)| abi.machine()).collect();
+    let several = machines.iter().count() > 1;
+    let name = |(abi, number): &(Abi, u32)| {
+        let name = abi.syscall_name(*number).map_or_else(|| number.to_string(), str::to_owned);
+        if abi.is_native() && !several { name } else { format!("{name} ({abi})") }
     };
-    let few: Vec<_> =
-        added.calls.iter().take(FEW).map(|(abi, number)| name(*abi, *number)).collect();
+    let few: Vec<_> = added.calls.iter().take(FEW).map(name).collect();
     match added.calls.len().saturating_sub(FEW) {
         0 => few.join(" "),
         more => format!("{} and {more} more", few.join(" ")),

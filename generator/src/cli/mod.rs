@@ -14,6 +14,7 @@ mod generate;
 mod input;
 mod inspect;
 mod lint;
+mod machine;
 mod manifests;
 mod mark;
 mod merge;

@@ -12,6 +12,7 @@ use super::record::{RunArgs, not_run, run, saved, signals};
 use super::{Ui, read_text, shown, ui};
 use crate::abi::Abi;
 use crate::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
+use crate::host;
 use crate::output::Output;
 use crate::policy::Policy;
 use crate::profile::{self, Findings, Severity, lint};
@@ -171,7 +172,7 @@ fn watch_containers(
             ));
             return false;
         }
-        let told = seccomp.as_ref().and_then(|told| under(told, policy, Abi::NATIVE));
+        let told = seccomp.as_ref().and_then(|told| under(told, policy, host::MACHINE));
         if let Some(other) = other_filter(recording, told, name, is_injected) {
             ui.warn(format_args!("{container} {other}"));
             return false;

@@ -7,12 +7,14 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::*;
+use crate::abi::Abi;
 use crate::bpf::{Call, Filter, action};
 use crate::generate::{Options, RefuseWith, generate};
+use crate::machine::{Machine, Machines};
 use crate::policy::baseline::{Baseline, Context};
 use crate::policy::exact::is_exact;
 use crate::policy::{Action, Args, Capability, Clause, Errno, Policy, Predicate};
-use crate::profile::{Arg, Entry, Profile};
+use crate::profile::{Architecture, Arg, Entry, Profile, parse_on};
 use crate::recording::example::recording;
 
 /// The verdict of a program about a call.
@@ -148,20 +150,19 @@ pub(super) fn possible(abi: Abi, args: Args) -> Args {
 proptest! {
     #![proptest_config(pinned())]
 
+    /// Whatever architectures the profile lists, libseccomp says what it means on a machine.
     #[test]
     fn a_compiled_filter_does_what_the_policy_says(
         profile in profile(),
+        machine in prop::sample::select(Machine::ALL.as_slice()),
         picks in prop::collection::vec(prop::array::uniform6(0..997usize), 24),
     ) {
-        let policy = profile.policy(Abi::X86_64).unwrap();
-        // What is not dependable spoils calls that are, and can keep libseccomp busy for ever.
-        prop_assume!(Abi::ALL.into_iter().all(|abi| {
-            abi.syscalls().all(|(number, _)| is_dependable(&policy, abi, number))
-        }));
-        let compiled = compile(&profile).unwrap();
+        let policy = profile.policy(machine).unwrap();
+        prop_assume!(is_dependable_everywhere(&profile));
+        let compiled = compile_for(&profile, machine).unwrap();
         let filter = compiled.program.filter().unwrap();
         let values = edges(&profile);
-        for abi in Abi::ALL {
+        for abi in machine.abis().iter().copied() {
             for (number, name) in numbers(abi, &NAMES) {
                 for pick in &picks {
                     let args = possible(abi, pick.map(|index| values[index % values.len()]));
@@ -172,6 +173,18 @@ proptest! {
             }
         }
     }
+}
+
+/// Whether it is so on every ABI: what is not dependable spoils calls that are, and can keep libseccomp busy for
+/// ever.
+fn is_dependable_everywhere(profile: &Profile) -> bool {
+    // With all architectures, since libseccomp compiles those of other machines too.
+    let mut all = profile.clone();
+    all.architectures = Abi::ALL.map(Into::into).to_vec();
+    let policy = all.policy(Machines::ALL).unwrap();
+    Abi::ALL
+        .into_iter()
+        .all(|abi| abi.syscalls().all(|(number, _)| is_dependable(&policy, abi, number)))
 }
 
 /// Entries that compare for equality: what Strait makes, and what libseccomp compiles to what it says.
@@ -197,12 +210,59 @@ proptest! {
 
     #[test]
     fn a_compiled_filter_means_what_the_policy_does(profile in equalities()) {
-        let compiled = compile(&profile).unwrap();
-        let policy = profile.policy(Abi::X86_64).unwrap();
-        if let Err(error) = faithful(&compiled, &policy) {
-            return Err(TestCaseError::fail(error.to_string()));
+        for machine in Machine::ALL {
+            let compiled = compile_for(&profile, machine).unwrap();
+            let policy = profile.policy(machine).unwrap();
+            if let Err(error) = faithful(&compiled, &policy, machine) {
+                return Err(TestCaseError::fail(error.to_string()));
+            }
         }
     }
+}
+
+/// libseccomp starts with the machine's own architecture: what a profile lists changes nothing of that.
+#[test]
+fn a_machines_own_calls_are_covered_whatever_the_profile_lists() {
+    let lists: [&[Abi]; 6] =
+        [&[], &[Abi::X86_64], &[Abi::Aarch64], &[Abi::X86], &[Abi::X32], &Abi::ALL];
+    for list in lists {
+        let mut profile = profile_of(vec![allow("exit_group", Vec::new()), allow("iopl", vec![])]);
+        profile.architectures = list.iter().map(|abi| Architecture::from(*abi)).collect();
+        for machine in Machine::ALL {
+            let policy = profile.policy(machine).unwrap();
+            let filter = compile_for(&profile, machine).unwrap().program.filter().unwrap();
+            for abi in machine.abis().iter().copied() {
+                let killed = !abi.is_native() && !list.contains(&abi);
+                for name in ["iopl", "exit_group", "read"] {
+                    let Some(number) = abi.syscall_number(name) else { continue };
+                    let meant = policy.evaluate(abi, number, &[0; 6]);
+                    assert_eq!(meant, run(&filter, abi, number, &[0; 6]), "{name} {abi} {list:?}");
+                    assert_eq!(meant == Action::KillThread, killed, "{name} {abi} {list:?}");
+                }
+            }
+        }
+    }
+}
+
+/// An `archMap` is resolved before libseccomp sees the profile.
+#[test]
+fn an_architecture_map_is_resolved_for_the_machine() {
+    let text = r#"{"defaultAction": "SCMP_ACT_ERRNO", "archMap": [
+        {"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]},
+        {"architecture": "SCMP_ARCH_AARCH64", "subArchitectures": ["SCMP_ARCH_ARM"]}],
+        "syscalls": [{"names": ["exit_group", "iopl"], "action": "SCMP_ACT_ALLOW"},
+            {"names": ["sync"], "action": "SCMP_ACT_ALLOW", "includes": {"arches": ["arm64"]}}]}"#;
+    let capabilities = Capability::docker_default();
+    let profile = parse_on(text, Machines::ALL, &capabilities, None).unwrap();
+    assert_eq!(profile.abis(), [Abi::X86_64, Abi::X86, Abi::Aarch64]);
+    for (machine, profile) in profile.iter() {
+        let compiled = compile_for(profile, machine).unwrap();
+        faithful(&compiled, &profile.policy(machine).unwrap(), machine).unwrap();
+    }
+    let policy = profile.policy().unwrap();
+    let allows = |abi: Abi, name: &str| policy.may_allow(abi, abi.syscall_number(name).unwrap());
+    assert!(allows(Abi::X86, "iopl") && allows(Abi::Aarch64, "sync"));
+    assert!(!allows(Abi::X86_64, "sync"));
 }
 
 #[test]
@@ -214,7 +274,8 @@ fn a_filter_that_does_something_else_is_found_out() {
         allow("read", on(Predicate::LessOrEqual(0x1_0000_0000))),
     ]);
     let compiled = compile(&profile).unwrap();
-    let error = faithful(&compiled, &profile.policy(Abi::X86_64).unwrap()).unwrap_err();
+    let error = faithful(&compiled, &profile.policy(Machine::X86_64).unwrap(), Machine::X86_64)
+        .unwrap_err();
     assert!(error.to_string().contains("read("), "{error}");
 }
 
@@ -302,7 +363,7 @@ fn a_rule_that_libseccomp_refuses_is_named() {
     let profile = profile_of(vec![allow("read", on(31)), contrary]);
     let error = compile(&profile).unwrap_err().to_string();
     assert!(error.contains("`read` in syscalls[1]"), "{error}");
-    assert!(profile.policy(Abi::X86_64).is_err());
+    assert!(profile.policy(Machine::X86_64).is_err());
 }
 
 #[test]
@@ -349,7 +410,7 @@ fn the_conditions_of_the_baseline_are_enforced_exactly() {
         let profile = profile_of(entries.collect());
         let compiled = compile(&profile).unwrap();
         let filter = compiled.program.filter().unwrap();
-        let policy = profile.policy(Abi::X86_64).unwrap();
+        let policy = profile.policy(Machine::X86_64).unwrap();
         let number = Abi::X86_64.syscall_number(name).unwrap();
         let bits = (0..64).map(|shift| 1u64 << shift);
         for value in edges(&profile).into_iter().chain(bits.clone()).chain(bits.map(|bit| !bit)) {
@@ -380,17 +441,22 @@ fn a_generated_profile_is_enforced_exactly() {
             .flat_map(|abis| choices.map(|refuse_with| (abis, refuse_with)))
     {
         let profile = generated(abis, refuse_with);
-        let compiled = compile(&profile).unwrap();
-        let filter = compiled.program.filter().unwrap();
-        let policy = profile.policy(Abi::X86_64).unwrap();
+        let filters = Machine::ALL.map(|machine| {
+            let compiled = compile_for(&profile, machine).unwrap();
+            (machine, compiled.program.filter().unwrap())
+        });
+        let policy = profile.policy(Machines::ALL).unwrap();
         let values = edges(&profile);
-        for abi in Abi::ALL {
+        for (abi, filter) in filters
+            .iter()
+            .flat_map(|(machine, filter)| machine.abis().iter().map(move |abi| (*abi, filter)))
+        {
             let names: Vec<&str> = abi.syscalls().map(|(_, name)| name).collect();
             for (number, name) in numbers(abi, &names) {
                 for value in &values {
                     let args = possible(abi, [*value, 0, 0, 0, 0, 0]);
                     let meant = policy.evaluate(abi, number, &args);
-                    let done = run(&filter, abi, number, &args);
+                    let done = run(filter, abi, number, &args);
                     assert_eq!(meant, done, "{abi} {name} {value:#x} {refuse_with:?}");
                 }
             }
