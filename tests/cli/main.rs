@@ -21,6 +21,7 @@ mod generate;
 mod help;
 mod hostile;
 mod lint;
+mod machine;
 mod merge;
 mod report;
 mod sarif;
