@@ -14,6 +14,7 @@ pub mod json;
 pub mod markdown;
 mod risk;
 pub mod sarif;
+mod settings;
 mod side;
 mod text;
 mod words;
@@ -33,6 +34,7 @@ pub use allow::{Exception, Exceptions};
 pub(crate) use change::let_through;
 pub(crate) use risk::of as risk_of;
 pub use risk::{Level, Risk};
+pub use settings::Setting;
 pub use side::{Kind, Side, called};
 pub(crate) use words::describe as describe_arguments;
 
@@ -86,31 +88,6 @@ impl FailOn {
             Self::Changed => "changed",
             Self::Never => "never",
         }
-    }
-}
-
-/// A change of the whole profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    /// What changed: `default action`, `architectures`, `unknown calls`.
-    pub what: &'static str,
-    /// As it was.
-    pub before: String,
-    /// As it is.
-    pub after: String,
-    /// In which direction, where no [`Change`] of a call says it.
-    pub direction: ChangeKind,
-}
-
-impl Setting {
-    /// Whether something is newly let through by it.
-    fn widens(&self) -> bool {
-        matches!(self.direction, ChangeKind::Widened | ChangeKind::Mixed)
-    }
-
-    /// Whether something no longer is.
-    fn narrows(&self) -> bool {
-        matches!(self.direction, ChangeKind::Narrowed | ChangeKind::Mixed)
     }
 }
 
@@ -307,7 +284,7 @@ pub fn diff(old: &Side, new: &Side, exceptions: &Exceptions, today: jiff::civil:
     let abis = |side: &Side| side.policy.abis().collect::<BTreeSet<_>>();
     let whole_abis = &abis(old) ^ &abis(new);
     let changes = fold::fold(changes, &whole_abis);
-    let settings = settings(old, new, answers_count);
+    let settings = settings::settings(old, new, answers_count);
     Diff {
         old: (old.name.clone(), old.kind()),
         new: (new.name.clone(), new.kind()),
@@ -334,39 +311,6 @@ fn verdict(changes: &[Change], settings: &[Setting]) -> Verdict {
         (false, true) => Verdict::Narrowed,
         (false, false) if changes.is_empty() && settings.is_empty() => Verdict::Equal,
         (false, false) => Verdict::Changed,
-    }
-}
-
-fn settings(old: &Side, new: &Side, answers_count: bool) -> Vec<Setting> {
-    let listed = |side: &Side| {
-        let unknown = side.unknown_architectures.iter().copied();
-        side.policy.abis().map(Abi::name).chain(unknown).collect::<Vec<_>>().join(", ")
-    };
-    let default = |side: &Side| side.policy.default_action().to_string();
-    let unknown = |side: &Side| match side.unknown_calls.iter().cloned().collect::<Vec<_>>() {
-        none if none.is_empty() => "none".to_owned(),
-        names => names.join(" "),
-    };
-    // What Strait does not know it cannot compare by number, and must not call equal for that.
-    let calls = by_what_is_listed(&old.unknown_calls, &new.unknown_calls);
-    let architectures = by_what_is_listed(&old.unknown_architectures, &new.unknown_architectures);
-    [
-        (answers_count, "default action", default(old), default(new), ChangeKind::Refusal),
-        (true, "architectures", listed(old), listed(new), architectures),
-        (answers_count, "unknown calls", unknown(old), unknown(new), calls),
-    ]
-    .into_iter()
-    .filter(|(counts, _, before, after, _)| *counts && before != after)
-    .map(|(_, what, before, after, direction)| Setting { what, before, after, direction })
-    .collect()
-}
-
-fn by_what_is_listed<T: Ord>(old: &BTreeSet<T>, new: &BTreeSet<T>) -> ChangeKind {
-    match (new.is_subset(old), old.is_subset(new)) {
-        (true, true) => ChangeKind::Refusal,
-        (true, false) => ChangeKind::Narrowed,
-        (false, true) => ChangeKind::Widened,
-        (false, false) => ChangeKind::Mixed,
     }
 }
 

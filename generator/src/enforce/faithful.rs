@@ -1,7 +1,7 @@
 //! Whether a compiled filter does what its policy means.
 
 use super::compile::is_known;
-use super::{CompileError, Compiled, Program, compile};
+use super::{CompileError, Compiled, Program, compile_for};
 use crate::bpf::{self, Filter, FilterError, Instruction, Unclear};
 use crate::host;
 use crate::machine::Machine;
@@ -59,9 +59,18 @@ pub struct Proven {
 ///
 /// [`Unenforceable`], for this machine's libseccomp: another release of it may get it right.
 pub fn prove(profile: &Profile) -> Result<Proven, Unenforceable> {
-    let policy = profile.policy(host::MACHINE)?;
-    let compiled = compile(profile)?;
-    faithful(&compiled, &policy, host::MACHINE)?;
+    prove_for(profile, host::MACHINE)
+}
+
+/// The same for another machine, with this one's release of libseccomp.
+///
+/// # Errors
+///
+/// [`Unenforceable`].
+pub fn prove_for(profile: &Profile, machine: Machine) -> Result<Proven, Unenforceable> {
+    let policy = profile.policy(machine)?;
+    let compiled = compile_for(profile, machine)?;
+    faithful(&compiled, &policy, machine)?;
     Ok(Proven { policy, compiled })
 }
 

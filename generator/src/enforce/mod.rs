@@ -13,10 +13,12 @@ mod compile;
 mod faithful;
 mod install;
 #[cfg(test)]
+mod machine_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod witnesses;
 
 pub use compile::{CompileError, Compiled, compile, compile_for};
-pub use faithful::{Proven, Unenforceable, Unfaithful, faithful, prove};
+pub use faithful::{Proven, Unenforceable, Unfaithful, faithful, prove, prove_for};
 pub use install::{NoNewPrivs, Program, install};
