@@ -5,8 +5,10 @@
 mod error;
 #[cfg(test)]
 pub mod example;
+pub mod image;
 pub mod merge;
 mod origin;
+pub mod target;
 pub mod v1;
 
 use std::collections::BTreeMap;
@@ -18,6 +20,7 @@ use crate::abi::Abi;
 
 pub use error::ReadError;
 pub use origin::{Origin, Sample, Source};
+pub use target::TargetId;
 
 /// The system calls of one run of one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
