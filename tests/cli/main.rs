@@ -25,4 +25,5 @@ mod machine;
 mod merge;
 mod report;
 mod sarif;
+mod targets;
 mod verify;

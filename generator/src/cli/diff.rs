@@ -14,6 +14,7 @@ use super::{Ui, read_text, shown};
 use crate::diff::{Diff, Exceptions, FailOn, Side, diff, json, markdown, sarif};
 use crate::machine::Machines;
 use crate::output::Output;
+use crate::recording::target::in_words;
 
 /// Show what a release may newly do to the kernel, and what it no longer may
 ///
@@ -117,6 +118,17 @@ pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
     let (old, _) = input::read(&args.old, asked, ui)?;
     let (new, text) = input::read(&args.new, asked, ui)?;
     let machines = machines(&[(&args.old, &old), (&args.new, &new)], asked)?;
+    if let (Input::Recording(one), Input::Recording(other)) = (&old, &new)
+        && one.targets() != other.targets()
+    {
+        let (old, new) = (shown(&args.old), shown(&args.new));
+        ui.warn(format_args!(
+            "{old} and {new} are recordings of different targets: {}, and {}. What differs may be no change of \
+             either",
+            in_words(&one.targets()),
+            in_words(&other.targets())
+        ));
+    }
     let old = side(&args.old, old, None, machines, ui)?;
     let new = side(&args.new, new, args.evidence.as_deref(), machines, ui)?;
     let today = jiff::Zoned::now().date();

@@ -11,6 +11,7 @@ use clap::Args;
 use super::exit::{self, Failure, Outcome};
 use super::machine::MachineArg;
 use super::record::{self, plural};
+use super::targets;
 use super::{Ui, read_text, shown};
 use crate::abi::Abi;
 use crate::machine::Machines;
@@ -19,6 +20,7 @@ use crate::policy::decide::{Change, compare};
 use crate::profile::combine::{Combined, How};
 use crate::profile::{self, Profile, combine};
 use crate::recording::merge::{Added, MergeError, Merger};
+use crate::recording::target::{TargetIds, grouped};
 use crate::recording::{Completeness, Recording, v1};
 
 /// How many inputs are spoken of one by one.
@@ -41,7 +43,7 @@ Examples:
 
 Exit status: 1 if the inputs do not go together; then nothing is written.")]
 pub struct MergeArgs {
-    /// Recordings, or profiles; - is standard input
+    /// Recordings, folders of them (*.recording.json), or profiles; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Where the result goes; - is standard output
@@ -66,7 +68,8 @@ pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
     let output = Output::from(args.output.clone());
     output.check()?;
     super::input::only_once(&args.files)?;
-    let files = Files::open(&args.files)?;
+    let paths = targets::expand(&args.files)?;
+    let files = Files::open(&paths)?;
     let text = if args.intersect || files.are_profiles() {
         profiles(&files, ui, args.intersect, args.machine.unwrap_or_default().into())?
     } else {
@@ -78,6 +81,7 @@ pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
         let choice = Choice { mixed: args.allow_mixed, unconfirmed: args.allow_unconfirmed };
         let (merged, report) = recordings(&files, choice)?;
         report.show(ui);
+        targets::note_commands([&merged], ui);
         summarize(&merged, ui);
         v1::print(&merged)?
     };
@@ -91,9 +95,10 @@ pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
 /// Reads recordings as one, whatever they were merged from.
 pub fn read(paths: &[PathBuf], allow_mixed: bool) -> Result<Recording, Failure> {
     super::input::only_once(paths)?;
+    let paths = targets::expand(paths)?;
     // Nothing is made of them but something to look at.
     let choice = Choice { mixed: allow_mixed, unconfirmed: true };
-    let (merged, _) = recordings(&Files::open(paths)?, choice)?;
+    let (merged, _) = recordings(&Files::open(&paths)?, choice)?;
     Ok(merged)
 }
 
@@ -192,6 +197,9 @@ fn recordings(files: &Files<'_>, choice: Choice) -> Result<(Recording, Report), 
             {
                 paths[..=at].rotate_right(1);
             }
+            Err((_, Wrong::Merge(MergeError::Mixed { .. }))) if files.are_plain() => {
+                return Err(mixed(files)?.into());
+            }
             Err((at, wrong)) => {
                 let error = match wrong {
                     Wrong::Merge(error) => anyhow::Error::from(error),
@@ -202,6 +210,21 @@ fn recordings(files: &Files<'_>, choice: Choice) -> Result<(Recording, Report), 
             }
         }
     }
+}
+
+/// That recordings are of different targets: all of these, with their files.
+fn mixed(files: &Files<'_>) -> Result<anyhow::Error, Failure> {
+    let read = |path: &PathBuf| {
+        record::parse(path, &files.read(path)?).map(|recording| (path.clone(), recording.targets()))
+    };
+    let read: Vec<(PathBuf, TargetIds)> =
+        files.paths.iter().map(read).collect::<Result<_, Failure>>()?;
+    let groups = grouped(read, |(_, targets)| targets.clone());
+    let listed = groups.iter().map(|(targets, members)| {
+        (targets, members.iter().map(|(path, _)| path.as_path()).collect())
+    });
+    let advice = "Merge those of one target at a time, or all with --allow-mixed";
+    Ok(targets::mixed(listed, advice))
 }
 
 /// Why an input could not be used.

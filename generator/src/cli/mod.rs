@@ -22,6 +22,7 @@ mod podman_hook;
 mod profiles;
 mod record;
 mod report;
+mod targets;
 mod ui;
 mod verify;
 
