@@ -36,5 +36,6 @@ mod runtimes;
 mod scripts;
 mod service;
 mod survivors;
+mod targets;
 mod verify;
 mod workloads;
