@@ -244,7 +244,7 @@ verdict() { sed -n 's/^  "verdict": "\(.*\)",$/\1/p' "$work/$1.json"; }
 
 # The same for two reports that say the same, whoever made the calls how often.
 key() {
-    grep -E '^  "verdict"|^    "failed"|^      "(abi|syscall|number|direction|what|before|after)"' "$work/$1.json" |
+    grep -E '^  "verdict"|^    "failed"|^        "(x86_64|x86|x32|aarch64)"|^      "(abi|syscall|number|direction|what|before|after)"' "$work/$1.json" |
         sha256sum | cut -c 1-16
 }
 

@@ -2,23 +2,25 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use strait::abi::Abi;
+use strait::machine::Machines;
 use strait::profile::{lint, parse, print};
 
 fuzz_target!(|text: &str| {
     let Ok(profile) = parse(text) else { return };
     let findings = lint(&profile);
-    let policy = profile.policy(Abi::NATIVE);
+    let policy = profile.policy(Machines::ALL);
     let printed = print(&profile).expect("a profile can be printed");
     let again = parse(&printed).expect("what was printed can be read");
     assert_eq!(lint(&again).len(), findings.len());
-    if let (Ok(policy), Ok(again)) = (policy, again.policy(Abi::NATIVE)) {
-        for (number, _) in Abi::NATIVE.syscalls() {
-            let args = [u64::from(number); 6];
-            assert_eq!(
-                policy.evaluate(Abi::NATIVE, number, &args),
-                again.evaluate(Abi::NATIVE, number, &args)
-            );
+    if let (Ok(policy), Ok(again)) = (policy, again.policy(Machines::ALL)) {
+        for abi in Machines::ALL.abis() {
+            for (number, _) in abi.syscalls() {
+                let args = [u64::from(number); 6];
+                assert_eq!(
+                    policy.evaluate(abi, number, &args),
+                    again.evaluate(abi, number, &args)
+                );
+            }
         }
     }
 });

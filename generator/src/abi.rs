@@ -33,18 +33,6 @@ impl Abi {
     /// Every ABI, in the order in which they are listed everywhere.
     pub const ALL: [Self; 4] = [Self::X86_64, Self::X86, Self::X32, Self::Aarch64];
 
-    /// The ABI for which this program was built, and so that of the machine's own 64-bit programs.
-    pub const NATIVE: Self =
-        if cfg!(target_arch = "aarch64") { Self::Aarch64 } else { Self::X86_64 };
-
-    /// That of the 64-bit programs of the machines on which it is found.
-    pub const fn of_machine(self) -> Self {
-        match self {
-            Self::X86_64 | Self::X86 | Self::X32 => Self::X86_64,
-            Self::Aarch64 => Self::Aarch64,
-        }
-    }
-
     /// The name used in recordings and on the command line.
     pub const fn name(self) -> &'static str {
         match self {

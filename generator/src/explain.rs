@@ -8,7 +8,7 @@ use crate::policy::argument::ArgumentRule;
 use crate::policy::decide::Meaning;
 use crate::policy::decide::space::Set;
 use crate::policy::{Action, Args, Clause, NoPolicy, Predicate, width};
-use crate::profile::Profile;
+use crate::profile::{OnMachines, Profile};
 use crate::recording::Recording;
 use crate::untrusted::Text;
 
@@ -38,13 +38,13 @@ fn asked(pattern: &Pattern) -> Set {
 ///
 /// [`NoPolicy`] if the profile makes none.
 pub fn profile(
-    profile: &Profile,
-    native: Abi,
+    profile: &OnMachines,
     pattern: &Pattern,
     evidence: Option<&Evidence>,
 ) -> Result<Text, NoPolicy> {
-    let policy = profile.policy(native)?;
-    let meaning = Meaning::from(&policy);
+    let machine = pattern.abi.machine();
+    let profile = profile.on(machine);
+    let meaning = Meaning::from(&profile.policy(machine)?);
     let (abi, number) = (pattern.abi, pattern.number);
     let asked = asked(pattern);
     let parts = meaning.decision(abi, number).parts();
@@ -116,9 +116,8 @@ fn answer(text: &mut Text, profile: &Profile, pattern: &Pattern, answers: &[(Act
 
 /// The entries that give this answer, as a path into the file.
 fn decided_by(profile: &Profile, pattern: &Pattern, action: Action, set: &Set) -> String {
-    let listed = profile.architectures.is_empty()
-        || profile.architectures.iter().any(|arch| arch.abi() == Some(pattern.abi));
-    if !listed && action == crate::policy::UNLISTED_ABI {
+    let covered = profile.abis(pattern.abi.machine()).contains(&pattern.abi);
+    if !covered && action == crate::policy::UNLISTED_ABI {
         return format!("{} is not among the architectures of the profile", pattern.abi);
     }
     let name = pattern.abi.syscall_name(pattern.number).unwrap_or_default();

@@ -208,6 +208,42 @@ fn a_map_counts_for_more_than_names() {
     ]);
 }
 
+/// Two workloads may well call a container alike.
+#[test]
+fn a_name_does_not_make_two_images_one_target() {
+    let of = |name: &str, image: &str| {
+        POD.replace("name: shop", &format!("name: {name}")).replace("example.org/nginx:1.27", image)
+    };
+    let both = |image: &str| {
+        let (shop, blog) = (of("shop", "example.org/web:1"), of("blog", image));
+        with(&["web.json", "a.json"], &format!("{shop}---\n{blog}"))
+    };
+    for release in ["example.org/web:2", "web@sha256:ab", "other.example:5000/x/web"] {
+        let shown = apply(&both(release), &["web.json", "pod.yaml"]).run().stdout;
+        assert_eq!(shown.matches("localhostProfile: web.json").count(), 2, "{release}");
+    }
+    let dir = both("example.org/ghost:5");
+    let refused = apply(&dir, &["web.json", "pod.yaml"]).expect_exit(1).run();
+    refused.says_one_paragraph().says(&[
+        "web.json matches containers of different workloads and images",
+        "web of Pod blog (image ghost)",
+        "web of Pod shop (image web)",
+        "--map WORKLOAD/CONTAINER=web.json",
+    ]);
+    let chosen = [
+        "web.json",
+        "a.json",
+        "pod.yaml",
+        "--map",
+        "shop/web=web.json",
+        "--map",
+        "blog/web=a.json",
+    ];
+    let mapped = apply(&dir, &chosen).run().stdout;
+    assert!(mapped.contains("localhostProfile: web.json"), "{mapped}");
+    assert!(mapped.contains("localhostProfile: a.json"), "{mapped}");
+}
+
 #[test]
 fn a_release_is_part_of_the_name() {
     let dir = with(&["nginx-1.26.json"], POD);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::merge::{put, recording};
+use crate::merge::{named, put, recording};
 use crate::support::run::Strait;
 use crate::support::{scratch, strait};
 
@@ -81,7 +81,7 @@ fn many_recordings_are_one_page_whatever_their_order() {
     let dir = scratch();
     put(dir.path(), "a.json", &tested());
     put(dir.path(), "b.json", &recording("app", 2, &[("mount", 165)]));
-    put(dir.path(), "other.json", &recording("cron", 3, &[("read", 0)]));
+    put(dir.path(), "other.json", &named("cron", 3, &[("read", 0)]));
     let page = report(dir.path(), &["a.json", "b.json"]).run().stdout;
     assert!(page.contains("2 recordings") && page.contains("mount"), "{page}");
     assert_eq!(report(dir.path(), &["b.json", "a.json", "b.json"]).run().stdout, page);

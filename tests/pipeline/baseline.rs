@@ -6,19 +6,19 @@ use std::path::Path;
 
 use serde_json::Value;
 use strait::abi::Abi;
-use strait::policy::baseline::{Baseline, Context, KernelVersion, Machine, Treatment};
+use strait::policy::baseline::{Baseline, Context, KernelVersion, Processor, Treatment};
 use strait::policy::{Capability, Errno, Predicate};
 
-const MACHINES: [(Machine, &str); 9] = [
-    (Machine::Amd64, "amd64"),
-    (Machine::X86, "x86"),
-    (Machine::X32, "x32"),
-    (Machine::Arm, "arm"),
-    (Machine::Arm64, "arm64"),
-    (Machine::Ppc64le, "ppc64le"),
-    (Machine::Riscv64, "riscv64"),
-    (Machine::S390, "s390"),
-    (Machine::S390x, "s390x"),
+const MACHINES: [(Processor, &str); 9] = [
+    (Processor::Amd64, "amd64"),
+    (Processor::X86, "x86"),
+    (Processor::X32, "x32"),
+    (Processor::Arm, "arm"),
+    (Processor::Arm64, "arm64"),
+    (Processor::Ppc64le, "ppc64le"),
+    (Processor::Riscv64, "riscv64"),
+    (Processor::S390, "s390"),
+    (Processor::S390x, "s390x"),
 ];
 
 fn strings(value: &Value) -> BTreeSet<String> {
@@ -175,7 +175,7 @@ fn allowed(abi: Abi, capabilities: BTreeSet<Capability>, newest: u32) -> usize {
 #[test]
 fn the_published_counts_hold() {
     let none =
-        Baseline::docker_default().treatments(Machine::Riscv64, &BTreeSet::new(), Some((4, 7)));
+        Baseline::docker_default().treatments(Processor::Riscv64, &BTreeSet::new(), Some((4, 7)));
     let unconditional = none.values().filter(|t| **t == Treatment::Allow).count();
     assert_eq!(unconditional, 361 + 1, "361, and riscv_flush_icache");
     // Published for a table that ends with Linux 6.12 (number 462).

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use strait::abi::Abi;
 use strait::bpf;
 use strait::enforce::{compile, prove};
+use strait::machine::Machine;
 use strait::policy::decide::{Comparison, Meaning};
 use strait::policy::exact::is_exact;
 use strait::policy::{Action, Clause, Errno, Predicate, Width};
@@ -72,7 +73,7 @@ proptest! {
                 prop_assert_eq!(print(&read).unwrap(), text);
             }
             // Two actions for one condition: no runtime would take it either.
-            Err(error) => prop_assert!(profile.policy(Abi::NATIVE).is_err(), "{}", error),
+            Err(error) => prop_assert!(profile.policy(Machine::X86_64).is_err(), "{}", error),
         }
     }
 
@@ -88,7 +89,7 @@ proptest! {
         });
         let compiled = compile(&profile).unwrap();
         let back = bpf::meaning(&compiled.program.filter().unwrap()).unwrap();
-        let meant = Meaning::from(&profile.policy(Abi::X86_64).unwrap());
+        let meant = Meaning::from(&profile.policy(Machine::X86_64).unwrap());
         let comparison = Comparison::of(&meant, &back);
         let known = |name: &str| !compiled.unknown.iter().any(|unknown| unknown == name);
         let change = comparison.changes().find(|one| one.name().is_none_or(known));
@@ -134,7 +135,7 @@ proptest! {
                 let names = vec!["personality".to_owned()];
                 let profile = profile(vec![Entry { names, action: Action::Allow, args }], Abi::X86_64);
                 let program = compile(&profile).unwrap().program;
-                (profile.policy(Abi::X86_64).unwrap(), program.filter().unwrap())
+                (profile.policy(Machine::X86_64).unwrap(), program.filter().unwrap())
             };
             for (predicate, any) in [(masked, true), (exact, false)] {
                 let (policy, filter) = of(predicate);

@@ -3,9 +3,9 @@
 use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
-use strait::abi::Abi;
-use strait::enforce::{NoNewPrivs, Program, compile, install, native};
+use strait::enforce::{NoNewPrivs, Program, compile, install};
 use strait::generate::{Options, RefuseWith, generate};
+use strait::host::MACHINE;
 use strait::policy::Action;
 use strait::profile::{Entry, Profile};
 
@@ -41,7 +41,7 @@ fn under(program: &Program, calls: fn() -> i32) -> WaitStatus {
 
 fn program(refuse_with: RefuseWith) -> Program {
     let seen = ["execve", "getppid", "socket", "clone3"];
-    let calls: Vec<_> = seen.map(|name| (native().unwrap(), name)).into();
+    let calls: Vec<_> = seen.map(|name| (MACHINE.native(), name)).into();
     let options = Options { refuse_with, ..Options::default() };
     let generated = generate(&[recording(&calls)], &options).unwrap();
     compile(&generated.profile).unwrap().program
@@ -86,7 +86,7 @@ fn what_is_killed_dies_of_sigsys() {
 
 #[test]
 fn the_machines_own_architecture_is_known() {
-    assert!(matches!(native(), Some(Abi::X86_64 | Abi::Aarch64)));
+    assert_eq!(MACHINE.name(), std::env::consts::ARCH);
 }
 
 fn getppid() -> i32 {
@@ -124,7 +124,7 @@ fn what_is_left_to_a_tracer_is_let_through_by_one_of_the_childs_own_making() {
     let names = vec!["getppid".to_owned()];
     let program = compile(&Profile {
         default: Action::Allow,
-        architectures: vec![native().unwrap().into()],
+        architectures: vec![MACHINE.native().into()],
         entries: vec![Entry { names, action: Action::Trace(7), args: Vec::new() }],
     });
     let program = program.unwrap().program;

@@ -6,11 +6,12 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use strait::abi::Abi;
 use strait::diff::{Exceptions, Side, diff};
-use strait::enforce::{NoNewPrivs, Program, compile, install, native};
+use strait::enforce::{NoNewPrivs, Program, compile, install};
+use strait::host;
 use strait::policy::decide::Witness;
 use strait::policy::exact::is_exact;
 use strait::policy::{Action, Args, Clause, Policy};
-use strait::profile::{Arg, Entry, Profile};
+use strait::profile::{Arg, Entry, OnMachines, Profile};
 
 use crate::arbitrary::{ENOSYS, EPERM, laws, predicate};
 
@@ -115,10 +116,10 @@ proptest! {
         default in prop::sample::select(vec![ENOSYS, EPERM]),
         picks in prop::collection::vec(any::<[u16; 6]>(), 16),
     ) {
-        let abi: Abi = native().unwrap();
+        let abi: Abi = host::MACHINE.native();
         entries.push(ends());
         let profile = Profile { default, architectures: vec![abi.into()], entries };
-        let policy = profile.policy(abi).unwrap();
+        let policy = profile.policy(host::MACHINE).unwrap();
         let numbers = NAMES.map(|name| abi.syscall_number(name).unwrap());
         // What libseccomp does not compile to what it says may never be compiled at all.
         prop_assume!(numbers.iter().all(|number| is_exact(&clauses(&policy, abi, *number))));
@@ -148,14 +149,17 @@ proptest! {
         entries in prop::array::uniform2(rules()),
         defaults in prop::sample::select(vec![[ENOSYS, EPERM], [ENOSYS, ENOSYS]]),
     ) {
-        let abi: Abi = native().unwrap();
+        let abi: Abi = host::MACHINE.native();
         let numbers = NAMES.map(|name| abi.syscall_number(name).unwrap());
         let [old, new] = [0, 1].map(|nth| {
             let mut entries = entries[nth].clone();
             entries.push(ends());
             Profile { default: defaults[nth], architectures: vec![abi.into()], entries }
         });
-        let side = |name, profile| Side::profile(name, profile, abi, None).unwrap();
+        let side = |name, profile: &Profile| {
+            let profile = OnMachines::same(profile, host::MACHINE);
+            Side::profile(name, &profile, None).unwrap()
+        };
         let today = "2026-11-23".parse().unwrap();
         let diff = diff(&side("old", &old), &side("new", &new), &Exceptions::default(), today);
         let shown = diff.changes.iter().map(|change| change.witness);

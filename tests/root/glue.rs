@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use strait::abi::Abi;
 use strait::recording::{Recording, Sample};
 use tempfile::TempDir;
 
@@ -51,8 +50,8 @@ fn with_a_pipe(recording: &Recording) -> Vec<&str> {
     let made = |sample: &&Sample| {
         ["mknod", "mknodat"]
             .into_iter()
-            .filter_map(|name| Abi::NATIVE.syscall_number(name))
-            .any(|number| sample.has(Abi::NATIVE, number))
+            .filter_map(|name| strait::host::MACHINE.native().syscall_number(name))
+            .any(|number| sample.has(strait::host::MACHINE.native(), number))
     };
     recording.samples.iter().filter(made).map(|sample| sample.name.as_str()).collect()
 }

@@ -50,7 +50,7 @@ fn under(profiles: &[&str]) -> Sleeper {
 }
 
 fn meant(text: &str) -> Meaning {
-    Meaning::from(&profile::parse(text).unwrap().policy(Abi::NATIVE).unwrap())
+    Meaning::from(&profile::parse(text).unwrap().policy(strait::host::MACHINE).unwrap())
 }
 
 #[test]

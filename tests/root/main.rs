@@ -37,5 +37,6 @@ mod runtimes;
 mod scripts;
 mod service;
 mod survivors;
+mod targets;
 mod verify;
 mod workloads;

@@ -6,6 +6,7 @@ use std::fmt;
 use super::{Count, Coverage, Missing, Report, Within};
 use crate::abi::Abi;
 use crate::decode;
+use crate::machine::Machines;
 use crate::policy::Capability;
 use crate::policy::decide::ChangeKind;
 use crate::untrusted::Text;
@@ -24,10 +25,11 @@ impl Report {
         if let Some(within) = &self.within {
             text.line(format_args!("  baseline      {}", counts(&within.allowed)));
         }
-        let unlisted: Vec<&str> = Abi::ALL
-            .into_iter()
+        let unlisted: Vec<String> = self
+            .machines
+            .abis()
             .filter(|abi| self.allowed.iter().all(|count| count.abi != *abi))
-            .map(Abi::name)
+            .map(Abi::place)
             .collect();
         if !unlisted.is_empty() {
             text.line(format_args!(
@@ -41,7 +43,7 @@ impl Report {
             None => text.line("  kernel        any that is new enough for all rules"),
         }
         for coverage in &self.covers {
-            coverage.describe(&mut text);
+            coverage.describe(&mut text, self.machines);
         }
         text
     }
@@ -56,6 +58,11 @@ fn counts(counts: &[Count]) -> String {
         })
         .collect();
     if parts.is_empty() { "none".to_owned() } else { parts.join("; ") }
+}
+
+/// ABIs with the machines that have them.
+fn places(abis: &[Abi]) -> String {
+    abis.iter().map(|abi| abi.place()).collect::<Vec<_>>().join(", ")
 }
 
 /// A line for each call, and the ABIs for which it is true.
@@ -74,22 +81,26 @@ fn escapes(within: &Within) -> Vec<(String, Vec<Abi>)> {
 impl Report {
     fn verdict(&self, text: &mut Text, within: &Within) {
         let Within { baseline, comparison, .. } = within;
-        let profile = &self.profile;
+        let (profile, machines) = (&self.profile, self.machines);
         if comparison.is_equal() {
             text.line(format_args!(
-                "{profile} does the same as {baseline} with every call and all arguments"
+                "{profile} does the same as {baseline} on {machines} with every call and all arguments"
             ));
         } else if comparison.is_within() {
             text.line(format_args!(
-                "{profile} is within {baseline}: proved for every call and all arguments"
+                "{profile} is within {baseline} on {machines}: proved for every call and all arguments"
             ));
             let listed = |abi| self.allowed.iter().any(|count| count.abi == abi);
+            // A call of several ABIs is one call.
             let kinds = |kind| {
                 let changes = comparison.changes().filter(|change| listed(change.abi));
-                changes.filter(move |change| change.kind == kind)
+                let names = changes.filter(move |change| change.kind == kind).map(|change| {
+                    change.name().map_or_else(|| change.number.to_string(), str::to_owned)
+                });
+                names.collect::<BTreeSet<_>>()
             };
             let (narrower, refused) =
-                (kinds(ChangeKind::Widened).count(), kinds(ChangeKind::Refusal).count());
+                (kinds(ChangeKind::Widened).len(), kinds(ChangeKind::Refusal).len());
             text.line(format_args!(
                 "  narrower for  {narrower} calls; {refused} more get another answer"
             ));
@@ -98,17 +109,15 @@ impl Report {
             let (calls, ways) = (lines.len(), within.escapes().count());
             let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
             let over = if ways > lines.len() { " over several ABIs" } else { "" };
-            text.line(format_args!("{profile} is wider than {baseline}: {calls}{over}"));
+            let on: Machines = within.escapes().map(|witness| witness.abi.machine()).collect();
+            text.line(format_args!("{profile} is wider than {baseline} on {on}: {calls}{over}"));
             for (call, abis) in lines {
-                let abis = if abis == [Abi::NATIVE] {
-                    String::new()
-                } else {
-                    format!(
-                        " ({})",
-                        abis.iter().map(|abi| abi.name()).collect::<Vec<_>>().join(", ")
-                    )
-                };
-                text.line(format_args!("  wider         {call}{abis}"));
+                text.line(format_args!("  wider         {call} ({})", places(&abis)));
+            }
+            let others: Machines =
+                machines.iter().filter(|machine| !on.contains(*machine)).collect();
+            if !others.is_empty() {
+                text.line(format_args!("  within        on {others}"));
             }
         }
     }
@@ -135,9 +144,6 @@ impl fmt::Display for Missing {
             (None, Some(name)) => f.write_str(name)?,
             (None, None) => write!(f, "{}", self.number)?,
         }
-        if self.abi != Abi::NATIVE {
-            write!(f, " ({})", self.abi)?;
-        }
         if self.count > 1 {
             write!(f, ", {} times", self.count)?;
         }
@@ -146,26 +152,36 @@ impl fmt::Display for Missing {
 }
 
 impl Coverage {
-    fn describe(&self, text: &mut Text) {
-        let Self { recording, calls, missing, fallbacks, uncertain, is_complete } = self;
+    /// The ABI of a call, if the recording has calls of several.
+    fn abi(&self, abi: Abi) -> String {
+        if self.abis.len() > 1 { format!(" ({})", abi.place()) } else { String::new() }
+    }
+
+    fn describe(&self, text: &mut Text, machines: Machines) {
+        let Self { recording, abis, calls, missing, fallbacks, uncertain, is_complete } = self;
+        let on: Machines = abis.iter().map(|abi| abi.machine()).collect();
+        let on = if on.is_empty() { machines } else { on };
         let refused: BTreeSet<_> = missing.iter().map(|one| (one.abi, one.number)).collect();
         match (refused.len(), uncertain.len()) {
-            (0, 0) => text.line(format_args!("covers {recording}: all {calls} recorded calls")),
+            (0, 0) => text.line(format_args!(
+                "covers {recording} on {on}: all {calls} recorded calls"
+            )),
             (0, some) => text.line(format_args!(
-                "covers {recording}: all {calls} recorded calls, {some} of them not for certain"
+                "covers {recording} on {on}: all {calls} recorded calls, {some} of them not for certain"
             )),
             (count, _) => {
                 text.line(format_args!(
-                    "does not cover {recording}: {count} of {calls} recorded calls"
+                    "does not cover {recording} on {on}: {count} of {calls} recorded calls"
                 ));
             }
         }
         for missing in missing {
-            text.line(format_args!("  refused       {missing}"));
+            text.line(format_args!("  refused       {missing}{}", self.abi(missing.abi)));
         }
         for fallback in fallbacks {
             text.line(format_args!(
-                "  fallback      {fallback}; {} is allowed",
+                "  fallback      {fallback}{}; {} is allowed",
+                self.abi(fallback.abi),
                 fallback.falls_back_to.join(", ")
             ));
         }
@@ -174,7 +190,9 @@ impl Coverage {
                 .iter()
                 .take(MOST_NAMES)
                 .map(|(abi, number)| {
-                    abi.syscall_name(*number).map_or_else(|| number.to_string(), str::to_owned)
+                    let name = abi.syscall_name(*number);
+                    let name = name.map_or_else(|| number.to_string(), str::to_owned);
+                    format!("{name}{}", self.abi(*abi))
                 })
                 .collect();
             let more = uncertain.len() - names.len();

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Count, Coverage, Missing, Report, Within};
 use crate::decode;
+use crate::machine::Machine;
 use crate::policy::decide::Witness;
 
 /// The value of the `schema` field.
@@ -15,6 +16,7 @@ struct File<'a> {
     schema: &'static str,
     tool: ToolV1,
     profile: &'a str,
+    machines: Vec<&'static str>,
     abis: Vec<CountV1>,
     capabilities: Vec<String>,
     kernel: Option<String>,
@@ -46,6 +48,7 @@ struct WithinV1<'a> {
 
 #[derive(Serialize)]
 struct CallV1 {
+    machine: &'static str,
     abi: &'static str,
     number: u32,
     syscall: Option<&'static str>,
@@ -86,6 +89,7 @@ impl From<&Count> for CountV1 {
 impl From<&Witness> for CallV1 {
     fn from(witness: &Witness) -> Self {
         Self {
+            machine: witness.abi.machine().name(),
             abi: witness.abi.name(),
             number: witness.number,
             syscall: witness.abi.syscall_name(witness.number),
@@ -102,6 +106,7 @@ impl From<&Witness> for CallV1 {
 impl From<&Missing> for CallV1 {
     fn from(missing: &Missing) -> Self {
         Self {
+            machine: missing.abi.machine().name(),
             abi: missing.abi.name(),
             number: missing.number,
             syscall: missing.abi.syscall_name(missing.number),
@@ -155,6 +160,7 @@ pub fn print(report: &Report) -> Result<String, serde_json::Error> {
         schema: SCHEMA,
         tool: ToolV1 { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
         profile: &report.profile,
+        machines: report.machines.iter().map(Machine::name).collect(),
         abis: report.allowed.iter().map(Into::into).collect(),
         capabilities: report.assumed.capabilities.iter().map(ToString::to_string).collect(),
         kernel: report.assumed.kernel.map(|(major, minor)| format!("{major}.{minor}")),

@@ -8,6 +8,7 @@ pub mod json;
 use std::collections::BTreeSet;
 
 use crate::abi::Abi;
+use crate::machine::Machines;
 use crate::policy::argument::ArgumentRule;
 use crate::policy::baseline::KernelVersion;
 use crate::policy::decide::{Certainty, Comparison, Meaning, Witness};
@@ -20,7 +21,9 @@ use crate::recording::{Arguments, Call, Completeness, Recording};
 pub struct Report {
     /// Path of the profile, as given.
     pub profile: String,
-    /// For each ABI that it lists, how many calls with a name it lets through.
+    /// The machines for which everything here is true.
+    pub machines: Machines,
+    /// For each of their ABIs that it covers, how many calls with a name it lets through.
     pub allowed: Vec<Count>,
     /// What was assumed about the workload.
     pub assumed: Assumed,
@@ -73,7 +76,9 @@ impl Within {
 pub struct Coverage {
     /// Path of the recording, as given.
     pub recording: String,
-    /// How many different calls it has, by ABI and number.
+    /// The ABIs of its calls, as far as the machines of the report have them.
+    pub abis: BTreeSet<Abi>,
+    /// How many different calls it has of these, by ABI and number.
     pub calls: usize,
     /// Calls that the profile would refuse.
     pub missing: Vec<Missing>,
@@ -124,17 +129,24 @@ pub fn within(profile: &Meaning, baseline: &Meaning, title: &str) -> Within {
     }
 }
 
-/// Finds out what a profile would do with the calls of a recording.
-pub fn covers(profile: &Meaning, recording: &Recording, name: &str) -> Coverage {
+/// Finds out what a profile would do with the calls of a recording that these machines have.
+pub fn covers(
+    profile: &Meaning,
+    recording: &Recording,
+    name: &str,
+    machines: Machines,
+) -> Coverage {
+    let there = || recording.iter().filter(|(abi, ..)| machines.have(*abi));
     let mut coverage = Coverage {
         recording: name.to_owned(),
-        calls: recording.iter().count(),
+        abis: there().map(|(abi, ..)| abi).collect(),
+        calls: there().count(),
         missing: Vec::new(),
         fallbacks: Vec::new(),
         uncertain: Vec::new(),
         is_complete: recording.completeness == Completeness::Complete,
     };
-    for (abi, number, call) in recording.iter() {
+    for (abi, number, call) in there() {
         coverage.add(profile, abi, number, call);
     }
     coverage

@@ -41,13 +41,15 @@ fn unix() -> Meaning {
 
 #[test]
 fn arguments_for_which_there_was_no_room_are_uncertain() {
-    let of = |overflow| covers(&unix(), &socket(&[0, 1, 2], overflow), "r").uncertain.len();
+    let of = |overflow| {
+        covers(&unix(), &socket(&[0, 1, 2], overflow), "r", Machines::ALL).uncertain.len()
+    };
     assert_eq!((of(0), of(1)), (0, 1));
 }
 
 #[test]
 fn values_that_another_release_kept_are_not_taken_for_those_of_this_one() {
-    let coverage = covers(&unix(), &socket(&[1, 2], 0), "r");
+    let coverage = covers(&unix(), &socket(&[1, 2], 0), "r", Machines::ALL);
     assert!(coverage.is_whole());
     assert_eq!(coverage.uncertain, [(Abi::X86_64, number("socket"))]);
 }
@@ -58,7 +60,7 @@ fn only_enosys_makes_software_call_something_else() {
     let coverage = |default, other: &str| {
         let mut policy = Policy::new(default, [Abi::X86_64]);
         policy.add(other, Action::Allow, Clause::ALWAYS).unwrap();
-        covers(&Meaning::from(&policy), &recording, "r")
+        covers(&Meaning::from(&policy), &recording, "r", Machines::ALL)
     };
     let fallback = coverage(ENOSYS, "clone");
     assert!(fallback.is_whole());

@@ -8,15 +8,17 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
+use super::machine::MachineArg;
 use super::{Ui, capabilities, read_text, record, shown, ui};
 use crate::abi::Abi;
-use crate::check::{self, Assumed, Report, json};
+use crate::check::{self, Assumed, Coverage, Report, json};
 use crate::inspect::file;
+use crate::machine::Machines;
 use crate::output::Output;
 use crate::policy::Capability;
 use crate::policy::baseline::{Baseline, Context, KernelVersion, version};
 use crate::policy::decide::Meaning;
-use crate::profile::{self, Findings, Profile, Severity, lint};
+use crate::profile::{self, Finding, Findings, OnMachines, Severity, lint};
 
 /// Prove that a profile allows no more than it may, without running anything
 ///
@@ -32,6 +34,7 @@ Examples:
   strait check app.json --within podman-default --caps NET_BIND_SERVICE,CHOWN
   sudo strait inspect 1234 --format json -o live.json && strait check app.json --within live.json
   strait check app.json --covers app.recording.json
+  strait check app.json --machine aarch64
 
 Exit status: 10 if the profile is wider than the baseline, 12 if it would refuse what was recorded.")]
 pub struct CheckArgs {
@@ -51,6 +54,12 @@ pub struct CheckArgs {
     /// The kernel that it will run on, such as 6.1 [default: one that is new enough for all rules]
     #[arg(long, value_name = "VERSION")]
     kernel: Option<String>,
+    /// The machines that it will be loaded on: x86_64 means i386 and x32 calls too
+    ///
+    /// A profile covers each machine's own calls, whatever architectures it lists, and so it may be within
+    /// a baseline on one machine and not on another.
+    #[arg(long, value_name = "MACHINE", default_value = "all")]
+    machine: MachineArg,
     /// Where the report goes; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
@@ -100,22 +109,35 @@ pub fn main(args: &CheckArgs, ui: &Ui) -> Outcome {
     let output = Output::from(args.output.clone());
     output.check()?;
     let name = shown(&args.profile);
-    let profile = of_profile(&args.profile, &assumed, ui)?;
+    let asked = Machines::from(args.machine);
+    let (profile, meant) = of_profile(&args.profile, asked, &assumed, ui)?;
     let within = match &args.within {
         None if !args.covers.is_empty() => None,
         within => {
-            let baseline = within.as_deref().unwrap_or("docker-default");
-            let (meaning, title) = baseline_of(baseline, &profile, &assumed, ui)?;
-            Some(check::within(&profile, &meaning, &title))
+            Some(baseline_of(within.as_deref().unwrap_or("docker-default"), asked, &assumed, ui)?)
         }
     };
+    let limits = within.as_ref().map_or(Machines::ALL, |(_, limits, _)| *limits);
+    let machines = asked.and(meant).and(limits);
+    if machines.is_empty() {
+        let error = anyhow!(
+            "there is nothing to compare on {asked}: {name} is about {meant}, and what it is compared with \
+             about {limits}. Filters of a process are about the machine that it ran on"
+        );
+        return Err(Failure::new(exit::USAGE, error));
+    }
+    let profile = profile.only(|abi| machines.have(abi));
+    let within = within.map(|(baseline, _, title)| {
+        check::within(&profile, &baseline.only(|abi| machines.have(abi)), &title)
+    });
     let covers = args
         .covers
         .iter()
-        .map(|path| Ok(check::covers(&profile, &record::read(path)?, &shown(path))))
+        .map(|path| covered(path, &profile, machines, ui))
         .collect::<Result<_, Failure>>()?;
     let report = Report {
         profile: name,
+        machines,
         allowed: profile.abis().map(|abi| check::count(&profile, abi)).collect(),
         assumed,
         within,
@@ -133,13 +155,34 @@ pub fn main(args: &CheckArgs, ui: &Ui) -> Outcome {
     }))
 }
 
-/// A baseline that comes with Strait, or one in a file; and what it is called in a sentence.
+/// What the profile does with a recording.
+fn covered(
+    path: &Path,
+    profile: &Meaning,
+    machines: Machines,
+    ui: &Ui,
+) -> Result<Coverage, Failure> {
+    let (recording, name) = (record::read(path)?, shown(path));
+    let of: Machines = recording.iter().map(|(abi, ..)| abi.machine()).collect();
+    if !of.is_empty() && of.and(machines).is_empty() {
+        let error =
+            anyhow!("{name} was recorded on {of}, and the answer would be about {machines}");
+        return Err(Failure::new(exit::USAGE, error));
+    }
+    if of.and(machines) != of {
+        ui.warn(format_args!("{name} was recorded on {of}: only its calls on {machines} count"));
+    }
+    Ok(check::covers(profile, &recording, &name, machines))
+}
+
+/// A baseline that comes with Strait, or one in a file; the machines that it is about, and what it is called
+/// in a sentence.
 fn baseline_of(
     name: &str,
-    profile: &Meaning,
+    asked: Machines,
     assumed: &Assumed,
     ui: &Ui,
-) -> Result<(Meaning, String), Failure> {
+) -> Result<(Meaning, Machines, String), Failure> {
     let Some(baseline) = Baseline::all().into_iter().find(|known| known.name() == name) else {
         let path = Path::new(name);
         if name != "-" && !path.exists() {
@@ -150,14 +193,15 @@ fn baseline_of(
             );
             return Err(Failure::new(exit::USAGE, error));
         }
-        return Ok((of_baseline(path, profile, assumed, ui)?, shown(path)));
+        let (meaning, machines) = of_baseline(path, asked, assumed, ui)?;
+        return Ok((meaning, machines, shown(path)));
     };
     let context = Context {
         abis: Abi::ALL.into(),
         capabilities: assumed.capabilities.clone(),
         kernel: assumed.kernel,
     };
-    Ok((baseline.resolve(&context).meaning()?, baseline.title().to_owned()))
+    Ok((baseline.resolve(&context).meaning()?, Machines::ALL, baseline.title().to_owned()))
 }
 
 /// A file that says what may be called.
@@ -184,51 +228,50 @@ fn cannot_use(path: &Path) -> String {
     format!("cannot use {}", shown(path))
 }
 
-/// What the profile that is checked means. It has to be of use.
-fn of_profile(path: &Path, assumed: &Assumed, ui: &Ui) -> Result<Meaning, Failure> {
-    let text = match source(path)? {
-        Source::Filters(meaning) => return Ok(meaning),
-        Source::Profile(text) => text,
-    };
-    let profile = parse(&text, Abi::NATIVE, assumed).with_context(|| cannot_use(path))?;
-    warn_of_dialect(&text, path, ui);
-    judge(&profile, &shown(path), ui).with_context(|| cannot_use(path))?;
-    meaning(&profile, native(&profile)).with_context(|| cannot_use(path)).map_err(Into::into)
-}
-
-/// What a file means as a baseline, whatever it is, on the machines that the profile is for: on each of
-/// them it would be read there.
-fn of_baseline(
+/// What the profile that is checked means, and on which machines. It has to be of use.
+fn of_profile(
     path: &Path,
-    profile: &Meaning,
+    asked: Machines,
     assumed: &Assumed,
     ui: &Ui,
-) -> Result<Meaning, Failure> {
+) -> Result<(Meaning, Machines), Failure> {
     let text = match source(path)? {
-        Source::Filters(meaning) => return Ok(meaning),
+        Source::Filters(meaning) => return Ok(of_filters(meaning)),
         Source::Profile(text) => text,
     };
-    let machines: BTreeSet<Abi> = profile.abis().map(Abi::of_machine).collect();
-    let parts = machines.into_iter().map(|machine| {
-        let baseline = parse(&text, machine, assumed)?;
-        Ok(meaning(&baseline, machine)?.only(|abi| abi.of_machine() == machine))
-    });
-    let all = parts.collect::<anyhow::Result<Meaning>>().with_context(|| cannot_use(path))?;
+    let profile = parse(&text, asked, assumed).with_context(|| cannot_use(path))?;
     warn_of_dialect(&text, path, ui);
-    Ok(all)
+    judge(&profile, &shown(path), ui).with_context(|| cannot_use(path))?;
+    let policy = profile.policy().with_context(|| cannot_use(path))?;
+    Ok((Meaning::from(&policy), Machines::ALL))
 }
 
-fn parse(text: &str, machine: Abi, assumed: &Assumed) -> anyhow::Result<Profile> {
-    let context = profile::Context {
-        native: machine,
-        capabilities: assumed.capabilities.clone(),
-        kernel: assumed.kernel,
+/// What a file means as a baseline, whatever it is, on each of the machines as it would be read there.
+fn of_baseline(
+    path: &Path,
+    asked: Machines,
+    assumed: &Assumed,
+    ui: &Ui,
+) -> Result<(Meaning, Machines), Failure> {
+    let text = match source(path)? {
+        Source::Filters(meaning) => return Ok(of_filters(meaning)),
+        Source::Profile(text) => text,
     };
-    Ok(profile::parse_for(text, &context)?)
+    let profile = parse(&text, asked, assumed).with_context(|| cannot_use(path))?;
+    warn_of_dialect(&text, path, ui);
+    let policy = profile.policy().with_context(|| cannot_use(path))?;
+    Ok((Meaning::from(&policy), Machines::ALL))
 }
 
-fn meaning(profile: &Profile, machine: Abi) -> anyhow::Result<Meaning> {
-    Ok(Meaning::from(&profile.policy(machine)?))
+/// Filters were made on one machine, for its calls: those that they let through. If that is none, nothing
+/// tells which machine it was.
+fn of_filters(meaning: Meaning) -> (Meaning, Machines) {
+    let machines = meaning.machines();
+    (meaning, if machines.is_empty() { Machines::ALL } else { machines })
+}
+
+fn parse(text: &str, machines: Machines, assumed: &Assumed) -> anyhow::Result<OnMachines> {
+    Ok(profile::parse_on(text, machines, &assumed.capabilities, assumed.kernel)?)
 }
 
 fn warn_of_dialect(text: &str, path: &Path, ui: &Ui) {
@@ -241,23 +284,18 @@ fn warn_of_dialect(text: &str, path: &Path, ui: &Ui) {
     }
 }
 
-/// Refuses a profile that no container could start under, or that confines nothing.
-fn judge(profile: &Profile, name: &str, ui: &Ui) -> anyhow::Result<()> {
-    let findings = lint(profile);
+/// Refuses a profile that no container could start under, or that confines nothing, on any of its machines.
+fn judge(profile: &OnMachines, name: &str, ui: &Ui) -> anyhow::Result<()> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for finding in profile.profiles().into_iter().flat_map(lint) {
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    }
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     for warning in &warnings {
         ui.warn(format_args!("{name}: {warning}"));
     }
     if errors.is_empty() { Ok(()) } else { Err(anyhow::Error::new(Findings(errors))) }
-}
-
-/// The machine that a profile is for: this one, unless it lists only others.
-fn native(profile: &Profile) -> Abi {
-    let mut machines =
-        profile.architectures.iter().filter_map(|arch| arch.abi()).map(Abi::of_machine);
-    match machines.clone().any(|machine| machine == Abi::NATIVE) {
-        true => Abi::NATIVE,
-        false => machines.next().unwrap_or(Abi::NATIVE),
-    }
 }

@@ -10,11 +10,12 @@ use std::time::Duration;
 use super::exit::{self, Failure, Outcome};
 use super::record::{RecordArgs, not_run, saved, signals};
 use super::{Ui, record};
+use crate::record::engine::unambiguous;
 use crate::record::{
     ContainerRecording, ContainersOutcome, ContainersRequest, Notice, Only, Signals, Status,
     Writer, run_containers,
 };
-use crate::recording::{Losses, v1};
+use crate::recording::{Losses, TargetKind, v1};
 use crate::untrusted::Json;
 
 /// Runs `strait record --containers`.
@@ -48,6 +49,12 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
         ui.note(note);
     }
     written?;
+    let chosen = recordings.iter().filter_map(|ContainerRecording { recording, .. }| {
+        let TargetKind::Container(container) = &recording.target.kind else { return None };
+        Some((&**container, recording.target.name.as_str()))
+    });
+    // What was recorded is a file for each container, and so is not mixed.
+    unambiguous(&args.only, chosen).map_err(|error| Failure::new(exit::USAGE, error))?;
     let code = status.map_or(exit::DONE, Status::code);
     if !recordings.is_empty() {
         return Ok(ExitCode::from(code));

@@ -8,12 +8,13 @@ use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
 use super::input::{self, Input};
+use super::machine::MachineArg;
 use super::ui::Report;
 use super::{Ui, read_text, shown};
-use crate::abi::Abi;
-use crate::diff::{Diff, Exceptions, FailOn, Side, diff, json, markdown, native, sarif};
+use crate::diff::{Diff, Exceptions, FailOn, Side, diff, json, markdown, sarif};
+use crate::machine::Machines;
 use crate::output::Output;
-use crate::profile::Profile;
+use crate::recording::target::in_words;
 
 /// Show what a release may newly do to the kernel, and what it no longer may
 ///
@@ -51,6 +52,9 @@ pub struct DiffArgs {
     /// Reviewed exceptions: calls that may be wider
     #[arg(long, value_name = "FILE")]
     allow_file: Option<PathBuf>,
+    /// The machines on which profiles are compared: each means something else on each of them
+    #[arg(long, value_name = "MACHINE", default_value = "all")]
+    machine: MachineArg,
     /// Evidence of NEW, where it is not beside it
     #[arg(long, value_name = "FILE")]
     evidence: Option<PathBuf>,
@@ -110,12 +114,23 @@ pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
             .with_context(|| format!("cannot use {}", shown(path)))?,
         None => Exceptions::default(),
     };
-    let (old, _) = input::read(&args.old, ui)?;
-    let (new, text) = input::read(&args.new, ui)?;
-    let profiles: Vec<&Profile> = [&old, &new].into_iter().filter_map(profile_of).collect();
-    let native = native(&profiles);
-    let old = side(&args.old, &old, None, native, ui)?;
-    let new = side(&args.new, &new, args.evidence.as_deref(), native, ui)?;
+    let asked = Machines::from(args.machine);
+    let (old, _) = input::read(&args.old, asked, ui)?;
+    let (new, text) = input::read(&args.new, asked, ui)?;
+    let machines = machines(&[(&args.old, &old), (&args.new, &new)], asked)?;
+    if let (Input::Recording(one), Input::Recording(other)) = (&old, &new)
+        && one.targets() != other.targets()
+    {
+        let (old, new) = (shown(&args.old), shown(&args.new));
+        ui.warn(format_args!(
+            "{old} and {new} are recordings of different targets: {}, and {}. What differs may be no change of \
+             either",
+            in_words(&one.targets()),
+            in_words(&other.targets())
+        ));
+    }
+    let old = side(&args.old, old, None, machines, ui)?;
+    let new = side(&args.new, new, args.evidence.as_deref(), machines, ui)?;
     let today = jiff::Zoned::now().date();
     let compared = diff(&old, &new, &exceptions, today);
     warn(&compared, ui);
@@ -134,23 +149,33 @@ fn same_file(one: &Path, other: &Path) -> bool {
     one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
-fn profile_of(input: &Input) -> Option<&Profile> {
-    match input {
-        Input::Profile(profile) => Some(profile),
-        Input::Recording(_) => None,
+/// The machines on which the two can be compared: a recording says nothing of those on which it was not made.
+fn machines(inputs: &[(&PathBuf, &Input)], asked: Machines) -> Result<Machines, Failure> {
+    let mut recorded = Vec::new();
+    for (path, input) in inputs {
+        let Input::Recording(recording) = input else { continue };
+        let on: Machines = recording.calls.keys().map(|abi| abi.machine()).collect();
+        if !on.is_empty() && on.and(asked).is_empty() {
+            let error = anyhow!("{} was recorded on {on}, and not on {asked}", shown(path));
+            return Err(Failure::new(exit::USAGE, error));
+        }
+        recorded.extend(on.iter());
     }
+    let recorded: Machines = recorded.into_iter().collect();
+    Ok(if recorded.is_empty() { asked } else { recorded.and(asked) })
 }
 
 fn side(
     path: &Path,
-    input: &Input,
+    input: Input,
     evidence: Option<&Path>,
-    native: Abi,
+    machines: Machines,
     ui: &Ui,
 ) -> Result<Side, Failure> {
     let name = shown(path);
     match input {
-        Input::Recording(recording) => {
+        Input::Recording(mut recording) => {
+            recording.calls.retain(|abi, _| machines.have(*abi));
             if evidence.is_some() {
                 ui.warn(format_args!("{name} is a recording: --evidence is not used"));
             }
@@ -159,12 +184,12 @@ fn side(
                     "{name} is incomplete: what is missing from it may be called"
                 ));
             }
-            Ok(Side::recording(name, recording))
+            Ok(Side::recording(name, &recording))
         }
         Input::Profile(profile) => {
-            let evidence = input::evidence(path, profile, evidence, ui)?;
+            let evidence = input::evidence(path, &profile, evidence, ui)?;
             let context = format!("cannot use {name}");
-            Ok(Side::profile(name, profile, native, evidence).context(context)?)
+            Ok(Side::profile(name, &profile.only(machines), evidence).context(context)?)
         }
     }
 }

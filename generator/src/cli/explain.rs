@@ -8,11 +8,12 @@ use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
 use super::input::{self, Input};
+use super::machine::MachineArg;
 use super::ui::Report;
 use super::{Ui, shown};
 use crate::abi::Abi;
 use crate::decode::{self, Pattern};
-use crate::diff::native;
+use crate::machine::Machines;
 use crate::output::Output;
 use crate::untrusted::Text;
 use crate::{explain, recording};
@@ -39,6 +40,9 @@ pub struct ExplainArgs {
     /// For this ABI only [default: all of the file]
     #[arg(long, value_name = "ABI", value_parser = abi)]
     abi: Option<Abi>,
+    /// For these machines only [default: those whose architectures a profile lists]
+    #[arg(long, value_name = "MACHINE", conflicts_with = "abi")]
+    machine: Option<MachineArg>,
     /// Evidence, where it is not beside the profile
     #[arg(long, value_name = "FILE")]
     evidence: Option<PathBuf>,
@@ -53,11 +57,13 @@ fn abi(text: &str) -> Result<Abi, String> {
 
 /// Runs `strait explain`.
 pub fn main(args: &ExplainArgs, ui: &Ui) -> Outcome {
-    let (input, _) = input::read(&args.file, ui)?;
+    let (input, _) = input::read(&args.file, Machines::ALL, ui)?;
     let mut all = Text::new();
     match &input {
         Input::Recording(recording) => {
-            let abis: Vec<Abi> = recording.calls.keys().copied().collect();
+            let asked = args.machine.map_or(Machines::ALL, Machines::from);
+            let recorded = recording.calls.keys().copied();
+            let abis: Vec<Abi> = recorded.filter(|abi| asked.have(*abi)).collect();
             if recording.completeness != recording::Completeness::Complete {
                 ui.warn(format_args!("{} is incomplete", shown(&args.file)));
             }
@@ -66,10 +72,11 @@ pub fn main(args: &ExplainArgs, ui: &Ui) -> Outcome {
             }
         }
         Input::Profile(profile) => {
-            let native = native(&[profile]);
+            let machines = args.machine.map_or_else(|| profile.listed_machines(), Machines::from);
             let evidence = input::evidence(&args.file, profile, args.evidence.as_deref(), ui)?;
-            for pattern in patterns(args, &profile.abis(native))? {
-                let text = explain::profile(profile, native, &pattern, evidence.as_ref())
+            let abis = profile.clone().only(machines).abis();
+            for pattern in patterns(args, &abis)? {
+                let text = explain::profile(profile, &pattern, evidence.as_ref())
                     .with_context(|| format!("cannot use {}", shown(&args.file)))?;
                 add(&mut all, &text);
             }

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
+use super::machine::MachineArg;
 use super::ui::Report;
 use super::{Ui, read_text, shown};
 use crate::export::{
@@ -63,6 +64,9 @@ pub struct ExportArgs {
     /// Where the profile will be in a registry
     #[arg(long, value_name = "REFERENCE")]
     artifact: Option<Reference>,
+    /// The machines that it will be loaded on, for spo and systemd, which are given names of calls [default: all]
+    #[arg(long, value_name = "MACHINE")]
+    machine: Option<MachineArg>,
 }
 
 /// Homes, as they are called on the command line.
@@ -124,6 +128,7 @@ impl ExportArgs {
             container: self.container.clone(),
             workload: self.workload.clone(),
             artifact: self.artifact.clone(),
+            machines: self.machine.unwrap_or_default().into(),
         })
     }
 }
@@ -147,6 +152,12 @@ pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
     let home = Home::from(args.to);
     if home == Home::OciArtifact && args.output.is_none() {
         let error = anyhow!("an OCI layout is a folder: say where it goes with -o DIR");
+        return Err(Failure::new(exit::USAGE, error));
+    }
+    if args.machine.is_some() && !home.depends_on_machine() {
+        let error = anyhow!(
+            "--machine is for spo and systemd: all others are given the profile as it is, for every machine"
+        );
         return Err(Failure::new(exit::USAGE, error));
     }
     let name = shown(&args.profile);

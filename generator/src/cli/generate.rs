@@ -1,29 +1,36 @@
 //! `strait generate`.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
+use super::targets::{self, Group};
 use super::ui::Report;
 use super::{Ui, capabilities, record};
-use crate::enforce::prove;
+use crate::enforce::prove_for;
 use crate::evidence::{self, Evidence};
 use crate::generate::{
     ArgumentFilters, GenerateError, Generated, Options, RefuseWith, Runtime, Runtimes, Startup,
     check, generate,
 };
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::policy::Capability;
 use crate::policy::argument::Level;
 use crate::profile::{self, Profile};
 use crate::recording::Recording;
 use crate::recording::merge::merge;
+use crate::recording::target::{TargetIds, file_names};
 
-/// Make one profile from one or many recordings
+/// Make one profile from one or many recordings, or one for each target
+///
+/// Recordings of one target, its releases, replicas and test runs, make one profile. A container is told by
+/// its engine, namespace or project, workload, name and image, without tag and digest; commands are one target
+/// unless they were recorded with a name of their own (record --name). Different targets are mixed only with
+/// --allow-mixed; a folder for the output gets a profile of each.
 ///
 /// The profile allows what was recorded and what every program needs, and nothing that the Docker
 /// default refuses. It is plain OCI seccomp JSON, as docker, podman, containerd, CRI-O and Kubernetes
@@ -39,17 +46,22 @@ use crate::recording::merge::merge;
 Examples:
   strait generate nginx.recording.json -o nginx.json
   strait generate shard-*.recording.json > app.json
+  strait generate recordings/ -o profiles/
   docker run --security-opt seccomp=nginx.json nginx
   strait generate app.recording.json --runtime runc --no-new-privs -o app.json
 
-Exit status: 3 if nothing was recorded, 4 if a recording is incomplete.")]
+Exit status: 1 if recordings are of different targets, 3 if nothing was recorded, 4 if a recording is
+incomplete.")]
 pub struct GenerateArgs {
-    /// Recordings made by `strait record`; - is standard input
+    /// Recordings made by `strait record`, or folders of them (*.recording.json); - is standard input
     #[arg(required = true, value_name = "RECORDING")]
     recordings: Vec<PathBuf>,
-    /// Where the profile goes; - is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    /// Where the profile goes; - is standard output; a folder, or what ends in /, gets a profile for each target
+    #[arg(short, long, value_name = "FILE|DIR", default_value = "-")]
     output: PathBuf,
+    /// Make one profile of recordings of different targets: it allows each of them what only others need
+    #[arg(long)]
+    allow_mixed: bool,
     /// Make a profile although a recording is incomplete
     #[arg(long)]
     allow_incomplete: bool,
@@ -164,6 +176,12 @@ impl From<RefuseWithArg> for RefuseWith {
 }
 
 impl GenerateArgs {
+    /// Where profiles of several targets go, if that is what was asked for.
+    fn folder(&self) -> Option<&Path> {
+        let is_folder = self.output.as_os_str().as_encoded_bytes().ends_with(b"/");
+        (is_folder || self.output.is_dir()).then_some(self.output.as_path())
+    }
+
     fn options(&self) -> Result<Options, Failure> {
         Ok(Options {
             allow_incomplete: self.allow_incomplete,
@@ -216,49 +234,146 @@ fn evidence_of(recordings: Vec<Recording>, profile: &Profile) -> Result<String, 
 /// Runs `strait generate`.
 pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
     let options = args.options()?;
-    let recordings: Vec<_> =
-        args.recordings.iter().map(|path| record::read(path)).collect::<Result<_, _>>()?;
-    let output = Output::from(args.output.clone());
-    output.check()?;
-    let read = args.recordings.iter().zip(recordings);
-    let (used, left_out): (Vec<_>, Vec<_>) =
-        read.partition(|(_, recording)| args.allow_unconfirmed || !recording.is_unconfirmed());
-    // If there is nothing else, that is the error.
-    let (used, left_out) = if used.is_empty() { (left_out, used) } else { (used, left_out) };
-    for (path, _) in left_out {
-        ui.warn(format_args!(
-            "{} was left out: it is unconfirmed, a recording of what only looks like a container \
-             (--allow-unconfirmed)",
-            super::shown(path)
-        ));
+    let paths = targets::expand(&args.recordings)?;
+    let recordings: Vec<_> = paths
+        .into_iter()
+        .map(|path| record::read(&path).map(|recording| (path, recording)))
+        .collect::<Result<_, Failure>>()?;
+    let folder = args.folder();
+    if folder.is_some() && args.allow_mixed {
+        let error = anyhow!(
+            "{} is a folder, for a profile of each target, and --allow-mixed makes one of all: give one of \
+             the two",
+            args.output.display()
+        );
+        return Err(Failure::new(exit::USAGE, error));
     }
-    let (paths, recordings): (Vec<_>, Vec<_>) = used.into_iter().unzip();
-    for (path, recording) in paths.into_iter().zip(&recordings) {
+    if folder.is_none() {
+        Output::from(args.output.clone()).check()?;
+    }
+    let used = confirmed(recordings, args.allow_unconfirmed, ui);
+    for (path, recording) in &used {
         check(recording, &options).map_err(|error| {
             let code = code(&error);
             let context = format!("cannot use {}", super::shown(path));
             Failure::new(code, anyhow::Error::from(error).context(context))
         })?;
     }
-    let Generated { profile, summary } =
-        generate(&recordings, &options).map_err(|error| Failure::new(code(&error), error))?;
-    let text = profile::print(&profile).context("cannot write the profile as JSON")?;
-    Report::json(&text).write(&output)?;
-    ui.show(&summary.text());
-    if let Output::File(path) = &output {
-        ui.say(format_args!("wrote {}", path.display()));
-    }
-    if let Err(error) = prove(&profile) {
-        ui.warn(format_args!(
-            "a container runtime with this machine's libseccomp does not enforce the profile as it is \
-             meant, and `strait verify` would refuse it: {error}. Fewer conditions may help (--args baseline)"
-        ));
-    }
-    if let Some(beside) = output.beside(evidence::beside).filter(|_| !args.no_evidence) {
-        match evidence_of(recordings, &profile) {
-            Ok(text) => Report::json(&text).write(&beside)?,
-            Err(Failure { error, .. }) => ui.warn(format_args!("no evidence is written: {error}")),
+    let groups = if args.allow_mixed {
+        vec![used.into_iter().map(|(_, recording)| recording).collect()]
+    } else {
+        separate(used, folder.is_some(), ui)?
+    };
+    let Some(folder) = folder else {
+        let made = groups.into_iter().map(|recordings| Made::of(recordings, &options));
+        for made in made.collect::<Result<Vec<_>, Failure>>()? {
+            made.write(&Output::from(args.output.clone()), !args.no_evidence, ui)?;
         }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let targets: Vec<TargetIds> = groups.iter().map(|group| all_targets(group)).collect();
+    let names = file_names(&targets.iter().collect::<Vec<_>>());
+    // Before the first file is written, all can be.
+    let made: Vec<Made> = groups
+        .into_iter()
+        .map(|recordings| Made::of(recordings, &options))
+        .collect::<Result<_, Failure>>()?;
+    output::make_folder(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let places = names.iter().map(|name| Output::File(folder.join(format!("{name}.json"))));
+    let places: Vec<Output> = places.collect();
+    places.iter().try_for_each(Output::check)?;
+    for (made, place) in made.into_iter().zip(&places) {
+        made.write(place, !args.no_evidence, ui)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Leaves out what only looks like a container, and says so. If there is nothing else, that is the error.
+fn confirmed(
+    recordings: Vec<(PathBuf, Recording)>,
+    allow_unconfirmed: bool,
+    ui: &Ui,
+) -> Vec<(PathBuf, Recording)> {
+    let (used, left_out): (Vec<_>, Vec<_>) = recordings
+        .into_iter()
+        .partition(|(_, recording)| allow_unconfirmed || !recording.is_unconfirmed());
+    let (used, left_out) = if used.is_empty() { (left_out, used) } else { (used, left_out) };
+    for (path, _) in left_out {
+        ui.warn(format_args!(
+            "{} was left out: it is unconfirmed, a recording of what only looks like a container \
+             (--allow-unconfirmed)",
+            super::shown(&path)
+        ));
+    }
+    used
+}
+
+/// The recordings of each target. Without a folder for several profiles there may be one target only.
+fn separate(
+    recordings: Vec<(PathBuf, Recording)>,
+    several: bool,
+    ui: &Ui,
+) -> Result<Vec<Vec<Recording>>, Failure> {
+    let groups = targets::grouped(recordings);
+    if groups.len() > 1 && !several {
+        let listed = groups.iter().map(|Group { targets, recordings }| {
+            (targets, recordings.iter().map(|(path, _)| path.as_path()).collect())
+        });
+        let advice = "For a profile of each give a folder, -o DIR/; for one of all, --allow-mixed";
+        return Err(targets::mixed(listed, advice).into());
+    }
+    let recordings = |group: Group| group.recordings.into_iter().map(|(_, one)| one).collect();
+    let groups: Vec<Vec<Recording>> = groups.into_iter().map(recordings).collect();
+    groups.iter().for_each(|group| targets::note_commands(group, ui));
+    Ok(groups)
+}
+
+fn all_targets(recordings: &[Recording]) -> TargetIds {
+    recordings.iter().flat_map(Recording::targets).collect()
+}
+
+/// A profile that is made and not yet written.
+struct Made {
+    recordings: Vec<Recording>,
+    generated: Generated,
+    text: String,
+}
+
+impl Made {
+    fn of(recordings: Vec<Recording>, options: &Options) -> Result<Self, Failure> {
+        let generated =
+            generate(&recordings, options).map_err(|error| Failure::new(code(&error), error))?;
+        let text =
+            profile::print(&generated.profile).context("cannot write the profile as JSON")?;
+        Ok(Self { recordings, generated, text })
+    }
+
+    /// Writes the profile, says what there is to say about it, and puts the evidence beside it.
+    fn write(self, output: &Output, evidence: bool, ui: &Ui) -> Result<(), Failure> {
+        let Self { recordings, generated: Generated { profile, summary }, text } = self;
+        Report::json(&text).write(output)?;
+        ui.show(&summary.text());
+        if let Output::File(path) = output {
+            ui.say(format_args!("wrote {}", path.display()));
+        }
+        for machine in profile.listed_machines().iter() {
+            if let Err(error) = prove_for(&profile, machine) {
+                ui.warn(format_args!(
+                    "a container runtime on {machine} with this release of libseccomp does not enforce the \
+                     profile as it is meant, and `strait verify` would refuse it: {error}. Fewer conditions may \
+                     help (--args baseline)"
+                ));
+            }
+        }
+        if let Some(beside) = output.beside(evidence::beside).filter(|_| evidence) {
+            match evidence_of(recordings, &profile) {
+                Ok(text) => Report::json(&text).write(&beside)?,
+                Err(Failure { error, .. }) => {
+                    ui.warn(format_args!("no evidence is written: {error}"));
+                }
+            }
+        }
+        Ok(())
+    }
 }

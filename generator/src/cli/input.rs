@@ -6,17 +6,17 @@ use anyhow::{Context, anyhow};
 
 use super::exit::{self, Failure};
 use super::{Ui, read_text, shown};
-use crate::abi::Abi;
 use crate::evidence::{self, Evidence};
+use crate::machine::Machines;
 use crate::policy::Capability;
-use crate::profile::{self, Profile};
+use crate::profile::{self, OnMachines};
 use crate::recording::{Recording, v1};
 use crate::schema::schema;
 
 /// What a file is.
 pub enum Input {
-    /// A profile.
-    Profile(Profile),
+    /// A profile, as each machine reads it.
+    Profile(OnMachines),
     /// A recording.
     Recording(Box<Recording>),
 }
@@ -30,7 +30,7 @@ pub fn only_once(paths: &[impl AsRef<Path>]) -> Result<(), Failure> {
 }
 
 /// Reads either, and gives the text back too.
-pub fn read(path: &Path, ui: &Ui) -> Result<(Input, String), Failure> {
+pub fn read(path: &Path, machines: Machines, ui: &Ui) -> Result<(Input, String), Failure> {
     let text = read_text(path)?;
     let cannot_use = || format!("cannot use {}", shown(path));
     let schema = schema(&text)
@@ -50,19 +50,14 @@ pub fn read(path: &Path, ui: &Ui) -> Result<(Input, String), Failure> {
                 anyhow!("this is a file of schema `{}`, neither a profile nor a recording", schema);
             return Err(error.context(cannot_use()).into());
         }
-        None => Input::Profile(profile(path, &text, ui)?),
+        None => Input::Profile(profile(path, &text, machines, ui)?),
     };
     Ok((input, text))
 }
 
-/// Reads a profile, in the dialect of Docker or podman too.
-fn profile(path: &Path, text: &str, ui: &Ui) -> Result<Profile, Failure> {
-    let context = profile::Context {
-        native: Abi::NATIVE,
-        capabilities: Capability::docker_default(),
-        kernel: None,
-    };
-    let profile = profile::parse_for(text, &context)
+/// Reads a profile, in the dialect of Docker or podman too, as on each of these machines.
+fn profile(path: &Path, text: &str, machines: Machines, ui: &Ui) -> Result<OnMachines, Failure> {
+    let profile = profile::parse_on(text, machines, &Capability::docker_default(), None)
         .with_context(|| format!("cannot use {}", shown(path)))?;
     if profile::parse(text).is_err() {
         ui.warn(format_args!(
@@ -77,7 +72,7 @@ fn profile(path: &Path, text: &str, ui: &Ui) -> Result<Profile, Failure> {
 /// The evidence of a profile: the file that is named, or the one beside it if there is one.
 pub fn evidence(
     path: &Path,
-    profile: &Profile,
+    profile: &OnMachines,
     named: Option<&Path>,
     ui: &Ui,
 ) -> Result<Option<Evidence>, Failure> {
@@ -89,7 +84,7 @@ pub fn evidence(
     };
     let found = evidence::v1::parse(&read_text(path)?)
         .with_context(|| format!("cannot use {}", shown(path)))?;
-    if !found.is_of(profile) {
+    if !profile.profiles().into_iter().any(|profile| found.is_of(profile)) {
         ui.warn(format_args!(
             "{} is the evidence of another profile, or this one was changed since: what it says may be \
              out of date",

@@ -9,7 +9,7 @@ use clap::Args;
 use super::Ui;
 use super::exit::Outcome;
 use super::ui::Report;
-use crate::abi::Abi;
+use crate::host;
 use crate::inspect::{self, file};
 use crate::output::Output;
 use crate::profile;
@@ -58,7 +58,7 @@ pub fn main(args: &InspectArgs, ui: &Ui) -> Outcome {
         Format::Json => Report::json(&file::print(&inspected)?),
         Format::Profile => {
             let meaning = inspected.meaning()?;
-            let (profile, refusals) = profile::of_meaning(&meaning, Abi::NATIVE).context(
+            let (profile, refusals) = profile::of_meaning(&meaning, host::MACHINE).context(
                 "no profile does what these filters do; --format json keeps them as they are",
             )?;
             if let Some(witness) = refusals.first().and_then(|change| change.witness()) {

@@ -9,15 +9,18 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
+use super::machine::MachineArg;
 use super::record::{self, plural};
+use super::targets;
 use super::{Ui, read_text, shown};
 use crate::abi::Abi;
-use crate::diff::native;
+use crate::machine::Machines;
 use crate::output::Output;
-use crate::policy::decide::compare;
+use crate::policy::decide::{Change, compare};
 use crate::profile::combine::{Combined, How};
 use crate::profile::{self, Profile, combine};
 use crate::recording::merge::{Added, MergeError, Merger};
+use crate::recording::target::{TargetIds, grouped};
 use crate::recording::{Completeness, Recording, v1};
 
 /// How many inputs are spoken of one by one.
@@ -40,7 +43,7 @@ Examples:
 
 Exit status: 1 if the inputs do not go together; then nothing is written.")]
 pub struct MergeArgs {
-    /// Recordings, or profiles; - is standard input
+    /// Recordings, folders of them (*.recording.json), or profiles; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Where the result goes; - is standard output
@@ -55,6 +58,9 @@ pub struct MergeArgs {
     /// Of profiles, keep only what all of them allow
     #[arg(long)]
     intersect: bool,
+    /// Of profiles, the machines that the result is for [default: all]
+    #[arg(long, value_name = "MACHINE")]
+    machine: Option<MachineArg>,
 }
 
 /// Runs `strait merge`.
@@ -62,13 +68,20 @@ pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
     let output = Output::from(args.output.clone());
     output.check()?;
     super::input::only_once(&args.files)?;
-    let files = Files::open(&args.files)?;
+    let paths = targets::expand(&args.files)?;
+    let files = Files::open(&paths)?;
     let text = if args.intersect || files.are_profiles() {
-        profiles(&files, ui, args.intersect)?
+        profiles(&files, ui, args.intersect, args.machine.unwrap_or_default().into())?
     } else {
+        if args.machine.is_some() {
+            let error =
+                anyhow!("--machine is for profiles: a recording says on which machine it was made");
+            return Err(Failure::new(exit::USAGE, error));
+        }
         let choice = Choice { mixed: args.allow_mixed, unconfirmed: args.allow_unconfirmed };
         let (merged, report) = recordings(&files, choice)?;
         report.show(ui);
+        targets::note_commands([&merged], ui);
         summarize(&merged, ui);
         v1::print(&merged)?
     };
@@ -82,9 +95,10 @@ pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
 /// Reads recordings as one, whatever they were merged from.
 pub fn read(paths: &[PathBuf], allow_mixed: bool) -> Result<Recording, Failure> {
     super::input::only_once(paths)?;
+    let paths = targets::expand(paths)?;
     // Nothing is made of them but something to look at.
     let choice = Choice { mixed: allow_mixed, unconfirmed: true };
-    let (merged, _) = recordings(&Files::open(paths)?, choice)?;
+    let (merged, _) = recordings(&Files::open(&paths)?, choice)?;
     Ok(merged)
 }
 
@@ -127,26 +141,38 @@ impl<'a> Files<'a> {
     }
 }
 
-fn profiles(files: &Files<'_>, ui: &Ui, intersect: bool) -> Result<String, Failure> {
+fn profiles(
+    files: &Files<'_>,
+    ui: &Ui,
+    intersect: bool,
+    machines: Machines,
+) -> Result<String, Failure> {
     let read = |path: &PathBuf| {
         let text = files.read(path)?;
         profile::parse(&text).with_context(|| cannot_use(path)).map_err(Failure::from)
     };
     let profiles: Vec<_> = files.paths.iter().map(read).collect::<Result<_, _>>()?;
     let how = if intersect { How::Intersection } else { How::Union };
-    let native = native(&profiles.iter().collect::<Vec<_>>());
-    let Combined { profile, notes } = combine(&profiles, how, native)?;
+    let Combined { profile, notes } = combine(&profiles, how, machines)?;
     for note in notes {
         ui.warn(note);
     }
-    let before = |given: &Profile| given.policy(native);
-    let merged = profile.policy(native)?;
+    let before = |given: &Profile| given.policy(machines);
+    let merged = profile.policy(machines)?;
+    let count = |changes: Vec<&Change>| {
+        let calls = changes
+            .iter()
+            .map(|change| (change.name(), change.name().is_none().then_some(change.number)));
+        calls.collect::<BTreeSet<_>>().len()
+    };
     for (path, given) in files.paths.iter().zip(&profiles) {
         let comparison = compare(&before(given)?, &merged);
-        let wider = comparison.changes().filter(|change| change.widened.is_some()).count();
-        let narrower = comparison.changes().filter(|change| change.narrowed.is_some()).count();
+        let changes = comparison.changes();
+        let wider = count(changes.filter(|change| change.widened.is_some()).collect());
+        let changes = comparison.changes();
+        let narrower = count(changes.filter(|change| change.narrowed.is_some()).collect());
         ui.say(format_args!(
-            "{}: the result allows {} more, {} less",
+            "{}: the result allows {} more, {} less on {machines}",
             shown(path),
             plural(wider, "call"),
             plural(narrower, "call")
@@ -171,6 +197,9 @@ fn recordings(files: &Files<'_>, choice: Choice) -> Result<(Recording, Report), 
             {
                 paths[..=at].rotate_right(1);
             }
+            Err((_, Wrong::Merge(MergeError::Mixed { .. }))) if files.are_plain() => {
+                return Err(mixed(files)?.into());
+            }
             Err((at, wrong)) => {
                 let error = match wrong {
                     Wrong::Merge(error) => anyhow::Error::from(error),
@@ -181,6 +210,21 @@ fn recordings(files: &Files<'_>, choice: Choice) -> Result<(Recording, Report), 
             }
         }
     }
+}
+
+/// That recordings are of different targets: all of these, with their files.
+fn mixed(files: &Files<'_>) -> Result<anyhow::Error, Failure> {
+    let read = |path: &PathBuf| {
+        record::parse(path, &files.read(path)?).map(|recording| (path.clone(), recording.targets()))
+    };
+    let read: Vec<(PathBuf, TargetIds)> =
+        files.paths.iter().map(read).collect::<Result<_, Failure>>()?;
+    let groups = grouped(read, |(_, targets)| targets.clone());
+    let listed = groups.iter().map(|(targets, members)| {
+        (targets, members.iter().map(|(path, _)| path.as_path()).collect())
+    });
+    let advice = "Merge those of one target at a time, or all with --allow-mixed";
+    Ok(targets::mixed(listed, advice))
 }
 
 /// Why an input could not be used.
@@ -286,15 +330,17 @@ impl Report {
     }
 }
 
-/// The first few of the new calls.
+/// The first few of the new calls. Those of an ABI that is not its machine's own say so, and all do if there
+/// are several machines.
 fn names(added: &Added) -> String {
     const FEW: usize = 8;
-    let name = |abi: Abi, number: u32| {
-        let name = abi.syscall_name(number).map_or_else(|| number.to_string(), str::to_owned);
-        if abi == Abi::NATIVE { name } else { format!("{name} ({abi})") }
+    let machines: Machines = added.calls.iter().map(|(abi, _)| abi.machine()).collect();
+    let several = machines.iter().count() > 1;
+    let name = |(abi, number): &(Abi, u32)| {
+        let name = abi.syscall_name(*number).map_or_else(|| number.to_string(), str::to_owned);
+        if abi.is_native() && !several { name } else { format!("{name} ({abi})") }
     };
-    let few: Vec<_> =
-        added.calls.iter().take(FEW).map(|(abi, number)| name(*abi, *number)).collect();
+    let few: Vec<_> = added.calls.iter().take(FEW).map(name).collect();
     match added.calls.len().saturating_sub(FEW) {
         0 => few.join(" "),
         more => format!("{} and {more} more", few.join(" ")),

@@ -14,6 +14,7 @@ mod generate;
 mod input;
 mod inspect;
 mod lint;
+mod machine;
 mod manifests;
 mod mark;
 mod merge;
@@ -21,6 +22,7 @@ mod podman_hook;
 mod profiles;
 mod record;
 mod report;
+mod targets;
 mod ui;
 mod verify;
 

@@ -56,7 +56,7 @@ pub struct RecordArgs {
     /// Attach to all processes of this cgroup, until they end
     #[arg(long, value_name = "PATH", group = "scope")]
     cgroup: Option<PathBuf>,
-    /// Only these containers: NAME, image=IMAGE or label=KEY[=VALUE]
+    /// Only these containers: NAME, NAMESPACE/POD/CONTAINER, PROJECT/SERVICE, image=IMAGE or label=KEY[=VALUE]
     #[arg(long, value_name = "WHICH", requires = "containers")]
     pub only: Vec<Only>,
     /// Also record which calls the containers' filters refuse, and with what errno; every call of the
@@ -70,6 +70,11 @@ pub struct RecordArgs {
     /// End after this time in any case
     #[arg(long = "for", value_name = "DURATION", requires = "scope", value_parser = duration::parse)]
     pub limit: Option<duration::Limit>,
+    /// What COMMAND is called in the recording [default: its file name]
+    ///
+    /// Recordings of commands make one profile together, unless they were given different names.
+    #[arg(long, value_name = "NAME", conflicts_with = "scope", value_parser = name)]
+    name: Option<String>,
     #[command(flatten)]
     pub run: RunArgs,
     /// Program and arguments
@@ -211,10 +216,21 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
         }
         request.filter = Some(filter);
     }
-    let output = args.output.clone().unwrap_or_else(|| default_output(&args.command));
+    let output = args.output.clone().unwrap_or_else(|| match &args.name {
+        Some(name) => file_name(name, 1).into(),
+        None => default_output(&args.command),
+    });
     let (writer, signals) = writer(&Output::from(output))?;
     let write = |recording: &Recording| -> Result<Saved, Failure> {
-        let text = Json::new(&v1::print(recording)?).to_string();
+        let text = match &args.name {
+            Some(name) => {
+                let mut named = recording.clone();
+                named.target.name.clone_from(name);
+                v1::print(&named)?
+            }
+            None => v1::print(recording)?,
+        };
+        let text = Json::new(&text).to_string();
         Ok(writer.write(None, text.as_bytes(), Some(&signals))?)
     };
     let flush = |recording: &Recording| {
@@ -231,6 +247,18 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
     describe(&outcome.recording, ui);
     saved(place, ui)?;
     Ok(ExitCode::from(outcome.status.code()))
+}
+
+/// A name that is also one for a file.
+fn name(text: &str) -> Result<String, String> {
+    let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let fits = (1..=100).contains(&text.len()) && !text.starts_with(['.', '-']);
+    match fits && text.chars().all(safe) {
+        true => Ok(text.to_owned()),
+        false => Err("write up to 100 letters, digits, dots, dashes and underscores, beginning with a letter, \
+                      digit or underscore"
+            .to_owned()),
+    }
 }
 
 impl RecordArgs {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::exit::{Failure, Outcome};
-use super::{Ui, generate, merge};
+use super::{Ui, generate, merge, targets};
 use crate::output::Output;
 use crate::overview;
 use crate::recording::Completeness;
@@ -30,7 +30,7 @@ An incomplete recording gives a page that says so on top.
 
 Exit status: 3 if nothing was recorded.")]
 pub struct ReportArgs {
-    /// Recordings made by `strait record`; - is standard input
+    /// Recordings made by `strait record`, or folders of them (*.recording.json); - is standard input
     #[arg(required = true, value_name = "RECORDING")]
     recordings: Vec<PathBuf>,
     /// Where the page goes; - is standard output
@@ -46,6 +46,7 @@ pub fn main(args: &ReportArgs, ui: &Ui) -> Outcome {
     let output = Output::from(args.output.clone());
     output.check()?;
     let recording = merge::read(&args.recordings, args.allow_mixed)?;
+    targets::note_commands([&recording], ui);
     if let Completeness::Incomplete(losses) = recording.completeness {
         for loss in losses.describe() {
             ui.warn(format_args!("incomplete: {loss}"));

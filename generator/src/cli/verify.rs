@@ -12,10 +12,11 @@ use super::record::{RunArgs, not_run, run, saved, signals};
 use super::{Ui, read_text, shown, ui};
 use crate::abi::Abi;
 use crate::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
+use crate::host;
 use crate::output::Output;
 use crate::policy::Policy;
 use crate::profile::{self, Findings, Severity, lint};
-use crate::record::engine::EngineKind;
+use crate::record::engine::{EngineKind, unambiguous};
 use crate::record::{
     ContainerRecording, ContainersRequest, Filter, Notice, Only, Signals, Writer,
     may_filter_without_no_new_privs, run_containers,
@@ -54,7 +55,7 @@ pub struct VerifyArgs {
     /// put under the profile
     #[arg(long, conflicts_with = "no_new_privs")]
     containers: bool,
-    /// Look only at these containers: NAME, image=IMAGE or label=KEY[=VALUE]
+    /// Look only at these containers: NAME, NAMESPACE/POD/CONTAINER, PROJECT/SERVICE, image=IMAGE or label=KEY[=VALUE]
     #[arg(long, value_name = "WHICH", requires = "containers")]
     only: Vec<Only>,
     /// Give the profile to containers that have none of their own: to those that COMMAND has Docker or
@@ -161,6 +162,12 @@ fn watch_containers(
         let error = anyhow!("no container was started while {:?} ran", args.command);
         return Err(Failure::new(exit::EMPTY, error));
     }
+    let chosen =
+        outcome.recordings.iter().filter_map(|ContainerRecording { recording, .. }| {
+            let TargetKind::Container(container) = &recording.target.kind else { return None };
+            Some((&**container, recording.target.name.as_str()))
+        });
+    unambiguous(&args.only, chosen).map_err(|error| Failure::new(exit::USAGE, error))?;
     let mut other_answers = false;
     outcome.recordings.retain(|ContainerRecording { recording, seccomp, .. }| {
         let container = &recording.target.name;
@@ -171,7 +178,7 @@ fn watch_containers(
             ));
             return false;
         }
-        let told = seccomp.as_ref().and_then(|told| under(told, policy, Abi::NATIVE));
+        let told = seccomp.as_ref().and_then(|told| under(told, policy, host::MACHINE));
         if let Some(other) = other_filter(recording, told, name, is_injected) {
             ui.warn(format_args!("{container} {other}"));
             return false;

@@ -82,6 +82,7 @@ impl Pair {
         };
         Some(Change {
             abi,
+            also_on: Vec::new(),
             number,
             more,
             direction,

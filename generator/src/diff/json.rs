@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Change, Diff, Exception, FailOn, Kind, said};
 use crate::abi::Abi;
+use crate::machine::Machine;
 use crate::policy::Action;
 use crate::policy::decide::ChangeKind;
 use crate::recording::Tool;
@@ -21,6 +22,7 @@ struct File<'a> {
     old: SideJson<'a>,
     new: SideJson<'a>,
     verdict: &'static str,
+    machines: Vec<&'static str>,
     gate: Gate,
     counts: Counts,
     settings: Vec<SettingJson<'a>>,
@@ -67,7 +69,10 @@ struct SettingJson<'a> {
 
 #[derive(Serialize)]
 struct ChangeJson<'a> {
+    machine: &'static str,
     abi: Abi,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    also_on: &'a [Abi],
     syscall: String,
     number: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -135,7 +140,9 @@ impl<'a> ChangeJson<'a> {
     fn of(change: &'a Change, diff: &Diff) -> Self {
         let witness = &change.witness;
         Self {
+            machine: change.abi.machine().name(),
             abi: change.abi,
+            also_on: &change.also_on,
             syscall: change.call(),
             number: change.number,
             more_numbers: (change.more > 0).then_some(change.more),
@@ -194,6 +201,7 @@ pub fn print(diff: &Diff, fail_on: FailOn) -> Result<String, serde_json::Error> 
         old: SideJson { name: &old.0, kind: old.1, complete: complete(diff.incomplete.0) },
         new: SideJson { name: &new.0, kind: new.1, complete: complete(diff.incomplete.1) },
         verdict: diff.verdict.name(),
+        machines: diff.machines.iter().map(Machine::name).collect(),
         gate: Gate { fail_on: fail_on.name(), failed: diff.fails(fail_on) },
         counts: Counts {
             widened: diff.widened().count(),

@@ -11,8 +11,11 @@ const FOLDED: usize = 13_000;
 
 /// Writes a diff as GitHub Markdown.
 pub fn print(diff: &Diff, fail_on: FailOn) -> Markdown {
-    let mut text =
-        markdown!("### Seccomp profile: {}\n\n{}\n\n", diff.verdict.name(), sentence(diff));
+    let mut text = markdown!(
+        "### Seccomp profile: {}\n\n{}\n\n",
+        Markdown::plain(&diff.sentence()),
+        sentence(diff)
+    );
     for side in diff.incomplete_sides() {
         let side = Markdown::code(side);
         text.push(&markdown!("**{} is incomplete**: calls are missing from it.\n\n", side));
@@ -28,7 +31,7 @@ pub fn print(diff: &Diff, fail_on: FailOn) -> Markdown {
     if !widened.is_empty() {
         text.push(&markdown!("| Newly allowed | Change | Risk | Made |\n|---|---|---|---|\n"));
         for change in widened.iter().take(ROWS) {
-            text.push(&row(change, diff.has_evidence));
+            text.push(&row(diff, change));
         }
         if widened.len() > ROWS {
             text.push(&markdown!("| … and {} more | | | |\n", widened.len() - ROWS));
@@ -45,11 +48,11 @@ pub fn print(diff: &Diff, fail_on: FailOn) -> Markdown {
             [] => Markdown::new(),
             calls => markdown!("; {} is allowed instead", Markdown::plain(&calls.join(", "))),
         };
-        markdown!("{}: {}{}", name(change), Markdown::plain(&change.summary()), instead)
+        markdown!("{}: {}{}", name(diff, change), Markdown::plain(&change.summary()), instead)
     }));
     let otherwise: Vec<&Change> = diff.refused_otherwise().collect();
     text.push(&folded("Refused in another way", &otherwise, |change| {
-        markdown!("{}: {}", name(change), Markdown::plain(&change.summary()))
+        markdown!("{}: {}", name(diff, change), Markdown::plain(&change.summary()))
     }));
     text.push(&folded("Exceptions to look at", &exceptions(diff), Markdown::clone));
     text
@@ -87,20 +90,19 @@ fn sentence(diff: &Diff) -> Markdown {
     }
 }
 
-fn name(change: &Change) -> Markdown {
+fn name(diff: &Diff, change: &Change) -> Markdown {
     let more = match change.more {
         0 => Markdown::new(),
         more => markdown!(" and {} more numbers", more),
     };
     let call = Markdown::code(&change.call());
-    if change.abi == crate::abi::Abi::NATIVE {
-        markdown!("{}{}", call, more)
-    } else {
-        markdown!("{} ({}){}", call, change.abi, more)
+    match diff.places(change) {
+        None => markdown!("{}{}", call, more),
+        Some(places) => markdown!("{} ({}){}", call, Markdown::plain(&places), more),
     }
 }
 
-fn row(change: &Change, evidence: bool) -> Markdown {
+fn row(diff: &Diff, change: &Change) -> Markdown {
     let made = match &change.seen {
         Some(seen) => {
             let parts = made(seen).into_iter().map(|part| match part {
@@ -109,12 +111,12 @@ fn row(change: &Change, evidence: bool) -> Markdown {
             });
             Markdown::join(parts, "")
         }
-        None if evidence => markdown!("by nobody while recording"),
+        None if diff.has_evidence => markdown!("by nobody while recording"),
         None => Markdown::new(),
     };
     let reviewed = if change.excepted.is_empty() { "" } else { " (reviewed)" };
     Markdown::row(&[
-        markdown!("{}{}", name(change), reviewed),
+        markdown!("{}{}", name(diff, change), reviewed),
         Markdown::plain(&change.summary()),
         markdown!("{}: {}", change.risk.level.name(), change.risk.class),
         made,

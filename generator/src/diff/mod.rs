@@ -9,10 +9,12 @@
 
 pub mod allow;
 mod change;
+mod fold;
 pub mod json;
 pub mod markdown;
 mod risk;
 pub mod sarif;
+mod settings;
 mod side;
 mod text;
 mod words;
@@ -24,6 +26,7 @@ use change::{Pair, UseOf};
 
 use crate::abi::Abi;
 use crate::evidence::{Evidence, Seen};
+use crate::machine::Machines;
 use crate::policy::Action;
 use crate::policy::decide::{ChangeKind, Comparison, Witness};
 
@@ -31,7 +34,8 @@ pub use allow::{Exception, Exceptions};
 pub(crate) use change::let_through;
 pub(crate) use risk::of as risk_of;
 pub use risk::{Level, Risk};
-pub use side::{Kind, Side, called, native};
+pub use settings::Setting;
+pub use side::{Kind, Side, called};
 pub(crate) use words::describe as describe_arguments;
 
 /// What the new side is, seen from the old one.
@@ -87,36 +91,13 @@ impl FailOn {
     }
 }
 
-/// A change of the whole profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    /// What changed: `default action`, `architectures`, `unknown calls`.
-    pub what: &'static str,
-    /// As it was.
-    pub before: String,
-    /// As it is.
-    pub after: String,
-    /// In which direction, where no [`Change`] of a call says it.
-    pub direction: ChangeKind,
-}
-
-impl Setting {
-    /// Whether something is newly let through by it.
-    fn widens(&self) -> bool {
-        matches!(self.direction, ChangeKind::Widened | ChangeKind::Mixed)
-    }
-
-    /// Whether something no longer is.
-    fn narrows(&self) -> bool {
-        matches!(self.direction, ChangeKind::Narrowed | ChangeKind::Mixed)
-    }
-}
-
 /// A call that the two sides treat differently.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// Its ABI.
     pub abi: Abi,
+    /// Other ABIs on which the call changes alike, in order.
+    pub also_on: Vec<Abi>,
     /// Its number, without the x32 bit; the smallest of those without a name that change alike.
     pub number: u32,
     /// How many more numbers without a name change alike.
@@ -151,6 +132,11 @@ impl Change {
         self.abi.syscall_name(self.number).map_or_else(|| self.number.to_string(), str::to_owned)
     }
 
+    /// The ABIs on which it changes so.
+    pub fn abis(&self) -> impl Iterator<Item = Abi> {
+        [self.abi].into_iter().chain(self.also_on.iter().copied())
+    }
+
     /// Whether something is newly let through.
     pub fn widens(&self) -> bool {
         matches!(self.direction, ChangeKind::Widened | ChangeKind::Mixed)
@@ -183,6 +169,10 @@ pub struct Diff {
     pub new: (String, Kind),
     /// Whether the old side is a recording from which calls may be missing, and whether the new one is.
     pub incomplete: (bool, bool),
+    /// The machines that were compared.
+    pub machines: Machines,
+    /// The ABIs that at least one side covers.
+    pub abis: BTreeSet<Abi>,
     /// All in one word.
     pub verdict: Verdict,
     /// Changes of the whole.
@@ -202,6 +192,25 @@ pub struct Diff {
 }
 
 impl Diff {
+    /// The verdict, and the machines on which it is so.
+    pub fn sentence(&self) -> String {
+        let changed: Machines =
+            self.changes.iter().flat_map(Change::abis).map(Abi::machine).collect();
+        let on = if changed.is_empty() { self.machines } else { changed };
+        if on.is_empty() {
+            return self.verdict.name().to_owned();
+        }
+        format!("{} on {on}", self.verdict.name())
+    }
+
+    /// Where a call changes so, unless that is everywhere.
+    pub(crate) fn places(&self, change: &Change) -> Option<String> {
+        let mut shared = self.abis.difference(&self.whole_abis);
+        let everywhere = shared.all(|abi| change.abis().any(|other| other == *abi));
+        let places = || change.abis().map(Abi::place).collect::<Vec<_>>().join(", ");
+        (!everywhere).then(places)
+    }
+
     /// The changes that newly let something through.
     pub fn widened(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.widens())
@@ -272,16 +281,20 @@ pub fn diff(old: &Side, new: &Side, exceptions: &Exceptions, today: jiff::civil:
         let all = valid.iter().enumerate().filter(|(nth, _)| wanted(*nth));
         all.map(|(_, exception)| (*exception).clone()).collect()
     };
-    let settings = settings(old, new, answers_count);
     let abis = |side: &Side| side.policy.abis().collect::<BTreeSet<_>>();
+    let whole_abis = &abis(old) ^ &abis(new);
+    let changes = fold::fold(changes, &whole_abis);
+    let settings = settings::settings(old, new, answers_count);
     Diff {
         old: (old.name.clone(), old.kind()),
         new: (new.name.clone(), new.kind()),
         incomplete: (old.incomplete, new.incomplete),
+        machines: abis(old).union(&abis(new)).map(|abi| abi.machine()).collect(),
+        abis: &abis(old) | &abis(new),
         verdict: verdict(&changes, &settings),
         settings,
         changes,
-        whole_abis: abis(old).symmetric_difference(&abis(new)).copied().collect(),
+        whole_abis,
         has_evidence: new.evidence.is_some(),
         expired: expired.into_iter().cloned().collect(),
         partial: those(&|nth| use_of.partial.contains(&nth) && !use_of.whole.contains(&nth)),
@@ -298,39 +311,6 @@ fn verdict(changes: &[Change], settings: &[Setting]) -> Verdict {
         (false, true) => Verdict::Narrowed,
         (false, false) if changes.is_empty() && settings.is_empty() => Verdict::Equal,
         (false, false) => Verdict::Changed,
-    }
-}
-
-fn settings(old: &Side, new: &Side, answers_count: bool) -> Vec<Setting> {
-    let listed = |side: &Side| {
-        let unknown = side.unknown_architectures.iter().copied();
-        side.policy.abis().map(Abi::name).chain(unknown).collect::<Vec<_>>().join(", ")
-    };
-    let default = |side: &Side| side.policy.default_action().to_string();
-    let unknown = |side: &Side| match side.unknown_calls.iter().cloned().collect::<Vec<_>>() {
-        none if none.is_empty() => "none".to_owned(),
-        names => names.join(" "),
-    };
-    // What Strait does not know it cannot compare by number, and must not call equal for that.
-    let calls = by_what_is_listed(&old.unknown_calls, &new.unknown_calls);
-    let architectures = by_what_is_listed(&old.unknown_architectures, &new.unknown_architectures);
-    [
-        (answers_count, "default action", default(old), default(new), ChangeKind::Refusal),
-        (true, "architectures", listed(old), listed(new), architectures),
-        (answers_count, "unknown calls", unknown(old), unknown(new), calls),
-    ]
-    .into_iter()
-    .filter(|(counts, _, before, after, _)| *counts && before != after)
-    .map(|(_, what, before, after, direction)| Setting { what, before, after, direction })
-    .collect()
-}
-
-fn by_what_is_listed<T: Ord>(old: &BTreeSet<T>, new: &BTreeSet<T>) -> ChangeKind {
-    match (new.is_subset(old), old.is_subset(new)) {
-        (true, true) => ChangeKind::Refusal,
-        (true, false) => ChangeKind::Narrowed,
-        (false, true) => ChangeKind::Widened,
-        (false, false) => ChangeKind::Mixed,
     }
 }
 

@@ -2,6 +2,7 @@
 //! allowed and not known.
 
 use super::{Change, Diff, Level, Setting, who};
+use crate::abi::Abi;
 use crate::report::sarif::{self, Message};
 
 const RULES: [(&str, Level, &str); 3] = [
@@ -86,8 +87,9 @@ fn rule(of: Level) -> &'static str {
 
 fn message(change: &Change) -> Message {
     Message::new(format_args!(
-        "{} is newly allowed ({}): {} was {}, is {}. {}: {}.",
+        "{} is newly allowed on {} ({}): {} was {}, is {}. {}: {}.",
         change.call(),
+        change.abis().map(Abi::place).collect::<Vec<_>>().join(", "),
         change.summary(),
         change.witness,
         change.of_witness.0,

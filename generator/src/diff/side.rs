@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Evidence;
 use crate::abi::Abi;
+use crate::machine::Machines;
 use crate::policy::argument::ArgumentRule;
 use crate::policy::decide::Meaning;
 use crate::policy::{Action, Clause, Errno, NoPolicy, Policy, Rule};
-use crate::profile::Profile;
+use crate::profile::OnMachines;
 use crate::recording::{Call, Completeness, Recording};
 
 /// What a side is.
@@ -48,25 +49,26 @@ pub struct Side {
 }
 
 impl Side {
-    /// A profile, as it works on a machine whose own ABI is `native`.
+    /// A profile, as it works on its machines.
     ///
     /// # Errors
     ///
     /// [`NoPolicy`] if it makes none.
     pub fn profile(
         name: impl Into<String>,
-        profile: &Profile,
-        native: Abi,
+        profile: &OnMachines,
         evidence: Option<Evidence>,
     ) -> Result<Self, NoPolicy> {
-        let allowing = profile.entries.iter().filter(|entry| entry.action.lets_through());
-        let architectures = profile.architectures.iter();
+        let profiles = profile.profiles();
+        let entries = profiles.iter().flat_map(|profile| &profile.entries);
+        let architectures = profiles.iter().flat_map(|profile| &profile.architectures);
         Ok(Self {
             name: name.into(),
-            policy: profile.policy(native)?,
+            policy: profile.policy()?,
             evidence,
             incomplete: false,
-            unknown_calls: allowing
+            unknown_calls: entries
+                .filter(|entry| entry.action.lets_through())
                 .flat_map(|entry| &entry.names)
                 .filter(|name| Abi::ALL.iter().all(|abi| abi.syscall_number(name).is_none()))
                 .cloned()
@@ -90,6 +92,11 @@ impl Side {
             unknown_architectures: BTreeSet::new(),
             kind: Kind::Recording,
         }
+    }
+
+    /// The machines that it is about: for a recording, those that made its calls.
+    pub fn machines(&self) -> Machines {
+        self.policy.abis().map(Abi::machine).collect()
     }
 
     /// What it is.
@@ -128,16 +135,4 @@ fn clauses(abi: Abi, number: u32, call: &Call) -> Option<Vec<Clause>> {
     }
     let seen: BTreeSet<Vec<u64>> = arguments.values.keys().cloned().collect();
     rule.condition(&seen)
-}
-
-/// The ABI that stands for the machine's own, the same on every machine: what the profiles list, if that
-/// is one architecture, or this machine's.
-pub fn native(profiles: &[&Profile]) -> Abi {
-    let listed = |abi: Abi| {
-        profiles.iter().any(|profile| {
-            profile.architectures.iter().any(|architecture| architecture.abi() == Some(abi))
-        })
-    };
-    let native = [Abi::X86_64, Abi::Aarch64].into_iter().find(|abi| listed(*abi));
-    native.unwrap_or(Abi::NATIVE)
 }

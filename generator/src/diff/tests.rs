@@ -1,9 +1,10 @@
 use super::*;
+use crate::machine::Machine;
 use crate::profile;
 
 fn side(name: &str, text: &str) -> Side {
     let profile = profile::parse(text).unwrap();
-    Side::profile(name, &profile, Abi::X86_64, None).unwrap()
+    Side::profile(name, &profile::OnMachines::same(&profile, Machine::X86_64), None).unwrap()
 }
 
 /// A profile that answers ENOSYS, on x86-64, with these entries.
@@ -156,7 +157,7 @@ fn an_architecture_more_is_one_line_for_people() {
     assert_eq!(diff.settings[0].after, "x86_64, x86");
     assert_eq!(diff.widened().count(), 2);
     let text = anstream::adapter::strip_str(&diff.text().to_string()).to_string();
-    assert!(text.contains("all of x86: 2 calls newly allowed"), "{text}");
+    assert!(text.contains("all of x86 on x86_64: 2 calls newly allowed"), "{text}");
     assert!(!text.contains("+ read"), "{text}");
 }
 

@@ -20,7 +20,7 @@ impl Diff {
     pub fn text(&self) -> Text {
         let mut text = Text::new();
         let (old, new) = (&self.old.0, &self.new.0);
-        let title = format!("{old} → {new}: {}", self.verdict.name());
+        let title = format!("{old} → {new}: {}", self.sentence());
         text.push(&Line::default().styled(BOLD, title));
         for side in self.incomplete_sides() {
             text.line(format_args!("  {side} is incomplete: calls are missing from it"));
@@ -37,11 +37,13 @@ impl Diff {
         let narrowed = of(|change| change.direction == ChangeKind::Narrowed);
         let otherwise = of(|change| change.direction == ChangeKind::Refusal);
         section(&mut text, "newly allowed", &widened, |text, change| {
-            wider(text, change, self.has_evidence);
+            wider(text, change, &self.place(change), self.has_evidence);
         });
-        section(&mut text, "no longer allowed", &narrowed, narrower);
+        section(&mut text, "no longer allowed", &narrowed, |text, change| {
+            narrower(text, change, &self.place(change));
+        });
         section(&mut text, "refused in another way", &otherwise, |text, change| {
-            let rest = format!(" {}{}: {}", change.call(), abi(change), change.summary());
+            let rest = format!(" {}{}: {}", change.call(), self.place(change), change.summary());
             text.push(&Line::new("  ").styled(OTHER, "~").plain(rest));
         });
         for whole in &self.whole_abis {
@@ -54,10 +56,20 @@ impl Diff {
             let calls = if wider == 1 { "call" } else { "calls" };
             text.blank();
             text.line(format_args!(
-                "all of {whole}: {wider} {calls} newly allowed, {narrower} no longer"
+                "all of {}: {wider} {calls} newly allowed, {narrower} no longer",
+                whole.place()
             ));
         }
         text
+    }
+
+    /// Where a call changes so, unless that is everywhere, and how many more do.
+    fn place(&self, change: &Change) -> String {
+        let place = self.places(change).map(|places| format!(" ({places})")).unwrap_or_default();
+        match change.more {
+            0 => place,
+            more => format!("{place} and {more} more numbers without a name"),
+        }
     }
 }
 
@@ -75,18 +87,9 @@ fn section(text: &mut Text, title: &str, changes: &[&Change], add: impl Fn(&mut 
     }
 }
 
-/// The ABI, where it is not the machine's own.
-fn abi(change: &Change) -> String {
-    let more = match change.more {
-        0 => String::new(),
-        more => format!(" and {more} more numbers without a name"),
-    };
-    if change.abi == crate::abi::Abi::NATIVE { more } else { format!(" ({}){more}", change.abi) }
-}
-
-fn wider(text: &mut Text, change: &Change, evidence: bool) {
+fn wider(text: &mut Text, change: &Change, place: &str, evidence: bool) {
     let style = if change.risk.level == Level::High { WIDER } else { OTHER };
-    let rest = format!("{}: {}", abi(change), change.summary());
+    let rest = format!("{place}: {}", change.summary());
     let call = change.call();
     text.push(&Line::new("  ").styled(style, "+").plain(" ").styled(BOLD, call).plain(rest));
     text.line(format_args!(
@@ -112,8 +115,8 @@ fn wider(text: &mut Text, change: &Change, evidence: bool) {
     }
 }
 
-fn narrower(text: &mut Text, change: &Change) {
-    let mut rest = format!(" {}{}: {}", change.call(), abi(change), change.summary());
+fn narrower(text: &mut Text, change: &Change, place: &str) {
+    let mut rest = format!(" {}{place}: {}", change.call(), change.summary());
     if !change.instead.is_empty() {
         rest.push_str(&format!("; {} is allowed instead", change.instead.join(", ")));
     }

@@ -12,6 +12,8 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::install::Program;
 use crate::abi::Abi;
+use crate::host;
+use crate::machine::Machine;
 use crate::policy::{Action, Clause, Predicate};
 use crate::profile::{Architecture, Entry, Profile};
 
@@ -90,25 +92,44 @@ pub struct Compiled {
 ///
 /// [`CompileError`] says which part of the profile libseccomp does not take.
 pub fn compile(profile: &Profile) -> Result<Compiled, CompileError> {
+    compile_for(profile, host::MACHINE)
+}
+
+/// Compiles a profile as libseccomp does on another machine, which starts with that one's architecture.
+///
+/// # Errors
+///
+/// [`CompileError`] says which part of the profile libseccomp does not take.
+pub fn compile_for(profile: &Profile, machine: Machine) -> Result<Compiled, CompileError> {
     let (sender, result) = mpsc::channel();
     let profile = profile.clone();
     // If libseccomp never comes back, the thread ends with the process.
     thread::Builder::new().name("libseccomp".to_owned()).spawn(move || {
         // Nobody listens any more if it took too long.
-        let _ = sender.send(translate(&profile));
+        let _ = sender.send(translate(&profile, machine));
     })?;
     result.recv_timeout(PATIENCE).unwrap_or(Err(CompileError::Stuck))
 }
 
-fn translate(profile: &Profile) -> Result<Compiled, CompileError> {
+fn translate(profile: &Profile, machine: Machine) -> Result<Compiled, CompileError> {
     let mut filter =
         ScmpFilterContext::new(action(profile.default)).map_err(CompileError::Start)?;
     // The runtime decides about no_new_privs, and so does `install`.
     filter.set_ctl_nnp(false).map_err(CompileError::Start)?;
-    for architecture in &profile.architectures {
+    let own = |machine: Machine| Architecture::from(machine.native());
+    let foreign = (machine != host::MACHINE).then(|| own(machine));
+    for architecture in foreign.iter().chain(&profile.architectures) {
         let name = architecture.name();
         name.parse::<ScmpArch>()
             .and_then(|arch| filter.add_arch(arch).map(|_| ()))
+            .map_err(|source| CompileError::Architecture { name, source })?;
+    }
+    // What libseccomp started with goes, unless the profile lists it.
+    let this = own(host::MACHINE);
+    if foreign.is_some() && !profile.architectures.contains(&this) {
+        let name = this.name();
+        name.parse::<ScmpArch>()
+            .and_then(|arch| filter.remove_arch(arch).map(|_| ()))
             .map_err(|source| CompileError::Architecture { name, source })?;
     }
     let rules: usize = profile.entries.iter().map(|entry| entry.names.len()).sum();

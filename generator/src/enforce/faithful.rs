@@ -1,9 +1,10 @@
 //! Whether a compiled filter does what its policy means.
 
 use super::compile::is_known;
-use super::{CompileError, Compiled, Program, compile};
-use crate::abi::Abi;
+use super::{CompileError, Compiled, Program, compile_for};
 use crate::bpf::{self, Filter, FilterError, Instruction, Unclear};
+use crate::host;
+use crate::machine::Machine;
 use crate::policy::decide::{Change, Comparison, Meaning, Witness};
 use crate::policy::{NoPolicy, Policy};
 use crate::profile::Profile;
@@ -58,13 +59,23 @@ pub struct Proven {
 ///
 /// [`Unenforceable`], for this machine's libseccomp: another release of it may get it right.
 pub fn prove(profile: &Profile) -> Result<Proven, Unenforceable> {
-    let policy = profile.policy(Abi::NATIVE)?;
-    let compiled = compile(profile)?;
-    faithful(&compiled, &policy)?;
+    prove_for(profile, host::MACHINE)
+}
+
+/// The same for another machine, with this one's release of libseccomp.
+///
+/// # Errors
+///
+/// [`Unenforceable`].
+pub fn prove_for(profile: &Profile, machine: Machine) -> Result<Proven, Unenforceable> {
+    let policy = profile.policy(machine)?;
+    let compiled = compile_for(profile, machine)?;
+    faithful(&compiled, &policy, machine)?;
     Ok(Proven { policy, compiled })
 }
 
-/// Proves that a compiled filter does what the policy says, for every call and all arguments.
+/// Proves that a filter that was compiled for a machine does what the policy says, for every call of the
+/// machine and all arguments.
 ///
 /// Rules for a call of an ABI that libseccomp does not know there have no effect, in a runtime either:
 /// fine as long as no more is let through for it.
@@ -72,9 +83,10 @@ pub fn prove(profile: &Profile) -> Result<Proven, Unenforceable> {
 /// # Errors
 ///
 /// [`Unfaithful`], with a call for which it does not.
-pub fn faithful(compiled: &Compiled, policy: &Policy) -> Result<(), Unfaithful> {
-    let done = bpf::meaning(&compiled.program.filter()?)?;
-    let comparison = Comparison::of(&Meaning::from(policy), &done);
+pub fn faithful(compiled: &Compiled, policy: &Policy, machine: Machine) -> Result<(), Unfaithful> {
+    let there = |meaning: Meaning| meaning.only(|abi| abi.machine() == machine);
+    let done = there(bpf::meaning(&compiled.program.filter()?)?);
+    let comparison = Comparison::of(&there(Meaning::from(policy)), &done);
     let counts = |change: &&Change| {
         change.widened.is_some() || change.name().is_none_or(|name| is_known(change.abi, name))
     };

@@ -13,23 +13,12 @@ mod compile;
 mod faithful;
 mod install;
 #[cfg(test)]
+mod machine_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod witnesses;
 
-pub use compile::{CompileError, Compiled, compile};
-pub use faithful::{Proven, Unenforceable, Unfaithful, faithful, prove};
+pub use compile::{CompileError, Compiled, compile, compile_for};
+pub use faithful::{Proven, Unenforceable, Unfaithful, faithful, prove, prove_for};
 pub use install::{NoNewPrivs, Program, install};
-
-use crate::abi::Abi;
-
-/// The ABI of this machine's own programs; `None` on one that Strait does not know.
-pub const fn native() -> Option<Abi> {
-    if cfg!(target_arch = "x86_64") {
-        Some(Abi::X86_64)
-    } else if cfg!(target_arch = "aarch64") {
-        Some(Abi::Aarch64)
-    } else {
-        None
-    }
-}

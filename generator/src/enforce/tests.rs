@@ -7,8 +7,10 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::*;
+use crate::abi::Abi;
 use crate::bpf::{Call, Filter, action};
 use crate::generate::{Options, RefuseWith, generate};
+use crate::machine::{Machine, Machines};
 use crate::policy::baseline::{Baseline, Context};
 use crate::policy::exact::is_exact;
 use crate::policy::{Action, Args, Capability, Clause, Errno, Policy, Predicate};
@@ -148,20 +150,19 @@ pub(super) fn possible(abi: Abi, args: Args) -> Args {
 proptest! {
     #![proptest_config(pinned())]
 
+    /// Whatever architectures the profile lists, libseccomp says what it means on a machine.
     #[test]
     fn a_compiled_filter_does_what_the_policy_says(
         profile in profile(),
+        machine in prop::sample::select(Machine::ALL.as_slice()),
         picks in prop::collection::vec(prop::array::uniform6(0..997usize), 24),
     ) {
-        let policy = profile.policy(Abi::X86_64).unwrap();
-        // What is not dependable spoils calls that are, and can keep libseccomp busy for ever.
-        prop_assume!(Abi::ALL.into_iter().all(|abi| {
-            abi.syscalls().all(|(number, _)| is_dependable(&policy, abi, number))
-        }));
-        let compiled = compile(&profile).unwrap();
+        let policy = profile.policy(machine).unwrap();
+        prop_assume!(is_dependable_everywhere(&profile));
+        let compiled = compile_for(&profile, machine).unwrap();
         let filter = compiled.program.filter().unwrap();
         let values = edges(&profile);
-        for abi in Abi::ALL {
+        for abi in machine.abis().iter().copied() {
             for (number, name) in numbers(abi, &NAMES) {
                 for pick in &picks {
                     let args = possible(abi, pick.map(|index| values[index % values.len()]));
@@ -172,6 +173,18 @@ proptest! {
             }
         }
     }
+}
+
+/// Whether it is so on every ABI: what is not dependable spoils calls that are, and can keep libseccomp busy for
+/// ever.
+fn is_dependable_everywhere(profile: &Profile) -> bool {
+    // With all architectures, since libseccomp compiles those of other machines too.
+    let mut all = profile.clone();
+    all.architectures = Abi::ALL.map(Into::into).to_vec();
+    let policy = all.policy(Machines::ALL).unwrap();
+    Abi::ALL
+        .into_iter()
+        .all(|abi| abi.syscalls().all(|(number, _)| is_dependable(&policy, abi, number)))
 }
 
 /// Entries that compare for equality: what Strait makes, and what libseccomp compiles to what it says.
@@ -197,10 +210,12 @@ proptest! {
 
     #[test]
     fn a_compiled_filter_means_what_the_policy_does(profile in equalities()) {
-        let compiled = compile(&profile).unwrap();
-        let policy = profile.policy(Abi::X86_64).unwrap();
-        if let Err(error) = faithful(&compiled, &policy) {
-            return Err(TestCaseError::fail(error.to_string()));
+        for machine in Machine::ALL {
+            let compiled = compile_for(&profile, machine).unwrap();
+            let policy = profile.policy(machine).unwrap();
+            if let Err(error) = faithful(&compiled, &policy, machine) {
+                return Err(TestCaseError::fail(error.to_string()));
+            }
         }
     }
 }
@@ -214,7 +229,8 @@ fn a_filter_that_does_something_else_is_found_out() {
         allow("read", on(Predicate::LessOrEqual(0x1_0000_0000))),
     ]);
     let compiled = compile(&profile).unwrap();
-    let error = faithful(&compiled, &profile.policy(Abi::X86_64).unwrap()).unwrap_err();
+    let error = faithful(&compiled, &profile.policy(Machine::X86_64).unwrap(), Machine::X86_64)
+        .unwrap_err();
     assert!(error.to_string().contains("read("), "{error}");
 }
 
@@ -274,11 +290,11 @@ fn the_docker_default_does_what_its_table_says() {
     }
 }
 
-fn allow(name: &str, args: Vec<Arg>) -> Entry {
+pub(super) fn allow(name: &str, args: Vec<Arg>) -> Entry {
     Entry { names: vec![name.to_owned()], action: Action::Allow, args }
 }
 
-fn profile_of(entries: Vec<Entry>) -> Profile {
+pub(super) fn profile_of(entries: Vec<Entry>) -> Profile {
     Profile {
         default: Action::Errno(Errno::ENOSYS),
         architectures: vec![Abi::X86_64.into()],
@@ -302,7 +318,7 @@ fn a_rule_that_libseccomp_refuses_is_named() {
     let profile = profile_of(vec![allow("read", on(31)), contrary]);
     let error = compile(&profile).unwrap_err().to_string();
     assert!(error.contains("`read` in syscalls[1]"), "{error}");
-    assert!(profile.policy(Abi::X86_64).is_err());
+    assert!(profile.policy(Machine::X86_64).is_err());
 }
 
 #[test]
@@ -349,7 +365,7 @@ fn the_conditions_of_the_baseline_are_enforced_exactly() {
         let profile = profile_of(entries.collect());
         let compiled = compile(&profile).unwrap();
         let filter = compiled.program.filter().unwrap();
-        let policy = profile.policy(Abi::X86_64).unwrap();
+        let policy = profile.policy(Machine::X86_64).unwrap();
         let number = Abi::X86_64.syscall_number(name).unwrap();
         let bits = (0..64).map(|shift| 1u64 << shift);
         for value in edges(&profile).into_iter().chain(bits.clone()).chain(bits.map(|bit| !bit)) {
@@ -380,17 +396,22 @@ fn a_generated_profile_is_enforced_exactly() {
             .flat_map(|abis| choices.map(|refuse_with| (abis, refuse_with)))
     {
         let profile = generated(abis, refuse_with);
-        let compiled = compile(&profile).unwrap();
-        let filter = compiled.program.filter().unwrap();
-        let policy = profile.policy(Abi::X86_64).unwrap();
+        let filters = Machine::ALL.map(|machine| {
+            let compiled = compile_for(&profile, machine).unwrap();
+            (machine, compiled.program.filter().unwrap())
+        });
+        let policy = profile.policy(Machines::ALL).unwrap();
         let values = edges(&profile);
-        for abi in Abi::ALL {
+        for (abi, filter) in filters
+            .iter()
+            .flat_map(|(machine, filter)| machine.abis().iter().map(move |abi| (*abi, filter)))
+        {
             let names: Vec<&str> = abi.syscalls().map(|(_, name)| name).collect();
             for (number, name) in numbers(abi, &names) {
                 for value in &values {
                     let args = possible(abi, [*value, 0, 0, 0, 0, 0]);
                     let meant = policy.evaluate(abi, number, &args);
-                    let done = run(&filter, abi, number, &args);
+                    let done = run(filter, abi, number, &args);
                     assert_eq!(meant, done, "{abi} {name} {value:#x} {refuse_with:?}");
                 }
             }

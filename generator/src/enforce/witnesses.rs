@@ -4,35 +4,44 @@ use proptest::prelude::*;
 
 use super::tests::{is_dependable, numbers, possible, profile, run};
 use super::*;
+use crate::abi::Abi;
 use crate::diff::{Diff, Exceptions, Side, Verdict, diff};
+use crate::machine::{Machine, Machines};
 use crate::policy::{Action, Capability, Errno};
-use crate::profile::{self, Profile};
+use crate::profile::{self, OnMachines, Profile};
 
 fn compared(old: &Profile, new: &Profile) -> Diff {
-    let side =
-        |name: &str, profile: &Profile| Side::profile(name, profile, Abi::X86_64, None).unwrap();
+    let side = |name: &str, profile: &Profile| {
+        Side::profile(name, &OnMachines::same(profile, Machines::ALL), None).unwrap()
+    };
     let today = "2026-11-23".parse().unwrap();
     diff(&side("old", old), &side("new", new), &Exceptions::default(), today)
 }
 
-/// Puts every witness to both filters, as far as libseccomp numbers and compiles the call as it says.
-/// Returns how many there were.
+/// Puts every witness to both filters of each machine that has its ABI, as far as libseccomp numbers and compiles
+/// the call as it says. Returns how many there were.
 fn confirm(old: &Profile, new: &Profile) -> usize {
     let diff = compared(old, new);
-    let filter = |profile| compile(profile).unwrap().program.filter().unwrap();
-    let (before, after) = (filter(old), filter(new));
-    let policies = [old, new].map(|profile| profile.policy(Abi::X86_64).unwrap());
+    let filter =
+        |profile, machine| compile_for(profile, machine).unwrap().program.filter().unwrap();
+    let filters = Machine::ALL.map(|machine| (machine, filter(old, machine), filter(new, machine)));
+    let policies = [old, new].map(|profile| profile.policy(Machines::ALL).unwrap());
     let mut confirmed = 0;
-    for change in &diff.changes {
-        let (abi, number, witness) = (change.abi, change.number, change.witness);
-        let Some(name) = abi.syscall_name(number) else { continue };
+    let changes =
+        diff.changes.iter().flat_map(|change| change.abis().map(move |abi| (change, abi)));
+    for (change, abi) in changes {
+        let witness = change.witness;
+        let Some(name) = change.abi.syscall_name(change.number) else { continue };
+        let Some(number) = abi.syscall_number(name) else { continue };
         let dependable = policies.iter().all(|policy| is_dependable(policy, abi, number));
-        if abi == Abi::Aarch64 || !dependable || !numbers(abi, &[name]).contains_key(&number) {
+        if !dependable || !numbers(abi, &[name]).contains_key(&number) {
             continue;
         }
         let args = possible(abi, witness.args);
-        let said = (run(&before, abi, number, &args), run(&after, abi, number, &args));
-        assert_eq!(said, (witness.before, witness.after), "{witness} on {abi}");
+        for (_, before, after) in filters.iter().filter(|(machine, ..)| *machine == abi.machine()) {
+            let said = (run(before, abi, number, &args), run(after, abi, number, &args));
+            assert_eq!(said, (witness.before, witness.after), "{witness} on {abi}");
+        }
         confirmed += 1;
     }
     confirmed
@@ -68,7 +77,7 @@ fn default_of(engine: &str) -> Option<Profile> {
     let path = format!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/{}.json"), engine);
     let text = std::fs::read_to_string(path).ok()?;
     let context = profile::Context {
-        native: Abi::X86_64,
+        machine: Machine::X86_64,
         capabilities: Capability::docker_default(),
         kernel: None,
     };

@@ -25,6 +25,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::machine::Machines;
 use crate::manifest;
 use crate::profile::{self, Profile};
 
@@ -72,6 +73,11 @@ impl Home {
         Self::Crio,
         Self::OciArtifact,
     ];
+
+    /// Whether what it is given names calls that a machine has, and not the profile as it is.
+    pub const fn depends_on_machine(self) -> bool {
+        matches!(self, Self::Spo | Self::Systemd)
+    }
 }
 
 /// How the profile is called, and what it shall be bound to.
@@ -92,6 +98,8 @@ pub struct Options {
     pub workload: Option<WorkloadRef>,
     /// Where the profile will be in a registry.
     pub artifact: Option<Reference>,
+    /// The machines that it is for, where a home holds something else on each ([`Home::depends_on_machine`]).
+    pub machines: Machines,
 }
 
 impl Options {
@@ -105,6 +113,7 @@ impl Options {
             container: None,
             workload: None,
             artifact: None,
+            machines: Machines::ALL,
         }
     }
 

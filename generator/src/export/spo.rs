@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{ExportError, Exported, File, Named, Options, yaml};
 use crate::abi::Abi;
+use crate::machine::Machines;
 use crate::policy::{Action, Errno, NoPolicy, Predicate, Width, decide, multiplex};
 use crate::profile::lint::overlapping;
 use crate::profile::{self, Entry, Profile};
@@ -38,21 +39,21 @@ pub struct Adapted {
     pub zero_errno: BTreeSet<String>,
 }
 
-/// Changes a profile into one that needs no `defaultErrnoRet` and no value above 2⁶³−1.
+/// Changes a profile for these machines into one that needs no `defaultErrnoRet` and no value above 2⁶³−1.
 ///
 /// Nothing is allowed that was not allowed before.
 ///
 /// # Errors
 ///
 /// [`NoPolicy`] if the profile makes none.
-pub fn adapt(profile: &Profile) -> Result<Adapted, NoPolicy> {
-    let before = profile.policy(Abi::NATIVE)?;
-    let mut adapted = without_errno(profile);
-    let lost = lost_refusals(profile, &adapted.profile);
+pub fn adapt(profile: &Profile, machines: Machines) -> Result<Adapted, NoPolicy> {
+    let before = profile.policy(machines)?;
+    let mut adapted = without_errno(profile, machines);
+    let lost = lost_refusals(profile, &adapted.profile, machines);
     leave_out(&mut adapted, &lost);
     // A refusal that is now the default no longer stands in the way of other rules for its call.
     loop {
-        let after = adapted.profile.policy(Abi::NATIVE)?;
+        let after = adapted.profile.policy(machines)?;
         let comparison = decide::compare(&before, &after);
         let widened = comparison.changes().filter(|change| change.widened.is_some());
         let mut wider = BTreeSet::new();
@@ -88,11 +89,11 @@ fn leave_out(adapted: &mut Adapted, names: &BTreeSet<String>) {
 }
 
 /// Calls of which a refusal under conditions is gone that overlaps with what lets them through.
-fn lost_refusals(profile: &Profile, adapted: &Profile) -> BTreeSet<String> {
+fn lost_refusals(profile: &Profile, adapted: &Profile, machines: Machines) -> BTreeSet<String> {
     let mut lost = BTreeSet::new();
     // On i386 a rule for `socket` is one for `socketcall` too, which a refusal of that may overlap.
     for refusal in profile.entries.iter().filter(|entry| !entry.action.lets_through()) {
-        if !adapted.entries.contains(refusal) && profile.abis(Abi::NATIVE).contains(&Abi::X86) {
+        if !adapted.entries.contains(refusal) && profile.abis(machines).contains(&Abi::X86) {
             let through = |name: &&String| {
                 let call = multiplex::multiplexer(Abi::X86, name).map(|(call, _)| call);
                 call.is_some_and(|call| refusal.names.iter().any(|refused| refused == call))
@@ -106,7 +107,7 @@ fn lost_refusals(profile: &Profile, adapted: &Profile) -> BTreeSet<String> {
     };
     // In 32 bits a large constant is another one, so there conditions of one call may always overlap.
     let truncates =
-        profile.abis(Abi::NATIVE).iter().any(|abi| crate::policy::width(*abi) == Width::Bits32);
+        profile.abis(machines).iter().any(|abi| crate::policy::width(*abi) == Width::Bits32);
     for refusal in profile.entries.iter().filter(gone) {
         for entry in adapted.entries.iter().filter(|entry| entry.action.lets_through()) {
             let overlaps = refusal.clauses().iter().any(|refused| {
@@ -121,7 +122,7 @@ fn lost_refusals(profile: &Profile, adapted: &Profile) -> BTreeSet<String> {
     lost
 }
 
-fn without_errno(profile: &Profile) -> Adapted {
+fn without_errno(profile: &Profile, machines: Machines) -> Adapted {
     let eperm = Action::Errno(Errno::EPERM);
     let default = match profile.default {
         Action::Errno(_) => eperm,
@@ -163,14 +164,14 @@ fn without_errno(profile: &Profile) -> Adapted {
         let conditional = named.iter().filter(|(_, always)| !**always);
         adapted.other_errno = conditional.map(|(name, _)| (*name).to_owned()).collect();
         let rest: BTreeSet<&str> = profile
-            .abis(Abi::NATIVE)
+            .abis(machines)
             .into_iter()
             .flat_map(Abi::syscalls)
             .map(|(_, name)| name)
             .filter(|name| !named.contains_key(name))
             .collect();
         let (entangled, rest): (BTreeSet<&str>, BTreeSet<&str>) =
-            rest.into_iter().partition(|name| is_entangled(profile, name, &named));
+            rest.into_iter().partition(|name| is_entangled(profile, name, &named, machines));
         adapted.other_errno.extend(entangled.into_iter().map(str::to_owned));
         let mut names: BTreeSet<String> = rest.into_iter().map(str::to_owned).collect();
         let repeated = profile
@@ -192,8 +193,13 @@ fn without_errno(profile: &Profile) -> Adapted {
 
 /// Whether a rule for this call would be in the way of others, through i386's `socketcall` or `ipc`:
 /// libseccomp makes two of each.
-fn is_entangled(profile: &Profile, name: &str, named: &BTreeMap<&str, bool>) -> bool {
-    if !profile.abis(Abi::NATIVE).contains(&Abi::X86) {
+fn is_entangled(
+    profile: &Profile,
+    name: &str,
+    named: &BTreeMap<&str, bool>,
+    machines: Machines,
+) -> bool {
+    if !profile.abis(machines).contains(&Abi::X86) {
         return false;
     }
     let multiplexer = |name: &str| multiplex::multiplexer(Abi::X86, name).map(|(call, _)| call);
@@ -229,7 +235,7 @@ pub(super) fn export(
             ),
         });
     }
-    let adapted = adapt(profile)?;
+    let adapted = adapt(profile, options.machines)?;
     // Its own types leave zeros out (`omitempty`), which means the same.
     let mut spec: Value = serde_json::from_str(&profile::print(&adapted.profile)?)?;
     if let Some(fields) = spec.as_object_mut() {

@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use super::{ExportError, Exported, File, Options};
 use crate::abi::Abi;
+use crate::machine::Machines;
 use crate::policy::data::{embedded, words};
 use crate::policy::{Action, Clause, Errno, Policy, Predicate, width};
 use crate::profile::Profile;
@@ -89,19 +90,19 @@ pub struct Settings {
     pub no_words: BTreeSet<String>,
 }
 
-/// What systemd has to be told for a profile.
+/// What systemd has to be told for a profile that is for these machines.
 ///
 /// # Errors
 ///
 /// [`ExportError`], if the profile allows what it does not name, or contradicts itself.
-pub fn settings(profile: &Profile) -> Result<Settings, ExportError> {
+pub fn settings(profile: &Profile, machines: Machines) -> Result<Settings, ExportError> {
     if profile.default.lets_through() {
         return Err(ExportError::Unsuitable {
             home: HOME,
             reason: "it allows what it does not name, and systemd's list would not".to_owned(),
         });
     }
-    let policy = profile.policy(Abi::NATIVE)?;
+    let policy = profile.policy(machines)?;
     let mut settings = Settings {
         allowed: BTreeSet::new(),
         refused: BTreeMap::new(),
@@ -310,7 +311,7 @@ fn unit(settings: &Settings) -> String {
 }
 
 pub(super) fn export(profile: &Profile, options: &Options) -> Result<Exported, ExportError> {
-    let settings = settings(profile)?;
+    let settings = settings(profile, options.machines)?;
     let name = &options.name;
     let (mut warnings, mut notes) = (Vec::new(), Vec::new());
     if !settings.wider.is_empty() {
@@ -353,6 +354,7 @@ pub(super) fn export(profile: &Profile, options: &Options) -> Result<Exported, E
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::Machine;
     use crate::profile::parse;
 
     fn of(entries: &str) -> Settings {
@@ -360,7 +362,7 @@ mod tests {
             r#"{{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
                 "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [{entries}]}}"#
         );
-        settings(&parse(&text).unwrap()).unwrap()
+        settings(&parse(&text).unwrap(), Machine::X86_64.into()).unwrap()
     }
 
     const EXIT: &str = r#"{"names": ["exit", "exit_group", "execve"], "action": "SCMP_ACT_ALLOW"}"#;

@@ -65,7 +65,7 @@ fn profiles() -> impl Strategy<Value = Profile> {
             architectures: abis.into_iter().map(Architecture::from).collect(),
             entries,
         })
-        .prop_filter("contradicts itself", |profile| profile.policy(Abi::NATIVE).is_ok())
+        .prop_filter("contradicts itself", |profile| profile.policy(Machines::ALL).is_ok())
 }
 
 fn options() -> Options {
@@ -105,9 +105,9 @@ proptest! {
     fn the_operators_profile_allows_nothing_more_and_refuses_what_has_no_condition_alike(
         profile in profiles()
     ) {
-        let adapted = spo::adapt(&profile).unwrap();
-        let before = profile.policy(Abi::NATIVE).unwrap();
-        let after = adapted.profile.policy(Abi::NATIVE).unwrap();
+        let adapted = spo::adapt(&profile, Machines::ALL).unwrap();
+        let before = profile.policy(Machines::ALL).unwrap();
+        let after = adapted.profile.policy(Machines::ALL).unwrap();
         prop_assert!(matches!(after.default_action(), Action::Errno(Errno::EPERM) | Action::KillProcess));
         for ((abi, number, was, _), (_, _, is, args)) in answers(&before).into_iter().zip(answers(&after)) {
             let name = abi.syscall_name(number).unwrap();
@@ -135,7 +135,7 @@ proptest! {
                 prop_assert!(arg["value"].is_i64() || arg["value"] == 0, "{}", arg);
             }
         }
-        prop_assert_eq!(profile::parse(&spec.to_string()).unwrap(), spo::adapt(&profile).unwrap().profile);
+        prop_assert_eq!(profile::parse(&spec.to_string()).unwrap(), spo::adapt(&profile, Machines::ALL).unwrap().profile);
     }
 
     #[test]
@@ -178,8 +178,8 @@ proptest! {
 
     #[test]
     fn systemds_list_is_what_the_profile_may_allow(profile in profiles()) {
-        let policy = profile.policy(Abi::NATIVE).unwrap();
-        let settings = systemd::settings(&profile).unwrap();
+        let policy = profile.policy(Machines::ALL).unwrap();
+        let settings = systemd::settings(&profile, Machines::ALL).unwrap();
         for abi in policy.abis() {
             for (number, name) in abi.syscalls() {
                 let somewhere = policy.abis().any(|other| {

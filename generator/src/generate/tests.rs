@@ -22,7 +22,7 @@ fn made_of(recordings: &[Recording]) -> Generated {
 }
 
 fn policy(profile: &Profile) -> Policy {
-    profile.policy(Abi::X86_64).unwrap()
+    profile.policy(crate::machine::Machine::X86_64).unwrap()
 }
 
 fn first(value: u64) -> Args {
@@ -244,7 +244,7 @@ proptest! {
         });
         let i386 = abis.contains(&Abi::X86);
         for abi in abis {
-            let ours = generated.profile.policy(abi).unwrap();
+            let ours = generated.profile.policy(abi.machine()).unwrap();
             let theirs = baseline.policy(abi).unwrap();
             // x32 has names with two numbers; a profile means the one of its own.
             let own = abi.syscalls().filter(|(number, name)| abi.syscall_number(name) == Some(*number));

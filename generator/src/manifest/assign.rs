@@ -1,6 +1,6 @@
 //! Which profile is for which container.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::ManifestError;
 use super::pod::{Container, Pod};
@@ -44,6 +44,16 @@ pub struct Used {
     pub profiles: BTreeSet<usize>,
     /// Indexes of mappings that have a container.
     pub mappings: BTreeSet<usize>,
+    /// For profiles that were matched by name, the first container with an image.
+    matched: BTreeMap<usize, Matched>,
+}
+
+/// A container, and its image's name without registry, tag and digest.
+#[derive(Clone, Debug)]
+struct Matched {
+    image: String,
+    workload: String,
+    container: String,
 }
 
 impl Profiles {
@@ -51,7 +61,9 @@ impl Profiles {
     ///
     /// # Errors
     ///
-    /// [`ManifestError::Ambiguous`] if several claim it.
+    /// [`ManifestError::Ambiguous`] if several claim it, and [`ManifestError::DifferentImages`] if by its name
+    /// one claims containers of workloads with different images: different targets never share a profile
+    /// without a word.
     pub fn of(
         &self,
         tree: &Tree,
@@ -70,10 +82,14 @@ impl Profiles {
                 mapped.insert(mapping.profile);
             }
         }
-        let claims = if mapped.is_empty() { self.by_name(container) } else { mapped };
+        let by_name = mapped.is_empty();
+        let claims = if by_name { self.by_name(container) } else { mapped };
         let mut claims_in_order = claims.iter();
         match (claims_in_order.next(), claims_in_order.next()) {
             (Some(one), None) => {
+                if by_name {
+                    self.check_image(*one, tree, pod, container, used)?;
+                }
                 used.profiles.insert(*one);
                 Ok(Some(*one))
             }
@@ -91,6 +107,37 @@ impl Profiles {
                 })
             }
         }
+    }
+
+    /// Refuses a container of another workload than before if its image is another one, too.
+    fn check_image(
+        &self,
+        profile: usize,
+        tree: &Tree,
+        pod: &Pod,
+        container: &Container,
+        used: &mut Used,
+    ) -> Result<(), ManifestError> {
+        let image = container.image_name();
+        if image.is_empty() {
+            return Ok(());
+        }
+        let here = Matched {
+            image: image.to_owned(),
+            workload: pod.name.clone(),
+            container: format!("{} of {} (image {image})", container.name, pod.owner),
+        };
+        let before = used.matched.entry(profile).or_insert_with(|| here.clone());
+        if before.image == here.image || before.workload == here.workload {
+            return Ok(());
+        }
+        let file = self.candidates.get(profile).map(|candidate| candidate.file.clone());
+        Err(ManifestError::DifferentImages {
+            at: tree.position(container.node),
+            profile: file.unwrap_or_default(),
+            here: here.container,
+            before: before.container.clone(),
+        })
     }
 
     /// Those that are called as the container or its image.

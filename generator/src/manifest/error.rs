@@ -106,6 +106,21 @@ pub enum ManifestError {
         /// The profiles, separated by commas.
         profiles: String,
     },
+    /// A profile matches by name what are different targets.
+    #[error(
+        "{at}: {profile} matches containers of different workloads and images: {here} here, and {before}. Choose with \
+         --map WORKLOAD/CONTAINER={profile}"
+    )]
+    DifferentImages {
+        /// Where the second container is.
+        at: Position,
+        /// The profile.
+        profile: String,
+        /// That container, with its image.
+        here: String,
+        /// The first one.
+        before: String,
+    },
     /// One profile for the pod was asked for, but its containers have several or none.
     #[error(
         "{at}: one profile does not serve all containers of {pod}: {reason}. Leave out --level pod, or name a \
@@ -155,6 +170,7 @@ impl ManifestError {
             | Self::TooDeep { at, .. }
             | Self::Unsafe { at, .. }
             | Self::Ambiguous { at, .. }
+            | Self::DifferentImages { at, .. }
             | Self::NotOneProfile { at, .. }
             | Self::Unintended { at, .. } => *at,
         }

@@ -176,6 +176,12 @@ impl Policy {
         }
     }
 
+    /// This policy, and another one with the same default for ABIs that it does not list.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.tables.extend(other.tables);
+        self
+    }
+
     /// What is done with a call. `number` is without the x32 bit.
     ///
     /// Where clauses with different actions overlap, libseccomp's order is its own; here the rule

@@ -1,7 +1,8 @@
 //! Profiles out of profiles: what any of them allows, or what all of them do.
 //!
 //! The names of a profile hold for all of its architectures. So the union of profiles of different
-//! architectures allows each name on all of them, as [`Combined::notes`] then says.
+//! architectures allows each name on all of them, as [`Combined::notes`] then says. A machine's own
+//! architecture is covered on it, whether a profile lists it or not.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -9,6 +10,7 @@ use thiserror::Error;
 
 use super::{Architecture, Arg, Entry, Profile};
 use crate::abi::Abi;
+use crate::machine::Machines;
 use crate::policy::decide::{self, Inexpressible};
 use crate::policy::{Action, Clause, NoPolicy, Policy, Rule};
 
@@ -39,9 +41,6 @@ pub enum CombineError {
          cannot say: combine profiles of one architecture"
     )]
     Architectures(String),
-    /// They have no architecture in common.
-    #[error("the profiles have no architecture in common, so nothing is allowed by all of them")]
-    NoArchitecture,
 }
 
 /// A profile made of others.
@@ -53,24 +52,30 @@ pub struct Combined {
     pub notes: Vec<String>,
 }
 
-/// Combines profiles, as they work on a machine whose own ABI is `native`.
+/// Combines profiles, as they work on each of these machines.
 ///
 /// # Errors
 ///
 /// [`CombineError`] if no profile says what is asked for. Nothing is left out instead.
-pub fn combine(profiles: &[Profile], how: How, native: Abi) -> Result<Combined, CombineError> {
-    let architectures = architectures(profiles, how)?;
+pub fn combine(
+    profiles: &[Profile],
+    how: How,
+    machines: impl Into<Machines>,
+) -> Result<Combined, CombineError> {
+    let machines = machines.into();
+    let architectures = architectures(profiles, how, machines)?;
     let mut notes = Vec::new();
-    let lists: BTreeSet<_> = profiles.iter().map(|profile| &profile.architectures).collect();
+    let lists: BTreeSet<BTreeSet<Architecture>> =
+        profiles.iter().map(|profile| of_others(profile, machines)).collect();
     if lists.len() > 1 {
         let names: Vec<_> = architectures.iter().map(|architecture| architecture.name()).collect();
         notes.push(format!(
             "the profiles list different architectures; what is allowed now holds for {}",
-            if names.is_empty() { "the machine's own".to_owned() } else { names.join(", ") }
+            if names.is_empty() { "each machine's own".to_owned() } else { names.join(", ") }
         ));
     }
     let mut policies = profiles.iter().map(|profile| {
-        Profile { architectures: architectures.clone(), ..profile.clone() }.policy(native)
+        Profile { architectures: architectures.clone(), ..profile.clone() }.policy(machines)
     });
     let mut policy = policies.next().ok_or(CombineError::Nothing)??;
     for other in policies {
@@ -89,7 +94,7 @@ pub fn combine(profiles: &[Profile], how: How, native: Abi) -> Result<Combined, 
     entries.extend(foreign);
     let profile = Profile { default: policy.default_action(), architectures, entries };
     // Whatever was overlooked would make the profile say something else.
-    let said = profile.policy(native)?;
+    let said = profile.policy(machines)?;
     match decide::compare(&policy, &said).changes().next() {
         Some(change) => Err(CombineError::Architectures(
             change.name().map_or_else(|| change.number.to_string(), str::to_owned),
@@ -98,20 +103,40 @@ pub fn combine(profiles: &[Profile], how: How, native: Abi) -> Result<Combined, 
     }
 }
 
-fn architectures(profiles: &[Profile], how: How) -> Result<Vec<Architecture>, CombineError> {
-    let mut sets = profiles
-        .iter()
-        .map(|profile| profile.architectures.iter().copied().collect::<BTreeSet<_>>());
-    let first = sets.next().ok_or(CombineError::Nothing)?;
-    let some_listed = !first.is_empty();
-    let all = sets.fold(first, |all, set| match how {
-        How::Union => &all | &set,
-        How::Intersection => &all & &set,
-    });
-    if all.is_empty() && how == How::Intersection && some_listed {
-        return Err(CombineError::NoArchitecture);
-    }
+/// What the combined profile lists.
+///
+/// A machine's own ABI is covered there, listed or not. So of both is allowed on it what both allow, also if
+/// only one of them lists it; of any other architecture only if both do.
+fn architectures(
+    profiles: &[Profile],
+    how: How,
+    machines: Machines,
+) -> Result<Vec<Architecture>, CombineError> {
+    let listed = |profile: &Profile| -> BTreeSet<Architecture> {
+        let there =
+            |architecture: &&Architecture| architecture.abi().is_none_or(|abi| machines.have(abi));
+        profile.architectures.iter().filter(there).copied().collect()
+    };
+    let is_own = |architecture: &Architecture| architecture.abi().is_some_and(Abi::is_native);
+    let any = profiles.iter().map(listed).reduce(|all, set| &all | &set);
+    let any = any.ok_or(CombineError::Nothing)?;
+    let all = match how {
+        How::Union => any,
+        How::Intersection => {
+            let others = profiles.iter().map(|profile| of_others(profile, machines));
+            let both = others.reduce(|all, set| &all & &set).unwrap_or_default();
+            &both | &any.into_iter().filter(is_own).collect()
+        }
+    };
     Ok(all.into_iter().collect())
+}
+
+/// What a profile lists besides each machine's own architecture, which is covered in any case.
+fn of_others(profile: &Profile, machines: Machines) -> BTreeSet<Architecture> {
+    let other = |architecture: &&Architecture| {
+        architecture.abi().is_none_or(|abi| machines.have(abi) && !abi.is_native())
+    };
+    profile.architectures.iter().filter(other).copied().collect()
 }
 
 /// The entries that say what a policy means, names with the same rules together.
@@ -212,6 +237,7 @@ fn foreign(profiles: &[Profile], how: How) -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::Machine;
     use crate::policy::decide::{compare, within};
     use crate::policy::{Errno, Predicate};
     use crate::profile::{parse, print};
@@ -236,11 +262,11 @@ mod tests {
     }
 
     fn policy(profile: &Profile) -> Policy {
-        profile.policy(Abi::X86_64).unwrap()
+        profile.policy(Machine::X86_64).unwrap()
     }
 
     fn both(one: &Profile, other: &Profile, how: How) -> Profile {
-        combine(&[one.clone(), other.clone()], how, Abi::X86_64).unwrap().profile
+        combine(&[one.clone(), other.clone()], how, Machines::ALL).unwrap().profile
     }
 
     #[test]
@@ -270,19 +296,27 @@ mod tests {
             architectures: vec![Abi::Aarch64.into()],
             ..profile(vec![("read", None), ("openat", None)])
         };
-        let combined = combine(&[one.clone(), other.clone()], How::Union, Abi::X86_64).unwrap();
+        let combined = combine(&[one.clone(), other.clone()], How::Union, Machines::ALL).unwrap();
         assert_eq!(combined.profile.architectures.len(), 2);
         assert_eq!(combined.profile.entries[0].names, ["open", "openat", "read"]);
-        assert_eq!(combined.notes.len(), 1);
-        let error = combine(&[one, other], How::Intersection, Abi::X86_64).unwrap_err();
-        assert!(matches!(error, CombineError::NoArchitecture));
+        assert!(combined.notes.is_empty(), "each covers the machine's own anyway");
+        let with_i386 = Profile {
+            architectures: vec![Abi::X86_64.into(), Abi::X86.into()],
+            ..profile(vec![("read", None)])
+        };
+        let more = combine(&[one.clone(), with_i386], How::Union, Machines::ALL).unwrap();
+        assert!(more.notes[0].contains("SCMP_ARCH_X86_64"), "{:?}", more.notes);
+        // On each machine both cover its own ABI, whatever they list.
+        let less = combine(&[one, other], How::Intersection, Machines::ALL).unwrap().profile;
+        assert_eq!(less.architectures.len(), 2);
+        assert_eq!(less.entries[0].names, ["read"]);
     }
 
     #[test]
     fn names_that_are_not_known_are_kept_and_told() {
         let one = profile(vec![("read", None), ("invented_in_2031", None)]);
         let other = profile(vec![("read", None)]);
-        let union = combine(&[one.clone(), other.clone()], How::Union, Abi::X86_64).unwrap();
+        let union = combine(&[one.clone(), other.clone()], How::Union, Machines::ALL).unwrap();
         assert!(print(&union.profile).unwrap().contains("invented_in_2031"));
         assert!(union.notes[0].contains("invented_in_2031"));
         let less = both(&one, &other, How::Intersection);
@@ -305,6 +339,38 @@ mod tests {
         assert!(has(&both(&refusing, &refusing, How::Union)));
         let allowing = profile(vec![("read", None), ("invented_in_2031", None)]);
         assert!(has(&both(&allowing, &open, How::Intersection)), "both allow it");
+    }
+
+    /// With any list of architectures.
+    fn any_listed() -> impl Strategy<Value = Profile> {
+        let lists = prop::sample::subsequence(Abi::ALL.to_vec(), 0..=4);
+        (any_profile(), lists).prop_map(|(profile, abis)| Profile {
+            architectures: abis.into_iter().map(Into::into).collect(),
+            ..profile
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// What `diff` says of it, too.
+        #[test]
+        fn on_every_machine_an_intersection_allows_what_both_do(
+            one in any_listed(),
+            other in any_listed(),
+        ) {
+            let less = both(&one, &other, How::Intersection);
+            for machine in Machine::ALL {
+                let of = |profile: &Profile| profile.policy(machine).unwrap();
+                let exact = decide::intersection(&of(&one), &of(&other)).unwrap();
+                prop_assert!(compare(&of(&less), &exact).is_equal(), "{machine}");
+                let more = of(&both(&one, &other, How::Union));
+                prop_assert!(within(&of(&one), &more).is_ok(), "{machine}");
+                prop_assert!(within(&of(&other), &more).is_ok(), "{machine}");
+            }
+            let swapped = both(&other, &one, How::Intersection);
+            prop_assert_eq!(less.architectures, swapped.architectures);
+        }
     }
 
     fn any_profile() -> impl Strategy<Value = Profile> {

@@ -9,15 +9,15 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::abi::Abi;
+use crate::machine::Machine;
 use crate::policy::Capability;
 use crate::policy::baseline::{KernelVersion, version};
 
 /// What a dialect is resolved for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
-    /// The machine's own ABI.
-    pub native: Abi,
+    /// The machine on which it is resolved.
+    pub machine: Machine,
     /// The bounding set of the workload.
     pub capabilities: BTreeSet<Capability>,
     /// The kernel; `None` for one that is newer than any that a profile asks for.
@@ -25,16 +25,6 @@ pub struct Context {
 }
 
 impl Context {
-    /// Go's name of the machine, as the dialects have it.
-    pub(super) fn machine(&self) -> &'static str {
-        match self.native {
-            Abi::X86_64 => "amd64",
-            Abi::X86 => "386",
-            Abi::X32 => "x32",
-            Abi::Aarch64 => "arm64",
-        }
-    }
-
     /// Whether any rule would be another one in plain OCI.
     pub(super) fn is_at_least(&self, least: KernelVersion) -> bool {
         self.kernel.is_none_or(|kernel| kernel >= least)
@@ -65,7 +55,7 @@ impl Condition {
     }
 
     fn names(&self, context: &Context) -> bool {
-        self.machines.iter().any(|machine| machine == context.machine())
+        self.machines.iter().any(|machine| machine == context.machine.go_name())
     }
 }
 

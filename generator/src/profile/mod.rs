@@ -12,6 +12,7 @@ mod finding;
 mod json;
 pub mod lint;
 mod of_meaning;
+mod on_machines;
 mod print;
 mod read;
 
@@ -19,6 +20,7 @@ use std::collections::BTreeSet;
 
 use crate::abi::Abi;
 use crate::limits::{CONDITIONS, RULES};
+use crate::machine::Machines;
 use crate::policy::{Action, Clause, NoPolicy, Policy, Predicate, decide};
 
 pub use arch::Architecture;
@@ -28,6 +30,7 @@ pub use finding::{Finding, Findings, Severity};
 pub use json::json;
 pub use lint::lint;
 pub use of_meaning::{NoProfile, of_meaning};
+pub use on_machines::{OnMachines, parse_on};
 pub use print::print;
 pub use read::{ParseError, parse, parse_for};
 
@@ -36,7 +39,8 @@ pub use read::{ParseError, parse, parse_for};
 pub struct Profile {
     /// What is done with a call that no entry names.
     pub default: Action,
-    /// What the filter covers besides the machine's own architecture. Calls of any other are killed.
+    /// What the filter covers besides the architecture of the machine on which it is loaded. Calls of any
+    /// other are killed.
     pub architectures: Vec<Architecture>,
     /// The rules.
     pub entries: Vec<Entry>,
@@ -131,25 +135,35 @@ impl Profile {
         }
     }
 
-    /// The ABIs that a filter made of the profile covers on a machine whose own is `native`.
+    /// The ABIs of these machines that a filter made of the profile there covers.
     ///
-    /// The machine's own is always among them: libseccomp starts with it, and no runtime takes it out.
-    pub fn abis(&self, native: Abi) -> Vec<Abi> {
-        let listed = self.architectures.iter().filter_map(|architecture| architecture.abi());
-        let mut abis: Vec<Abi> = listed.chain([native]).collect();
-        abis.sort_unstable();
-        abis.dedup();
-        abis
+    /// A machine's own is always among them: libseccomp starts with it, and no runtime takes it out. Calls
+    /// of a machine's other ABIs are killed.
+    pub fn abis(&self, machines: impl Into<Machines>) -> Vec<Abi> {
+        let machines = machines.into();
+        let listed = |abi: &Abi| {
+            let mut architectures = self.architectures.iter();
+            abi.is_native() || architectures.any(|architecture| architecture.abi() == Some(*abi))
+        };
+        machines.abis().filter(listed).collect()
     }
 
-    /// What the profile means on a machine whose own ABI is `native`.
+    /// The machines whose ABIs it lists; all of them if it lists none.
+    pub fn listed_machines(&self) -> Machines {
+        let abis = self.architectures.iter().filter_map(|architecture| architecture.abi());
+        let listed: Machines = abis.map(Abi::machine).collect();
+        if listed.is_empty() { Machines::ALL } else { listed }
+    }
+
+    /// What the profile means on these machines: for each of their ABIs, what the filter does that is made
+    /// of it there.
     ///
     /// # Errors
     ///
     /// [`NoPolicy`] if a call has two actions under the same condition, on which runtimes fail too, or if its
     /// conditions are more than can be decided about.
-    pub fn policy(&self, native: Abi) -> Result<Policy, NoPolicy> {
-        let mut policy = Policy::new(self.default, self.abis(native));
+    pub fn policy(&self, machines: impl Into<Machines>) -> Result<Policy, NoPolicy> {
+        let mut policy = Policy::new(self.default, self.abis(machines));
         for entry in &self.entries {
             for name in &entry.names {
                 for clause in entry.clauses() {

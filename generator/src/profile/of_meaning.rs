@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Arg, Entry, Profile};
-use crate::abi::Abi;
+use crate::machine::Machine;
 use crate::policy::decide::{Change, Comparison, Inexpressible, Meaning, Witness};
 use crate::policy::{Action, Clause, NoPolicy, Rule};
 
@@ -28,12 +28,17 @@ pub enum NoProfile {
     },
 }
 
-/// A profile that lets the same through, and the calls that it refuses otherwise.
+/// A profile that lets the same through on a machine, and the calls that it refuses otherwise.
 ///
 /// # Errors
 ///
 /// [`NoProfile`] if the nearest profile would let something else through.
-pub fn of_meaning(meaning: &Meaning, native: Abi) -> Result<(Profile, Vec<Change>), NoProfile> {
+pub fn of_meaning(
+    meaning: &Meaning,
+    machine: Machine,
+) -> Result<(Profile, Vec<Change>), NoProfile> {
+    // What a filter does with calls of other machines never happens.
+    let meaning = &meaning.clone().only(|abi| abi.machine() == machine);
     let policy = meaning.to_policy()?;
     let mut calls: BTreeMap<&str, Vec<Rule>> = BTreeMap::new();
     for abi in policy.abis() {
@@ -62,7 +67,7 @@ pub fn of_meaning(meaning: &Meaning, native: Abi) -> Result<(Profile, Vec<Change
         architectures: policy.abis().map(Into::into).collect(),
         entries: entries.collect(),
     };
-    let comparison = Comparison::of(meaning, &Meaning::from(&profile.policy(native)?));
+    let comparison = Comparison::of(meaning, &Meaning::from(&profile.policy(machine)?));
     let mut refusals = Vec::new();
     for change in comparison.changes() {
         if let Some(witness) = change.widened.or(change.narrowed) {

@@ -21,7 +21,9 @@ use super::session::{Session, Unwanted};
 use super::signals::Signals;
 use super::time::{monotonic, started};
 use super::{Notice, RecordError, control, files, host};
+use crate::recording::target::Place;
 use crate::recording::{Container, Origin, Recording, Start, Target, TargetKind, Tool};
+use crate::untrusted::one_line;
 
 /// Why nothing could be attached to.
 #[derive(Debug, Error)]
@@ -53,6 +55,18 @@ pub enum AttachError {
         name: String,
         /// Engines that could not be asked, and why.
         hint: String,
+    },
+    /// Several containers are called so.
+    #[error(
+        "{} running containers are called `{name}`: {}. Give the path or the id of one",
+        candidates.len(),
+        candidates.join(", ")
+    )]
+    Ambiguous {
+        /// As given.
+        name: String,
+        /// Where each of them runs, and its id.
+        candidates: Vec<String>,
     },
     /// The recorder sees other process numbers than the kernel uses.
     #[error(
@@ -225,6 +239,7 @@ async fn find_container(name: &str) -> Result<(u64, Identity, Description), Atta
         .map_err(|_| AttachError::NoContainer { name: name.to_owned(), hint: String::new() })?;
     let host = namespace_of(std::process::id());
     let mut seen = BTreeSet::new();
+    let mut found: Vec<(u64, Identity, Description)> = Vec::new();
     for pid in numbers(Path::new("/proc")) {
         let Some(namespace) = namespace_of(pid).filter(|found| Some(*found) != host) else {
             continue;
@@ -247,9 +262,23 @@ async fn find_container(name: &str) -> Result<(u64, Identity, Description), Atta
             continue;
         }
         let display = display_name(&description.container, &identity);
-        if only.matches(&description.container, &display) || identity.id == name {
-            return Ok((namespace, identity, description));
+        // A container may have several mount namespaces.
+        let is_known = found.iter().any(|(_, known, _)| known.id == identity.id);
+        if (only.matches(&description.container, &display) || identity.id == name) && !is_known {
+            found.push((namespace, identity, description));
         }
+    }
+    if found.len() > 1 {
+        let candidate = |(_, identity, description): &(u64, Identity, Description)| {
+            let path = Place::of(&description.container).path();
+            let id: String = identity.id.chars().take(12).collect();
+            format!("{} ({id})", one_line(&path))
+        };
+        let candidates = found.iter().map(candidate).collect();
+        return Err(AttachError::Ambiguous { name: one_line(name), candidates });
+    }
+    if let Some(only) = found.pop() {
+        return Ok(only);
     }
     Err(AttachError::NoContainer { name: name.to_owned(), hint: hint(engines.notes()) })
 }

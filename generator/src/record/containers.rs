@@ -29,6 +29,7 @@ use super::signals::{FOR_WRITING, SOON, Signals};
 use super::time::monotonic;
 use super::{Notice, RecordError, Refusal, Status, User, host};
 use crate::abi::Abi;
+use crate::host;
 use crate::output::sudo_user;
 use crate::recording::{Losses, Recording};
 use assembly::{Assembly, Clock, Known, sighting};
@@ -144,7 +145,8 @@ pub fn run(
         command.map(|command| Launch::new(&command, user.clone(), None)).transpose()?;
     let stage = Loading::begin()?;
     let Kernel { config, namespaces } = kernel::read()?;
-    let waits = WAITS.iter().filter_map(|name| Abi::NATIVE.syscall_number(name)).collect();
+    let waits =
+        WAITS.iter().filter_map(|name| host::MACHINE.native().syscall_number(name)).collect();
     let owners = owners(user.as_ref());
     let options = probe::Options {
         max_programs,

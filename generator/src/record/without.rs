@@ -2,6 +2,7 @@
 
 use crate::abi::Abi;
 use crate::enforce::{self, CompileError, NoNewPrivs};
+use crate::host;
 use crate::profile::{self, ParseError};
 
 use super::launch::Filter;
@@ -42,7 +43,7 @@ impl Without {
     ///
     /// [`WithoutError`] if libseccomp does not know the calls.
     pub fn filter(self) -> Result<Filter, WithoutError> {
-        let architectures = match Abi::NATIVE {
+        let architectures = match host::MACHINE.native() {
             Abi::Aarch64 => ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"].as_slice(),
             _ => &["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
         };

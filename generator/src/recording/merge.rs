@@ -13,13 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
+use super::target::{TargetIds, in_words};
 use super::{
     Call, Caveat, Completeness, Container, Losses, Origin, Phase, Program, Recording, Source,
     Start, Target, TargetKind, Tool,
 };
 use crate::abi::Abi;
 use crate::digest::sha256;
-use crate::untrusted::one_line;
 use arguments::united_arguments;
 
 /// Of how many recordings a merged one keeps the parts, so that it can be merged with another one that
@@ -72,6 +72,8 @@ pub struct Added {
 #[derive(Debug, Default)]
 pub struct Merger {
     allow_mixed: bool,
+    /// Those of the first one, and so of all unless mixed is allowed.
+    targets: Option<TargetIds>,
     sum: Option<Recording>,
     /// Rank and id of the recording whose target stands for all.
     told_by: (u8, String),
@@ -117,6 +119,11 @@ impl Merger {
     ///
     /// [`MergeError`]; what was added before stays.
     pub fn add(&mut self, recording: Recording) -> Result<Added, MergeError> {
+        let targets = recording.targets();
+        let known = self.targets.get_or_insert_with(|| targets.clone());
+        if !self.allow_mixed && *known != targets {
+            return Err(MergeError::Mixed { one: in_words(known), other: in_words(&targets) });
+        }
         if recording.origin.parts.is_empty() {
             return self.absorb(recording);
         }
@@ -139,15 +146,6 @@ impl Merger {
         }
         if shared > 0 {
             return Err(MergeError::Overlap { of: sources.len(), shared });
-        }
-        if let Some(sum) = &self.sum
-            && !self.allow_mixed
-            && key(&sum.target) != key(&recording.target)
-        {
-            return Err(MergeError::Mixed {
-                one: describe(&sum.target),
-                other: describe(&recording.target),
-            });
         }
         if recording.origin.sources.is_empty() {
             for sample in &mut recording.samples {
@@ -231,42 +229,6 @@ fn taken_apart(recording: Recording) -> Vec<Recording> {
 fn id_of_all<'a>(ids: impl Iterator<Item = &'a String>) -> String {
     let lines: String = ids.flat_map(|id| [id, "\n"]).collect();
     sha256(lines.as_bytes())
-}
-
-/// What two recordings must have in common to be of the same target. Replicas and restarts of a service
-/// have names and ids of their own; shards of a test suite have arguments of their own.
-fn key(target: &Target) -> (&'static str, &str, &str, &str) {
-    match &target.kind {
-        TargetKind::Command => ("command", &target.name, "", ""),
-        TargetKind::Processes => ("processes", &target.name, "", ""),
-        TargetKind::Container(container) => {
-            let service = service(container);
-            let name = match (service, container.image.as_str()) {
-                ("", "") => target.name.as_str(),
-                _ => service,
-            };
-            ("container", name, &container.image, &container.runtime)
-        }
-    }
-}
-
-/// What compose or Kubernetes call the container, whichever replica of it this is.
-fn service(container: &Container) -> &str {
-    ["com.docker.compose.service", "io.kubernetes.container.name"]
-        .iter()
-        .find_map(|label| container.labels.get(*label))
-        .map_or("", String::as_str)
-}
-
-fn describe(target: &Target) -> String {
-    let (kind, name, image, runtime) = key(target);
-    let name = one_line(if name.is_empty() { &target.name } else { name });
-    match (image, runtime) {
-        ("", "") => format!("{kind} `{name}`"),
-        ("", runtime) => format!("{kind} `{name}` under {runtime}"),
-        (image, "") => format!("{kind} `{name}` of image `{image}`"),
-        (image, runtime) => format!("{kind} `{name}` of image `{image}` under {runtime}"),
-    }
 }
 
 /// Adds `more` to `sum`, whose target it has if it is the first, and to `new` the calls that `sum` did not have.

@@ -6,8 +6,10 @@ mod caveat;
 mod error;
 #[cfg(test)]
 pub mod example;
+pub mod image;
 pub mod merge;
 mod origin;
+pub mod target;
 pub mod v1;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +22,7 @@ use crate::abi::Abi;
 pub use caveat::Caveat;
 pub use error::ReadError;
 pub use origin::{Origin, Sample, Source};
+pub use target::TargetId;
 
 /// The system calls of one run of one target.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -170,7 +170,7 @@ impl fmt::Display for Refused {
         if let Some(container) = &self.container {
             write!(f, " in {container}")?;
         }
-        if self.abi != Abi::NATIVE {
+        if !self.abi.is_native() {
             write!(f, " ({})", self.abi)?;
         }
         if self.count > 1 {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::abi::Abi;
+use crate::machine::Machine;
 use crate::policy::Policy;
 use crate::policy::decide::{ChangeKind, Comparison, Witness, compare};
 use crate::profile;
@@ -20,9 +20,9 @@ pub enum Under {
 }
 
 /// Compares what a runtime was told to install (`linux.seccomp` of an OCI `config.json`) with a policy,
-/// on a machine whose own ABI is `native`. `None` if it cannot be understood.
-pub fn under(told: &Value, policy: &Policy, native: Abi) -> Option<Under> {
-    let told = profile::parse(&told.to_string()).ok()?.policy(native).ok()?;
+/// on the machine that it is the policy for. `None` if it cannot be understood.
+pub fn under(told: &Value, policy: &Policy, machine: Machine) -> Option<Under> {
+    let told = profile::parse(&told.to_string()).ok()?.policy(machine).ok()?;
     let comparison: Comparison = compare(policy, &told);
     let of_kind = |is: fn(ChangeKind) -> bool| {
         comparison.changes().find(|change| is(change.kind)).and_then(|change| change.witness())
@@ -55,8 +55,8 @@ mod tests {
                 {"names": ["read"], "action": "SCMP_ACT_ALLOW"},
             ],
         });
-        let policy = profile::parse(&own.to_string()).unwrap().policy(Abi::X86_64).unwrap();
-        under(told, &policy, Abi::X86_64)
+        let policy = profile::parse(&own.to_string()).unwrap().policy(Machine::X86_64).unwrap();
+        under(told, &policy, Machine::X86_64)
     }
 
     fn witness(under: Option<Under>) -> String {

@@ -27,7 +27,7 @@ fn uses(files: &Files) -> Vec<Run> {
     let Files { exceptions, manifest, folder, .. } = files;
     let mut runs = vec![
         run_of(Json, &["generate", new_recording]),
-        run_of(Json, &["generate", new_recording, other_recording, "--runtime", "runc"]),
+        run_of(Json, &["generate", "--allow-mixed", new_recording, other_recording]),
         run_of(Terminal, &["generate", new_recording, "-o", &format!("{old}.json")]),
         run_of(Terminal, &["diff", old, new_recording]),
         run_of(Terminal, &["explain", new, "mkdir", "socket(AF_INET)", "bpf"]),

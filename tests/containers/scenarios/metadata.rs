@@ -69,3 +69,32 @@ pub fn only_chosen() {
     by_image.life(&other);
     by_image.lives(&debian, 0);
 }
+
+/// A service of this name runs in two projects: neither is meant.
+pub fn a_name_in_two_projects_is_ambiguous() {
+    let recorders = ["ambiguous", "first/ambiguous", "second/ambiguous"]
+        .map(|only| Recorder::start_with(&["--only", only]));
+    let run = |project: &str| {
+        let labels = [
+            format!("com.docker.compose.project={project}"),
+            "com.docker.compose.service=ambiguous".to_owned(),
+        ];
+        let options = ["--label", &labels[0], "--label", &labels[1]];
+        let name = format!("{project}-ambiguous-1");
+        Engine::docker().container(&name).option(&options).run(image::SMALL, &["/bin/static"]).0
+    };
+    let (first, second) = (run("first"), run("second"));
+    let [by_name, of_first, of_second] = recorders;
+    let (status, stderr, folder) = by_name.close();
+    assert_eq!(status, 2, "{stderr}");
+    for part in ["--only ambiguous is ambiguous", "first/ambiguous", "second/ambiguous"] {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+    let (of_first, of_second) = (of_first.finish(), of_second.finish());
+    of_first.life(&first);
+    of_first.lives(&second, 0);
+    of_second.life(&second);
+    // Nothing is lost: they are a file each.
+    let files = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(files, 2, "{stderr}");
+}

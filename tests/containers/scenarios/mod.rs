@@ -84,6 +84,7 @@ pub const ALL: &[Scenario] = &[
     }),
     ("without_a_filter_the_recording_starts_at_the_first_exec", metadata::without_a_filter),
     ("only_chosen_containers_are_recorded", metadata::only_chosen),
+    ("a_name_in_two_projects_is_ambiguous", metadata::a_name_in_two_projects_is_ambiguous),
     ("the_table_is_what_docker_enforces", baseline::is_what_docker_enforces),
     ("comparing_filters_finds_what_is_wider", oracle::finds_what_is_wider),
     ("docker::attaching_to_a_container_misses_only_its_start", || {

@@ -72,6 +72,12 @@ impl Recorder {
         Recordings::of(self.directory)
     }
 
+    /// Ends the recorder, whatever it makes of it; returns its exit status, what it said, and what it wrote.
+    pub fn close(self) -> (i32, String, TempDir) {
+        let (status, stderr) = self.spawned.finish();
+        (status, stderr, self.directory)
+    }
+
     /// Asks for what there is.
     pub fn flush(&self) {
         self.spawned.signal(Signal::SIGUSR1);

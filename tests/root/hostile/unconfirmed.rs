@@ -115,7 +115,7 @@ fn generate_leaves_it_out_unless_told_otherwise() {
     };
     let without = generate(&[]).says(&["unconfirmed"]);
     assert!(!allows(&without.stdout));
-    assert!(allows(&generate(&["--allow-unconfirmed"]).stdout));
+    assert!(allows(&generate(&["--allow-unconfirmed", "--allow-mixed"]).stdout));
     let alone = strait()
         .arg("generate")
         .arg(&unconfirmed)

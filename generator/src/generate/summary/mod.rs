@@ -187,7 +187,7 @@ pub(super) fn summarise(
 ) -> Result<Summary, NoPolicy> {
     let mut abis = Vec::new();
     for abi in baseline.context().abis.iter().copied() {
-        let policy = profile.policy(abi)?;
+        let policy = profile.policy(abi.machine())?;
         let seen: BTreeSet<u32> = recordings
             .iter()
             .flat_map(Recording::iter)

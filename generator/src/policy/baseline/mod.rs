@@ -15,6 +15,7 @@ use super::complement::complement;
 use super::data::{embedded, words};
 use super::{Capability, Clause, Errno, Predicate};
 use crate::abi::Abi;
+use crate::machine::Machine;
 use table::Table;
 
 pub use resolved::Resolved;
@@ -31,11 +32,11 @@ static CONTAINERD_DEFAULT: LazyLock<Baseline> = LazyLock::new(|| {
     Baseline(embedded(include_str!("../../../../profiles/baselines/containerd-default.json")))
 });
 
-/// A processor family, by the name that Go and so Docker has for it. A baseline's facts are about
-/// the machine: on an x86-64 one, all three ABIs get the same names.
+/// A processor family, by the name that Go and so Docker has for it: the facts are those of Docker's own
+/// table. On an x86-64 machine, all three ABIs get the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Machine {
+pub enum Processor {
     /// 64-bit x86.
     Amd64,
     /// 32-bit x86.
@@ -56,12 +57,12 @@ pub enum Machine {
     S390x,
 }
 
-impl From<Abi> for Machine {
-    /// The machine on which Strait meets an ABI: i386 and x32 programs run on x86-64.
+impl From<Abi> for Processor {
+    /// That of the machine that has the ABI.
     fn from(abi: Abi) -> Self {
-        match abi {
-            Abi::X86_64 | Abi::X86 | Abi::X32 => Self::Amd64,
-            Abi::Aarch64 => Self::Arm64,
+        match abi.machine() {
+            Machine::X86_64 => Self::Amd64,
+            Machine::Aarch64 => Self::Arm64,
         }
     }
 }
@@ -166,18 +167,18 @@ impl Baseline {
         self.0.refuse_with.parse().unwrap_or(Errno::EPERM)
     }
 
-    /// What is done with each name on a machine; names that are not here are refused with
+    /// What is done with each name on a processor; names that are not here are refused with
     /// [`refuse_with`](Self::refuse_with).
     pub fn treatments(
         &self,
-        machine: Machine,
+        processor: Processor,
         capabilities: &BTreeSet<Capability>,
         kernel: Option<KernelVersion>,
     ) -> BTreeMap<&str, Treatment> {
         let has = |name: &str| name.parse().is_ok_and(|cap| capabilities.contains(&cap));
         let mut table = BTreeMap::new();
         for rule in &self.0.by_argument {
-            let argument = rule.argument_on_machine.get(&machine);
+            let argument = rule.argument_on_machine.get(&processor);
             let treatment = Treatment::AllowIf {
                 argument: *argument.unwrap_or(&rule.argument),
                 any: rule.allow.iter().copied().map(Predicate::from).collect(),
@@ -210,7 +211,7 @@ impl Baseline {
             .iter()
             .filter(|(since, _)| kernel.is_none_or(|kernel| version(since) <= Some(kernel)))
             .map(|(_, names)| names);
-        let by_machine = self.0.on_machine.get(&machine);
+        let by_machine = self.0.on_machine.get(&processor);
         let by_capability = self
             .0
             .with_capability

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Baseline, Context, Machine, Treatment, clauses};
+use super::{Baseline, Context, Processor, Treatment, clauses};
 use crate::abi::Abi;
 use crate::policy::decide::Meaning;
 use crate::policy::{Action, Clause, Conflict, Errno, Policy};
@@ -16,23 +16,24 @@ const X32_OWN: std::ops::Range<u32> = 512..548;
 pub struct Resolved<'a> {
     baseline: &'a Baseline,
     context: Context,
-    tables: BTreeMap<Machine, BTreeMap<&'a str, Treatment>>,
+    tables: BTreeMap<Processor, BTreeMap<&'a str, Treatment>>,
     /// The largest number that is named.
     newest: BTreeMap<Abi, u32>,
 }
 
 impl<'a> Resolved<'a> {
     pub(super) fn new(baseline: &'a Baseline, context: &Context) -> Self {
-        let machines: BTreeSet<Machine> = context.abis.iter().copied().map(Machine::from).collect();
-        let tables: BTreeMap<Machine, BTreeMap<&str, Treatment>> = machines
+        let processors: BTreeSet<Processor> =
+            context.abis.iter().copied().map(Processor::from).collect();
+        let tables: BTreeMap<Processor, BTreeMap<&str, Treatment>> = processors
             .into_iter()
-            .map(|machine| {
-                let table = baseline.treatments(machine, &context.capabilities, context.kernel);
-                (machine, table)
+            .map(|processor| {
+                let table = baseline.treatments(processor, &context.capabilities, context.kernel);
+                (processor, table)
             })
             .collect();
         let newest = context.abis.iter().filter_map(|abi| {
-            let names = tables.get(&Machine::from(*abi))?.keys();
+            let names = tables.get(&Processor::from(*abi))?.keys();
             let numbers = names.filter_map(|name| abi.syscall_number(name));
             Some((*abi, numbers.filter(|number| !X32_OWN.contains(number)).max()?))
         });
@@ -51,7 +52,7 @@ impl<'a> Resolved<'a> {
 
     /// What is done with a call of an ABI; `None` if it is refused like any call without a name.
     pub fn treatment(&self, abi: Abi, name: &str) -> Option<&Treatment> {
-        self.tables.get(&Machine::from(abi))?.get(name)
+        self.tables.get(&Processor::from(abi))?.get(name)
     }
 
     /// How many calls of the ABI's table are allowed, for some arguments at least.
@@ -83,7 +84,7 @@ impl<'a> Resolved<'a> {
     pub fn policy(&self, abi: Abi) -> Result<Policy, Conflict> {
         let default = Action::Errno(self.baseline.refuse_with());
         let mut policy = Policy::new(default, [abi]);
-        let table = self.tables.get(&Machine::from(abi));
+        let table = self.tables.get(&Processor::from(abi));
         for (name, treatment) in table.into_iter().flatten() {
             match treatment {
                 Treatment::Allow => policy.add(name, Action::Allow, Clause::ALWAYS)?,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Machine;
+use super::Processor;
 use crate::policy::{Clause, Predicate};
 
 #[derive(Debug, Deserialize)]
@@ -16,7 +16,7 @@ pub(super) struct Table {
     pub refuse_with: String,
     pub always: Vec<String>,
     pub since_kernel: BTreeMap<String, String>,
-    pub on_machine: BTreeMap<Machine, String>,
+    pub on_machine: BTreeMap<Processor, String>,
     pub with_capability: BTreeMap<String, String>,
     pub by_argument: Vec<ByArgument>,
     #[serde(default)]
@@ -58,7 +58,7 @@ pub(super) struct ByArgument {
     pub call: String,
     pub argument: usize,
     #[serde(default)]
-    pub argument_on_machine: BTreeMap<Machine, usize>,
+    pub argument_on_machine: BTreeMap<Processor, usize>,
     pub allow: Vec<PredicateFact>,
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::space::{Cube, Set};
 use crate::abi::Abi;
+use crate::machine::Machines;
 use crate::policy::{Action, Args, Clause, Policy, Rule, UNLISTED_ABI, Width, width};
 
 /// The largest number that is looked at. Bit 30 marks the calls of x32, and with any bit above it a
@@ -185,6 +186,12 @@ impl Meaning {
     pub fn only(mut self, wanted: impl Fn(Abi) -> bool) -> Self {
         self.tables.retain(|abi, _| wanted(*abi));
         self
+    }
+
+    /// The machines on which it lets any call through at all.
+    pub fn machines(&self) -> Machines {
+        let through = |abi: &Abi| self.starts(*abi).any(|start| self.may_allow(*abi, start));
+        self.abis().filter(through).map(Abi::machine).collect()
     }
 
     /// What is done with a number.

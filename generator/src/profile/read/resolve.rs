@@ -54,7 +54,7 @@ impl Reader<'_> {
                 .filter_map(|(nth, name)| self.architecture(&format!("{at}[{nth}]"), Some(name)))
                 .collect();
             // The first one counts.
-            if !found && main.and_then(Architecture::abi) == Some(context.native) {
+            if !found && main.and_then(Architecture::abi) == Some(context.machine.native()) {
                 found = true;
                 architectures.extend(main);
                 architectures.extend(others);

@@ -62,7 +62,7 @@ fn of_two_lists_for_one_machine_the_first_counts() {
         {"architecture": "SCMP_ARCH_X86_64"},
         {"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}]}"#;
     let context = Context {
-        native: crate::abi::Abi::X86_64,
+        machine: crate::machine::Machine::X86_64,
         capabilities: crate::policy::Capability::docker_default(),
         kernel: None,
     };
@@ -79,7 +79,7 @@ fn an_entry_applies_if_all_that_it_includes_holds_and_nothing_that_it_excludes()
                 "names": ["bpf"], "action": "SCMP_ACT_ALLOW", {conditions}}}]}}"#
         );
         let context = Context {
-            native: crate::abi::Abi::X86_64,
+            machine: crate::machine::Machine::X86_64,
             capabilities: crate::policy::Capability::docker_default(),
             kernel: Some((5, 10)),
         };

@@ -46,7 +46,7 @@ pub use engines::Engines;
 pub use identify::identify;
 pub use memory::Memory;
 pub use naming::{FileNames, UNCONFIRMED, display_name, file_name, sanitize, unconfirmed_name};
-pub use only::{Only, OnlyError};
+pub use only::{Ambiguous, Only, OnlyError, unambiguous};
 
 /// A task that the probe saw in a mount namespace that is not the host's, or that was found in one.
 ///

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::abi::Abi;
+use crate::host;
 use crate::policy::baseline::{self, Baseline};
 use crate::policy::{Capability, Conflict};
 use crate::profile::{self, ParseError};
@@ -135,22 +135,22 @@ fn filter(
     default: Option<&Path>,
     capabilities: BTreeSet<Capability>,
 ) -> Result<Option<Value>, InfraError> {
-    let native = Abi::NATIVE;
+    let machine = host::MACHINE;
     let profile = match default {
         Some(path) if path == Path::new("unconfined") => return Ok(None),
         Some(path) => {
             let text = fs::read_to_string(path)
                 .map_err(|source| InfraError::Unreadable { path: path.to_owned(), source })?;
-            let context = profile::Context { native, capabilities, kernel: None };
+            let context = profile::Context { machine, capabilities, kernel: None };
             profile::parse_for(&text, &context)
                 .map_err(|source| InfraError::Profile { path: path.to_owned(), source })?
         }
         None => {
             // catatonit is of the machine's own ABI.
-            let abis = [native].into();
+            let abis = [machine.native()].into();
             let context = baseline::Context { abis, capabilities, kernel: None };
             let meaning = Baseline::podman_default().resolve(&context).meaning()?;
-            let made = profile::of_meaning(&meaning, native);
+            let made = profile::of_meaning(&meaning, machine);
             made.map_err(|error| InfraError::Default(error.to_string()))?.0
         }
     };

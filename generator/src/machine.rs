@@ -1,0 +1,204 @@
+//! Machines: what a profile means depends on where it is loaded.
+//!
+//! libseccomp always covers the architecture for which it was built, whatever a profile lists, and a
+//! kernel knows the ABIs of its own machine only. So the same file lets other calls through on x86-64
+//! than on arm64. Nothing here asks what machine it runs on: a machine is always given.
+//!
+//! 32-bit arm, which some arm64 kernels run too, is not modelled: nothing is said of its calls.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::abi::Abi;
+
+/// A machine on which profiles are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Machine {
+    /// 64-bit x86.
+    X86_64,
+    /// 64-bit arm.
+    Aarch64,
+}
+
+impl Machine {
+    /// Every machine, in the order in which they are listed everywhere.
+    pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
+
+    /// The ABI of its own programs. Every filter covers it, whether the profile lists it or not.
+    pub const fn native(self) -> Abi {
+        match self {
+            Self::X86_64 => Abi::X86_64,
+            Self::Aarch64 => Abi::Aarch64,
+        }
+    }
+
+    /// The ABIs that its kernel may have, its own first.
+    pub const fn abis(self) -> &'static [Abi] {
+        match self {
+            Self::X86_64 => &[Abi::X86_64, Abi::X86, Abi::X32],
+            Self::Aarch64 => &[Abi::Aarch64],
+        }
+    }
+
+    /// Its name, as `uname -m` prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
+        }
+    }
+
+    /// The name that Go has for it, and so Docker's dialect of profiles.
+    pub const fn go_name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "amd64",
+            Self::Aarch64 => "arm64",
+        }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The text names no machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a machine: write x86_64 or aarch64")]
+pub struct UnknownMachine(String);
+
+impl FromStr for Machine {
+    type Err = UnknownMachine;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = Self::ALL.into_iter().find(|machine| machine.name() == text);
+        named.ok_or_else(|| UnknownMachine(text.to_owned()))
+    }
+}
+
+impl Abi {
+    /// The machine that has it. No ABI is found on two.
+    pub const fn machine(self) -> Machine {
+        match self {
+            Self::X86_64 | Self::X86 | Self::X32 => Machine::X86_64,
+            Self::Aarch64 => Machine::Aarch64,
+        }
+    }
+
+    /// Whether it is that of its machine's own programs.
+    pub const fn is_native(self) -> bool {
+        match self {
+            Self::X86_64 | Self::Aarch64 => true,
+            Self::X86 | Self::X32 => false,
+        }
+    }
+
+    /// Its name, and that of its machine where it is another one: `x86 on x86_64`.
+    pub fn place(self) -> String {
+        match self.is_native() {
+            true => self.name().to_owned(),
+            false => format!("{self} on {}", self.machine()),
+        }
+    }
+}
+
+/// Some machines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Machines {
+    x86_64: bool,
+    aarch64: bool,
+}
+
+impl Machines {
+    /// All of them: where nothing is known of where a profile will be loaded.
+    pub const ALL: Self = Self { x86_64: true, aarch64: true };
+
+    /// Whether one is among them.
+    pub const fn contains(self, machine: Machine) -> bool {
+        match machine {
+            Machine::X86_64 => self.x86_64,
+            Machine::Aarch64 => self.aarch64,
+        }
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(self) -> bool {
+        !self.x86_64 && !self.aarch64
+    }
+
+    /// Each of them.
+    pub fn iter(self) -> impl Iterator<Item = Machine> {
+        Machine::ALL.into_iter().filter(move |machine| self.contains(*machine))
+    }
+
+    /// The ABIs that their kernels may have.
+    pub fn abis(self) -> impl Iterator<Item = Abi> {
+        self.iter().flat_map(|machine| machine.abis().iter().copied())
+    }
+
+    /// Whether one of them has this ABI.
+    pub const fn have(self, abi: Abi) -> bool {
+        self.contains(abi.machine())
+    }
+
+    /// Those that are in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self { x86_64: self.x86_64 && other.x86_64, aarch64: self.aarch64 && other.aarch64 }
+    }
+}
+
+impl From<Machine> for Machines {
+    fn from(machine: Machine) -> Self {
+        [machine].into_iter().collect()
+    }
+}
+
+impl FromIterator<Machine> for Machines {
+    fn from_iter<T: IntoIterator<Item = Machine>>(machines: T) -> Self {
+        machines.into_iter().fold(Self::default(), |all, machine| match machine {
+            Machine::X86_64 => Self { x86_64: true, ..all },
+            Machine::Aarch64 => Self { aarch64: true, ..all },
+        })
+    }
+}
+
+impl fmt::Display for Machines {
+    /// As in a sentence: `x86_64 and aarch64`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.iter().map(Machine::name).collect();
+        f.write_str(&names.join(" and "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_abi_is_found_on_one_machine() {
+        for abi in Abi::ALL {
+            let having: Vec<Machine> =
+                Machine::ALL.into_iter().filter(|machine| machine.abis().contains(&abi)).collect();
+            assert_eq!(having, [abi.machine()], "{abi}");
+            assert_eq!(abi.is_native(), abi.machine().native() == abi, "{abi}");
+        }
+        assert!(Machines::ALL.abis().eq(Abi::ALL), "the order of lists is the same everywhere");
+    }
+
+    #[test]
+    fn a_name_leads_back_to_its_machine() {
+        for machine in Machine::ALL {
+            assert_eq!(machine.name().parse(), Ok(machine));
+        }
+        assert!("arm".parse::<Machine>().is_err());
+    }
+
+    #[test]
+    fn machines_are_named_as_in_a_sentence() {
+        assert_eq!(Machines::ALL.to_string(), "x86_64 and aarch64");
+        assert_eq!(Machines::from(Machine::Aarch64).to_string(), "aarch64");
+        assert!(Machines::ALL.and(Machines::default()).is_empty());
+    }
+}
