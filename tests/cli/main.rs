@@ -15,6 +15,7 @@ mod audit;
 mod bounds;
 mod bundle;
 mod check;
+mod convert;
 mod diff;
 mod export;
 mod generate;

@@ -8,15 +8,14 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
-use super::{Ui, capabilities, read_text, record, shown, ui};
+use super::{Ui, capabilities_or_default, given, kernel, read_text, record, shown, ui};
 use crate::abi::Abi;
 use crate::check::{self, Assumed, Report, json};
 use crate::inspect::file;
 use crate::output::Output;
-use crate::policy::Capability;
-use crate::policy::baseline::{Baseline, Context, KernelVersion, version};
+use crate::policy::baseline::{Baseline, Context};
 use crate::policy::decide::Meaning;
-use crate::profile::{self, Findings, Profile, Severity, lint};
+use crate::profile::{self, Profile, Workload, lint};
 
 /// Prove that a profile allows no more than it may, without running anything
 ///
@@ -69,29 +68,9 @@ enum Format {
 
 impl CheckArgs {
     fn assumed(&self) -> Result<Assumed, Failure> {
-        let kernel = self.kernel.as_deref().map(|text| {
-            kernel(text).ok_or_else(|| {
-                let error = anyhow!("`{text}` is no kernel version: write one such as 6.1");
-                Failure::new(exit::USAGE, error)
-            })
-        });
-        Ok(Assumed { capabilities: self.capabilities()?, kernel: kernel.transpose()? })
+        let kernel = self.kernel.as_deref().map(kernel).transpose()?;
+        Ok(Assumed { capabilities: capabilities_or_default(&self.caps)?, kernel })
     }
-
-    fn capabilities(&self) -> Result<BTreeSet<Capability>, Failure> {
-        if self.caps.is_empty() {
-            return Ok(Capability::docker_default());
-        }
-        let some = self.caps.iter().filter(|name| !name.eq_ignore_ascii_case("none"));
-        capabilities(some)
-    }
-}
-
-/// Reads `6.1`, and what `uname -r` says: `6.1.0-13-amd64`.
-fn kernel(text: &str) -> Option<KernelVersion> {
-    let (major, rest) = text.split_once('.')?;
-    let minor = rest.split(['.', '-', '+']).next()?;
-    version(&format!("{major}.{minor}"))
 }
 
 /// Runs `strait check`.
@@ -190,9 +169,13 @@ fn of_profile(path: &Path, assumed: &Assumed, ui: &Ui) -> Result<Meaning, Failur
         Source::Filters(meaning) => return Ok(meaning),
         Source::Profile(text) => text,
     };
-    let profile = parse(&text, Abi::NATIVE, assumed).with_context(|| cannot_use(path))?;
-    warn_of_dialect(&text, path, ui);
-    judge(&profile, &shown(path), ui).with_context(|| cannot_use(path))?;
+    let workload = Workload { capabilities: assumed.capabilities.clone(), kernel: assumed.kernel };
+    let profile = given::parse(path, text, &workload, &[Abi::NATIVE], ui)?.profile;
+    match lint::futile(&profile) {
+        // It is decided about all the same: it is as wide, or as narrow, as can be.
+        Some(finding) => ui.warn(format_args!("{}: {finding}", shown(path))),
+        None => given::judge(&profile, &shown(path), ui).with_context(|| cannot_use(path))?,
+    }
     meaning(&profile, native(&profile)).with_context(|| cannot_use(path)).map_err(Into::into)
 }
 
@@ -239,17 +222,6 @@ fn warn_of_dialect(text: &str, path: &Path, ui: &Ui) {
             shown(path)
         ));
     }
-}
-
-/// Refuses a profile that no container could start under, or that confines nothing.
-fn judge(profile: &Profile, name: &str, ui: &Ui) -> anyhow::Result<()> {
-    let findings = lint(profile);
-    let (errors, warnings): (Vec<_>, Vec<_>) =
-        findings.into_iter().partition(|finding| finding.severity == Severity::Error);
-    for warning in &warnings {
-        ui.warn(format_args!("{name}: {warning}"));
-    }
-    if errors.is_empty() { Ok(()) } else { Err(anyhow::Error::new(Findings(errors))) }
 }
 
 /// The machine that a profile is for: this one, unless it lists only others.

@@ -20,6 +20,7 @@ pub mod name;
 pub mod plan;
 pub mod pod;
 mod render;
+pub mod resource;
 mod template;
 pub mod tree;
 pub mod value;

@@ -14,6 +14,7 @@ pub mod lint;
 mod of_meaning;
 mod print;
 mod read;
+mod resolved;
 
 use std::collections::BTreeSet;
 
@@ -29,7 +30,10 @@ pub use json::json;
 pub use lint::lint;
 pub use of_meaning::{NoProfile, of_meaning};
 pub use print::print;
-pub use read::{ParseError, parse, parse_for};
+pub use read::{ParseError, document, parse, parse_for, resolve};
+pub(crate) use read::{fold, read_plain};
+
+pub use resolved::{MACHINES, Resolved, Workload, resolve_on};
 
 /// A seccomp profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
