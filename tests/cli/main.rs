@@ -19,6 +19,7 @@ mod convert;
 mod diff;
 mod export;
 mod generate;
+mod given;
 mod help;
 mod hostile;
 mod lint;
