@@ -3,9 +3,16 @@
 
 use libfuzzer_sys::fuzz_target;
 use strait::machine::Machines;
-use strait::profile::{lint, parse, print};
+use strait::profile::{Workload, lint, parse, print, resolve_on};
 
 fuzz_target!(|text: &str| {
+    // What a dialect says in plain OCI says the same when it is read again.
+    if let Ok(resolved) = resolve_on(text, &Workload::default(), Machines::ALL) {
+        let once = resolved.print().expect("a profile can be printed");
+        let again = resolve_on(&once, &Workload::default(), Machines::ALL).expect("it can be read");
+        assert!(again.is_plain());
+        assert_eq!(again.print().expect("a profile can be printed"), once);
+    }
     let Ok(profile) = parse(text) else { return };
     let findings = lint(&profile);
     let policy = profile.policy(Machines::ALL);

@@ -254,11 +254,8 @@ fn a_release_is_part_of_the_name() {
     let name = name.unwrap().1;
     assert!(name.starts_with("shop/nginx/1.27-") && name.len() == 33, "{name}");
     for release in ["../x", "a b", ""] {
-        apply(&dir, &["nginx-1.26.json", "pod.yaml", "--release", release])
-            .expect_exit(1)
-            .run()
-            .says_one_paragraph()
-            .says(&["release"]);
+        let run = apply(&dir, &["nginx-1.26.json", "pod.yaml", "--release", release]);
+        run.expect_exit(2).run().says(&["no release", "1.27.3-rc1"]);
     }
     for prefix in ["/etc", "a/../b", ".."] {
         apply(&dir, &["nginx-1.26.json", "pod.yaml", "--prefix", prefix])

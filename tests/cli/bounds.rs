@@ -110,7 +110,7 @@ fn of_a_profile_of_mistakes_few_are_told() {
         let Outcome { stderr, .. } = bounded(dir, &["check", "p.json"], 1);
         assert!(stderr.contains("more places are wrong"), "{stderr}");
         let Outcome { stdout, .. } = bounded(dir, &["lint", "p.json"], 10);
-        assert!(stdout.contains("and 99900 more places"), "{stdout}");
+        assert!(stdout.contains("and 99999 more"), "{stdout}");
     });
 }
 
@@ -156,7 +156,8 @@ fn two_actions_for_thousands_of_values_are_done() {
 fn sixty_thousand_names_are_done() {
     let names: Vec<String> = (0..60_000).map(|nth| format!("call_{nth}")).collect();
     let one = json!({"names": names, "action": "SCMP_ACT_ALLOW"});
-    is_done(&profile([entry("ioctl", "SCMP_ACT_ALLOW", &[(1, 7)]), one]), 0);
+    // Of as many a registry takes none.
+    is_done(&profile([entry("ioctl", "SCMP_ACT_ALLOW", &[(1, 7)]), one]), 10);
 }
 
 #[test]
@@ -172,7 +173,7 @@ fn what_would_take_too_long_to_compare_is_refused() {
         })
     });
     with_profile(&profile(entries), |dir| {
-        bounded(dir, &["lint", "p.json"], 10);
+        bounded(dir, &["lint", "p.json"], 0);
         let Outcome { stderr, .. } = bounded(dir, &["check", "p.json"], 1);
         assert!(stderr.contains("more ways than can be decided about exactly"), "{stderr}");
     });

@@ -128,7 +128,8 @@ fn assert_refused(dir: &TempDir, home: &str, options: &[&str], status: i32, word
 fn what_confines_nothing_is_not_exported() {
     for (profile, word) in [
         ("{}", "unconfined"),
-        (r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}"#, "unconfined"),
+        (r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}"#, "confines nothing"),
+        (r#"{"defaultAction": "SCMP_ACT_LOG", "syscalls": []}"#, "confines nothing"),
         ("", "empty"),
         ("{", "cut off"),
         (r#"{"schema": "strait.recording/v1"}"#, "strait generate"),
@@ -179,4 +180,177 @@ fn a_missing_profile_is_named() {
     let dir = scratch();
     let outcome = export(&dir, "systemd").expect_exit(1).run();
     outcome.says_one_paragraph().says(&["web.json", "No such file"]);
+}
+
+/// `web.json`, `db.json` and `cache.json`.
+fn three() -> TempDir {
+    let dir = with(PROFILE);
+    std::fs::write(dir.path().join("db.json"), PROFILE.replace("\"write\"", "\"writev\"")).unwrap();
+    std::fs::write(dir.path().join("cache-1.2.json"), PROFILE.replace("\"read\"", "\"readv\""))
+        .unwrap();
+    dir
+}
+
+const THREE: [&str; 3] = ["web.json", "db.json", "cache-1.2.json"];
+
+#[test]
+fn all_services_are_in_one_override_file() {
+    let dir = three();
+    let run = |options: &[&str]| {
+        strait().args(["export"]).args(THREE).args(options.to_vec()).in_dir(dir.path())
+    };
+    let all = run(&["--to", "compose"]).run();
+    insta::assert_snapshot!("three_compose", format!("{}\n----\n{}", all.stdout, all.stderr));
+    let kustomize = run(&["--to", "kustomize"]).run();
+    insta::assert_snapshot!("three_kustomize", kustomize.stdout);
+    run(&["--to", "compose", "-o", "out"]).run();
+    let files = contents(&dir.path().join("out"));
+    assert_eq!(files.len(), 4, "{:?}", files.keys());
+    let text = String::from_utf8(files["compose.override.yaml"].clone()).unwrap();
+    for name in ["web", "db", "cache"] {
+        let profile = files.keys().find(|path| path.starts_with(&format!("{name}/"))).unwrap();
+        assert!(text.contains(&format!("  {name}:\n")) && text.contains(profile), "{text}");
+    }
+}
+
+/// Whatever the home: three profiles in, three out.
+#[test]
+fn no_home_loses_one_of_several() {
+    let dir = three();
+    for home in [
+        "spo",
+        "configmap",
+        "kustomize",
+        "helm",
+        "compose",
+        "docker",
+        "podman",
+        "systemd",
+        "nomad",
+        "oci-artifact",
+    ] {
+        let run = strait().args(["export"]).args(THREE).args(["--to", home, "-o", home]);
+        run.in_dir(dir.path()).run();
+        let files = contents(&dir.path().join(home));
+        for name in ["web", "db", "cache"] {
+            let mentions = |(path, bytes): (&String, &Vec<u8>)| {
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                path.split(['/', '.', '-']).any(|part| part == name) || text.contains(name)
+            };
+            assert!(files.iter().any(mentions), "{home} lacks {name}: {:?}", files.keys());
+            let own = files.iter().filter(|(path, _)| {
+                path.starts_with(&format!("{name}/"))
+                    || path.starts_with(&format!("{name}."))
+                    || path.starts_with(&format!("{name}-"))
+            });
+            assert!(own.count() > 0, "{home}: {:?}", files.keys());
+        }
+    }
+}
+
+#[test]
+fn one_export_does_not_overwrite_another() {
+    let dir = three();
+    let export = |profile: &str, home: &str, status| {
+        let run = strait().args(["export", profile, "--to", home, "-o", "out"]);
+        run.in_dir(dir.path()).expect_exit(status).run()
+    };
+    for home in [
+        "compose",
+        "kustomize",
+        "docker",
+        "podman",
+        "nomad",
+        "helm",
+        "configmap",
+        "spo",
+        "oci-artifact",
+    ] {
+        export("web.json", home, 0);
+        let before = contents(&dir.path().join("out"));
+        let refused = export("db.json", home, 1).says_one_paragraph();
+        refused.says(&["out", "already", "all profiles in one command"]);
+        assert_eq!(contents(&dir.path().join("out")), before, "{home}");
+        // The next release of the same application is what the file is for.
+        std::fs::write(
+            dir.path().join("web.json"),
+            PROFILE.replace("\"mount\"", "\"mount\", \"umount2\""),
+        )
+        .unwrap();
+        if home != "oci-artifact" {
+            export("web.json", home, 0);
+        }
+        std::fs::write(dir.path().join("web.json"), PROFILE).unwrap();
+        std::fs::remove_dir_all(dir.path().join("out")).unwrap();
+    }
+    let all = strait().args(["export"]).args(THREE).args(["--to", "compose", "-o", "out"]);
+    all.in_dir(dir.path()).run();
+    export("web.json", "compose", 1).says(&["compose.override.yaml"]);
+}
+
+#[test]
+fn two_profiles_of_one_name_are_refused() {
+    let dir = three();
+    std::fs::copy(dir.path().join("db.json"), dir.path().join("web-2.json")).unwrap();
+    for home in ["compose", "docker", "configmap"] {
+        let run =
+            strait().args(["export", "web.json", "web-2.json", "--to", home]).in_dir(dir.path());
+        run.expect_exit(1).run().says_one_paragraph().says(&["two profiles are for `web`"]);
+    }
+    for option in
+        [["--name", "x"], ["--image", "x"], ["--container", "x"], ["--workload", "deployment/x"]]
+    {
+        let run = strait().args(["export"]).args(THREE).args(["--to", "kustomize"]).args(option);
+        run.in_dir(dir.path()).expect_exit(2).run().says(&[option[0], "3 are given"]);
+    }
+}
+
+#[test]
+fn an_init_container_is_patched_where_it_is() {
+    let dir = with(PROFILE);
+    let run = |options: &[&str], status| {
+        export(&dir, "kustomize").args(options.to_vec()).expect_exit(status).run()
+    };
+    let init = run(&["--container", "migrate", "--init"], 0);
+    assert!(
+        init.stdout.contains("initContainers:\n") && !init.stdout.contains(" containers:"),
+        "{}",
+        init.stdout
+    );
+    init.says(&["`migrate` is patched in `initContainers`"]);
+    let plain = run(&["--container", "web"], 0);
+    assert!(plain.stdout.contains(" containers:\n"), "{}", plain.stdout);
+    plain.says(&["--init"]);
+    run(&["--init"], 2).says(&["--container"]);
+    export(&dir, "compose")
+        .args(["--container", "web", "--init"])
+        .expect_exit(2)
+        .run()
+        .says(&["--init"]);
+}
+
+#[test]
+fn an_artifact_has_no_rules_of_mixed_results() {
+    let mixed = PROFILE.replace(
+        "{\"names\": [\"mount\"]",
+        r#"{"names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [
+            {"index": 0, "value": 2114060288, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}]},
+        {"names": ["clone"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1, "args": [
+            {"index": 0, "value": 268435456, "valueTwo": 268435456, "op": "SCMP_CMP_MASKED_EQ"}]},
+        {"names": ["mount"]"#,
+    );
+    let dir = with(&mixed);
+    export(&dir, "oci-artifact").args(["-o", "layout"]).run().says(&["different results", "clone"]);
+    let files = contents(&dir.path().join("layout"));
+    let layer = files
+        .values()
+        .find(|bytes| String::from_utf8_lossy(bytes).contains("defaultAction"))
+        .unwrap();
+    let lint = strait().args(["lint", "-", "--for", "kep-6061"]).stdin(layer.clone()).run();
+    assert_eq!(lint.stdout, "");
+    let lint = strait().args(["lint", "web.json", "--for", "kep-6061"]).in_dir(dir.path());
+    let lint = lint.expect_exit(10).run();
+    assert!(lint.stdout.contains("each other's complement (`clone`)"), "{}", lint.stdout);
+    std::fs::write(dir.path().join("layer.json"), layer).unwrap();
+    strait().args(["check", "layer.json", "--within", "web.json"]).in_dir(dir.path()).run();
 }

@@ -81,10 +81,11 @@ fn what_means_something_else_than_it_seems_to_is_said_and_no_failure() {
         {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 1, "value": 4, "op": "SCMP_CMP_GT"}]},"#;
     let profile = GOOD.replace("\"syscalls\": [", more);
     let stdout = lint(&profile, &["--for", "podman"], 0).stdout;
-    assert!(stdout.contains("all: syscalls[1]: warning: `read` has a rule already"), "{stdout}");
-    assert!(stdout.contains("the conditions of `ioctl` are not what libseccomp"), "{stdout}");
+    assert!(stdout.contains("all: syscalls[1]: warning: the call has a rule already"), "{stdout}");
+    assert!(stdout.contains("the conditions are not what libseccomp"), "{stdout}");
     let json: Value =
-        serde_json::from_str(&lint(&profile, &["--format", "json"], 0).stdout).unwrap();
+        serde_json::from_str(&lint(&profile, &["--for", "podman", "--format", "json"], 0).stdout)
+            .unwrap();
     assert_eq!(json["warnings"].as_array().unwrap().len(), 2, "{json:#}");
 }
 
@@ -98,6 +99,34 @@ fn what_confines_nothing_is_a_failure_for_everybody() {
         let outcome = lint(profile, &["--for", "docker"], 10);
         assert!(!outcome.stdout.is_empty());
     }
+}
+
+/// It starts a container, and that is what is wrong with it.
+#[test]
+fn a_default_that_lets_everything_through_confines_nothing() {
+    for action in ["SCMP_ACT_LOG", "SCMP_ACT_ALLOW"] {
+        let profile = json!({"defaultAction": action, "architectures": ["SCMP_ARCH_X86_64"]});
+        let stdout = lint(&profile.to_string(), &[], 10).stdout;
+        assert!(stdout.starts_with("all: defaultAction: confines nothing"), "{stdout}");
+        assert_eq!(stdout.lines().count(), 1, "{stdout}");
+    }
+}
+
+#[test]
+fn one_cause_is_one_finding() {
+    let mut rules =
+        vec![json!({"names": ["execve", "exit", "exit_group"], "action": "SCMP_ACT_ALLOW"})];
+    rules.extend((0..300).map(|nth| {
+        json!({"names": [format!("call{nth}"), "s390_pci_mmio_read"], "action": "SCMP_ACT_ALLOW", "weather": nth})
+    }));
+    let profile = json!({
+        "defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"], "syscalls": rules,
+    });
+    let outcome = lint(&profile.to_string(), &["--for", "podman"], 0);
+    insta::assert_snapshot!("one_cause", format!("{}\n----\n{}", outcome.stdout, outcome.stderr));
+    let report = lint(&profile.to_string(), &["--for", "podman", "--format", "json"], 0).json();
+    assert_eq!(report["remarks"][0]["places"], 300, "{report:#}");
+    assert_eq!(report["remarks"][0]["checked"], true);
 }
 
 #[test]

@@ -21,7 +21,10 @@ fn assert_refused(profile: &str, words: &[&str]) {
 fn a_profile_that_means_unconfined_is_refused() {
     assert_refused("{}", &["unconfined"]);
     assert_refused(r#"{"syscalls": []}"#, &["unconfined"]);
-    assert_refused(r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []}"#, &["unconfined"]);
+    for action in ["ALLOW", "LOG"] {
+        let profile = format!(r#"{{"defaultAction": "SCMP_ACT_{action}", "syscalls": []}}"#);
+        assert_refused(&profile, &["confines nothing", action]);
+    }
 }
 
 #[test]

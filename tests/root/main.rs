@@ -21,6 +21,7 @@ mod ci_base;
 mod ci_recordings;
 mod ci_support;
 mod completeness;
+mod dialect;
 mod glue;
 mod homes;
 mod hostile;

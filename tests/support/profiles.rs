@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use strait::abi::Abi;
 
 /// The calls that are left for what is added.
-const LEFT: [&str; 3] = ["mknod", "getpgid", "sethostname"];
+const LEFT: [&str; 4] = ["mknod", "mknodat", "getpgid", "sethostname"];
 
 /// Allows all other calls.
 pub fn base() -> Value {

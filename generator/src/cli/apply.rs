@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
-use super::Ui;
 use super::exit::{self, Failure, Outcome};
+use super::given::{self, What};
 use super::manifests::{self, Edit, Source};
 use super::profiles::{ProfileFile, is_profile};
+use super::{Ui, shown};
+use crate::export::Release;
 use crate::manifest::apply::{Applied, Level, Options, apply};
 use crate::manifest::assign::{Candidate, Mapping, Profiles, Used};
 use crate::manifest::audit::{Audit, Version};
@@ -41,7 +43,8 @@ A node reads a profile only when a container starts. So give each release a name
 Exit status: 1, and nothing is written, if a profile is for no container, two are for one, or a file
 cannot be edited without changing something else.")]
 pub struct ApplyArgs {
-    /// Profiles and manifests in any order; - is a manifest from standard input
+    /// Profiles and manifests in any order; - is a manifest from standard input. Evidence beside profiles is
+    /// passed over
     #[arg(required = true, value_name = "PROFILE… MANIFEST…")]
     files: Vec<PathBuf>,
     /// Use this profile for this container, whatever they are called; WORKLOAD/CONTAINER for only one
@@ -49,7 +52,7 @@ pub struct ApplyArgs {
     map: Vec<String>,
     /// Give the profile the name of a release: APP/RELEASE-HASH.json, as `strait bundle` does
     #[arg(long, value_name = "RELEASE")]
-    release: Option<String>,
+    release: Option<Release>,
     /// Folder below the kubelet's seccomp folder in which the nodes have the profiles
     #[arg(long, value_name = "FOLDER")]
     prefix: Option<String>,
@@ -152,9 +155,25 @@ fn sort(args: &ApplyArgs, ui: &Ui) -> Result<(Vec<ProfileFile>, Vec<Source>), Fa
     let mut files: Vec<ProfileFile> = Vec::new();
     let mut sources: Vec<Source> = Vec::new();
     for path in &args.files {
-        for source in manifests::read(std::slice::from_ref(path))? {
-            if source.path == *path && !source.is_stdin() && is_profile(&source.text) {
-                files.push(ProfileFile::new(path, source.text, ui)?);
+        let read = manifests::read(std::slice::from_ref(path))?;
+        let is_own = |source: &Source| !source.is_stdin() && is_profile(&source.text);
+        // A folder with nothing but profiles and what is beside them is one of profiles.
+        let are_profiles = read.iter().all(is_own);
+        if are_profiles && read.iter().all(|source| given::what(&source.text) == What::Recording) {
+            let error = anyhow!(
+                "{} is neither a profile nor a manifest: make a profile of its recordings with \
+                 `strait generate RECORDING -o PROFILE`",
+                shown(path)
+            );
+            return Err(error.into());
+        }
+        for source in read {
+            if are_profiles && given::what(&source.text) == What::Evidence {
+                ui.say(format_args!("{} is evidence and was skipped", source.shown()));
+            } else if are_profiles && path.is_dir() && given::what(&source.text) != What::Profile {
+                ui.say(format_args!("{} is not a profile and was skipped", source.shown()));
+            } else if are_profiles {
+                files.push(ProfileFile::new(&source.path, source.text, ui)?);
             } else if !sources.iter().any(|other| other.path == source.path) {
                 sources.push(source);
             }
@@ -196,7 +215,14 @@ fn profiles(args: &ApplyArgs, files: &mut Vec<ProfileFile>, ui: &Ui) -> Result<P
         profiles.mappings.push(mapping);
     }
     for (nth, file) in files.iter().enumerate() {
-        let localhost = file.localhost(args.release.as_deref(), args.prefix.as_deref())?;
+        if !file.is_plain && args.release.is_none() {
+            ui.warn(format_args!(
+                "{} is not plain OCI, and nodes have to get it as plain OCI: `strait convert` or `strait bundle` \
+                 writes it",
+                shown(&file.path)
+            ));
+        }
+        let localhost = file.localhost(args.release.as_ref(), args.prefix.as_deref())?;
         let same_name = |other: &Candidate| other.localhost == localhost;
         if let Some(other) = profiles.candidates.iter().find(|other| same_name(other)) {
             return Err(anyhow!(

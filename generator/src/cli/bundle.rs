@@ -9,8 +9,10 @@ use clap::Args;
 
 use super::Ui;
 use super::exit::{self, Failure, Outcome};
+use super::given;
 use super::manifests;
 use super::profiles::ProfileFile;
+use crate::export::Release;
 use crate::manifest::{Manifest, bundle};
 use crate::output::{self, Output};
 use crate::record::files;
@@ -34,12 +36,12 @@ pub struct BundleArgs {
     /// The bundle's folder; made if it is not there
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Profiles to put into it
+    /// Profiles to put into it, or folders of them; evidence beside them is passed over
     #[arg(value_name = "PROFILE", requires = "release")]
     profiles: Vec<PathBuf>,
     /// The release that the profiles are of
     #[arg(long, value_name = "RELEASE")]
-    release: Option<String>,
+    release: Option<Release>,
     /// Manifests, or folders of them, that say which profiles are in use; - is standard input
     #[arg(long, value_name = "MANIFEST")]
     manifests: Vec<PathBuf>,
@@ -101,22 +103,24 @@ pub fn main(args: &BundleArgs, ui: &Ui) -> Outcome {
 }
 
 /// Names and contents of what goes in.
-fn new_profiles(args: &BundleArgs, ui: &Ui) -> anyhow::Result<Vec<(String, String)>> {
-    let release = args.release.as_deref().unwrap_or_default();
+fn new_profiles(args: &BundleArgs, ui: &Ui) -> Result<Vec<(String, String)>, Failure> {
     let mut new: Vec<(String, String)> = Vec::new();
-    for path in &args.profiles {
-        let file = ProfileFile::read(path, ui)?;
+    // clap requires it if there are profiles.
+    let Some(release) = &args.release else { return Ok(new) };
+    for (path, text) in given::profiles(&args.profiles, ui)? {
+        let file = ProfileFile::new(&path, text, ui)?;
         let name = file.versioned(release)?;
         let (app, _) = name.split_once('/').unwrap_or_default();
         let same_app = |(other, _): &&(String, String)| other.split('/').next() == Some(app);
         if let Some((other, _)) = new.iter().find(same_app)
             && *other != name
         {
-            anyhow::bail!(
+            let error = anyhow!(
                 "two profiles of {app} are for release {release}: {other}, and {name} of {}. Rename one of \
                  them, or make one profile of their recordings",
                 path.display()
             );
+            return Err(error.into());
         }
         new.push((name, file.text));
     }

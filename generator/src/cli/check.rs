@@ -1,6 +1,5 @@
 //! `strait check`.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,16 +8,15 @@ use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
 use super::machine::MachineArg;
-use super::{Ui, capabilities, read_text, record, shown, ui};
+use super::{Ui, capabilities_or_default, given, kernel, read_text, record, shown, ui};
 use crate::abi::Abi;
 use crate::check::{self, Assumed, Coverage, Report, json};
 use crate::inspect::file;
 use crate::machine::Machines;
 use crate::output::Output;
-use crate::policy::Capability;
-use crate::policy::baseline::{Baseline, Context, KernelVersion, version};
+use crate::policy::baseline::{Baseline, Context};
 use crate::policy::decide::Meaning;
-use crate::profile::{self, Finding, Findings, OnMachines, Severity, lint};
+use crate::profile::{OnMachines, Workload, lint};
 
 /// Prove that a profile allows no more than it may, without running anything
 ///
@@ -78,29 +76,9 @@ enum Format {
 
 impl CheckArgs {
     fn assumed(&self) -> Result<Assumed, Failure> {
-        let kernel = self.kernel.as_deref().map(|text| {
-            kernel(text).ok_or_else(|| {
-                let error = anyhow!("`{text}` is no kernel version: write one such as 6.1");
-                Failure::new(exit::USAGE, error)
-            })
-        });
-        Ok(Assumed { capabilities: self.capabilities()?, kernel: kernel.transpose()? })
+        let kernel = self.kernel.as_deref().map(kernel).transpose()?;
+        Ok(Assumed { capabilities: capabilities_or_default(&self.caps)?, kernel })
     }
-
-    fn capabilities(&self) -> Result<BTreeSet<Capability>, Failure> {
-        if self.caps.is_empty() {
-            return Ok(Capability::docker_default());
-        }
-        let some = self.caps.iter().filter(|name| !name.eq_ignore_ascii_case("none"));
-        capabilities(some)
-    }
-}
-
-/// Reads `6.1`, and what `uname -r` says: `6.1.0-13-amd64`.
-fn kernel(text: &str) -> Option<KernelVersion> {
-    let (major, rest) = text.split_once('.')?;
-    let minor = rest.split(['.', '-', '+']).next()?;
-    version(&format!("{major}.{minor}"))
 }
 
 /// Runs `strait check`.
@@ -239,9 +217,14 @@ fn of_profile(
         Source::Filters(meaning) => return Ok(of_filters(meaning)),
         Source::Profile(text) => text,
     };
-    let profile = parse(&text, asked, assumed).with_context(|| cannot_use(path))?;
-    warn_of_dialect(&text, path, ui);
-    judge(&profile, &shown(path), ui).with_context(|| cannot_use(path))?;
+    let profile = parse(path, &text, asked, assumed, ui)?;
+    match profile.profiles().into_iter().find_map(lint::futile) {
+        // It is decided about all the same: it is as wide, or as narrow, as can be.
+        Some(finding) => ui.warn(format_args!("{}: {finding}", shown(path))),
+        None => {
+            given::judge_on(&profile, &shown(path), ui).with_context(|| cannot_use(path))?;
+        }
+    }
     let policy = profile.policy().with_context(|| cannot_use(path))?;
     Ok((Meaning::from(&policy), Machines::ALL))
 }
@@ -257,8 +240,7 @@ fn of_baseline(
         Source::Filters(meaning) => return Ok(of_filters(meaning)),
         Source::Profile(text) => text,
     };
-    let profile = parse(&text, asked, assumed).with_context(|| cannot_use(path))?;
-    warn_of_dialect(&text, path, ui);
+    let profile = parse(path, &text, asked, assumed, ui)?;
     let policy = profile.policy().with_context(|| cannot_use(path))?;
     Ok((Meaning::from(&policy), Machines::ALL))
 }
@@ -270,32 +252,13 @@ fn of_filters(meaning: Meaning) -> (Meaning, Machines) {
     (meaning, if machines.is_empty() { Machines::ALL } else { machines })
 }
 
-fn parse(text: &str, machines: Machines, assumed: &Assumed) -> anyhow::Result<OnMachines> {
-    Ok(profile::parse_on(text, machines, &assumed.capabilities, assumed.kernel)?)
-}
-
-fn warn_of_dialect(text: &str, path: &Path, ui: &Ui) {
-    if profile::parse(text).is_err() {
-        ui.warn(format_args!(
-            "{} is written in the dialect of dockerd and podman, and read as they do; \
-             containerd and Kubernetes drop its conditions",
-            shown(path)
-        ));
-    }
-}
-
-/// Refuses a profile that no container could start under, or that confines nothing, on any of its machines.
-fn judge(profile: &OnMachines, name: &str, ui: &Ui) -> anyhow::Result<()> {
-    let mut findings: Vec<Finding> = Vec::new();
-    for finding in profile.profiles().into_iter().flat_map(lint) {
-        if !findings.contains(&finding) {
-            findings.push(finding);
-        }
-    }
-    let (errors, warnings): (Vec<_>, Vec<_>) =
-        findings.into_iter().partition(|finding| finding.severity == Severity::Error);
-    for warning in &warnings {
-        ui.warn(format_args!("{name}: {warning}"));
-    }
-    if errors.is_empty() { Ok(()) } else { Err(anyhow::Error::new(Findings(errors))) }
+fn parse(
+    path: &Path,
+    text: &str,
+    machines: Machines,
+    assumed: &Assumed,
+    ui: &Ui,
+) -> anyhow::Result<OnMachines> {
+    let workload = Workload { capabilities: assumed.capabilities.clone(), kernel: assumed.kernel };
+    given::on_machines_for(path, text, machines, &workload, ui)
 }

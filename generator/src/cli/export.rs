@@ -1,21 +1,26 @@
 //! `strait export`.
 
+#[path = "export/others.rs"]
+mod others;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
 use super::machine::MachineArg;
 use super::ui::Report;
-use super::{Ui, read_text, shown};
+use super::{Ui, given, shown};
 use crate::export::{
     ExportError, Exported, Home, InvalidName, Label, Options, Reference, Release, WorkloadRef,
-    export,
+    export_all,
 };
+use crate::machine::Machines;
+use crate::manifest::name::Named;
 use crate::output::{self, Output};
-use crate::profile::{self, Findings, Severity, lint};
+use crate::profile::Workload;
 
 /// Write a profile the way another home wants it
 ///
@@ -29,21 +34,27 @@ Examples:
   strait export nginx.json --to configmap --release 1.27 --namespace web | kubectl apply -f -
   strait export nginx.json --to spo --image nginx:1.27 -o manifests
   strait export nginx.json --to systemd | sudo tee /etc/systemd/system/nginx.service.d/50-seccomp.conf
+  strait export profiles/ --to compose -o seccomp           one override file for all services
+  strait export init.json --to kustomize --workload deployment/web --container migrate --init -o component
   strait export nginx.json --to oci-artifact -o layout && skopeo copy oci:layout docker://…
+
+Several profiles go into one file where the home has one for all of its containers (compose, kustomize), else into
+a folder for each application. A file that another export has put into DIR is not overwritten.
 
 Without -o the text goes to standard output; the profile itself, where a home needs it as a file of its
 own, is written only with -o. File names carry the release and the content's hash, since a node reads a
 profile only when a container starts.")]
 pub struct ExportArgs {
-    /// The profile; - is standard input
-    profile: PathBuf,
+    /// Profiles, or folders of them; - is standard input. Evidence beside them is passed over
+    #[arg(required = true, value_name = "PROFILE")]
+    profiles: Vec<PathBuf>,
     /// Which home
     #[arg(long, value_name = "HOME")]
     to: HomeArg,
     /// A folder for the files, which is made if it is missing [default: standard output]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// What the application is called [default: the profile's file name]
+    /// What the application is called [default: the profile's file name, without version]
     #[arg(long, value_name = "NAME")]
     name: Option<Label>,
     /// Its release, such as 1.27.3
@@ -58,6 +69,12 @@ pub struct ExportArgs {
     /// The container (compose: the service) that runs under it; without it the whole pod
     #[arg(long, value_name = "CONTAINER")]
     container: Option<Label>,
+    /// The container is an init container or a sidecar (kustomize)
+    ///
+    /// Both are in a pod's initContainers. Ephemeral containers are in no pod template; they are bound when they are
+    /// added, with `kubectl debug --custom`.
+    #[arg(long, requires = "container")]
+    init: bool,
     /// The workload to patch [default: deployment/NAME]
     #[arg(long, value_name = "KIND/NAME")]
     workload: Option<WorkloadRef>,
@@ -115,10 +132,11 @@ impl From<HomeArg> for Home {
 }
 
 impl ExportArgs {
-    fn options(&self) -> Result<Options, Failure> {
+    /// How one of the profiles is called and what it is bound to.
+    fn options(&self, profile: &Path) -> Result<Options, Failure> {
         let name = match &self.name {
             Some(name) => name.clone(),
-            None => name_of(&self.profile).map_err(|error| Failure::new(exit::USAGE, error))?,
+            None => name_of(profile).map_err(|error| Failure::new(exit::USAGE, error))?,
         };
         Ok(Options {
             name,
@@ -126,33 +144,65 @@ impl ExportArgs {
             namespace: self.namespace.clone(),
             image: self.image.clone(),
             container: self.container.clone(),
+            is_init: self.init,
             workload: self.workload.clone(),
             artifact: self.artifact.clone(),
             machines: self.machine.unwrap_or_default().into(),
         })
     }
+
+    /// Refuses options that contradict the number of profiles, or the home.
+    fn check(&self, count: usize) -> Result<(), Failure> {
+        for (option, is_given) in [
+            ("--name", self.name.is_some()),
+            ("--image", self.image.is_some()),
+            ("--container", self.container.is_some()),
+            ("--workload", self.workload.is_some()),
+            ("--artifact", self.artifact.is_some()),
+        ] {
+            given::only_for_one(count, option, is_given)?;
+        }
+        let usage = |error| Err(Failure::new(exit::USAGE, error));
+        if self.init && self.to != HomeArg::Kustomize {
+            return usage(anyhow!(
+                "--init is for `--to kustomize`: nothing else tells containers of a pod apart so"
+            ));
+        }
+        if self.to == HomeArg::OciArtifact && self.output.is_none() {
+            return usage(anyhow!("an OCI layout is a folder: say where it goes with -o DIR"));
+        }
+        Ok(())
+    }
 }
 
-/// The application's name, from the profile's: `nginx` for `nginx.json`.
+/// The application's name, from the profile's: `nginx` for `nginx.json` and `nginx-1.27.json`.
 fn name_of(profile: &Path) -> anyhow::Result<Label> {
-    let stem = profile.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    match stem {
-        Some(stem) if stem != "-" => stem
-            .parse()
-            .map_err(|error: InvalidName| anyhow!("{error}. Or give another one with --name")),
-        _ => Err(anyhow!(
-            "standard input has no name: say what the application is called with --name"
-        )),
+    if profile.as_os_str() == "-" {
+        bail!("standard input has no name: say what the application is called with --name");
     }
+    let app = Named::new(profile, b"").app;
+    app.parse().map_err(|error: InvalidName| anyhow!("{error}. Or give another one with --name"))
 }
 
 /// Runs `strait export`.
 pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
-    let options = args.options()?;
     let home = Home::from(args.to);
-    if home == Home::OciArtifact && args.output.is_none() {
-        let error = anyhow!("an OCI layout is a folder: say where it goes with -o DIR");
-        return Err(Failure::new(exit::USAGE, error));
+    args.check(1)?;
+    let found = given::profiles(&args.profiles, ui)?;
+    args.check(found.len())?;
+    let mut profiles = Vec::new();
+    for (path, text) in found {
+        let given = given::parse(&path, text, &Workload::default(), Machines::ALL, ui)?;
+        let options = args.options(&path)?;
+        given.judge(&path, ui)?;
+        if !given.flags.is_empty() {
+            let flags = given.flags.join(", ");
+            ui.warn(format_args!(
+                "{}: left out, since not every home has them: {flags}",
+                shown(&path)
+            ));
+        }
+        profiles.push((given.profile, options));
     }
     if args.machine.is_some() && !home.depends_on_machine() {
         let error = anyhow!(
@@ -160,20 +210,17 @@ pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
         );
         return Err(Failure::new(exit::USAGE, error));
     }
-    let name = shown(&args.profile);
-    let cannot_use = || format!("cannot use {name}");
-    let profile = profile::parse(&read_text(&args.profile)?).with_context(cannot_use)?;
-    let errors: Vec<_> =
-        lint(&profile).into_iter().filter(|found| found.severity == Severity::Error).collect();
-    if !errors.is_empty() {
-        return Err(anyhow::Error::new(Findings(errors)).context(cannot_use()).into());
-    }
-    let exported = export(&profile, home, &options).map_err(|error| {
+    let exported = export_all(&profiles, home).map_err(|error| {
         let usage = matches!(error, ExportError::Missing { .. });
         Failure::new(if usage { exit::USAGE } else { exit::FAILED }, error)
     })?;
     match &args.output {
-        Some(folder) => write_folder(folder, &exported, ui)?,
+        Some(folder) => {
+            let names: Vec<&str> =
+                profiles.iter().map(|(_, options)| options.name.as_str()).collect();
+            others::check(folder, &exported, &names)?;
+            write_folder(folder, &exported, ui)?;
+        }
         None => Report::Other(stream(&exported, home)).write(&Output::Stdout)?,
     }
     for warning in &exported.warnings {

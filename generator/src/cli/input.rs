@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 
 use super::exit::{self, Failure};
+use super::given::{self, What};
 use super::{Ui, read_text, shown};
 use crate::evidence::{self, Evidence};
 use crate::machine::Machines;
-use crate::policy::Capability;
-use crate::profile::{self, OnMachines};
+use crate::profile::{self, OnMachines, ParseError};
 use crate::recording::{Recording, v1};
 use crate::schema::schema;
 
@@ -33,6 +33,10 @@ pub fn only_once(paths: &[impl AsRef<Path>]) -> Result<(), Failure> {
 pub fn read(path: &Path, machines: Machines, ui: &Ui) -> Result<(Input, String), Failure> {
     let text = read_text(path)?;
     let cannot_use = || format!("cannot use {}", shown(path));
+    // YAML is no JSON, and neither is what was cut off.
+    if let Err(error @ ParseError::Resource(_)) = profile::document(&text) {
+        return Err(anyhow!(error).context(cannot_use()).into());
+    }
     let schema = schema(&text)
         .map_err(|error| {
             anyhow!(
@@ -46,27 +50,17 @@ pub fn read(path: &Path, machines: Machines, ui: &Ui) -> Result<(Input, String),
             Input::Recording(Box::new(v1::parse(&text).with_context(cannot_use)?))
         }
         Some(schema) => {
-            let error =
-                anyhow!("this is a file of schema `{}`, neither a profile nor a recording", schema);
+            let error = match given::what(&text) {
+                What::Evidence => anyhow!(ParseError::OtherSchema(schema)),
+                _ => anyhow!(
+                    "this is a file of schema `{schema}`, neither a profile nor a recording"
+                ),
+            };
             return Err(error.context(cannot_use()).into());
         }
-        None => Input::Profile(profile(path, &text, machines, ui)?),
+        None => Input::Profile(given::on_machines(path, &text, machines, ui)?),
     };
     Ok((input, text))
-}
-
-/// Reads a profile, in the dialect of Docker or podman too, as on each of these machines.
-fn profile(path: &Path, text: &str, machines: Machines, ui: &Ui) -> Result<OnMachines, Failure> {
-    let profile = profile::parse_on(text, machines, &Capability::docker_default(), None)
-        .with_context(|| format!("cannot use {}", shown(path)))?;
-    if profile::parse(text).is_err() {
-        ui.warn(format_args!(
-            "{} is written in the dialect of dockerd and podman, and taken as they do for Docker's default \
-             capabilities on a new kernel",
-            shown(path)
-        ));
-    }
-    Ok(profile)
 }
 
 /// The evidence of a profile: the file that is named, or the one beside it if there is one.

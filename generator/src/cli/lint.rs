@@ -3,24 +3,25 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Args;
-use serde_json::Value;
 
 use super::exit::{self, Outcome};
+use super::record::plural;
 use super::ui::Report;
 use super::{Ui, read_text, shown};
+use crate::machine::Machines;
 use crate::output::Output;
 use crate::profile::consumers::{Consumer, Effect, Remark, json, remarks};
-use crate::profile::{self, Finding, ParseError, Severity, lint};
+use crate::profile::{self, Finding, ParseError, Resolved, Severity, Workload, resolve_on};
 use crate::untrusted::Text;
 
 /// Say what container engines, runtimes and operators make of a profile
 ///
-/// Not everybody reads a profile as it is written. For each of its parts that a consumer ignores, refuses
-/// or takes for something else, this says who does it, what happens, what to do about it, and how that is
-/// known. The profile may be anyone's, also one that Strait itself would refuse. What means something else
-/// than it seems to, whoever reads it, is a warning for all.
+/// Consumers differ in how they read a profile. For each kind of part that a consumer ignores, refuses or takes for
+/// something else, this says who does it and in which versions, what happens, what to do about it, and how that is
+/// known. Strait takes any profile here, also one that it would refuse elsewhere. What means something else than it
+/// seems to, for every reader, is a warning for all.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -97,26 +98,18 @@ impl LintArgs {
 /// Runs `strait lint`.
 pub fn main(args: &LintArgs, ui: &Ui) -> Outcome {
     let name = shown(&args.profile);
-    let cannot_read = || format!("cannot read {name}");
+    let cannot_use = || format!("cannot use {name}");
     let text = read_text(&args.profile)?;
-    let value: Value = profile::json(&text).with_context(cannot_read)?;
-    if let Some(schema) = value.get("schema").and_then(Value::as_str) {
-        return Err(anyhow!(
-            "{name} is a file of schema `{}`, not a profile. \
-             Make a profile of a recording with `strait generate RECORDING -o PROFILE`",
-            schema
-        )
-        .into());
-    }
+    let value = profile::document(&text).with_context(cannot_use)?;
     let output = Output::from(args.output.clone());
     output.check()?;
     let consumers = args.consumers();
     let remarks = remarks(&value, text.len(), &consumers);
     // What cannot be read is among the remarks, consumer by consumer.
-    let findings = match profile::parse(&text) {
-        Ok(profile) => lint(&profile),
+    let findings = match resolved(&text) {
+        Ok(resolved) => resolved.lint(),
         Err(error @ ParseError::TooManyRules(_)) => {
-            return Err(anyhow::Error::from(error).context(format!("cannot use {name}")).into());
+            return Err(anyhow::Error::from(error).context(cannot_use()).into());
         }
         Err(_) => Vec::new(),
     };
@@ -129,13 +122,25 @@ pub fn main(args: &LintArgs, ui: &Ui) -> Outcome {
         }
     };
     report.write(&output)?;
-    let bad = remarks.iter().filter(|remark| remark.effect != Effect::Ignored).count();
+    let serious =
+        remarks.iter().filter(|remark| remark.effect != Effect::Ignored).count() + errors.len();
     let all = remarks.len() + errors.len() + warnings.len();
-    ui.say(match (all, bad + errors.len()) {
+    ui.say(match (all, serious) {
         (0, _) => format!("{name} says the same to {}", names(&consumers)),
-        (all, bad) => format!("{all} remarks about {name}, {bad} of them grave"),
+        (all, 0) => format!("{} in {name}, none serious", plural(all, "finding")),
+        (all, serious) => format!("{} in {name}, {serious} serious", plural(all, "finding")),
     });
-    Ok(ExitCode::from(if bad + errors.len() > 0 { exit::WIDER } else { exit::DONE }))
+    Ok(ExitCode::from(if serious > 0 { exit::WIDER } else { exit::DONE }))
+}
+
+/// What the profile says where a dialect is resolved: on all machines, or on this one if it says something else on
+/// each.
+fn resolved(text: &str) -> Result<Resolved, ParseError> {
+    let workload = Workload::default();
+    match resolve_on(text, &workload, Machines::ALL) {
+        Err(ParseError::Machines(first, _)) => resolve_on(text, &workload, first.into()),
+        other => other,
+    }
 }
 
 fn names(consumers: &[Consumer]) -> String {
@@ -145,21 +150,33 @@ fn names(consumers: &[Consumer]) -> String {
 fn report(errors: &[Finding], warnings: &[Finding], remarks: &[Remark]) -> Text {
     let mut text = Text::new();
     for error in errors {
-        text.line(format_args!("all: {}: {}", error.path, error.message));
+        text.line(format_args!("all: {}: {}", place(&error.path, error.places), error.message));
     }
     for warning in warnings {
-        text.line(format_args!("all: {}: warning: {}", warning.path, warning.message));
+        let place = place(&warning.path, warning.places);
+        text.line(format_args!("all: {place}: warning: {}", warning.message));
     }
     for remark in remarks {
         let consumer = remark.consumer.name();
-        let by = match remark.by.eq_ignore_ascii_case(consumer) {
-            true => String::new(),
-            false => format!(" (by {})", remark.by),
+        let by = match (remark.by.eq_ignore_ascii_case(consumer), remark.versions) {
+            (true, None) => String::new(),
+            (false, None) => format!(" (by {})", remark.by),
+            (_, Some(versions)) => format!(" (by {} {versions})", remark.by),
         };
-        let Remark { effect, path, what, advice, source, date, .. } = remark;
-        text.line(format_args!("{consumer}: {path}: {effect}{by}: {what}"));
+        let Remark { effect, what, advice, source, date, .. } = remark;
+        let place = place(&remark.path, remark.places);
+        let checked = if remark.checked { "" } else { ", not checked by a test" };
+        text.line(format_args!("{consumer}: {place}: {effect}{by}: {what}"));
         text.line(format_args!("    to do: {advice}"));
-        text.line(format_args!("    source: {source} ({date})"));
+        text.line(format_args!("    source: {source} ({date}{checked})"));
     }
     text
+}
+
+/// A place, and how many more there are.
+fn place(path: &str, places: usize) -> String {
+    match places {
+        0 | 1 => path.to_owned(),
+        places => format!("{path} and {} more", places - 1),
+    }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
+use super::given::{self, What};
 use super::machine::MachineArg;
 use super::record::{self, plural};
 use super::targets;
@@ -18,7 +19,7 @@ use crate::machine::Machines;
 use crate::output::Output;
 use crate::policy::decide::{Change, compare};
 use crate::profile::combine::{Combined, How};
-use crate::profile::{self, Profile, combine};
+use crate::profile::{self, ParseError, Profile, Workload, combine};
 use crate::recording::merge::{Added, MergeError, Merger};
 use crate::recording::target::{TargetIds, grouped};
 use crate::recording::{Completeness, Recording, v1};
@@ -70,6 +71,11 @@ pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
     super::input::only_once(&args.files)?;
     let paths = targets::expand(&args.files)?;
     let files = Files::open(&paths)?;
+    if let (Some(path), Err(error @ ParseError::Resource(_))) =
+        (paths.first(), profile::document(&files.first))
+    {
+        return Err(anyhow::Error::from(error).context(cannot_use(path)).into());
+    }
     let text = if args.intersect || files.are_profiles() {
         profiles(&files, ui, args.intersect, args.machine.unwrap_or_default().into())?
     } else {
@@ -124,8 +130,19 @@ impl<'a> Files<'a> {
     }
 
     fn are_profiles(&self) -> bool {
-        let value: Option<serde_json::Value> = serde_json::from_str(&self.first).ok();
-        value.is_some_and(|value| value.get("defaultAction").is_some())
+        // The evidence may come before its profile.
+        let is_one = |text: &str| match given::what(text) {
+            What::Profile => given::has_a_profiles_field(text),
+            _ => false,
+        };
+        match given::what(&self.first) {
+            What::Evidence => self
+                .paths
+                .iter()
+                .skip(1)
+                .any(|path| path.is_file() && read_text(path).is_ok_and(|text| is_one(&text))),
+            _ => is_one(&self.first),
+        }
     }
 
     fn read(&self, path: &Path) -> Result<Cow<'_, str>, Failure> {
@@ -147,11 +164,20 @@ fn profiles(
     intersect: bool,
     machines: Machines,
 ) -> Result<String, Failure> {
-    let read = |path: &PathBuf| {
-        let text = files.read(path)?;
-        profile::parse(&text).with_context(|| cannot_use(path)).map_err(Failure::from)
-    };
-    let profiles: Vec<_> = files.paths.iter().map(read).collect::<Result<_, _>>()?;
+    let (mut paths, mut profiles) = (Vec::new(), Vec::new());
+    for path in files.paths {
+        let text = files.read(path)?.into_owned();
+        if given::what(&text) == What::Evidence && files.paths.len() > 1 {
+            ui.say(format_args!("{} is evidence and was skipped", shown(path)));
+            continue;
+        }
+        let given = given::parse(path, text, &Workload::default(), Machines::ALL, ui)?;
+        if !given.flags.is_empty() {
+            ui.warn(format_args!("{}: its flags are not in the result", shown(path)));
+        }
+        paths.push(path);
+        profiles.push(given.profile);
+    }
     let how = if intersect { How::Intersection } else { How::Union };
     let Combined { profile, notes } = combine(&profiles, how, machines)?;
     for note in notes {
@@ -165,7 +191,7 @@ fn profiles(
             .map(|change| (change.name(), change.name().is_none().then_some(change.number)));
         calls.collect::<BTreeSet<_>>().len()
     };
-    for (path, given) in files.paths.iter().zip(&profiles) {
+    for (path, given) in paths.into_iter().zip(&profiles) {
         let comparison = compare(&before(given)?, &merged);
         let changes = comparison.changes();
         let wider = count(changes.filter(|change| change.widened.is_some()).collect());

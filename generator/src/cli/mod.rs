@@ -5,12 +5,14 @@ mod audit;
 mod bundle;
 mod check;
 mod containers;
+mod convert;
 mod diff;
 mod duration;
 mod exit;
 mod explain;
 mod export;
 mod generate;
+mod given;
 mod input;
 mod inspect;
 mod lint;
@@ -32,10 +34,11 @@ use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::policy::Capability;
+use crate::policy::baseline::{KernelVersion, version};
 use exit::{Failure, Outcome};
 use ui::Ui;
 
@@ -78,6 +81,7 @@ enum Command {
     Merge(merge::MergeArgs),
     Mark(mark::MarkArgs),
     Check(check::CheckArgs),
+    Convert(convert::ConvertArgs),
     Export(export::ExportArgs),
     Lint(lint::LintArgs),
     Apply(apply::ApplyArgs),
@@ -130,6 +134,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Merge(args) => merge::main(args, &ui),
         Command::Mark(args) => mark::main(args),
         Command::Check(args) => check::main(args, &ui),
+        Command::Convert(args) => convert::main(args, &ui),
         Command::Export(args) => export::main(args, &ui),
         Command::Lint(args) => lint::main(args, &ui),
         Command::Apply(args) => apply::main(args, &ui),
@@ -204,6 +209,32 @@ fn capabilities<'a>(
     Ok(found)
 }
 
+/// The capabilities of a workload: those that are named, ALL or NONE; Docker's default ones if nothing is said.
+fn capabilities_or_default(names: &[String]) -> Result<BTreeSet<Capability>, Failure> {
+    if names.is_empty() {
+        return Ok(Capability::docker_default());
+    }
+    let is_none = |name: &&String| name.eq_ignore_ascii_case("none");
+    if names.len() > 1 && names.iter().any(|name| is_none(&name)) {
+        let error =
+            anyhow!("NONE and other capabilities contradict each other: give one or the others");
+        return Err(Failure::new(exit::USAGE, error));
+    }
+    capabilities(names.iter().filter(|name| !is_none(name)))
+}
+
+/// A kernel's version: `6.1`, and what `uname -r` says: `6.1.0-13-amd64`.
+fn kernel(text: &str) -> Result<KernelVersion, Failure> {
+    let parts = text.split_once('.').and_then(|(major, rest)| {
+        let minor = rest.split(['.', '-', '+']).next()?;
+        version(&format!("{major}.{minor}"))
+    });
+    parts.ok_or_else(|| {
+        let error = anyhow!("`{text}` is not a kernel version: write one such as 6.1");
+        Failure::new(exit::USAGE, error)
+    })
+}
+
 /// Reads all there is, or fails if that is more than `limit` bytes: the other end may never stop.
 fn read_at_most(source: impl std::io::Read, limit: usize) -> anyhow::Result<String> {
     let mut text = String::new();
@@ -219,9 +250,12 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     let text = if path.as_os_str() == "-" {
         read_at_most(std::io::stdin().lock(), FILE_BYTES)
     } else {
-        std::fs::File::open(path)
-            .map_err(anyhow::Error::from)
-            .and_then(|file| read_at_most(file, FILE_BYTES))
+        let open = || -> anyhow::Result<_> {
+            let file = std::fs::File::open(path)?;
+            ensure!(!file.metadata()?.is_dir(), "it is a folder: name the files in it");
+            Ok(file)
+        };
+        open().and_then(|file| read_at_most(file, FILE_BYTES))
     }
     .with_context(cannot_read)?;
     // No container runtime reads such a profile either.

@@ -2,20 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
 use super::Ui;
+use super::given::{self, Given};
 use super::manifests;
+use crate::export::Release;
+use crate::machine::Machines;
 use crate::manifest::name::{Named, check_place, versioned};
-use crate::profile::{self, Findings, Severity, lint};
+use crate::profile::Workload;
 
 /// A profile from a file.
 #[derive(Clone, Debug)]
 pub struct ProfileFile {
     /// Where it is.
     pub path: PathBuf,
-    /// What is in it.
+    /// What nodes can be given: what is in it, or that in plain OCI.
     pub text: String,
+    /// Whether that is the file itself.
+    pub is_plain: bool,
     /// What its name says.
     pub named: Named,
 }
@@ -28,28 +31,25 @@ impl ProfileFile {
 
     /// The same, of a file that was read.
     pub fn new(path: &Path, text: String, ui: &Ui) -> anyhow::Result<Self> {
-        let name = path.display();
-        let parsed = profile::parse(&text).with_context(|| format!("cannot use {name}"))?;
-        let (errors, warnings): (Vec<_>, Vec<_>) =
-            lint(&parsed).into_iter().partition(|finding| finding.severity == Severity::Error);
-        for warning in &warnings {
-            ui.warn(format_args!("{name}: {warning}"));
-        }
-        if !errors.is_empty() {
-            return Err(anyhow::Error::new(Findings(errors)).context(format!("cannot use {name}")));
-        }
+        let given = given::parse(path, text, &Workload::default(), Machines::ALL, ui)?;
+        given.judge(path, ui)?;
+        let Given { text, is_plain, .. } = given;
         let named = Named::new(path, text.as_bytes());
-        Ok(Self { path: path.to_owned(), text, named })
+        Ok(Self { path: path.to_owned(), text, is_plain, named })
     }
 
     /// `app/release-hash.json`.
-    pub fn versioned(&self, release: &str) -> anyhow::Result<String> {
-        Ok(versioned(&self.named.app, release, self.text.as_bytes())?)
+    pub fn versioned(&self, release: &Release) -> anyhow::Result<String> {
+        Ok(versioned(&self.named.app, release.as_str(), self.text.as_bytes())?)
     }
 
     /// The value of `localhostProfile`: versioned with a release; as in the bundle if the file is in one;
     /// else the file's name.
-    pub fn localhost(&self, release: Option<&str>, prefix: Option<&str>) -> anyhow::Result<String> {
+    pub fn localhost(
+        &self,
+        release: Option<&Release>,
+        prefix: Option<&str>,
+    ) -> anyhow::Result<String> {
         let name = match (release, &self.named.bundled) {
             (Some(release), _) => self.versioned(release)?,
             (None, Some(bundled)) => bundled.clone(),

@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
+use super::given::{self, Given};
 use super::record::{RunArgs, not_run, run, saved, signals};
 use super::{Ui, read_text, shown, ui};
 use crate::abi::Abi;
@@ -15,7 +16,7 @@ use crate::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
 use crate::host;
 use crate::output::Output;
 use crate::policy::Policy;
-use crate::profile::{self, Findings, Severity, lint};
+use crate::profile::Workload;
 use crate::record::engine::{EngineKind, unambiguous};
 use crate::record::{
     ContainerRecording, ContainersRequest, Filter, Notice, Only, Signals, Writer,
@@ -253,16 +254,10 @@ struct Compiled {
 fn compile(args: &VerifyArgs, name: &str, ui: &Ui) -> Result<Compiled, Failure> {
     let cannot_use = || format!("cannot use {name}");
     let text = read_text(&args.profile)?;
-    let profile = profile::parse(&text).with_context(cannot_use)?;
-    let findings = lint(&profile);
-    let (errors, warnings): (Vec<_>, Vec<_>) =
-        findings.into_iter().partition(|finding| finding.severity == Severity::Error);
-    for warning in &warnings {
-        ui.warn(format_args!("{name}: {warning}"));
-    }
-    if !errors.is_empty() {
-        return Err(anyhow::Error::new(Findings(errors)).context(cannot_use()).into());
-    }
+    let workload = Workload::default();
+    let given = given::parse(&args.profile, text, &workload, host::MACHINE.into(), ui)?;
+    given.judge(&args.profile, ui)?;
+    let Given { profile, text, .. } = given;
     let Proven { policy, compiled } = prove(&profile).map_err(advise).with_context(cannot_use)?;
     if !compiled.unknown.is_empty() {
         // Runtimes leave them out without a word too: they get what the profile does not name.

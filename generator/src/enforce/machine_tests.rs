@@ -5,7 +5,7 @@ use super::*;
 use crate::abi::Abi;
 use crate::machine::{Machine, Machines};
 use crate::policy::{Action, Capability};
-use crate::profile::{Architecture, parse_on};
+use crate::profile::{Architecture, Workload, parse_on};
 
 /// libseccomp starts with the machine's own architecture: what a profile lists changes nothing of that.
 #[test]
@@ -40,7 +40,7 @@ fn an_architecture_map_is_resolved_for_the_machine() {
         "syscalls": [{"names": ["exit_group", "iopl"], "action": "SCMP_ACT_ALLOW"},
             {"names": ["sync"], "action": "SCMP_ACT_ALLOW", "includes": {"arches": ["arm64"]}}]}"#;
     let capabilities = Capability::docker_default();
-    let profile = parse_on(text, Machines::ALL, &capabilities, None).unwrap();
+    let profile = parse_on(text, Machines::ALL, &Workload { capabilities, kernel: None }).unwrap();
     assert_eq!(profile.abis(), [Abi::X86_64, Abi::X86, Abi::Aarch64]);
     for (machine, profile) in profile.iter() {
         let compiled = compile_for(profile, machine).unwrap();

@@ -11,6 +11,7 @@ mod crio;
 mod engines;
 mod helm;
 mod kustomize;
+mod many;
 mod name;
 mod nomad;
 mod oci_artifact;
@@ -29,6 +30,7 @@ use crate::machine::Machines;
 use crate::manifest;
 use crate::profile::{self, Profile};
 
+pub use many::export_all;
 pub use name::{InvalidName, Label, Reference, Release, WorkloadRef};
 
 /// Where a profile can live.
@@ -94,6 +96,8 @@ pub struct Options {
     pub image: Option<Reference>,
     /// The container in a pod; without it the whole pod is bound.
     pub container: Option<Label>,
+    /// Whether it is one of the pod's init containers, which sidecars are too.
+    pub is_init: bool,
     /// The workload that is patched; without it a Deployment that is called like the application.
     pub workload: Option<WorkloadRef>,
     /// Where the profile will be in a registry.
@@ -111,6 +115,7 @@ impl Options {
             namespace: None,
             image: None,
             container: None,
+            is_init: false,
             workload: None,
             artifact: None,
             machines: Machines::ALL,
@@ -193,6 +198,12 @@ pub enum ExportError {
     /// The profile contradicts itself.
     #[error(transparent)]
     NoPolicy(#[from] crate::policy::NoPolicy),
+    /// Two profiles would be the same object or file.
+    #[error(
+        "two profiles are for `{0}`, and only one of them would have an effect: rename one, or make one profile of \
+         their recordings"
+    )]
+    SameName(String),
     /// Not in practice: every profile can be written as JSON.
     #[error("cannot write the profile as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -216,7 +227,7 @@ pub fn export(profile: &Profile, home: Home, options: &Options) -> Result<Export
         Home::Systemd => systemd::export(profile, options),
         Home::Nomad => Ok(nomad::export(options, &named)),
         Home::Crio => crio::export(options, &named),
-        Home::OciArtifact => oci_artifact::export(profile, options, &named),
+        Home::OciArtifact => oci_artifact::export(profile, options),
     }
 }
 

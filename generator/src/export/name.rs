@@ -63,6 +63,13 @@ impl FromStr for Label {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release(String);
 
+impl Release {
+    /// The release as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for Release {
     type Err = InvalidName;
 

@@ -1,14 +1,21 @@
 //! The OCI artifact of KEP-6061: one layer of raw JSON, as an OCI image layout on disk.
 //!
 //! Source: kubernetes/enhancements pull request 6062 and kubernetes-sigs/security-profiles-operator pull
-//! request 3421: the media type stands on the config and as `artifactType`; 1 MiB and 128 entries at
-//! most; no listener and no SCMP_ACT_NOTIFY.
+//! request 3421: the media type stands on the config and as `artifactType`; what a profile may hold is in
+//! [`artifact`].
+
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
 use super::{ExportError, Exported, File, Named, Options};
 use crate::digest::sha256;
+use crate::machine::Machines;
+use crate::policy::{Predicate, Width, width};
 use crate::profile::Profile;
+use crate::profile::consumers::artifact::{self, Fault, MOST_BYTES};
+use crate::profile::lint::overlapping;
+use crate::untrusted::short;
 
 const HOME: &str = "an artifact of KEP-6061";
 /// Of the config and of the artifact.
@@ -16,9 +23,6 @@ pub(super) const MEDIA_TYPE: &str = "application/vnd.cncf.seccomp-profile.config
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// What ORAS gives a layer of which nothing else is said.
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
-/// Entries and bytes that a runtime accepts by default.
-const MOST_ENTRIES: usize = 128;
-const MOST_BYTES: usize = 1 << 20;
 
 struct Blob {
     bytes: Vec<u8>,
@@ -44,24 +48,103 @@ impl Blob {
     }
 }
 
-pub(super) fn export(
-    profile: &Profile,
-    options: &Options,
-    named: &Named,
-) -> Result<Exported, ExportError> {
-    let unsuitable = |reason| ExportError::Unsuitable { home: HOME, reason };
-    if profile.entries.len() > MOST_ENTRIES {
-        let count = profile.entries.len();
-        return Err(unsuitable(format!(
-            "it has {count} entries, and runtimes accept {MOST_ENTRIES}: put calls with the same rule \
-             into one entry"
-        )));
+fn unsuitable(reason: String) -> ExportError {
+    ExportError::Unsuitable { home: HOME, reason }
+}
+
+/// A profile that is accepted, and the calls of which a refusal is left to the default.
+fn accepted(profile: &Profile) -> Result<(Profile, BTreeSet<String>), ExportError> {
+    let mut accepted = profile.clone();
+    let mixed: BTreeSet<String> = artifact::faults(profile)
+        .into_iter()
+        .filter_map(|fault| match fault {
+            Fault::Mixed(call, _) => Some(call),
+            _ => None,
+        })
+        .filter(|call| !profile.default.lets_through() && !overlaps(profile, call))
+        .collect();
+    for entry in accepted.entries.iter_mut().filter(|entry| !entry.action.lets_through()) {
+        entry.names.retain(|name| !mixed.contains(name));
     }
+    accepted.entries.retain(|entry| !entry.names.is_empty());
+    match artifact::faults(&accepted).into_iter().next() {
+        None => Ok((accepted, mixed)),
+        Some(fault) => Err(unsuitable(reason(fault))),
+    }
+}
+
+/// Whether what refuses a call may refuse some of what lets it through, so that without it more is allowed. In 32
+/// bits large values may be the same.
+fn overlaps(profile: &Profile, call: &str) -> bool {
+    let narrow = profile.abis(Machines::ALL).iter().any(|abi| width(*abi) == Width::Bits32);
+    let entries =
+        || profile.entries.iter().filter(|entry| entry.names.iter().any(|name| name == call));
+    let clauses = |lets_through: bool| {
+        entries()
+            .filter(move |entry| entry.action.lets_through() == lets_through)
+            .flat_map(|entry| entry.clauses())
+            .collect::<Vec<_>>()
+    };
+    let is_large = entries()
+        .flat_map(|entry| &entry.args)
+        .any(|arg| constants(arg.predicate).iter().any(|constant| *constant > u64::from(u32::MAX)));
+    let (through, refused) = (clauses(true), clauses(false));
+    (narrow && is_large && !refused.is_empty())
+        || through.iter().any(|one| refused.iter().any(|other| overlapping(one, other)))
+}
+
+/// What a predicate compares with.
+fn constants(predicate: Predicate) -> [u64; 2] {
+    match predicate {
+        Predicate::NotEqual(value)
+        | Predicate::Less(value)
+        | Predicate::LessOrEqual(value)
+        | Predicate::Equal(value)
+        | Predicate::GreaterOrEqual(value)
+        | Predicate::Greater(value) => [value, value],
+        Predicate::MaskedEqual { mask, value } => [mask, value & mask],
+    }
+}
+
+fn reason(fault: Fault) -> String {
+    match fault {
+        Fault::Entries(call, count) => format!(
+            "`{call}` is in {count} entries, and runtimes accept {}: put conditions with the same action into fewer",
+            artifact::MOST_ENTRIES
+        ),
+        Fault::Clauses(call, count) => format!(
+            "`{call}` has {count} conditions, each of which is enough, and runtimes accept {}: use fewer",
+            artifact::MOST_CLAUSES
+        ),
+        Fault::Names(entry, count) => format!(
+            "syscalls[{entry}] has {count} names, and runtimes accept {}: split it",
+            artifact::MOST_NAMES
+        ),
+        Fault::Rules(count) => format!(
+            "it has {count} rules (names times conditions), and runtimes accept {}: use fewer conditions",
+            artifact::MOST_RULES
+        ),
+        Fault::Mixed(call, _) => format!(
+            "the rules of `{call}` have different results under conditions of which not all filters are certain, \
+             which runtimes do not accept: use one result for the call"
+        ),
+    }
+}
+
+pub(super) fn export(profile: &Profile, options: &Options) -> Result<Exported, ExportError> {
+    let (profile, mixed) = accepted(profile)?;
+    let named = Named::new(&profile, options)?;
     if named.json.len() > MOST_BYTES {
-        return Err(unsuitable(format!(
-            "it has {} bytes, and runtimes accept {MOST_BYTES}",
-            named.json.len()
-        )));
+        let count = named.json.len();
+        return Err(unsuitable(format!("it has {count} bytes, and runtimes accept {MOST_BYTES}")));
+    }
+    let mut warnings = Vec::new();
+    if !mixed.is_empty() {
+        warnings.push(format!(
+            "runtimes do not accept rules of one call with different results: what is refused of these calls gets the \
+             default's answer in place of its own: {}",
+            mixed.iter().map(|name| short(name)).collect::<Vec<_>>().join(", ")
+        ));
     }
     let layer = Blob::new(named.json.clone().into_bytes());
     let config = Blob::new(b"{}".to_vec());
@@ -92,7 +175,7 @@ pub(super) fn export(
             config.file(),
             layer.file(),
         ],
-        warnings: Vec::new(),
+        warnings,
         notes: vec![
             format!(
                 "push it with `oras cp --from-oci-layout DIR:{version} REGISTRY/NAME:TAG` or \

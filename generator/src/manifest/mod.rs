@@ -22,6 +22,7 @@ mod objects;
 pub mod plan;
 pub mod pod;
 mod render;
+pub mod resource;
 mod shape;
 mod template;
 pub mod tree;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::machine::Machine;
 use crate::policy::Capability;
 use crate::policy::baseline::{KernelVersion, version};
+use crate::untrusted::short;
 
 /// What a dialect is resolved for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,12 +38,23 @@ pub(super) struct Condition {
     pub capabilities: Vec<Capability>,
     pub machines: Vec<String>,
     pub least_kernel: Option<KernelVersion>,
+    /// It asks for a capability that there is not.
+    pub impossible: bool,
+}
+
+/// What there is to say about a part of a condition, with the path below it.
+pub(super) enum Said {
+    /// It cannot be read.
+    Wrong(String, String),
+    /// Engines take it, though not for what it seems to be; and what it is.
+    Taken(String, &'static str, String),
 }
 
 impl Condition {
     /// Whether all of it holds, for `includes`.
     pub fn holds(&self, context: &Context) -> bool {
-        self.capabilities.iter().all(|capability| context.capabilities.contains(capability))
+        !self.impossible
+            && self.capabilities.iter().all(|one| context.capabilities.contains(one))
             && (self.machines.is_empty() || self.names(context))
             && self.least_kernel.is_none_or(|least| context.is_at_least(least))
     }
@@ -59,11 +71,8 @@ impl Condition {
     }
 }
 
-/// Reads a condition; what is wrong with it goes to `wrong` with the path below it.
-pub(super) fn condition(
-    fields: &Map<String, Value>,
-    mut wrong: impl FnMut(String, String),
-) -> Condition {
+/// Reads a condition; what there is to say about it goes to `say`.
+pub(super) fn condition(fields: &Map<String, Value>, mut say: impl FnMut(Said)) -> Condition {
     let mut condition = Condition::default();
     for (field, value) in fields {
         match (field.as_str(), value) {
@@ -72,15 +81,15 @@ pub(super) fn condition(
                 for (nth, name) in names.iter().enumerate() {
                     // dockerd compares the letters: no other way to write it has an effect.
                     let exact = |capability: &Capability| name == &capability.to_string();
-                    match name.as_str().and_then(|name| name.parse().ok()).filter(exact) {
-                        Some(capability) => condition.capabilities.push(capability),
-                        None => wrong(
-                            format!("caps[{nth}]"),
-                            format!(
-                                "{name} is no capability: write a name such as \"CAP_SYS_ADMIN\", \
-                                 with CAP_ and in capitals"
-                            ),
-                        ),
+                    let at = format!("caps[{nth}]");
+                    match name.as_str().map(|name| name.parse().ok().filter(exact)) {
+                        Some(Some(capability)) => condition.capabilities.push(capability),
+                        Some(None) => {
+                            condition.impossible = true;
+                            let detail = short(name.as_str().unwrap_or_default());
+                            say(Said::Taken(at, NO_CAPABILITY, detail));
+                        }
+                        None => wrong(&mut say, at, "expected the name of a capability"),
                     }
                 }
             }
@@ -89,9 +98,9 @@ pub(super) fn condition(
                     match name.as_str() {
                         Some(name) if !name.is_empty() => condition.machines.push(name.to_owned()),
                         _ => wrong(
+                            &mut say,
                             format!("arches[{nth}]"),
-                            "expected the name that Go has for an architecture, such as \"amd64\""
-                                .to_owned(),
+                            "expected the name that Go has for an architecture, such as \"amd64\"",
                         ),
                     }
                 }
@@ -99,17 +108,23 @@ pub(super) fn condition(
             ("minKernel", Value::String(text)) if text.is_empty() => {}
             ("minKernel", value) => match value.as_str().and_then(version) {
                 Some(least) => condition.least_kernel = Some(least),
-                None => wrong(
+                None => say(Said::Wrong(
                     "minKernel".to_owned(),
                     format!("{value} is no kernel version: write one such as \"4.8\""),
-                ),
+                )),
             },
-            ("caps" | "arches", _) => wrong(field.clone(), "expected a list".to_owned()),
-            _ => wrong(
-                field.clone(),
-                "unknown condition: `caps`, `arches` and `minKernel` are known".to_owned(),
-            ),
+            ("caps" | "arches", _) => wrong(&mut say, field.clone(), "expected a list"),
+            _ => say(Said::Taken(field.clone(), UNKNOWN_CONDITION, String::new())),
         }
     }
     condition
 }
+
+fn wrong(say: &mut impl FnMut(Said), at: String, message: &str) {
+    say(Said::Wrong(at, message.to_owned()));
+}
+
+const NO_CAPABILITY: &str = "not a capability as engines compare them, so that the condition never holds: write a \
+                             name such as CAP_SYS_ADMIN, with CAP_ and in capitals";
+const UNKNOWN_CONDITION: &str =
+    "unknown condition, which engines ignore: `caps`, `arches` and `minKernel` are known";

@@ -1,200 +1,176 @@
 //! What is wrong with a profile that can be read.
 //!
-//! An error is what a runtime fails on, or what does not confine. A warning works, though not
-//! everywhere or perhaps not as meant.
+//! An error is what no container starts with, what confines nothing, and what a filter lets through that the
+//! profile refuses. A warning works, though not everywhere or perhaps not as meant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::finding::listed;
+use super::finding::Causes;
 use super::{Architecture, Entry, Finding, Profile, Severity};
-use crate::abi::Abi;
+use crate::abi::{Abi, is_call_somewhere};
 use crate::policy::complement::overlap;
 use crate::policy::exact::is_exact;
 use crate::policy::{Action, Clause, Errno, Policy, Predicate};
 use crate::untrusted::short;
 
-/// Most entries that a node accepts in a profile it gets as an OCI artifact (KEP-6061).
-const MOST_ENTRIES: usize = 128;
+use Severity::{Error, Warning};
 
-/// Everything there is to say about a profile, in the order of its parts; of very many findings the first,
-/// and how many more there are.
+/// Everything there is to say about a profile, a finding for each cause, in the order in which they are met.
 pub fn lint(profile: &Profile) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if let Some(finding) = unconfined(profile) {
-        findings.push(finding);
-        return findings;
+    lint_at(profile, &[])
+}
+
+/// The same, where the entries are those rules of a file; without any, they are all of its rules.
+pub(super) fn lint_at(profile: &Profile, places: &[usize]) -> Vec<Finding> {
+    let at = |nth: usize| places.get(nth).copied().unwrap_or(nth);
+    let mut causes = Causes::default();
+    if !confines(profile, &mut causes) {
+        return causes.findings();
     }
-    findings.extend(risky_default(profile));
-    findings.extend(architectures(profile));
-    findings.extend(missing(profile));
+    risky_default(profile, &mut causes);
+    architectures(profile, &mut causes);
+    missing(profile, &mut causes);
     for (nth, entry) in profile.entries.iter().enumerate() {
-        entry_alone(profile, &format!("syscalls[{nth}]"), entry, &mut findings);
+        entry_alone(profile, &format!("syscalls[{}]", at(nth)), entry, &mut causes);
     }
-    entries_together(profile, &mut findings);
-    findings.extend(hidden_socket(profile));
-    if profile.entries.len() > MOST_ENTRIES {
-        findings.push(Finding::warning(
-            "syscalls",
-            format!(
-                "{} entries, and Kubernetes accepts {MOST_ENTRIES} in a profile from a registry: \
-                 put calls with the same rule into one entry",
-                profile.entries.len()
-            ),
-        ));
-    }
-    listed(findings)
+    entries_together(profile, &at, &mut causes);
+    hidden_socket(profile, &mut causes);
+    causes.findings()
+}
+
+/// What is wrong with a profile that confines nothing, or that lets nothing through.
+pub fn futile(profile: &Profile) -> Option<Finding> {
+    let mut causes = Causes::default();
+    let is_futile = !confines(profile, &mut causes);
+    causes.findings().into_iter().next().filter(|_| is_futile)
 }
 
 /// Whether any of the findings is an error.
 pub fn has_errors(findings: &[Finding]) -> bool {
-    findings.iter().any(|finding| finding.severity == Severity::Error)
+    findings.iter().any(|finding| finding.severity == Error)
 }
 
-fn unconfined(profile: &Profile) -> Option<Finding> {
+/// Whether a call may be refused, and one may be let through.
+fn confines(profile: &Profile, causes: &mut Causes) -> bool {
+    let lets_through = |entry: &Entry| entry.action.lets_through() || entry.names.is_empty();
+    if profile.default.lets_through() {
+        let nothing = profile.entries.iter().all(lets_through);
+        let message = match (profile.default, nothing) {
+            (Action::Log, true) => {
+                "confines nothing: SCMP_ACT_LOG lets every call through and logs it, and no rule refuses one. \
+                 Write SCMP_ACT_ERRNO with a defaultErrnoRet of 38"
+            }
+            (_, true) => {
+                "confines nothing: SCMP_ACT_ALLOW lets every call through, and no rule refuses one. \
+                 Write SCMP_ACT_ERRNO with a defaultErrnoRet of 38, and name what is allowed"
+            }
+            (_, false) => {
+                "lets through every call that no rule refuses, those of later kernels too: \
+                 write SCMP_ACT_ERRNO with a defaultErrnoRet of 38, and name what is allowed"
+            }
+        };
+        causes.note(if nothing { Error } else { Warning }, "defaultAction", message, "");
+        return !nothing;
+    }
     if profile.entries.is_empty() {
-        return Some(Finding::error(
-            "syscalls",
-            "no rules, which some runtimes take for unconfined: \
-             generate a profile with `strait generate RECORDING`",
-        ));
+        let message = "no rules, so that every call is refused and no container starts: \
+                       generate a profile with `strait generate RECORDING`";
+        causes.note(Error, "syscalls", message, "");
     }
-    match profile.default {
-        Action::Allow => Some(Finding::error(
-            "defaultAction",
-            "SCMP_ACT_ALLOW allows every call that no entry names, those of later kernels too: \
-             write SCMP_ACT_ERRNO with a defaultErrnoRet of 38, and name what is allowed",
-        )),
-        Action::Log => Some(Finding::error(
-            "defaultAction",
-            "SCMP_ACT_LOG lets every call through and only logs it: \
-             write SCMP_ACT_ERRNO with a defaultErrnoRet of 38 to confine anything",
-        )),
-        _ => None,
-    }
+    !profile.entries.is_empty()
 }
 
-/// What only a tracer refuses is open to whoever traces a child of its own (ptrace(2)).
-const TRACED: &str = "SCMP_ACT_TRACE lets the call through for whoever may call ptrace, as the tracer of \
+/// What only a tracer refuses is open to each program that traces a child of its own (ptrace(2)).
+const TRACED: &str = "SCMP_ACT_TRACE lets the call through for a program that may call ptrace, as the tracer of \
                       its own child: write SCMP_ACT_ERRNO";
 
-fn risky_default(profile: &Profile) -> Option<Finding> {
+fn risky_default(profile: &Profile, causes: &mut Causes) {
     let message = match profile.default {
         Action::Trace(_) => TRACED,
         Action::KillThread | Action::KillProcess | Action::Trap => {
-            "kills whatever probes for a newer call (libuv, Go, runc itself) instead of letting it \
+            "kills software that probes for a newer call (libuv, Go, runc itself) instead of letting it \
              fall back: write SCMP_ACT_ERRNO with a defaultErrnoRet of 38"
         }
-        _ => return None,
+        _ => return,
     };
-    Some(Finding::warning("defaultAction", message))
+    causes.note(Warning, "defaultAction", message, "");
 }
 
-fn architectures(profile: &Profile) -> Vec<Finding> {
+fn architectures(profile: &Profile, causes: &mut Causes) {
     if profile.architectures.is_empty() {
         let message = "none listed, so the profile means something else on every machine: \
                        list the architectures that the workload was recorded on";
-        return vec![Finding::warning("architectures", message)];
+        causes.note(Warning, "architectures", message, "");
     }
-    let listed = profile.architectures.iter().enumerate();
-    let unknown = listed.filter(|(_, architecture)| architecture.abi().is_none());
-    let finding = |(nth, name): (usize, &Architecture)| {
-        Finding::warning(
-            format!("architectures[{nth}]"),
-            format!(
-                "the calls of {name} are not known to Strait, and nothing is proved or said of \
-                 them: it knows those of x86-64, i386, x32 and arm64"
-            ),
-        )
-    };
-    unknown.map(finding).collect()
+    for (nth, architecture) in profile.architectures.iter().enumerate() {
+        if architecture.abi().is_none() {
+            let message = "the calls of this architecture are not known to Strait, and nothing is proved or said of \
+                           them: it knows those of x86-64, i386, x32 and arm64";
+            causes.note(Warning, format!("architectures[{nth}]"), message, architecture.name());
+        }
+    }
 }
 
 fn allows(profile: &Profile, name: &str) -> bool {
-    profile
-        .entries
-        .iter()
-        .any(|entry| entry.action.lets_through() && entry.names.iter().any(|other| other == name))
+    let named = |entry: &&Entry| entry.names.iter().any(|other| other == name);
+    let mut rules = profile.entries.iter().filter(named);
+    if profile.default.lets_through() {
+        return rules.all(|entry| entry.action.lets_through() || !entry.args.is_empty());
+    }
+    rules.any(|entry| entry.action.lets_through())
 }
 
-fn missing(profile: &Profile) -> Vec<Finding> {
-    let ends =
-        ["exit", "exit_group"].into_iter().filter(|name| !allows(profile, name)).map(|name| {
-            Finding::error(
-                "syscalls",
-                format!("`{name}` is not allowed: who cannot end burns a CPU for ever. Allow it"),
-            )
-        });
-    let start = (!allows(profile, "execve")).then(|| {
-        Finding::warning(
-            "syscalls",
-            "`execve` is not allowed, so nothing can be started under this profile: allow it, \
-             unless the program installs the filter itself",
-        )
-    });
-    ends.chain(start).collect()
+fn missing(profile: &Profile, causes: &mut Causes) {
+    for name in ["exit", "exit_group"].into_iter().filter(|name| !allows(profile, name)) {
+        let message =
+            "not allowed, and a process that cannot exit spins forever, or is killed: allow it";
+        causes.note(Warning, "syscalls", message, format!("`{name}`"));
+    }
+    if !allows(profile, "execve") {
+        let message = "`execve` is not allowed, so nothing can be started under this profile: allow it, \
+                       unless the program installs the filter itself";
+        causes.note(Warning, "syscalls", message, "");
+    }
 }
 
-fn entry_alone(profile: &Profile, path: &str, entry: &Entry, findings: &mut Vec<Finding>) {
+fn entry_alone(profile: &Profile, path: &str, entry: &Entry, causes: &mut Causes) {
     // Naming what answers ENOSYS helps with Docker before 23, which drops `defaultErrnoRet`.
     if entry.action == profile.default && entry.action != Action::Errno(Errno::ENOSYS) {
-        findings.push(Finding::warning(
-            path,
-            "does what happens anyway; runc before 1.0.2 fails on it: remove the entry",
-        ));
+        let message = "does what happens anyway; runc before 1.0.2 fails on it: remove the entry";
+        causes.note(Warning, path, message, "");
     }
-    let unknown: Vec<&str> = entry
-        .names
-        .iter()
-        .map(String::as_str)
-        .filter(|name| Abi::ALL.iter().all(|abi| abi.syscall_number(name).is_none()))
-        .collect();
-    if !unknown.is_empty() {
-        findings.push(Finding::warning(
-            format!("{path}.names"),
-            format!(
-                "not known on x86 or arm64, and ignored by runtimes that do not know them: {}",
-                some(&unknown)
-            ),
-        ));
+    for name in entry.names.iter().filter(|name| !is_call_somewhere(name)) {
+        let message = "not a call that libseccomp 2.5 knows on any architecture; runtimes ignore what theirs does not \
+                       know: correct the name, if it is not of a newer kernel";
+        causes.note(Warning, format!("{path}.names"), message, short(name));
     }
     if entry.repeats_an_index() {
-        findings.push(Finding::warning(
-            format!("{path}.args"),
-            "an index comes twice, and so every comparison of this entry is a rule of its own, \
-             any of which is enough: split the entry if that is meant",
-        ));
+        let message = "an index comes twice, and so every comparison of this entry is a rule of its own, \
+                       any of which is enough: split the entry if that is meant";
+        causes.note(Warning, format!("{path}.args"), message, "");
     }
     for (nth, arg) in entry.args.iter().enumerate() {
-        let message = match arg.predicate {
-            Predicate::MaskedEqual { mask: 0, .. } => {
-                "a mask of 0 compares nothing: write the mask as `value` and the bits as `valueTwo`"
-            }
-            Predicate::Less(0) | Predicate::Greater(u64::MAX) => {
-                "never holds, and libseccomp 2.5 makes of it one that does: remove the entry"
-            }
+        let (severity, message) = match arg.predicate {
+            Predicate::MaskedEqual { mask: 0, .. } => (
+                Warning,
+                "a mask of 0 compares nothing, and the condition always holds: write the mask as `value` and the \
+                 bits as `valueTwo`",
+            ),
+            Predicate::Less(0) | Predicate::Greater(u64::MAX) => (
+                Error,
+                "never holds, and libseccomp 2.5 makes of it one that does: remove the entry",
+            ),
             _ => continue,
         };
-        findings.push(Finding::error(format!("{path}.args[{nth}]"), message));
+        causes.note(severity, format!("{path}.args[{nth}]"), message, "");
     }
     if matches!(entry.action, Action::Trace(_)) {
-        findings.push(Finding::warning(format!("{path}.action"), TRACED));
+        causes.note(Warning, format!("{path}.action"), TRACED, "");
     }
     if matches!(entry.action, Action::Errno(errno) if errno.number() == 0) {
-        findings.push(Finding::warning(
-            format!("{path}.errnoRet"),
-            "an error of 0 makes the call seem to succeed without being made: \
-             write 1 for EPERM or 38 for ENOSYS",
-        ));
-    }
-}
-
-/// The first few of some names.
-fn some(names: &[&str]) -> String {
-    const FEW: usize = 40;
-    let few: Vec<String> = names.iter().take(FEW).map(|name| short(name)).collect();
-    match names.len().saturating_sub(FEW) {
-        0 => few.join(", "),
-        more => format!("{} and {more} more", few.join(", ")),
+        let message = "an error of 0 makes the call seem to succeed without being made: \
+                       write 1 for EPERM or 38 for ENOSYS";
+        causes.note(Warning, format!("{path}.errnoRet"), message, "");
     }
 }
 
@@ -206,7 +182,7 @@ struct Statement {
     clause: Clause,
 }
 
-fn entries_together(profile: &Profile, findings: &mut Vec<Finding>) {
+fn entries_together(profile: &Profile, at: &dyn Fn(usize) -> usize, causes: &mut Causes) {
     let mut calls: BTreeMap<&str, Vec<Statement>> = BTreeMap::new();
     for (nth, entry) in profile.entries.iter().enumerate() {
         if entry.action == profile.default {
@@ -214,7 +190,7 @@ fn entries_together(profile: &Profile, findings: &mut Vec<Finding>) {
         }
         for name in &entry.names {
             let statements = entry.clauses().into_iter().map(|clause| Statement {
-                entry: nth,
+                entry: at(nth),
                 action: entry.action,
                 clause,
             });
@@ -228,7 +204,11 @@ fn entries_together(profile: &Profile, findings: &mut Vec<Finding>) {
         let mut earlier: Vec<&Statement> = Vec::new();
         let mut unconditional = BTreeSet::new();
         for later in statements {
-            findings.extend(earlier.iter().filter_map(|one| pair(name, one, later)).next());
+            let said = earlier.iter().find_map(|one| Some((one, pair(one, later)?)));
+            if let Some((one, (severity, message))) = said {
+                let detail = format!("`{}` in {}, see {}", short(name), later.path(), one.path());
+                causes.note(severity, later.path(), message, detail);
+            }
             // Said once more it adds nothing, and there may be very many.
             if !later.clause.is_unconditional() || unconditional.insert(later.action) {
                 earlier.push(later);
@@ -240,19 +220,13 @@ fn entries_together(profile: &Profile, findings: &mut Vec<Finding>) {
         let unconditional = clauses.iter().any(Clause::is_unconditional);
         let clauses: Vec<Clause> = clauses.into_iter().collect();
         if !unconditional && !is_exact(&clauses) {
-            let path = statements.first().map(Statement::path);
-            findings.push(Finding::warning(
-                path.unwrap_or_else(|| "syscalls".to_owned()),
-                format!(
-                    "the conditions of `{name}` are not what libseccomp 2.5 makes of them, which can \
-                     allow more: compare for equality (SCMP_CMP_EQ, SCMP_CMP_MASKED_EQ), or use one entry"
-                ),
-            ));
+            let path = statements.first().map_or_else(|| "syscalls".to_owned(), Statement::path);
+            let message = "the conditions are not what libseccomp 2.5 makes of them, which can allow more: compare \
+                           for equality (SCMP_CMP_EQ, SCMP_CMP_MASKED_EQ), or use one entry";
+            causes.note(Warning, path, message, format!("`{}`", short(name)));
         }
     }
-    if let Some(conflict) = multiplexed(profile) {
-        findings.push(conflict);
-    }
+    multiplexed(profile, at, causes);
 }
 
 impl Statement {
@@ -271,33 +245,30 @@ fn says_one_thing(statements: &[Statement]) -> bool {
     statements.first().is_none_or(|first| statements.iter().all(|other| same(first, other)))
 }
 
-fn pair(name: &str, earlier: &Statement, later: &Statement) -> Option<Finding> {
+fn pair(earlier: &Statement, later: &Statement) -> Option<(Severity, &'static str)> {
     let unconditional = (earlier.clause.is_unconditional(), later.clause.is_unconditional());
     let same_action = earlier.action == later.action;
     let message = match unconditional {
         (true, true) if same_action => return None,
-        (true, true) => "has a rule already, and the first one counts",
+        (true, true) => {
+            "the call has a rule already, and the first one counts: keep one of the two"
+        }
         (true, false) | (false, true) => {
-            "has a rule without conditions and one with: the conditions are dropped"
+            "the call has a rule without conditions and one with: the conditions are dropped. Keep one of the two"
         }
         (false, false) if same_action => return None,
         (false, false) if earlier.clause == later.clause => {
-            return Some(Finding::error(
-                later.path(),
-                format!(
-                    "`{name}` has another action under the same condition in {}, \
-                     and no container starts with that: remove one",
-                    earlier.path()
-                ),
-            ));
+            let message = "the call has another action under the same condition, and no container starts with that: \
+                           remove one";
+            return Some((Error, message));
         }
         (false, false) if overlapping(&earlier.clause, &later.clause) => {
-            "has another action under a condition that overlaps, and which one counts is up to libseccomp"
+            "the call has another action under a condition that overlaps, and which one counts is up to libseccomp: \
+             keep one of the two"
         }
         (false, false) => return None,
     };
-    let message = format!("`{name}` {message} (see {}): keep one of the two", earlier.path());
-    Some(Finding::warning(later.path(), message))
+    Some((Warning, message))
 }
 
 /// Whether there are arguments for which both hold.
@@ -308,9 +279,9 @@ pub(crate) fn overlapping(one: &Clause, other: &Clause) -> bool {
 }
 
 /// Rules that contradict each other only once libseccomp has led them through `socketcall`.
-fn multiplexed(profile: &Profile) -> Option<Finding> {
+fn multiplexed(profile: &Profile, at: &dyn Fn(usize) -> usize, causes: &mut Causes) {
     if !profile.architectures.contains(&Architecture::from(Abi::X86)) {
-        return None;
+        return;
     }
     let mut policy = Policy::new(profile.default, [Abi::X86]);
     for (nth, entry) in profile.entries.iter().enumerate() {
@@ -319,34 +290,28 @@ fn multiplexed(profile: &Profile) -> Option<Finding> {
                 let Err(conflict) = policy.add(name, entry.action, clause) else {
                     continue;
                 };
-                let through_another = !entry.clauses().contains(&conflict.clause);
-                return through_another.then(|| {
-                    Finding::error(
-                        format!("syscalls[{nth}]"),
-                        format!(
-                            "on i386 `{name}` goes through another call, where its first argument is \
-                             out of sight and both actions have the same condition; no container starts \
-                             with that: remove one, or SCMP_ARCH_X86"
-                        ),
-                    )
-                });
+                if !entry.clauses().contains(&conflict.clause) {
+                    let message = "on i386 the call goes through another one, where its first argument is out of sight \
+                                   and both actions have the same condition; no container starts with that: remove \
+                                   one, or SCMP_ARCH_X86";
+                    let path = format!("syscalls[{}]", at(nth));
+                    causes.note(Error, path, message, format!("`{name}`"));
+                }
+                return;
             }
         }
     }
-    None
 }
 
-fn hidden_socket(profile: &Profile) -> Option<Finding> {
+fn hidden_socket(profile: &Profile, causes: &mut Causes) {
     let filtered = profile
         .entries
         .iter()
         .any(|entry| !entry.args.is_empty() && entry.names.iter().any(|name| name == "socket"));
     let listed = profile.architectures.contains(&Architecture::from(Abi::X86));
-    (filtered && listed && allows(profile, "socketcall")).then(|| {
-        Finding::warning(
-            "syscalls",
-            "`socketcall` is allowed for i386, and opens what the rules for `socket` refuse: \
-             leave it out if no 32-bit program needs it",
-        )
-    })
+    if filtered && listed && allows(profile, "socketcall") {
+        let message = "`socketcall` is allowed for i386, and opens what the rules for `socket` refuse: \
+                       leave it out if no 32-bit program needs it";
+        causes.note(Warning, "syscalls", message, "");
+    }
 }

@@ -15,6 +15,7 @@ mod of_meaning;
 mod on_machines;
 mod print;
 mod read;
+mod resolved;
 
 use std::collections::BTreeSet;
 
@@ -32,7 +33,10 @@ pub use lint::lint;
 pub use of_meaning::{NoProfile, of_meaning};
 pub use on_machines::{OnMachines, parse_on};
 pub use print::print;
-pub use read::{ParseError, parse, parse_for};
+pub use read::{ParseError, document, parse, parse_for, resolve};
+pub(crate) use read::{fold, read_plain};
+
+pub use resolved::{Resolved, Workload, resolve_on};
 
 /// A seccomp profile.
 #[derive(Clone, Debug, PartialEq, Eq)]

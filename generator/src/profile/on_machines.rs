@@ -1,12 +1,9 @@
 //! A profile as each machine reads it.
 
-use std::collections::BTreeSet;
-
-use super::{Context, ParseError, Profile, parse_for};
+use super::{ParseError, Profile, Workload, parse_for};
 use crate::abi::Abi;
 use crate::machine::{Machine, Machines};
-use crate::policy::baseline::KernelVersion;
-use crate::policy::{Capability, NoPolicy, Policy};
+use crate::policy::{NoPolicy, Policy};
 
 /// A profile as each of some machines reads it. Plain OCI is the same on all of them; a dialect is resolved
 /// for each.
@@ -16,8 +13,8 @@ pub struct OnMachines {
     others: Vec<(Machine, Profile)>,
 }
 
-/// Reads a profile, in a dialect too, as dockerd or podman on each of these machines would for a container
-/// with these capabilities. Of no machine, it is read as on x86-64.
+/// Reads a profile, in a dialect too, as dockerd or podman on each of these machines would for this
+/// workload. Of no machine, it is read as on x86-64.
 ///
 /// # Errors
 ///
@@ -25,13 +22,9 @@ pub struct OnMachines {
 pub fn parse_on(
     text: &str,
     machines: Machines,
-    capabilities: &BTreeSet<Capability>,
-    kernel: Option<KernelVersion>,
+    workload: &Workload,
 ) -> Result<OnMachines, ParseError> {
-    let read = |machine| {
-        let context = Context { machine, capabilities: capabilities.clone(), kernel };
-        Ok((machine, parse_for(text, &context)?))
-    };
+    let read = |machine| Ok((machine, parse_for(text, &workload.on(machine))?));
     let mut machines = machines.iter();
     Ok(OnMachines {
         first: read(machines.next().unwrap_or(Machine::X86_64))?,

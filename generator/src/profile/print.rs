@@ -13,6 +13,8 @@ struct File<'a> {
     default_errno_ret: Option<u16>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     architectures: Vec<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    flags: &'a [String],
     syscalls: Vec<EntryJson<'a>>,
 }
 
@@ -84,6 +86,11 @@ impl<'a> From<&'a Entry> for EntryJson<'a> {
 ///
 /// None in practice: every field of the model can be written as JSON.
 pub fn print(profile: &Profile) -> Result<String, serde_json::Error> {
+    print_with(profile, &[])
+}
+
+/// The same with flags of seccomp(2) for the filter.
+pub(super) fn print_with(profile: &Profile, flags: &[String]) -> Result<String, serde_json::Error> {
     let (name, number) = action(profile.default);
     let file = File {
         default_action: name,
@@ -93,6 +100,7 @@ pub fn print(profile: &Profile) -> Result<String, serde_json::Error> {
             .iter()
             .map(|architecture| architecture.name())
             .collect(),
+        flags,
         syscalls: profile.entries.iter().map(EntryJson::from).collect(),
     };
     let mut text = serde_json::to_string_pretty(&file)?;

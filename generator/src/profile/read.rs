@@ -1,60 +1,28 @@
 //! JSON into a [`Profile`].
 //!
-//! Strict: what a runtime would fail on, silently drop or take for something else is refused, with
-//! every such place named at once.
+//! [`parse`] is strict: what a runtime would fail on, silently drop or take for something else is refused, with
+//! every such place named at once. [`resolve`] takes what engines take, reads it as they do and says what that
+//! is; it refuses what no container starts with, and what engines read in different ways.
 
+mod case;
+mod document;
+mod lenient;
+pub(crate) use case::fold;
+pub use document::{ParseError, document};
 mod resolve;
 
 use serde_json::{Map, Value};
 
 use super::dialect::Context;
-use super::finding::Listed;
-use super::json::{child, json};
-use super::{Architecture, Arg, Entry, Finding, Findings, Profile, TooManyRules};
-use crate::limits::TooLarge;
+use super::finding::{Causes, Listed};
+use super::json::child;
+use super::resolved::Resolved;
+use super::{Architecture, Arg, Entry, Finding, Profile};
 use crate::policy::{Action, Errno, Predicate};
-use crate::untrusted::{one_line, short};
+use crate::untrusted::short;
 
-/// Fields of Docker's own dialect, which only dockerd and the podman family resolve.
-const DIALECT: [&str; 7] =
-    ["archMap", "includes", "excludes", "minKernel", "name", "caps", "arches"];
 /// What runc returns if the profile names no error.
 const UNNAMED_ERRNO: Errno = Errno::EPERM;
-
-/// Why a text is not a profile.
-#[derive(Debug, thiserror::Error)]
-pub enum ParseError {
-    /// Nothing at all.
-    #[error(
-        "this file is empty: was the path right, and did whatever wrote it succeed? \
-         `strait generate RECORDING -o PROFILE` makes a profile"
-    )]
-    Empty,
-    /// JSON after a mark that no runtime passes over.
-    #[error(
-        "there is a byte order mark in front of the JSON, and docker, podman and containerd do not read \
-         past one: save the file as UTF-8 without it"
-    )]
-    ByteOrderMark,
-    /// Not JSON, or cut off.
-    #[error("this is not a whole JSON file: {0}. If it was cut off, generate it again")]
-    Malformed(#[source] serde_json::Error),
-    /// JSON of Strait's own that is no profile.
-    #[error(
-        "this is a file of schema `{0}`, not a profile. \
-         Make a profile of a recording with `strait generate RECORDING -o PROFILE`"
-    )]
-    OtherSchema(String),
-    /// Larger than a profile may be.
-    #[error(transparent)]
-    TooLarge(#[from] TooLarge),
-    /// A profile of more rules than can be compared.
-    #[error(transparent)]
-    TooManyRules(#[from] TooManyRules),
-    /// JSON, but not a profile that means the same to every runtime.
-    #[error("this is no profile that can be used: {0}")]
-    Invalid(#[source] Findings),
-}
 
 /// Reads a profile.
 ///
@@ -62,7 +30,7 @@ pub enum ParseError {
 ///
 /// [`ParseError`] names every place that is wrong.
 pub fn parse(text: &str) -> Result<Profile, ParseError> {
-    read(text, None)
+    Ok(read(text, None)?.profile)
 }
 
 /// Reads a profile that may be written in the dialect of Docker or containers/common, and resolves it
@@ -72,19 +40,51 @@ pub fn parse(text: &str) -> Result<Profile, ParseError> {
 ///
 /// [`ParseError`] names every place that is wrong.
 pub fn parse_for(text: &str, context: &Context) -> Result<Profile, ParseError> {
+    Ok(resolve(text, context)?.profile)
+}
+
+/// The same, with what there is to say about it.
+///
+/// # Errors
+///
+/// [`ParseError`] names every place that is wrong.
+pub fn resolve(text: &str, context: &Context) -> Result<Resolved, ParseError> {
     read(text, Some(context))
 }
 
-fn read(text: &str, context: Option<&Context>) -> Result<Profile, ParseError> {
-    let value = json(text)?;
-    if let Some(schema) = value.get("schema").and_then(Value::as_str) {
-        return Err(ParseError::OtherSchema(one_line(schema)));
+fn read(text: &str, context: Option<&Context>) -> Result<Resolved, ParseError> {
+    read_value(document(text)?, context)
+}
+
+/// Reads a profile that is JSON already, strictly.
+///
+/// # Errors
+///
+/// [`ParseError`] names every place that is wrong.
+pub(crate) fn read_plain(value: &Value) -> Result<Profile, ParseError> {
+    Ok(read_value(value.clone(), None)?.profile)
+}
+
+/// Reads a profile that is JSON already.
+///
+/// # Errors
+///
+/// [`ParseError`] names every place that is wrong.
+pub(super) fn read_value(
+    mut value: Value,
+    context: Option<&Context>,
+) -> Result<Resolved, ParseError> {
+    let mut reader = Reader::new(context);
+    if context.is_some() {
+        reader.fold_case(&mut value);
     }
-    let mut reader = Reader { findings: Listed::default(), context };
     match reader.profile(&value) {
-        Some(profile) if reader.findings.is_empty() => {
+        Some((profile, places)) if reader.findings.is_empty() => {
             profile.check_size()?;
-            Ok(profile)
+            let Reader { notes, flags, is_dialect, is_rewritten, .. } = reader;
+            let notes = notes.findings();
+            let rules = value.get("syscalls").and_then(Value::as_array).map_or(0, Vec::len);
+            Ok(Resolved { profile, notes, flags, is_dialect, is_rewritten, rules, places })
         }
         _ => Err(ParseError::Invalid(reader.findings.into())),
     }
@@ -94,6 +94,11 @@ struct Reader<'a> {
     findings: Listed,
     /// What to resolve a dialect for; without, it is refused.
     context: Option<&'a Context>,
+    /// What engines take, but not all of them, or not for what it seems to be.
+    notes: Causes,
+    flags: Vec<String>,
+    is_dialect: bool,
+    is_rewritten: bool,
 }
 
 /// Whether a field says nothing, as Docker writes those that do not apply.
@@ -104,6 +109,19 @@ fn is_void(value: &Value) -> bool {
         Value::Array(items) => items.is_empty(),
         Value::Object(fields) => fields.values().all(is_void),
         Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+impl<'a> Reader<'a> {
+    fn new(context: Option<&'a Context>) -> Self {
+        Self {
+            findings: Listed::default(),
+            context,
+            notes: Causes::default(),
+            flags: Vec::new(),
+            is_dialect: false,
+            is_rewritten: false,
+        }
     }
 }
 
@@ -144,19 +162,10 @@ impl Reader<'_> {
                 continue;
             }
             if self.context.is_some() && resolved.contains(&field.as_str()) {
+                self.is_dialect = true;
                 continue;
             }
-            let message = if DIALECT.contains(&field.as_str()) {
-                "Docker's dialect, which containerd drops without a word: \
-                 resolve it to plain OCI first (`architectures`, `names`, no conditions on capabilities)"
-            } else if field == "flags" {
-                "runc before 1.2 fails on any flag: remove it"
-            } else if field.starts_with("listener") {
-                "only for SCMP_ACT_NOTIFY, which a file cannot set up: remove it"
-            } else {
-                "unknown field: remove it, or correct its name"
-            };
-            self.note(&child(path, field), message);
+            self.other_field(path, field, value);
         }
         Some(fields)
     }
@@ -172,7 +181,8 @@ impl Reader<'_> {
         }
     }
 
-    fn profile(&mut self, value: &Value) -> Option<Profile> {
+    /// The profile, and which of the rules in the file its entries are.
+    fn profile(&mut self, value: &Value) -> Option<(Profile, Vec<usize>)> {
         let known = ["defaultAction", "defaultErrnoRet", "architectures", "syscalls"];
         let fields = self.object("$", value, &known, &["archMap", "defaultErrno"])?;
         let default = match fields.get("defaultAction") {
@@ -195,12 +205,12 @@ impl Reader<'_> {
         }
         self.arch_map(fields, &mut architectures);
         let listed = self.list("syscalls", fields.get("syscalls"));
-        let entries = listed
+        let (places, entries) = listed
             .iter()
             .enumerate()
-            .filter_map(|(nth, value)| self.entry(&format!("syscalls[{nth}]"), value))
-            .collect();
-        Some(Profile { default: default?, architectures, entries })
+            .filter_map(|(nth, value)| Some((nth, self.entry(&format!("syscalls[{nth}]"), value)?)))
+            .unzip();
+        Some((Profile { default: default?, architectures, entries }, places))
     }
 
     fn entry(&mut self, path: &str, value: &Value) -> Option<Entry> {
@@ -226,16 +236,23 @@ impl Reader<'_> {
         }
         let listed: Vec<&Value> = listed.iter().chain(single).collect();
         if listed.is_empty() {
-            self.note(&at, "names no call: name at least one, or remove the entry");
+            self.rewrite(
+                &at,
+                "names no call: name at least one, or remove the entry",
+                "names no call, and so says nothing: it is left out",
+            );
         }
         let mut names = Vec::new();
         for (nth, name) in listed.iter().enumerate() {
+            let at = format!("{at}[{nth}]");
             match name.as_str() {
                 Some(name) if !name.is_empty() => names.push(name.to_owned()),
-                _ => self.note(
-                    &format!("{at}[{nth}]"),
+                Some(_) => self.rewrite(
+                    &at,
                     "expected the name of a call; runc fails on this",
+                    "an empty name, on which runc fails: it is left out",
                 ),
+                None => self.note(&at, "expected the name of a call; runc fails on this"),
             }
         }
         let action = match fields.get("action") {
@@ -250,7 +267,8 @@ impl Reader<'_> {
             .enumerate()
             .filter_map(|(nth, value)| self.arg(&format!("{at}[{nth}]"), value))
             .collect();
-        Some(Entry { names, action: action?, args })
+        let action = action?;
+        (!names.is_empty()).then_some(Entry { names, action, args })
     }
 
     fn action(
@@ -318,23 +336,20 @@ impl Reader<'_> {
                 );
             }
         };
-        match number {
-            None => Some(plain),
-            Some((path, _)) => self.wrong(
+        if let Some((path, _)) = number {
+            self.rewrite(
                 &path,
                 format!("{name} returns no error, and crun fails on this: remove the number"),
-            ),
+                "this action returns no error, and crun fails on the number: it is left out",
+            );
+            self.context?;
         }
+        Some(plain)
     }
 
     fn arg(&mut self, path: &str, value: &Value) -> Option<Arg> {
         let fields = self.object(path, value, &["index", "value", "valueTwo", "op"], &[])?;
-        let index = fields
-            .get("index")
-            .and_then(Value::as_u64)
-            .and_then(|index| usize::try_from(index).ok())
-            .filter(|index| *index < 6)
-            .or_else(|| self.wrong(&child(path, "index"), "expected an argument's index, 0 to 5"));
+        let index = self.index(path, fields.get("index"));
         let value = self.number(path, "value", fields);
         let datum = self.number(path, "valueTwo", fields);
         let op = fields.get("op").and_then(Value::as_str).unwrap_or_default();
@@ -359,6 +374,20 @@ impl Reader<'_> {
         };
         datum?;
         Some(Arg { index: index?, predicate: predicate? })
+    }
+
+    fn index(&mut self, path: &str, value: Option<&Value>) -> Option<usize> {
+        const WRONG: &str = "expected an argument's index, 0 to 5";
+        let at = child(path, "index");
+        if matches!(value, None | Some(Value::Null)) {
+            self.rewrite(&at, WRONG, "missing, and taken for 0");
+            return self.context.map(|_| 0);
+        }
+        value
+            .and_then(Value::as_u64)
+            .and_then(|index| usize::try_from(index).ok())
+            .filter(|index| *index < 6)
+            .or_else(|| self.wrong(&at, WRONG))
     }
 
     fn number(&mut self, path: &str, field: &str, fields: &Map<String, Value>) -> Option<u64> {

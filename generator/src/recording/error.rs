@@ -13,12 +13,12 @@ pub enum ReadError {
     Malformed(#[source] serde_json::Error),
     /// JSON without a `schema` field.
     #[error(
-        "this is JSON, but not a recording of Strait: it has no `schema` field. \
-         Make one with `strait record -- COMMAND`"
+        "this is JSON, but not a recording of Strait: it has no `schema` field. If it is a profile, give the \
+         recording that it was made of; `strait record -- COMMAND` makes one"
     )]
     Foreign,
     /// A schema of another name.
-    #[error("expected a file of schema `strait.recording/v1`, but this one is `{0}`")]
+    #[error("expected a file of schema `strait.recording/v1`, but this one is {}", other_schema(.0))]
     WrongSchema(String),
     /// A recording of a version that this release does not know.
     #[error(
@@ -31,4 +31,16 @@ pub enum ReadError {
         "this recording contradicts itself: {0}. It was changed by hand or damaged; record again"
     )]
     Inconsistent(String),
+}
+
+/// What a file of another schema is.
+fn other_schema(schema: &str) -> String {
+    match schema.split('/').next() {
+        Some("strait.evidence") => {
+            format!(
+                "the evidence of a profile (`{schema}`): give the recording that the profile was made of"
+            )
+        }
+        _ => format!("`{schema}`"),
+    }
 }

@@ -1,10 +1,11 @@
 //! Engines do with a profile what `strait lint` says, and start what `strait export` writes for them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use strait::profile::consumers::{Consumer, Effect, remarks};
+use strait::profile::consumers::{Consumer, Effect, Remark, Trait, facts, find, remarks};
 
 use crate::common::profiles::{base, with_field, with_rules};
 use crate::common::strait;
@@ -22,6 +23,13 @@ fn write(profile: &Value, directory: &Path) -> std::path::PathBuf {
     let file = directory.join("p.json");
     std::fs::write(&file, profile.to_string()).expect("the directory is ours");
     file
+}
+
+/// The first part of the version of the installed Docker.
+fn docker_major() -> u32 {
+    let mut version = Engine::docker().command();
+    let version = output(version.args(["version", "--format", "{{.Server.Version}}"]));
+    version.split('.').next().and_then(|major| major.parse().ok()).expect("a version")
 }
 
 /// Whether an engine starts containers under strange profiles.
@@ -45,14 +53,33 @@ pub fn lint_is_right(engine: &Engine) {
         with_rule(
             json!({"names": ["mknod"], "action": allow, "args": [{"index": 0, "value": -1}]}),
         ),
+        with_rule(
+            json!({"names": ["mknod"], "action": allow, "args": [{"index": 0, "value": 1.5}]}),
+        ),
+        with_field("listenerPath", json!("/run/no-agent.sock")),
+        with_field("architectures", json!("SCMP_ARCH_X86_64")),
+        with_rule(json!({"action": allow})),
+        with_rule(json!({"names": ["mknod"], "action": allow, "includes": {"minKernel": "99.0"}})),
     ];
     let directory = lab().scratch();
+    let is_old = engine.name() == "docker" && docker_major() < 23;
     let mut refused = 0;
+    let mut met: BTreeSet<Trait> = BTreeSet::new();
     for (nth, profile) in profiles.iter().enumerate() {
         let runtime = engine.runtime().name();
-        let said: Vec<_> = remarks(profile, 0, &[consumer(engine)])
-            .into_iter()
-            .filter(|remark| remark.by == runtime || !["runc", "crun"].contains(&remark.by))
+        let all = remarks(profile, 0, &[consumer(engine)]);
+        let is_runtime = |remark: &Remark| ["runc", "crun"].contains(&remark.by);
+        // What is true of old versions of the engine only leaves the rest to the runtime in others.
+        let own = |path: &str| {
+            let of_engine = |remark: &&Remark| remark.path == path && !is_runtime(remark);
+            all.iter().find(of_engine).filter(|remark| remark.versions.is_none() || is_old)
+        };
+        let said: Vec<&Remark> = all
+            .iter()
+            .filter(|remark| match own(&remark.path) {
+                Some(own) => *remark == own,
+                None => remark.by == runtime,
+            })
             .collect();
         let refuses = said.iter().any(|remark| remark.effect == Effect::Refused);
         let name = format!("lint-{}-{runtime}-{nth}", engine.name());
@@ -61,12 +88,18 @@ pub fn lint_is_right(engine: &Engine) {
         let ran = options.command(image::SMALL, &["/bin/static"]).output().expect("a client");
         let errors = String::from_utf8_lossy(&ran.stderr);
         assert_eq!(!ran.status.success(), refuses, "{name}: {said:?}\n{errors}\n{profile:.1500}");
+        met.extend(find(profile, 0).iter().map(|found| found.about));
         refused += usize::from(refuses);
         if !ran.status.success() {
             let _ = engine.command().args(["rm", "--force", &name]).output();
         }
     }
     assert!(refused >= 4, "{refused}");
+    // What is not met here is marked so in the data. That a default errno is lost is seen elsewhere.
+    for (about, _, is_checked) in facts(consumer(engine).name()) {
+        let is_met = met.contains(&about) || about == Trait::DefaultErrno;
+        assert_eq!(is_checked, is_met, "{}: {about:?}", engine.name());
+    }
 }
 
 /// Prints the errors of a call without a rule and of one under a condition of Docker's dialect.
@@ -94,12 +127,15 @@ pub fn what_is_ignored_is_lost() {
         "names": ["sethostname"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_ADMIN"]},
     }));
     let docker = Engine::docker();
-    let version = output(docker.command().args(["version", "--format", "{{.Server.Version}}"]));
-    let major: u32 = version.split('.').next().and_then(|n| n.parse().ok()).expect("a version");
-    let default = if major < 23 { "EPERM" } else { "ENOSYS" };
+    let default = if docker_major() < 23 { "EPERM" } else { "ENOSYS" };
     assert_eq!(probe(&docker, "ignored-docker", &conditional), [default, default, "2"]);
     let podman = Engine::podman();
     assert_eq!(probe(&podman, "ignored-podman", &conditional), ["ENOSYS", "ENOSYS", "2"]);
+    // A container without the capability gets EPERM from the kernel itself.
+    let newer = with_rule(json!({
+        "names": ["sethostname"], "action": "SCMP_ACT_ALLOW", "includes": {"minKernel": "99.0"},
+    }));
+    assert_eq!(probe(&podman, "kernel-podman", &newer), ["ENOSYS", "EPERM", "2"]);
     for (engine, name) in [(docker, "unconfined-docker"), (podman, "unconfined-podman")] {
         assert_eq!(probe(&engine, name, &json!({}))[2], "0", "{name}");
     }

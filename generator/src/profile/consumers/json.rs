@@ -28,12 +28,13 @@ struct Tool {
 #[derive(Serialize)]
 struct FindingJson<'a> {
     path: &'a str,
+    places: usize,
     message: &'a str,
 }
 
 impl<'a> From<&'a Finding> for FindingJson<'a> {
     fn from(finding: &'a Finding) -> Self {
-        Self { path: &finding.path, message: &finding.message }
+        Self { path: &finding.path, places: finding.places, message: &finding.message }
     }
 }
 
@@ -43,10 +44,14 @@ struct RemarkJson<'a> {
     by: &'a str,
     effect: Effect,
     path: &'a str,
+    places: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    versions: Option<&'a str>,
     what: &'a str,
     advice: &'a str,
     source: &'a str,
     date: &'a str,
+    checked: bool,
 }
 
 /// Writes remarks down, as indented JSON that ends in a newline.
@@ -76,10 +81,13 @@ pub fn print(
                 by: remark.by,
                 effect: remark.effect,
                 path: &remark.path,
+                places: remark.places,
+                versions: remark.versions,
                 what: &remark.what,
                 advice: remark.advice,
                 source: remark.source,
                 date: remark.date,
+                checked: remark.checked,
             })
             .collect(),
     };

@@ -5,7 +5,9 @@
 //! [`traits`] finds what there is to say anything about, and `profiles/consumers/` says what whom does
 //! with it, with source and date.
 
+pub mod artifact;
 pub mod json;
+mod kind;
 mod traits;
 
 use std::collections::BTreeMap;
@@ -16,8 +18,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::policy::data::embedded;
+use crate::profile::fold;
 
-pub use traits::{Found, Trait, find};
+pub use kind::Trait;
+pub use traits::{Found, find};
 
 /// Somebody who reads profiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
@@ -105,6 +109,15 @@ struct Fact {
     #[serde(rename = "do")]
     advice: String,
     source: String,
+    /// Of which versions it is true, in words, if not of all; of the others it is what the runtimes do.
+    versions: Option<String>,
+    /// Whether a test checks it against the software itself.
+    #[serde(default = "yes")]
+    checked: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// A file below `profiles/consumers/`.
@@ -114,6 +127,12 @@ struct Book {
     date: String,
     /// The runtimes that it hands the profile to.
     runs: Vec<String>,
+    /// Whether it takes a field's name in any case.
+    #[serde(default)]
+    any_case: bool,
+    /// Whether the tests have the software at all.
+    #[serde(default = "yes")]
+    checked: bool,
     facts: Vec<Fact>,
 }
 
@@ -151,8 +170,14 @@ pub struct Remark {
     pub effect: Effect,
     /// Where, such as `syscalls[3].args[0].op`; `$` for the profile as a whole.
     pub path: String,
-    /// What happens.
+    /// What happens, with some of the places if there are several.
     pub what: String,
+    /// In how many places it is so.
+    pub places: usize,
+    /// Of which versions it is true, in words, if not of all.
+    pub versions: Option<&'static str>,
+    /// Whether a test of Strait's checks it against the software itself.
+    pub checked: bool,
     /// What to do.
     pub advice: &'static str,
     /// How that is known.
@@ -161,101 +186,122 @@ pub struct Remark {
     pub date: &'static str,
 }
 
-/// What each of the consumers does with the profile, in their order and that of the profile's parts.
+/// What each of the consumers does with the profile, in their order and that of the profile's parts: a remark for
+/// each cause, however many places it is in.
 ///
 /// `size` is that of the file in bytes.
 pub fn remarks(profile: &Value, size: usize, consumers: &[Consumer]) -> Vec<Remark> {
-    let found = find(profile, size);
-    consumers
-        .iter()
-        .flat_map(|consumer| found.iter().flat_map(|found| of(*consumer, found)))
-        .collect()
+    let (exact, folded) = found(profile, size);
+    let of_consumer = |consumer: &Consumer| {
+        let found = if consumer.book().any_case { &folded } else { &exact };
+        let causes = by_cause(found);
+        causes.into_iter().flat_map(|cause| of(*consumer, &cause)).collect::<Vec<_>>()
+    };
+    consumers.iter().flat_map(of_consumer).collect()
 }
 
 /// What a runtime does with a profile that it is handed as it is: `runc` or `crun`. Empty for any other.
 pub fn of_runtime(profile: &Value, name: &str) -> Vec<(Trait, Effect)> {
-    let facts = BOOKS.runtimes.get(name).map_or(&[][..], |book| &book.facts);
+    let Some(book) = BOOKS.runtimes.get(name) else { return Vec::new() };
+    let (exact, folded) = found(profile, 0);
     let effect = |found: &Found| {
-        let fact = facts.iter().find(|fact| fact.about == found.about)?;
+        let fact = book.facts.iter().find(|fact| fact.about == found.about)?;
         Some((found.about, fact.effect))
     };
-    find(profile, 0).iter().filter_map(effect).collect()
+    if book.any_case { folded } else { exact }.iter().filter_map(effect).collect()
 }
 
-/// What a consumer, or else the runtimes that it uses, does with one part.
-fn of(consumer: Consumer, found: &Found) -> Vec<Remark> {
+/// What is known about a consumer or a runtime, by the name of its file, and whether a test checks it.
+pub fn facts(name: &str) -> Vec<(Trait, Effect, bool)> {
+    let consumer = Consumer::ALL.into_iter().find(|consumer| consumer.name() == name);
+    let book = consumer.map(Consumer::book).or_else(|| BOOKS.runtimes.get(name));
+    book.into_iter()
+        .flat_map(|book| {
+            book.facts.iter().map(|fact| (fact.about, fact.effect, book.checked && fact.checked))
+        })
+        .collect()
+}
+
+/// What there is to a reader that is exact about the names of fields, and to one that takes them in any case.
+fn found(profile: &Value, size: usize) -> (Vec<Found>, Vec<Found>) {
+    let mut folded = profile.clone();
+    let mut differs = false;
+    fold(&mut folded, &mut |_, _| differs = true, &mut |_| ());
+    let exact = find(profile, size);
+    let folded = if differs { find(&folded, size) } else { exact.clone() };
+    (exact, folded)
+}
+
+/// A trait and all the places where it is.
+struct Cause<'a> {
+    about: Trait,
+    places: Vec<&'a Found>,
+}
+
+fn by_cause(found: &[Found]) -> Vec<Cause<'_>> {
+    let mut causes: Vec<Cause<'_>> = Vec::new();
+    for one in found {
+        match causes.iter_mut().find(|cause| cause.about == one.about) {
+            Some(cause) => cause.places.push(one),
+            None => causes.push(Cause { about: one.about, places: vec![one] }),
+        }
+    }
+    causes
+}
+
+impl Cause<'_> {
+    /// How many places there are, and some of them if they are not all said by the first path.
+    fn places(&self) -> (usize, String) {
+        const EXAMPLES: usize = 5;
+        let count = self.places.iter().map(|found| 1 + found.more).sum();
+        let mut said: Vec<String> = Vec::new();
+        for (nth, found) in self.places.iter().enumerate().take(EXAMPLES) {
+            match (nth, found.detail.as_str()) {
+                (0, "") => {}
+                (0, detail) => said.push(detail.to_owned()),
+                (_, "") => said.push(found.path.clone()),
+                (_, detail) => said.push(detail.to_owned()),
+            }
+        }
+        let more = match count - self.places.len().min(EXAMPLES) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (count, format!("{}{more}", said.join(", ")))
+    }
+}
+
+/// What a consumer does with one part, or else, or in other versions, the runtimes that it uses.
+fn of(consumer: Consumer, cause: &Cause<'_>) -> Vec<Remark> {
+    let (places, examples) = cause.places();
     let remark = |book: &'static Book| {
-        let fact = book.facts.iter().find(|fact| fact.about == found.about)?;
-        let what = match found.detail.as_str() {
+        let fact = book.facts.iter().find(|fact| fact.about == cause.about)?;
+        let what = match examples.as_str() {
             "" => fact.what.clone(),
-            detail => format!("{} ({detail})", fact.what),
+            examples => format!("{} ({examples})", fact.what),
         };
         Some(Remark {
             consumer,
             by: &book.title,
             effect: fact.effect,
-            path: found.path.clone(),
+            path: cause.places.first().map(|found| found.path.clone())?,
             what,
+            places,
+            versions: fact.versions.as_deref(),
+            checked: book.checked && fact.checked,
             advice: &fact.advice,
             source: &fact.source,
             date: &book.date,
         })
     };
-    let own = consumer.book();
-    if let Some(own) = remark(own) {
-        return vec![own];
+    let book = consumer.book();
+    let own = remark(book);
+    if own.as_ref().is_some_and(|remark| remark.versions.is_none()) {
+        return own.into_iter().collect();
     }
-    let runtimes = own.runs.iter().filter_map(|name| BOOKS.runtimes.get(name.as_str()));
-    runtimes.filter_map(remark).collect()
+    let runtimes = book.runs.iter().filter_map(|name| BOOKS.runtimes.get(name.as_str()));
+    own.into_iter().chain(runtimes.filter_map(remark)).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn effects(profile: &Value, consumer: Consumer) -> Vec<(Effect, String)> {
-        let remarks = remarks(profile, 0, &[consumer]);
-        remarks.into_iter().map(|remark| (remark.effect, remark.path)).collect()
-    }
-
-    #[test]
-    fn every_runtime_that_is_named_is_known() {
-        for consumer in Consumer::ALL {
-            for name in &consumer.book().runs {
-                assert!(BOOKS.runtimes.contains_key(name.as_str()), "{name}");
-            }
-            assert_eq!(serde_json::to_value(consumer).unwrap(), consumer.name());
-        }
-    }
-
-    #[test]
-    fn dockers_dialect_is_for_docker() {
-        let profile = json!({
-            "defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"],
-            "syscalls": [{"names": ["mount"], "action": "SCMP_ACT_ALLOW",
-                          "includes": {"caps": ["CAP_SYS_ADMIN"]}}],
-        });
-        assert_eq!(effects(&profile, Consumer::Docker), []);
-        let misread = (Effect::Misread, "syscalls[0].includes".to_owned());
-        assert_eq!(effects(&profile, Consumer::Containerd), [misread]);
-        assert_eq!(effects(&profile, Consumer::Crio), []);
-    }
-
-    #[test]
-    fn a_default_errno_is_lost_in_two_places() {
-        let profile = json!({
-            "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
-            "architectures": ["SCMP_ARCH_X86_64"],
-            "syscalls": [{"names": ["exit"], "action": "SCMP_ACT_ALLOW"}],
-        });
-        let ignored = [(Effect::Ignored, "defaultErrnoRet".to_owned())];
-        for consumer in Consumer::ALL {
-            let expected: &[_] = match consumer {
-                Consumer::Docker | Consumer::Spo => &ignored,
-                _ => &[],
-            };
-            assert_eq!(effects(&profile, consumer), expected, "{consumer}");
-        }
-    }
-}
+mod tests;

@@ -6,94 +6,15 @@ mod together;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::abi::Abi;
+use super::artifact::{self, Fault};
+use super::kind::{BIG_ENDIAN, NEW, RARE, Trait};
+use crate::abi::is_call_somewhere;
 use crate::limits::LISTED;
-use crate::profile::Architecture;
+use crate::profile::{Architecture, Profile};
 use crate::untrusted::short;
 use together::Rule;
-
-/// Something in a profile that not every consumer takes for what it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Trait {
-    /// Neither a default action nor rules.
-    Unconfined,
-    /// Rules, but no default action.
-    NoDefaultAction,
-    /// A default action, but no rules.
-    NoRules,
-    /// A default error.
-    DefaultErrno,
-    /// A default error beside an action that returns none.
-    DefaultErrnoWithOtherAction,
-    /// The same in a rule.
-    ErrnoWithOtherAction,
-    /// Architectures in Docker's dialect.
-    ArchMap,
-    /// And both ways of listing them at once.
-    ArchMapAndArchitectures,
-    /// Conditions on capabilities or architectures, in Docker's dialect.
-    Conditions,
-    /// Conditions on the kernel's version, in Docker's dialect.
-    MinKernel,
-    /// One call in `name`, in Docker's dialect.
-    SingleName,
-    /// And both ways of naming calls at once.
-    NameAndNames,
-    /// Flags of seccomp(2).
-    Flags,
-    /// Where an agent listens.
-    Listener,
-    /// A rule that asks the agent.
-    Notify,
-    /// An action of no known name, or none.
-    UnknownAction,
-    /// A comparison of no known name, or none.
-    UnknownOperator,
-    /// An architecture of no known name.
-    UnknownArchitecture,
-    /// libseccomp's word for the machine's own.
-    NativeArchitecture,
-    /// One that runtimes have learnt late, or not at all.
-    RareArchitecture,
-    /// None at all.
-    NoArchitectures,
-    /// A call whose name is empty.
-    EmptyName,
-    /// A rule that names no call.
-    NoNames,
-    /// A call that no table of Strait's knows.
-    UnknownCall,
-    /// An argument beyond the sixth.
-    BadIndex,
-    /// Not a whole number from 0 to 2⁶⁴−1.
-    BadNumber,
-    /// A value above 2⁶³−1.
-    LargeValue,
-    /// An error above 4095.
-    LargeErrno,
-    /// An error of 0.
-    ZeroErrno,
-    /// An argument that is compared twice in a rule.
-    RepeatedIndex,
-    /// Rules with and without conditions for the same call.
-    DroppedCondition,
-    /// Two actions for a call under the same condition.
-    TwoActions,
-    /// A rule that does what happens anyway.
-    Redundant,
-    /// A field that the OCI runtime specification does not have.
-    UnknownField,
-    /// More rules than a profile from a registry may have.
-    TooManyEntries,
-    /// More bytes than it may have.
-    TooLarge,
-    /// A string where a list belongs, and the like.
-    WrongType,
-}
 
 /// A trait, and where it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,33 +25,26 @@ pub struct Found {
     pub path: String,
     /// Which name or value, if the place does not say it; else empty.
     pub detail: String,
+    /// How many places more there are, that are not listed.
+    pub more: usize,
 }
 
-const MOST_ENTRIES: usize = 128;
-const MOST_BYTES: usize = 1 << 20;
 const ACTIONS: [&str; 9] =
     ["KILL", "KILL_THREAD", "KILL_PROCESS", "TRAP", "ERRNO", "TRACE", "ALLOW", "LOG", "NOTIFY"];
 const OPERATORS: [&str; 7] = ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"];
-/// Not known to runc 1.1, whatever the specification says (libcontainer/seccomp/config.go).
-const RARE: [&str; 7] = [
-    "SCMP_ARCH_RISCV64",
-    "SCMP_ARCH_PARISC",
-    "SCMP_ARCH_PARISC64",
-    "SCMP_ARCH_LOONGARCH64",
-    "SCMP_ARCH_M68K",
-    "SCMP_ARCH_SH",
-    "SCMP_ARCH_SHEB",
-];
-
 /// Everything of the kind in a profile, in the order of its parts. `size` is that of the file in bytes.
 pub fn find(profile: &Value, size: usize) -> Vec<Found> {
     let mut finder = Finder::default();
-    if size > MOST_BYTES {
+    if size > artifact::MOST_BYTES {
         finder.note(Trait::TooLarge, "$", format!("{size} bytes"));
     }
     match profile.as_object() {
         Some(fields) => finder.profile(fields),
         None => finder.note(Trait::WrongType, "$", "an object is expected"),
+    }
+    // What cannot be read has other faults.
+    if let Ok(profile) = crate::profile::read_plain(profile) {
+        finder.artifact(&profile);
     }
     finder.finish()
 }
@@ -171,7 +85,7 @@ impl Finder {
         if *count <= LISTED {
             *last = self.found.len();
             let (path, detail) = (short(&path.into()), short(&detail.into()));
-            self.found.push(Found { about, path, detail });
+            self.found.push(Found { about, path, detail, more: 0 });
         }
     }
 
@@ -179,9 +93,7 @@ impl Finder {
     fn finish(mut self) -> Vec<Found> {
         for (count, last) in self.counts.into_values().filter(|(count, _)| *count > LISTED) {
             if let Some(found) = self.found.get_mut(last) {
-                let more = format!("and {} more places", count - LISTED);
-                let comma = if found.detail.is_empty() { "" } else { ", " };
-                found.detail = format!("{}{comma}{more}", found.detail);
+                found.more = count - LISTED;
             }
         }
         self.found
@@ -200,8 +112,9 @@ impl Finder {
         match (action, entries.is_empty()) {
             (None, true) => self.note(Trait::Unconfined, "$", ""),
             (None, false) => self.note(Trait::NoDefaultAction, "defaultAction", ""),
+            // What lets everything through does so without rules too.
+            (Some("SCMP_ACT_ALLOW" | "SCMP_ACT_LOG"), true) | (Some(_), false) => {}
             (Some(_), true) => self.note(Trait::NoRules, "syscalls", ""),
-            (Some(_), false) => {}
         }
         self.action(fields.get("defaultAction"), "defaultAction", false);
         if says("defaultErrnoRet") {
@@ -239,8 +152,57 @@ impl Finder {
             }
         }
         self.together(&rules);
-        if entries.len() > MOST_ENTRIES {
-            self.note(Trait::TooManyEntries, "syscalls", entries.len().to_string());
+        self.without_single_names(entries, action);
+    }
+
+    /// Whether any program starts under the rules that name their calls in `names`.
+    fn without_single_names(&mut self, entries: &[Value], default: Option<&str>) {
+        let lets_through = |action: Option<&Value>| {
+            matches!(action.and_then(Value::as_str), Some("SCMP_ACT_ALLOW" | "SCMP_ACT_LOG"))
+        };
+        let starts = |entry: &Value| {
+            let names = entry.get("names").and_then(Value::as_array);
+            lets_through(entry.get("action"))
+                && names.is_some_and(|names| names.iter().any(|name| name == "execve"))
+        };
+        let refuses = !matches!(default, Some("SCMP_ACT_ALLOW" | "SCMP_ACT_LOG"));
+        if refuses && !entries.iter().any(starts) {
+            for found in self.found.iter_mut().filter(|found| found.about == Trait::SingleName) {
+                found.about = Trait::OnlySingleNames;
+            }
+            if let Some(count) = self.counts.remove(&Trait::SingleName) {
+                self.counts.insert(Trait::OnlySingleNames, count);
+            }
+        }
+    }
+
+    /// What keeps a profile out of a registry's artifact.
+    fn artifact(&mut self, profile: &Profile) {
+        for fault in artifact::faults(profile) {
+            let (about, path, detail) = match fault {
+                Fault::Entries(call, count) => (
+                    Trait::TooManyEntries,
+                    "syscalls".to_owned(),
+                    format!("`{}`: {count}", short(&call)),
+                ),
+                Fault::Clauses(call, count) => (
+                    Trait::TooManyClauses,
+                    "syscalls".to_owned(),
+                    format!("`{}`: {count}", short(&call)),
+                ),
+                Fault::Names(entry, count) => {
+                    (Trait::TooManyNames, format!("syscalls[{entry}].names"), count.to_string())
+                }
+                Fault::Rules(count) => {
+                    (Trait::TooManyRules, "syscalls".to_owned(), count.to_string())
+                }
+                Fault::Mixed(call, entry) => (
+                    Trait::MixedResults,
+                    format!("syscalls[{entry}]"),
+                    format!("`{}`", short(&call)),
+                ),
+            };
+            self.note(about, path, detail);
         }
     }
 
@@ -250,6 +212,11 @@ impl Finder {
         self.note_if(map, Trait::ArchMap, "archMap");
         self.note_if(map && !listed.is_empty(), Trait::ArchMapAndArchitectures, "archMap");
         self.note_if(!map && listed.is_empty(), Trait::NoArchitectures, "architectures");
+        let is_big = |value: &Value| value.as_str().is_some_and(|name| BIG_ENDIAN.contains(&name));
+        let big = listed.iter().filter(|value| is_big(value)).count();
+        if big > 0 && big < listed.len() {
+            self.note(Trait::MixedByteOrder, "architectures", "");
+        }
         for (nth, value) in listed.iter().enumerate() {
             let path = format!("architectures[{nth}]");
             match value.as_str() {
@@ -257,6 +224,9 @@ impl Finder {
                 Some("SCMP_ARCH_NATIVE") => self.note(Trait::NativeArchitecture, path, ""),
                 Some(name) if RARE.contains(&name) => {
                     self.note(Trait::RareArchitecture, path, name);
+                }
+                Some(name) if NEW.contains(&name) => {
+                    self.note(Trait::NewArchitecture, path, name);
                 }
                 Some(name) if name.parse::<Architecture>().is_err() => {
                     self.note(Trait::UnknownArchitecture, path, name);
@@ -285,7 +255,7 @@ impl Finder {
             match name.as_str() {
                 None => self.note(Trait::WrongType, path, "a string is expected"),
                 Some("") => self.note(Trait::EmptyName, path, ""),
-                Some(name) if Abi::ALL.iter().all(|abi| abi.syscall_number(name).is_none()) => {
+                Some(name) if !is_call_somewhere(name) => {
                     self.note(Trait::UnknownCall, path, name);
                 }
                 Some(_) => {}
@@ -314,8 +284,6 @@ impl Finder {
         self.unknown_fields(fields, &known, path);
         let action = (action.unwrap_or_default().to_owned(), number(fields, "errnoRet"));
         if action == *default && !names.is_empty() {
-            // Who names what answers ENOSYS does it for Docker before 23, which drops the default.
-            self.note_if(action.1 != 38, Trait::Redundant, path);
             return;
         }
         let next = self.conditions.len() + 1;
@@ -349,7 +317,7 @@ impl Finder {
                 match arg.get(field) {
                     None | Some(Value::Null) => {}
                     Some(value) => match value.as_u64() {
-                        None => self.note(Trait::BadNumber, path, value.to_string()),
+                        None => self.note(bad_number(value), path, value.to_string()),
                         Some(index) if field == "index" => {
                             self.note_if(index > 5, Trait::BadIndex, &path);
                             repeated |= !indexes.insert(index);
@@ -387,8 +355,15 @@ impl Finder {
         match value.map(|value| (value, value.as_u64())) {
             None => {}
             Some((_, Some(0))) => self.note(Trait::ZeroErrno, path, ""),
-            Some((_, Some(number))) => self.note_if(number > 4095, Trait::LargeErrno, path),
-            Some((value, None)) => self.note(Trait::BadNumber, path, value.to_string()),
+            // runc and crun hand 16 bits to libseccomp.
+            Some((_, Some(number))) if number & 0xffff > 4095 => {
+                self.note(Trait::LargeErrno, path, number.to_string());
+            }
+            Some((_, Some(number))) => {
+                let is_cut = number > 0xffff;
+                self.note_if(is_cut, Trait::CutErrno, path);
+            }
+            Some((value, None)) => self.note(bad_number(value), path, value.to_string()),
         }
     }
 
@@ -412,6 +387,11 @@ impl Finder {
             self.note(Trait::UnknownField, path, "");
         }
     }
+}
+
+/// What a value is that is no number from 0 to 2⁶⁴−1.
+fn bad_number(value: &Value) -> Trait {
+    if value.is_f64() { Trait::NotWhole } else { Trait::BadNumber }
 }
 
 /// An error's number; EPERM if there is none that can be read.

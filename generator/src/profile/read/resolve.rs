@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use super::{Reader, is_void};
 use crate::policy::Errno;
 use crate::profile::Architecture;
-use crate::profile::dialect;
+use crate::profile::Severity;
+use crate::profile::dialect::{self, Said};
 use crate::profile::json::child;
 
 impl Reader<'_> {
@@ -14,8 +15,14 @@ impl Reader<'_> {
         let Some(context) = self.context else { return true };
         let mut read = |field: &str| match fields.get(field) {
             None | Some(Value::Null) => dialect::Condition::default(),
-            Some(Value::Object(parts)) => dialect::condition(parts, |below, message| {
-                self.note(&format!("{path}.{field}.{below}"), message);
+            Some(Value::Object(parts)) => dialect::condition(parts, |said| match said {
+                Said::Wrong(below, message) => {
+                    self.note(&format!("{path}.{field}.{below}"), message);
+                }
+                Said::Taken(below, message, detail) => {
+                    let path = format!("{path}.{field}.{below}");
+                    self.notes.note(Severity::Warning, path, message, detail);
+                }
             }),
             Some(_) => {
                 self.note(&child(path, field), "expected an object");

@@ -34,7 +34,7 @@ fn every_wrong_place_is_named_at_once() {
         {"names": ["read"], "action": "SCMP_ACT_ALLOW", "errnoRet": 1,
          "args": [{"index": 6, "value": -1, "op": "=="}]}]}"#;
     insta::assert_snapshot!(complaint(text), @r"
-    this is no profile that can be used: archMap: Docker's dialect, which containerd drops without a word: resolve it to plain OCI first (`architectures`, `names`, no conditions on capabilities)
+    this is no profile that can be used: archMap: Docker's dialect, which containerd drops: `strait convert` makes plain OCI of it
     syscalls[0].names[0]: expected the name of a call; runc fails on this
     syscalls[0].action: `SCMP_ACT_DENY` is no action: write a name such as SCMP_ACT_ALLOW or SCMP_ACT_ERRNO
     syscalls[1].errnoRet: SCMP_ACT_ALLOW returns no error, and crun fails on this: remove the number
@@ -111,5 +111,5 @@ fn what_others_wrote_is_shown_so_that_no_terminal_obeys_it() {
 
 #[test]
 fn a_recording_is_not_taken_for_a_profile() {
-    insta::assert_snapshot!(complaint(r#"{"schema": "strait.recording/v1"}"#), @"this is a file of schema `strait.recording/v1`, not a profile. Make a profile of a recording with `strait generate RECORDING -o PROFILE`");
+    insta::assert_snapshot!(complaint(r#"{"schema": "strait.recording/v1"}"#), @"this is a recording (schema `strait.recording/v1`), not a profile. Make a profile of it with `strait generate RECORDING -o PROFILE`");
 }
