@@ -6,11 +6,14 @@
 //! number 1 is `write` for a 64-bit program and `exit` for a 32-bit one, so a number means nothing
 //! without its ABI.
 
+mod exists;
 mod table;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use exists::{Existence, NEWEST};
 
 /// A system call ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -133,7 +133,7 @@ impl fmt::Display for Missing {
         match (&self.args, self.abi.syscall_name(self.number)) {
             (Some(args), _) => f.write_str(&decode::call(self.abi, self.number, args))?,
             (None, Some(name)) => f.write_str(name)?,
-            (None, None) => write!(f, "{}", self.number)?,
+            (None, None) => f.write_str(&self.abi.raw_number(self.number))?,
         }
         if self.abi != Abi::NATIVE {
             write!(f, " ({})", self.abi)?;
@@ -147,7 +147,8 @@ impl fmt::Display for Missing {
 
 impl Coverage {
     fn describe(&self, text: &mut Text) {
-        let Self { recording, calls, missing, fallbacks, uncertain, is_complete } = self;
+        let Self { recording, calls, missing, fallbacks, uncertain, no_such_call, .. } = self;
+        let is_complete = self.is_complete;
         let refused: BTreeSet<_> = missing.iter().map(|one| (one.abi, one.number)).collect();
         match (refused.len(), uncertain.len()) {
             (0, 0) => text.line(format_args!("covers {recording}: all {calls} recorded calls")),
@@ -168,6 +169,9 @@ impl Coverage {
                 "  fallback      {fallback}; {} is allowed",
                 fallback.falls_back_to.join(", ")
             ));
+        }
+        for missing in no_such_call {
+            text.line(format_args!("  no call       {missing}; Linux has no such call"));
         }
         if !uncertain.is_empty() {
             let names: Vec<String> = uncertain

@@ -14,7 +14,7 @@ use crate::check::{self, Assumed, Report, json};
 use crate::inspect::file;
 use crate::output::Output;
 use crate::policy::Capability;
-use crate::policy::baseline::{Baseline, Context, KernelVersion, version};
+use crate::policy::baseline::{Baseline, Context, release};
 use crate::policy::decide::Meaning;
 use crate::profile::{self, Findings, Profile, Severity, lint};
 
@@ -70,7 +70,7 @@ enum Format {
 impl CheckArgs {
     fn assumed(&self) -> Result<Assumed, Failure> {
         let kernel = self.kernel.as_deref().map(|text| {
-            kernel(text).ok_or_else(|| {
+            release(text).ok_or_else(|| {
                 let error = anyhow!("`{text}` is no kernel version: write one such as 6.1");
                 Failure::new(exit::USAGE, error)
             })
@@ -85,13 +85,6 @@ impl CheckArgs {
         let some = self.caps.iter().filter(|name| !name.eq_ignore_ascii_case("none"));
         capabilities(some)
     }
-}
-
-/// Reads `6.1`, and what `uname -r` says: `6.1.0-13-amd64`.
-fn kernel(text: &str) -> Option<KernelVersion> {
-    let (major, rest) = text.split_once('.')?;
-    let minor = rest.split(['.', '-', '+']).next()?;
-    version(&format!("{major}.{minor}"))
 }
 
 /// Runs `strait check`.
