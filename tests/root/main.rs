@@ -36,5 +36,6 @@ mod runtimes;
 mod scripts;
 mod service;
 mod survivors;
+mod verdicts;
 mod verify;
 mod workloads;

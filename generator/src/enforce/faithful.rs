@@ -1,5 +1,7 @@
 //! Whether a compiled filter does what its policy means.
 
+use std::collections::BTreeSet;
+
 use super::compile::is_known;
 use super::{CompileError, Compiled, Program, compile};
 use crate::abi::Abi;
@@ -82,6 +84,15 @@ pub fn faithful(compiled: &Compiled, policy: &Policy) -> Result<(), Unfaithful> 
         None => Ok(()),
         Some(witness) => Err(Unfaithful::Different { witness: Box::new(*witness) }),
     }
+}
+
+/// The calls of these ABIs that this machine's libseccomp does not know, so that rules for them have no effect.
+pub fn lacking(abis: impl Iterator<Item = Abi>) -> BTreeSet<(Abi, u32)> {
+    let of_abi = |abi: Abi| abi.syscalls().map(move |(number, name)| (abi, number, name));
+    abis.flat_map(of_abi)
+        .filter(|(abi, _, name)| !is_known(*abi, name))
+        .map(|(abi, number, _)| (abi, number))
+        .collect()
 }
 
 impl Program {

@@ -18,7 +18,7 @@ mod tests;
 mod witnesses;
 
 pub use compile::{CompileError, Compiled, compile};
-pub use faithful::{Proven, Unenforceable, Unfaithful, faithful, prove};
+pub use faithful::{Proven, Unenforceable, Unfaithful, faithful, lacking, prove};
 pub use install::{NoNewPrivs, Program, install};
 
 use crate::abi::Abi;

@@ -22,8 +22,8 @@ use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use probe_common::control::ADOPT;
 use probe_common::{
-    ArgumentRule, CONTAINERS, Config, Container, Counters, Event, FILTER_ENTRIES, NUMBERS, Program,
-    SET_FIRST, SET_MASK, STACK_BITS,
+    ArgumentRule, CONTAINERS, Config, Container, Counters, Event, FILTER_ENTRIES, LookedAt,
+    NUMBERS, Program, SET_FIRST, SET_MASK, STACK_BITS,
 };
 use thiserror::Error;
 
@@ -194,7 +194,9 @@ impl Probe {
             probe.look_at_each_call()?;
         }
         probe.keep_arguments()?;
-        probe.look_at(options.refusals.as_deref().unwrap_or_default())?;
+        if let Some(looked_at) = &options.refusals {
+            probe.look_at(looked_at)?;
+        }
         probe.attach(options.refusals.is_some())?;
         Ok(probe)
     }
@@ -289,10 +291,15 @@ impl Probe {
         containers.get(&index, 0).map_err(|source| ProbeError::Map { map: "CONTAINERS", source })
     }
 
+    /// Says what tells one refusal from another: the arguments that were asked for, and those that have a rule.
     fn look_at(&mut self, arguments: &[(u32, u32, u8)]) -> Result<(), ProbeError> {
-        let index = |abi, number| abi * NUMBERS as u32 + number;
-        let words = arguments.iter().map(|(abi, number, bits)| (index(abi, number), *bits));
-        self.set_words("LOOKED_AT", words.map(|(index, bits)| (index, u64::from(bits))))
+        let error = |source| ProbeError::Map { map: "LOOKED_AT", source };
+        let map = self.ebpf.map_mut("LOOKED_AT").ok_or(ProbeError::Missing("LOOKED_AT"))?;
+        let mut table: Array<_, LookedAt> = Array::try_from(map).map_err(error)?;
+        for ((abi, number), looked_at) in arguments::told_apart(arguments) {
+            table.set(abi * NUMBERS as u32 + number, looked_at, 0).map_err(error)?;
+        }
+        Ok(())
     }
 
     /// Hands out the rules by which values of arguments are kept.

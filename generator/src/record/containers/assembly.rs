@@ -8,7 +8,6 @@ use probe_common::phase;
 
 use super::ContainerRecording;
 use crate::abi::Abi;
-use crate::record::Refusal;
 use crate::record::assemble::{Assembled, assemble, refusals};
 use crate::record::engine::{
     Description, FileNames, Identity, Memory, Only, Sighting, display_name, identify,
@@ -17,6 +16,7 @@ use crate::record::engine::{
 use crate::record::names::Names;
 use crate::record::probe::Snapshot;
 use crate::record::samples::Marks;
+use crate::record::{Answer, Refusal};
 use crate::recording::{Container, Host, Origin, Recording, Start, Target, TargetKind, Tool};
 
 /// Who a container is, and what is known about it.
@@ -237,7 +237,12 @@ fn refused(refusals: &[Refusal]) -> BTreeMap<(Abi, u32, Option<u16>), u64> {
     let mut refused = BTreeMap::new();
     for refusal in refusals {
         let Some(number) = refusal.number else { continue };
-        let errno = refusal.errno.and_then(|errno| u16::try_from(errno).ok());
+        let errno = match refusal.answer {
+            Answer::Errno(errno) => Some(errno),
+            // The file format has no more to say: no error came of it.
+            Answer::Success | Answer::Returned => Some(0),
+            Answer::Sigsys | Answer::Killed => None,
+        };
         *refused.entry((refusal.abi, number, errno)).or_default() += refusal.count;
     }
     refused
