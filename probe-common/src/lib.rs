@@ -233,8 +233,17 @@ pub struct Config {
     /// `signal_struct.group_exit_code`, where the kernel kills by a signal that a process leaves its call
     /// for (Linux 5.15); else 0.
     pub signal_group_exit_code: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// `task_struct.seccomp.filter`: the filter that was installed last.
+    pub task_filter: u32,
+    /// `seccomp_filter.prog`.
+    pub filter_prog: u32,
+    /// `bpf_prog.orig_prog`: the filter as it was installed, where the kernel keeps it
+    /// (CONFIG_CHECKPOINT_RESTORE).
+    pub prog_orig: u32,
+    /// `sock_fprog_kern.len`.
+    pub fprog_len: u32,
+    /// `sock_fprog_kern.filter`; 0 if the kernel's filters cannot be read.
+    pub fprog_filter: u32,
     /// Device of the recorder's pid namespace file, as `stat` gives it.
     pub pidns_dev: u64,
     /// Inode of the recorder's pid namespace file.
@@ -311,6 +320,24 @@ pub struct Container {
     pub comm: [u8; 16],
     /// Names of its cgroup and of the two above it; zero-terminated.
     pub cgroups: [[u8; CGROUP_LEN]; 3],
+}
+
+/// Instructions that a filter can have (`BPF_MAXINSNS` in `include/uapi/linux/bpf_common.h`).
+pub const INSTRUCTIONS: usize = 4096;
+
+/// Containers whose filters are kept; those of others are not known.
+pub const FILTERS: u32 = 256;
+
+/// The filter with which a container began.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ContainerFilter {
+    /// Index of the container; 0 if this place is free.
+    pub container: u32,
+    /// How many instructions it has; 0 if it could not be read.
+    pub length: u32,
+    /// Each as the kernel has it (`struct sock_filter`).
+    pub instructions: [u64; INSTRUCTIONS],
 }
 
 /// One counter per call number of one set, on one CPU.
@@ -459,6 +486,7 @@ mod pod {
         crate::Config,
         crate::Program,
         crate::Container,
+        crate::ContainerFilter,
         crate::ProgramKey,
         crate::UnknownKey,
         crate::Seen,

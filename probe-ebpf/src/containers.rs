@@ -17,6 +17,7 @@ use probe_common::{
     CGROUP_LEN, CONTAINERS as MAX, Container, Event, NUMBERS, SET_MASK, SLOW, event, loss, phase,
 };
 
+use crate::filters;
 use crate::kernel::{Call, Task, config, parent_directory, read};
 use crate::programs;
 use crate::scope::{add, announce, lose};
@@ -193,6 +194,9 @@ pub fn look(ctx: &RawTracePointContext, task: &Task, entry: u16) -> u16 {
         }
         let _ = WAITING.remove(pid);
         container.filtered = 1;
+        if container.began == 0 {
+            filters::keep(task, index, container.filters_before);
+        }
         begin(container, index, pid, task);
         return programs::set_of_runtime(ctx, index, entry & SET_MASK);
     }

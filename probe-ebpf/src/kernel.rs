@@ -62,7 +62,11 @@ pub static CONFIG: Config = Config {
     sighand_sigsys: 0,
     task_signal: 0,
     signal_group_exit_code: 0,
-    reserved: 0,
+    task_filter: 0,
+    filter_prog: 0,
+    prog_orig: 0,
+    fprog_len: 0,
+    fprog_filter: 0,
     pidns_dev: 0,
     pidns_ino: 0,
 };
@@ -200,6 +204,15 @@ impl Task {
                 .pointer(config!(task_signal))
                 .and_then(|signal| read::<u32>(signal, config!(signal_group_exit_code)))
                 .is_some_and(|code| code != 0)
+    }
+
+    /// The filter that was installed last, as its installer gave it: how many instructions, and where they are.
+    #[inline(always)]
+    pub fn newest_filter(&self) -> Option<(u16, *const u8)> {
+        let filter = self.pointer(config!(task_filter))?;
+        let program: *const u8 = read(filter, config!(filter_prog))?;
+        let original: *const u8 = read(program, config!(prog_orig))?;
+        Some((read(original, config!(fprog_len))?, read(original, config!(fprog_filter))?))
     }
 
     /// The capabilities that the task and its children can ever have.

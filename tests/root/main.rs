@@ -20,6 +20,7 @@ mod ci_base;
 mod ci_recordings;
 mod ci_support;
 mod completeness;
+mod container_filters;
 mod glue;
 mod homes;
 mod hostile;

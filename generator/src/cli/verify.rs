@@ -24,7 +24,7 @@ use crate::record::{
     may_filter_without_no_new_privs, run_containers,
 };
 use crate::recording::{Recording, TargetKind};
-use crate::verify::{Conclusion, Judge, Report, Under, json, under};
+use crate::verify::{Conclusion, Judge, Report, Under, json, under, under_filter};
 
 /// Run a command under a profile and name each refused call
 ///
@@ -219,7 +219,7 @@ fn watch_containers(
     }
     let mut other_answers = false;
     let mut unknown = Vec::new();
-    outcome.recordings.retain(|ContainerRecording { recording, seccomp, .. }| {
+    outcome.recordings.retain(|ContainerRecording { recording, seccomp, filter, .. }| {
         let container = &recording.target.name;
         if recording.is_unconfirmed() {
             ui.warn(format_args!(
@@ -229,6 +229,11 @@ fn watch_containers(
             return false;
         }
         let told = seccomp.as_ref().and_then(|told| under(told, policy, Abi::NATIVE));
+        let installed = || under_filter(filter.as_ref()?, policy, judge.lacking());
+        let told = told.or_else(|| {
+            log::debug!("{container}: what its runtime was told is not known; asking the kernel");
+            installed()
+        });
         if let Some(other) = other_filter(recording, told, name, is_injected) {
             ui.warn(format_args!("{container} {other}"));
             return false;

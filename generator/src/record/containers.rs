@@ -28,6 +28,7 @@ use super::signals::{FOR_WRITING, SOON, Signals};
 use super::time::monotonic;
 use super::{Notice, RecordError, Refusal, Status, User, host};
 use crate::abi::Abi;
+use crate::bpf::Filter;
 use crate::output::sudo_user;
 use crate::recording::Recording;
 use assembly::{Assembly, Clock, Known, sighting};
@@ -93,6 +94,8 @@ pub struct ContainerRecording {
     pub recording: Recording,
     /// The filter that its runtime was told to install, as in an OCI profile, if that could be read in time.
     pub seccomp: Option<Value>,
+    /// The filter with which it began, as the kernel has it, if refusals were watched and it could be read.
+    pub filter: Option<Filter>,
     /// What its filter refused, in the order of the first time.
     pub refusals: Vec<Refusal>,
 }

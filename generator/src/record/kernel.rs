@@ -70,11 +70,14 @@ const TASK_BTF: &str = "bpf_get_current_task_btf";
 /// Kills by a signal that is delivered when the process leaves its call, since Linux 5.15.
 const FORCE_SIGSYS: &str = "force_sig_seccomp";
 
-const WANTED: [&str; 19] = [
+const WANTED: [&str; 22] = [
     "task_struct",
     "sighand_struct",
     "k_sigaction",
     "signal_struct",
+    "seccomp_filter",
+    "bpf_prog",
+    "sock_fprog_kern",
     FORCE_SIGSYS,
     "linux_binprm",
     "file",
@@ -202,7 +205,11 @@ pub fn read() -> Result<Kernel, KernelError> {
             true => btf.offset("signal_struct", "group_exit_code")?,
             false => 0,
         },
-        reserved: 0,
+        task_filter: btf.offset("task_struct", "seccomp.filter").unwrap_or(0),
+        filter_prog: btf.offset("seccomp_filter", "prog").unwrap_or(0),
+        prog_orig: btf.offset("bpf_prog", "orig_prog").unwrap_or(0),
+        fprog_len: btf.offset("sock_fprog_kern", "len").unwrap_or(0),
+        fprog_filter: btf.offset("sock_fprog_kern", "filter").unwrap_or(0),
         pidns_dev,
         pidns_ino,
     };

@@ -22,8 +22,8 @@ use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use probe_common::control::ADOPT;
 use probe_common::{
-    ArgumentRule, CONTAINERS, Config, Container, Counters, Event, FILTER_ENTRIES, LookedAt,
-    NUMBERS, Program, SET_FIRST, SET_MASK, STACK_BITS,
+    ArgumentRule, CONTAINERS, Config, Container, Counters, Event, FILTER_ENTRIES, FILTERS,
+    LookedAt, NUMBERS, Program, SET_FIRST, SET_MASK, STACK_BITS,
 };
 use thiserror::Error;
 
@@ -162,6 +162,7 @@ impl Probe {
             .unwrap_or_else(|| default_programs(options.containers.is_some()))
             .saturating_add(SET_FIRST)
             .min(SET_MASK);
+        let keeps_filters = options.refusals.is_some() && options.containers.is_some();
         config.watch_refusals = u32::from(options.refusals.is_some());
         config.containers = u32::from(options.containers.is_some());
         let owners = options.containers.iter().flat_map(|containers| &containers.owners);
@@ -177,6 +178,7 @@ impl Probe {
             .map_max_entries("SETS", u32::from(sets))
             .map_max_entries("FREE", u32::from(sets))
             .map_max_entries("ARGUMENTS", ARGUMENT_VALUES)
+            .map_max_entries("CONTAINER_FILTERS", if keeps_filters { FILTERS } else { 1 })
             .load(&object()?)?;
         let logger = if options.verbose { Some(EbpfLogger::init(&mut ebpf)?) } else { None };
         let events = ebpf.take_map("EVENTS").ok_or(ProbeError::Missing("map EVENTS"))?;
@@ -184,6 +186,9 @@ impl Probe {
             .map_err(|source| ProbeError::Map { map: "EVENTS", source })?;
         let mut probe = Self { ebpf, events, logger, sets };
         probe.fill("FREE", u32::from(SET_FIRST)..u32::from(probe.sets))?;
+        if keeps_filters {
+            probe.fill("FREE_FILTERS", 0..FILTERS)?;
+        }
         if let Some(containers) = &options.containers {
             probe.fill("FREE_CONTAINERS", 1..CONTAINERS)?;
             probe.set_words("WAITS", containers.waits.iter().map(|number| (*number, 1)))?;

@@ -18,7 +18,7 @@ use crate::policy::Capability;
 use crate::record::{Answer, ContainersOutcome, Outcome, Refusal, Status};
 use crate::recording::{Completeness, Losses, Recording, TargetKind};
 
-pub use under::{Under, under};
+pub use under::{Under, under, under_filter};
 pub use whose::{Judge, Place, Verdict};
 
 /// A run under a profile.

@@ -83,6 +83,11 @@ impl<'a> Judge<'a> {
         self.looked_at.iter().map(|((abi, number), bits)| (*abi, *number, *bits)).collect()
     }
 
+    /// The calls that libseccomp does not know.
+    pub fn lacking(&self) -> &BTreeSet<(Abi, u32)> {
+        &self.lacking
+    }
+
     /// The exceptions that count, in their order.
     pub fn valid(&self) -> &[&'a Exception] {
         &self.valid

@@ -8,6 +8,7 @@ use probe_common::phase;
 
 use super::ContainerRecording;
 use crate::abi::Abi;
+use crate::bpf::{Filter, Instruction};
 use crate::record::assemble::{Assembled, assemble, refusals};
 use crate::record::engine::{
     Description, FileNames, Identity, Memory, Only, Sighting, display_name, identify,
@@ -147,6 +148,7 @@ impl Assembly {
                 file,
                 recording,
                 seccomp: description.seccomp,
+                filter: snapshot.filters.get(index).and_then(|filter| installed(filter)),
                 refusals,
             });
         }
@@ -168,6 +170,11 @@ fn believed(identity: &Identity, description: &Description) -> (String, Descript
     let mut nothing = Description::default();
     nothing.container = container;
     (name, nothing)
+}
+
+/// A filter as the kernel has it.
+fn installed(instructions: &[u64]) -> Option<Filter> {
+    Filter::new(instructions.iter().copied().map(Instruction::from_bits).collect()).ok()
 }
 
 /// A description with what only the kernel knows.
