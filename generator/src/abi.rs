@@ -6,6 +6,7 @@
 //! number 1 is `write` for a 64-bit program and `exit` for a 32-bit one, so a number means nothing
 //! without its ABI.
 
+mod exists;
 mod names;
 mod table;
 
@@ -13,6 +14,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use exists::{Existence, NEWEST};
 pub use names::is_call_somewhere;
 
 /// A system call ABI.

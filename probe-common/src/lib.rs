@@ -256,6 +256,28 @@ pub struct Config {
     pub user_ns_owner: u32,
     /// Users whose mount namespaces may be containers, in the initial user namespace; root's are anyway.
     pub owners: [u32; OWNERS],
+    /// `task_struct.pending.signal`: signals that the kernel has forced on this very task.
+    pub task_pending_signal: u32,
+    /// `task_struct.sighand`.
+    pub task_sighand: u32,
+    /// `sighand_struct.action`, of SIGSYS: its handler.
+    pub sighand_sigsys: u32,
+    /// `task_struct.signal`.
+    pub task_signal: u32,
+    /// `signal_struct.group_exit_code`, where the kernel kills by a signal that a process leaves its call
+    /// for (Linux 5.15); else 0.
+    pub signal_group_exit_code: u32,
+    /// `task_struct.seccomp.filter`: the filter that was installed last.
+    pub task_filter: u32,
+    /// `seccomp_filter.prog`.
+    pub filter_prog: u32,
+    /// `bpf_prog.orig_prog`: the filter as it was installed, where the kernel keeps it
+    /// (CONFIG_CHECKPOINT_RESTORE).
+    pub prog_orig: u32,
+    /// `sock_fprog_kern.len`.
+    pub fprog_len: u32,
+    /// `sock_fprog_kern.filter`; 0 if the kernel's filters cannot be read.
+    pub fprog_filter: u32,
     /// Device of the recorder's pid namespace file, as `stat` gives it.
     pub pidns_dev: u64,
     /// Inode of the recorder's pid namespace file.
@@ -338,6 +360,24 @@ pub struct Container {
     pub cgroups: [[u8; CGROUP_LEN]; 3],
 }
 
+/// Instructions that a filter can have (`BPF_MAXINSNS` in `include/uapi/linux/bpf_common.h`).
+pub const INSTRUCTIONS: usize = 4096;
+
+/// Containers whose filters are kept; those of others are not known.
+pub const FILTERS: u32 = 256;
+
+/// The filter with which a container began.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ContainerFilter {
+    /// Index of the container; 0 if this place is free.
+    pub container: u32,
+    /// How many instructions it has; 0 if it could not be read.
+    pub length: u32,
+    /// Each as the kernel has it (`struct sock_filter`).
+    pub instructions: [u64; INSTRUCTIONS],
+}
+
 /// One counter per call number of one set, on one CPU.
 pub type Counters = [u64; NUMBERS];
 
@@ -361,7 +401,7 @@ pub struct Seen {
     pub first: u64,
 }
 
-/// A refused call, with the arguments that tell it from other refusals of the same call.
+/// A call that did not get past a filter, with what tells it from others of the same call.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RefusalKey {
@@ -371,14 +411,38 @@ pub struct RefusalKey {
     pub abi: u32,
     /// Its number, without [`X32_BIT`] for x32.
     pub number: u32,
-    /// The errno that it was answered with; [`KILLED`] if the task was killed.
+    /// The errno that it was answered with, 0 for none; or one of [`answer`].
     pub errno: u32,
-    /// The arguments that the profile looks at, zero for the others.
+    /// What the call's [`LookedAt`] leaves of its arguments.
     pub args: [u64; 6],
+    /// 1 for all refusals of this kind with other arguments than the first [`REFUSED_VALUES`]; `args` is
+    /// then zero.
+    pub others: u64,
 }
 
-/// [`RefusalKey::errno`] of a call that killed its task.
-pub const KILLED: u32 = u32::MAX;
+/// What tells one refusal of a call from another.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LookedAt {
+    /// Bits that count, of each argument.
+    pub bits: [u64; 6],
+    /// Bits of which it counts only whether any is set.
+    pub any: [u64; 6],
+}
+
+/// How a call was answered that did not get past a filter, if not with an errno:
+/// [`RefusalKey::errno`].
+pub mod answer {
+    /// The task is killed for it.
+    pub const KILLED: u32 = u32::MAX;
+    /// The task gets SIGSYS, which it handles.
+    pub const SIGSYS: u32 = u32::MAX - 1;
+    /// A value that is no errno: a supervisor or a tracer has answered.
+    pub const RETURNED: u32 = u32::MAX - 2;
+}
+
+/// Different arguments of one refused call of one set that are kept apart, with one errno.
+pub const REFUSED_VALUES: u64 = 64;
 
 /// How often a call was refused, and an example.
 #[repr(C)]
@@ -460,10 +524,12 @@ mod pod {
         crate::Config,
         crate::Program,
         crate::Container,
+        crate::ContainerFilter,
         crate::ProgramKey,
         crate::UnknownKey,
         crate::Seen,
         crate::RefusalKey,
+        crate::LookedAt,
         crate::Refusal,
         crate::ArgumentRule,
         crate::ArgumentsKey,

@@ -18,6 +18,7 @@ use probe_common::{
     phase, room,
 };
 
+use crate::filters;
 use crate::kernel::{Call, Task, config, parent_directory, read};
 use crate::programs;
 use crate::scope::{self, add, announce, take, untake};
@@ -242,6 +243,9 @@ pub fn look(ctx: &RawTracePointContext, task: &Task, entry: u16) -> u16 {
         }
         let _ = WAITING.remove(pid);
         container.filtered = 1;
+        if container.began == 0 {
+            filters::keep(task, index, container.filters_before);
+        }
         begin(container, index, pid, task);
         let now = programs::set_of_runtime(ctx, index, entry & SET_MASK);
         note_entry(index, now);

@@ -61,6 +61,16 @@ pub static CONFIG: Config = Config {
     user_ns_level: 0,
     user_ns_owner: 0,
     owners: [0; probe_common::OWNERS],
+    task_pending_signal: 0,
+    task_sighand: 0,
+    sighand_sigsys: 0,
+    task_signal: 0,
+    signal_group_exit_code: 0,
+    task_filter: 0,
+    filter_prog: 0,
+    prog_orig: 0,
+    fprog_len: 0,
+    fprog_filter: 0,
     pidns_dev: 0,
     pidns_ino: 0,
 };
@@ -173,6 +183,40 @@ impl Task {
         } else {
             u32::from(self.word(config!(task_seccomp_mode)) == SECCOMP_MODE_FILTER)
         }
+    }
+
+    /// Whether the task is about to get a SIGSYS that the kernel has forced on it, and then whether it
+    /// handles that: one that it blocks or ignores has been made fatal by now (`force_sig_info_to_task` in
+    /// `kernel/signal.c`).
+    #[inline(always)]
+    pub fn forced_sigsys(&self) -> Option<bool> {
+        const SIGSYS_BIT: u64 = 1 << (31 - 1);
+        let pending: u64 = read(self.address, config!(task_pending_signal))?;
+        if pending & SIGSYS_BIT == 0 {
+            return None;
+        }
+        let handlers = self.pointer(config!(task_sighand))?;
+        let handler: u64 = read(handlers, config!(sighand_sigsys))?;
+        Some(handler != 0)
+    }
+
+    /// Whether the whole process ends, and not this thread alone; false where that says nothing.
+    #[inline(always)]
+    pub fn process_ends(&self) -> bool {
+        config!(signal_group_exit_code) != 0
+            && self
+                .pointer(config!(task_signal))
+                .and_then(|signal| read::<u32>(signal, config!(signal_group_exit_code)))
+                .is_some_and(|code| code != 0)
+    }
+
+    /// The filter that was installed last, as its installer gave it: how many instructions, and where they are.
+    #[inline(always)]
+    pub fn newest_filter(&self) -> Option<(u16, *const u8)> {
+        let filter = self.pointer(config!(task_filter))?;
+        let program: *const u8 = read(filter, config!(filter_prog))?;
+        let original: *const u8 = read(program, config!(prog_orig))?;
+        Some((read(original, config!(fprog_len))?, read(original, config!(fprog_filter))?))
     }
 
     /// The capabilities that the task and its children can ever have.

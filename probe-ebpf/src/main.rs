@@ -11,6 +11,7 @@
 //! - [`count`]: the counters
 //! - [`arguments`]: the values of arguments, for calls where a filter may look at them
 //! - [`refusals`]: calls that a seccomp filter refused
+//! - [`filters`]: the filters with which containers begin
 //! - [`kernel`]: how kernel memory is read
 //!
 //! Raw tracepoints, since every kernel has them and loading needs no search through its BTF.
@@ -22,6 +23,7 @@
 mod arguments;
 mod containers;
 mod count;
+mod filters;
 mod kernel;
 mod programs;
 mod refusals;

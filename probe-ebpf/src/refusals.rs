@@ -1,12 +1,17 @@
-//! Calls that a seccomp filter refused: they leave the kernel without having passed `sys_enter`,
+//! Calls that did not get past a seccomp filter: they leave the kernel without having passed `sys_enter`,
 //! which comes after seccomp. Rare, so each is stored with what tells it from others.
+//!
+//! Not each of them was refused, and not each refusal is that of the filter that is asked about: a task
+//! may have installed another one, a supervisor (`SECCOMP_RET_USER_NOTIF`) may have done the work, a tracer may
+//! have taken the call out. Here is only noted how each was answered.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap};
 use aya_ebpf::programs::RawTracePointContext;
 use probe_common::{
-    ABIS, IN_CALL, KILLED, NUMBERS, Refusal, RefusalKey, SET_MASK, Seen, loss,
+    ABIS, IN_CALL, LookedAt, NUMBERS, REFUSED_VALUES, Refusal, RefusalKey, SET_MASK, Seen, answer,
+    loss,
 };
 
 use crate::kernel::{Call, Task, config, read};
@@ -16,31 +21,50 @@ use crate::programs::set_of_abi;
 #[map]
 static REFUSALS: HashMap<RefusalKey, Refusal> = HashMap::with_max_entries(4096, 0);
 
-/// By ABI and number: a bit for each argument that the filter looks at. Filled by the loader.
+/// How many different arguments there are of one refused call: by its key without any.
 #[map]
-static LOOKED_AT: Array<u64> = Array::with_max_entries((ABIS * NUMBERS) as u32, 0);
+static REFUSED: HashMap<RefusalKey, u64> = HashMap::with_max_entries(4096, 0);
+
+/// By ABI and number. Filled by the loader.
+#[map]
+static LOOKED_AT: Array<LookedAt> = Array::with_max_entries((ABIS * NUMBERS) as u32, 0);
 
 /// Stores the call that is leaving. Returns whether the task is about to be killed for it.
 #[inline(always)]
 pub fn add(ctx: &RawTracePointContext, task: &Task, set: u16) -> bool {
     let regs: *const u8 = ctx.arg(0);
-    let returned = ctx.arg::<u64>(1) as i64;
-    let call = Call::new(task, read(regs, config!(regs_number)).unwrap_or(u32::MAX));
+    let raw = read(regs, config!(regs_number)).unwrap_or(u32::MAX);
+    let call = Call::new(task, raw);
     let set = if call.is_native() { u32::from(set) } else { set_of_abi(ctx, set, call.abi) };
-    // A filter that kills or traps leaves the number of the call where the result would be.
-    let errno = if (-4095..0).contains(&returned) { -returned as u32 } else { KILLED };
+    let errno = answer(task, raw, ctx.arg::<u64>(1) as i64);
     let mut refusal = Refusal { seen: Seen::default(), args: [0; 6] };
-    let mut key = RefusalKey { set, abi: call.abi, number: call.number, errno, args: [0; 6] };
-    let looked_at = looked_at(&call);
+    let mut key =
+        RefusalKey { set, abi: call.abi, number: call.number, errno, args: [0; 6], others: 0 };
     for index in 0..6 {
-        let value = call.argument(regs, index as u8);
-        refusal.args[index] = value;
-        if looked_at & (1 << index) != 0 {
-            key.args[index] = value;
+        refusal.args[index] = call.argument(regs, index as u8);
+    }
+    if let Some(looked_at) = looked_at(&call) {
+        for index in 0..6 {
+            let value = refusal.args[index];
+            key.args[index] = value & looked_at.bits[index] | any(value & looked_at.any[index]);
         }
     }
-    store(&key, &mut refusal);
-    errno == KILLED
+    store(&mut key, &mut refusal);
+    errno == answer::KILLED
+}
+
+/// How a call was answered: with an errno, 0 for none, or one of [`answer`].
+#[inline(always)]
+fn answer(task: &Task, raw: u32, returned: i64) -> u32 {
+    // A filter that kills or traps leaves the registers as they were, in which the number stands on x86
+    // where the result would be (`syscall_rollback`). The signal alone may come from elsewhere.
+    let untouched = config!(has_x32) != 1 || returned as u32 == raw;
+    match task.forced_sigsys() {
+        Some(true) if untouched => answer::SIGSYS,
+        Some(false) if untouched => answer::KILLED,
+        _ if (-4095..=0).contains(&returned) => -returned as u32,
+        _ => answer::RETURNED,
+    }
 }
 
 /// Stores that a filter has killed the task without letting it leave its call, as far as that can be
@@ -55,38 +79,72 @@ pub fn killed(task: &Task) {
         return;
     };
     let set = entry.get() & SET_MASK;
-    if set == 0 || entry.get() & IN_CALL != 0 {
+    // Who ends with the whole process was either seen to leave its call, or is another one of its threads, or
+    // got the signal by kill(2): a filter lets none but a single thread end so.
+    if set == 0 || entry.get() & IN_CALL != 0 || task.process_ends() {
         return;
     }
-    let key = RefusalKey {
+    let mut key = RefusalKey {
         set: u32::from(set),
         abi: config!(native_abi),
         number: u32::MAX,
-        errno: KILLED,
+        errno: answer::KILLED,
         args: [0; 6],
+        others: 1,
     };
-    store(&key, &mut Refusal { seen: Seen::default(), args: [0; 6] });
+    store(&mut key, &mut Refusal { seen: Seen::default(), args: [0; 6] });
 }
 
 #[inline(always)]
-fn looked_at(call: &Call) -> u64 {
+fn looked_at(call: &Call) -> Option<&'static LookedAt> {
     if call.number as usize >= NUMBERS {
-        return 0;
+        return None;
     }
-    LOOKED_AT.get(call.abi * NUMBERS as u32 + call.number).copied().unwrap_or(0)
+    LOOKED_AT.get(call.abi * NUMBERS as u32 + call.number)
 }
 
+/// 1 if any bit is set, without a branch: the verifier follows each way through them all.
 #[inline(always)]
-fn store(key: &RefusalKey, refusal: &mut Refusal) {
-    if REFUSALS.get_ptr_mut(key).is_none() {
-        // SAFETY: takes no arguments.
-        refusal.seen.first = unsafe { bpf_ktime_get_ns() };
-        // An error means that another CPU was first, or that there is no room; the next look tells.
-        let _ = REFUSALS.insert(key, &*refusal, 1);
+fn any(bits: u64) -> u64 {
+    (bits | bits.wrapping_neg()) >> 63
+}
+
+#[inline(never)]
+fn store(key: &mut RefusalKey, refusal: &mut Refusal) {
+    if REFUSALS.get_ptr_mut(*key).is_none() {
+        if key.others == 0 && !has_room(key) {
+            key.args = [0; 6];
+            key.others = 1;
+        }
+        if REFUSALS.get_ptr_mut(*key).is_none() {
+            // SAFETY: takes no arguments.
+            refusal.seen.first = unsafe { bpf_ktime_get_ns() };
+            // An error means that another CPU was first, or that there is no room; the next look tells.
+            let _ = REFUSALS.insert(*key, &*refusal, 1);
+        }
     }
-    match REFUSALS.get_ptr_mut(key) {
+    match REFUSALS.get_ptr_mut(*key) {
         // SAFETY: a field of a map's value.
         Some(refusal) => add_shared(unsafe { &raw mut (*refusal).seen.count }, 1),
         None => lose(loss::REFUSALS),
     }
+}
+
+/// Whether one more combination of arguments of this call may be kept apart, which is then counted.
+#[inline(never)]
+fn has_room(key: &RefusalKey) -> bool {
+    let of_call = RefusalKey { args: [0; 6], others: 1, ..*key };
+    if REFUSED.get_ptr_mut(of_call).is_none() {
+        // As in `store`.
+        let _ = REFUSED.insert(of_call, 0u64, 1);
+    }
+    let Some(values) = REFUSED.get_ptr_mut(of_call) else {
+        return false;
+    };
+    // SAFETY: a map's value.
+    if unsafe { core::ptr::read_volatile(values) } >= REFUSED_VALUES {
+        return false;
+    }
+    add_shared(values, 1);
+    true
 }

@@ -88,3 +88,49 @@ fn a_profile_that_libseccomp_never_finishes_is_given_up() {
     let said = ["does not come to an end", "something else than it says"];
     assert!(said.iter().any(|said| outcome.stderr.contains(said)), "{}", outcome.stderr);
 }
+
+const NARROW: &str = r#"{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
+    "syscalls": [{"names": ["execve", "exit", "exit_group"], "action": "SCMP_ACT_ALLOW"}]}"#;
+
+/// That exceptions are refused and the command not run.
+fn assert_exceptions_refused(exceptions: Option<&str>, words: &[&str]) {
+    let dir = scratch();
+    std::fs::write(dir.path().join("p.json"), NARROW).unwrap();
+    if let Some(exceptions) = exceptions {
+        std::fs::write(dir.path().join("allow.json"), exceptions).unwrap();
+    }
+    let outcome = strait()
+        .args(["verify", "p.json", "--allow-file", "allow.json", "--", "/bin/echo", "it ran"])
+        .in_dir(dir.path())
+        .expect_exit(125)
+        .run()
+        .says(&["allow.json"])
+        .says(words);
+    assert_eq!(outcome.stdout, "");
+}
+
+#[test]
+fn exceptions_that_cannot_be_used_are_refused_before_anything_is_run() {
+    assert_exceptions_refused(None, &["No such file"]);
+    assert_exceptions_refused(Some("{"), &["no list of exceptions"]);
+    assert_exceptions_refused(
+        Some(r#"{"schema": "strait.allow/v1", "exceptions": [{"call": "sockt", "reason": "r"}]}"#),
+        &["exception 1", "sockt"],
+    );
+    assert_exceptions_refused(
+        Some(r#"{"schema": "strait.allow/v1", "exceptions": [{"call": "bpf", "reason": ""}]}"#),
+        &["no reason"],
+    );
+}
+
+#[test]
+fn standard_input_is_one_file() {
+    let dir = scratch();
+    strait()
+        .args(["verify", "-", "--allow-file", "-", "--", "/bin/echo", "it ran"])
+        .in_dir(dir.path())
+        .stdin(NARROW)
+        .expect_exit(2)
+        .run()
+        .says(&["only once"]);
+}

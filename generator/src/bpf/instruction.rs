@@ -20,6 +20,19 @@ pub struct Instruction {
     pub k: u32,
 }
 
+impl Instruction {
+    /// From its eight bytes, as a little-endian machine has them in a word.
+    #[expect(clippy::cast_possible_truncation, reason = "each field is a part of the word")]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self {
+            code: bits as u16,
+            jt: (bits >> 16) as u8,
+            jf: (bits >> 24) as u8,
+            k: (bits >> 32) as u32,
+        }
+    }
+}
+
 impl From<libc::sock_filter> for Instruction {
     fn from(raw: libc::sock_filter) -> Self {
         Self { code: raw.code, jt: raw.jt, jf: raw.jf, k: raw.k }

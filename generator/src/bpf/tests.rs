@@ -164,3 +164,10 @@ fn a_filter_that_is_too_intricate_is_refused() {
     assert_eq!(on(1 << 11 | 1 << 43), Action::Allow);
     assert_eq!(on(1 << 11 | 1 << 42), Action::Errno(Errno::EPERM));
 }
+
+#[test]
+fn an_instruction_is_the_same_by_its_bits() {
+    let instruction = Instruction { code: 0x15, jt: 3, jf: 250, k: 0xc000_003e };
+    let bytes = [0x15, 0, 3, 250, 0x3e, 0, 0, 0xc0];
+    assert_eq!(Instruction::from_bits(u64::from_le_bytes(bytes)), instruction);
+}

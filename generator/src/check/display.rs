@@ -142,7 +142,7 @@ impl fmt::Display for Missing {
         match (&self.args, self.abi.syscall_name(self.number)) {
             (Some(args), _) => f.write_str(&decode::call(self.abi, self.number, args))?,
             (None, Some(name)) => f.write_str(name)?,
-            (None, None) => write!(f, "{}", self.number)?,
+            (None, None) => f.write_str(&self.abi.raw_number(self.number))?,
         }
         if self.count > 1 {
             write!(f, ", {} times", self.count)?;
@@ -158,7 +158,8 @@ impl Coverage {
     }
 
     fn describe(&self, text: &mut Text, machines: Machines) {
-        let Self { recording, abis, calls, missing, fallbacks, uncertain, is_complete } = self;
+        let Self { recording, abis, calls, missing, fallbacks, uncertain, no_such_call, .. } = self;
+        let is_complete = self.is_complete;
         let on: Machines = abis.iter().map(|abi| abi.machine()).collect();
         let on = if on.is_empty() { machines } else { on };
         let refused: BTreeSet<_> = missing.iter().map(|one| (one.abi, one.number)).collect();
@@ -184,6 +185,9 @@ impl Coverage {
                 self.abi(fallback.abi),
                 fallback.falls_back_to.join(", ")
             ));
+        }
+        for missing in no_such_call {
+            text.line(format_args!("  no call       {missing}; Linux has no such call"));
         }
         if !uncertain.is_empty() {
             let names: Vec<String> = uncertain

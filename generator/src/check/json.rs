@@ -71,6 +71,7 @@ struct CoverageV1<'a> {
     missing: Vec<CallV1>,
     fallbacks: Vec<CallV1>,
     uncertain: Vec<UncertainV1>,
+    no_such_call: Vec<CallV1>,
 }
 
 #[derive(Serialize)]
@@ -146,6 +147,7 @@ impl<'a> From<&'a Coverage> for CoverageV1<'a> {
             missing: coverage.missing.iter().map(Into::into).collect(),
             fallbacks: coverage.fallbacks.iter().map(Into::into).collect(),
             uncertain: uncertain.collect(),
+            no_such_call: coverage.no_such_call.iter().map(Into::into).collect(),
         }
     }
 }

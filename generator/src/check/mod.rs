@@ -7,10 +7,10 @@ pub mod json;
 
 use std::collections::BTreeSet;
 
-use crate::abi::Abi;
+use crate::abi::{Abi, Existence};
 use crate::machine::Machines;
 use crate::policy::argument::ArgumentRule;
-use crate::policy::baseline::KernelVersion;
+use crate::policy::baseline::{KernelVersion, release};
 use crate::policy::decide::{Certainty, Comparison, Meaning, Witness};
 use crate::policy::fallback::fallbacks;
 use crate::policy::{Action, Args, Capability, Clause, Errno};
@@ -87,8 +87,12 @@ pub struct Coverage {
     /// Calls that it allows by argument, and whose arguments are not in the recording, or not all of them, or
     /// not all of their bits.
     pub uncertain: Vec<(Abi, u32)>,
+    /// Calls that it would refuse and that no kernel has: they get ENOSYS in any case.
+    pub no_such_call: Vec<Missing>,
     /// Whether the recording is whole.
     pub is_complete: bool,
+    /// The kernel under which it was recorded, if that is known.
+    kernel: Option<KernelVersion>,
 }
 
 /// A recorded call that a profile refuses.
@@ -144,6 +148,8 @@ pub fn covers(
         missing: Vec::new(),
         fallbacks: Vec::new(),
         uncertain: Vec::new(),
+        no_such_call: Vec::new(),
+        kernel: release(&recording.host.kernel),
         is_complete: recording.completeness == Completeness::Complete,
     };
     for (abi, number, call) in there() {
@@ -203,7 +209,14 @@ impl Coverage {
         };
         let by_design = !falls_back_to.is_empty();
         let missing = Missing { abi, number, args, count, action, falls_back_to };
-        if by_design { &mut self.fallbacks } else { &mut self.missing }.push(missing);
+        // To be killed or trapped for it is another matter than an error in the place of ENOSYS.
+        let with_errno = matches!(action, Action::Errno(_));
+        let exists = abi.existence(number, self.kernel) != Existence::None;
+        match () {
+            () if by_design => self.fallbacks.push(missing),
+            () if with_errno && !exists => self.no_such_call.push(missing),
+            () => self.missing.push(missing),
+        }
     }
 }
 

@@ -68,3 +68,41 @@ fn only_enosys_makes_software_call_something_else() {
     assert!(!coverage(EPERM, "clone").is_whole());
     assert!(!coverage(ENOSYS, "read").is_whole());
 }
+
+#[test]
+fn a_call_that_no_kernel_has_is_not_missing_unless_its_task_would_be_killed() {
+    let minus_two = (Abi::X32, 0xbfff_fffe);
+    for nonsense in [(Abi::X86_64, 600), (Abi::X86_64, u32::MAX), minus_two] {
+        let recording = example::recording(&[nonsense]);
+        let of = |default, abis: &[Abi]| {
+            covers(
+                &Meaning::from(&Policy::new(default, abis.iter().copied())),
+                &recording,
+                "r",
+                Machines::ALL,
+            )
+        };
+        let coverage = of(ENOSYS, &[Abi::X86_64, Abi::X32]);
+        assert!(coverage.is_whole(), "{nonsense:?}");
+        assert_eq!(coverage.no_such_call.len(), 1);
+        assert!(of(EPERM, &[Abi::X86_64, Abi::X32]).is_whole(), "{nonsense:?}");
+        assert!(!of(Action::KillProcess, &[Abi::X86_64, Abi::X32]).is_whole(), "{nonsense:?}");
+    }
+    let unlisted = Meaning::from(&Policy::new(ENOSYS, [Abi::X86_64]));
+    assert!(!covers(&unlisted, &example::recording(&[minus_two]), "r", Machines::ALL).is_whole());
+}
+
+#[test]
+fn a_number_that_a_newer_kernel_may_have_is_missing() {
+    let mut recording = example::recording(&[(Abi::X86_64, 471)]);
+    let is_whole = |recording: &Recording| {
+        covers(&Meaning::from(&Policy::new(ENOSYS, [Abi::X86_64])), recording, "r", Machines::ALL)
+            .is_whole()
+    };
+    recording.host.kernel = "6.12.9-amd64".to_owned();
+    assert!(is_whole(&recording));
+    for newer in ["7.0.1", "a kernel of our own"] {
+        recording.host.kernel = newer.to_owned();
+        assert!(!is_whole(&recording), "{newer}");
+    }
+}

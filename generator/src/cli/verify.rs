@@ -1,6 +1,6 @@
 //! `strait verify`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,13 +9,15 @@ use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
 use super::given::{self, Given};
+use super::input::only_once;
 use super::record::{RunArgs, not_run, run, saved, signals};
 use super::{Ui, read_text, shown, ui};
-use crate::abi::Abi;
+use crate::diff::Exceptions;
 use crate::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
 use crate::host;
 use crate::output::Output;
 use crate::policy::Policy;
+use crate::policy::baseline::{KernelVersion, release};
 use crate::profile::Workload;
 use crate::record::engine::{EngineKind, unambiguous};
 use crate::record::{
@@ -23,7 +25,7 @@ use crate::record::{
     may_filter_without_no_new_privs, run_containers,
 };
 use crate::recording::{Recording, TargetKind};
-use crate::verify::{Report, Under, json, under};
+use crate::verify::{Conclusion, Judge, Report, Under, json, under, under_filter};
 
 /// Run a command under a profile and name each refused call
 ///
@@ -38,11 +40,18 @@ Examples:
     docker run --rm --security-opt seccomp=app.json app
   sudo strait verify app.json --containers --inject -- ./run-tests-with-testcontainers.sh
   sudo strait verify app.json --format json -o report.json -- nginx -t
+  sudo strait verify app.json --allow-file reviewed.json -- ./run-tests.sh
 
-Exit status: 12 if a call was refused, even if the command survived it; else the command's own. A call
-that the profile refuses by design, since software then makes another one that is allowed (clone3 and
-clone), is a fallback and no refusal. 3 if no container ran under the profile. 125 if it cannot be used; then
-nothing is run.")]
+A file of exceptions is the same as for `strait diff`:
+  {\"schema\": \"strait.allow/v1\", \"exceptions\": [
+    {\"call\": \"socket(AF_NETLINK)\", \"reason\": \"interface names\", \"expires\": \"2027-03-31\"}]}
+
+Exit status: 12 if the profile refused a call, even if the command survived it; 4 if refusals may have been
+missed, or if it is not known under which filter a container ran; else the command's own. Listed, and not
+counted: a call that the profile refuses by design, since software then makes another one that is allowed
+(clone3 and clone); one that --allow-file accepts; one that the profile allows and the program's own filter
+refuses; one that Linux does not have; one that the container runtime tries and that Docker's default refuses as
+well. 3 if no container ran under the profile. 125 if the profile cannot be used; then nothing is run.")]
 pub struct VerifyArgs {
     /// The profile; - is standard input
     profile: PathBuf,
@@ -63,6 +72,9 @@ pub struct VerifyArgs {
     /// podman create, which it finds by DOCKER_HOST, CONTAINER_HOST and CONTAINERS_CONF
     #[arg(long, requires = "containers", conflicts_with = "user")]
     inject: bool,
+    /// Reviewed exceptions: calls that may be refused
+    #[arg(long, value_name = "FILE")]
+    allow_file: Option<PathBuf>,
     /// Set no_new_privs before the filter is installed, as for a pod with
     /// allowPrivilegeEscalation: false
     #[arg(long)]
@@ -85,31 +97,74 @@ enum Format {
 /// Runs `strait verify`.
 pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
     let name = shown(&args.profile);
-    let Compiled { text, program, policy } = compile(args, &name, ui)
-        .map_err(|Failure { error, .. }| Failure::new(exit::NOT_RUN, error))?;
+    let not_run = |Failure { error, code }| match code {
+        exit::FAILED => Failure::new(exit::NOT_RUN, error),
+        code => Failure::new(code, error),
+    };
+    let inputs: Vec<_> = [&args.profile].into_iter().chain(&args.allow_file).collect();
+    only_once(&inputs)?;
+    let Compiled { text, program, policy } = compile(args, &name, ui).map_err(not_run)?;
+    let exceptions = exceptions(args.allow_file.as_deref(), ui).map_err(not_run)?;
+    let judge = Judge::new(
+        &policy,
+        enforce::lacking(policy.abis()),
+        kernel(),
+        &exceptions,
+        jiff::Zoned::now().date(),
+    );
     let output = args.output.clone().map(Output::from);
     let writer = output.as_ref().map(Writer::for_output).transpose();
     let writer = writer.map_err(|error| Failure::new(exit::NOT_RUN, error))?;
     let signals = signals()?;
     let report = if args.containers {
-        watch_containers(args, &name, args.inject.then_some(text), &policy, &signals, ui)?
+        let inject = args.inject.then_some(text);
+        watch_containers(args, &name, inject, (&policy, &judge), &signals, ui)?
     } else {
-        run_under(args, &name, program, &policy, &signals, ui)?
+        run_under(args, &name, program, &judge, &signals, ui)?
     };
+    for exception in &report.unused {
+        ui.warn(format_args!("nothing needs the exception for `{}`: remove it", exception.call));
+    }
     let printed = match args.format {
         Format::Text => ui::Report::Text(report.text()),
         Format::Json => ui::Report::json(&json::print(&report)?),
     };
+    let conclusion = report.conclusion();
     match (&output, &writer, &printed) {
         (Some(output), Some(writer), _) => {
             let text = printed.text_for(output);
             saved(writer.write(None, text.as_bytes(), Some(&signals))?, ui)?;
         }
-        (_, _, ui::Report::Text(text)) if report.is_clean() => ui.show(text),
+        (_, _, ui::Report::Text(text)) if conclusion == Conclusion::Clean => ui.show(text),
         _ => ui.insist(&printed),
     }
-    let code = if report.is_clean() { report.status.code() } else { exit::REFUSED };
-    Ok(ExitCode::from(code))
+    Ok(ExitCode::from(match conclusion {
+        Conclusion::Clean => report.status.code(),
+        Conclusion::Incomplete => exit::INCOMPLETE,
+        Conclusion::Refused => exit::REFUSED,
+    }))
+}
+
+/// The reviewed exceptions, with a warning for each that has expired.
+fn exceptions(path: Option<&Path>, ui: &Ui) -> Result<Exceptions, Failure> {
+    let Some(path) = path else { return Ok(Exceptions::default()) };
+    let text = read_text(path)?;
+    let exceptions =
+        Exceptions::parse(&text).with_context(|| format!("cannot use {}", shown(path)))?;
+    let today = jiff::Zoned::now().date();
+    for exception in exceptions.iter().filter(|exception| exception.has_expired(today)) {
+        let day = exception.expires.map(|day| day.to_string()).unwrap_or_default();
+        ui.warn(format_args!(
+            "the exception for `{}` expired after {day} and does not count: look at it again, or remove it",
+            exception.call
+        ));
+    }
+    Ok(exceptions)
+}
+
+/// The version of the running kernel.
+fn kernel() -> Option<KernelVersion> {
+    release(&nix::sys::utsname::uname().ok()?.release().to_string_lossy())
 }
 
 /// Runs the command itself under the profile.
@@ -117,7 +172,7 @@ fn run_under(
     args: &VerifyArgs,
     name: &str,
     program: enforce::Program,
-    policy: &Policy,
+    judge: &Judge<'_>,
     signals: &Signals,
     ui: &Ui,
 ) -> Result<Report, Failure> {
@@ -128,8 +183,8 @@ fn run_under(
     }
     let no_new_privs = if no_new_privs { NoNewPrivs::Set } else { NoNewPrivs::Leave };
     request.filter = Some(Filter { program, no_new_privs });
-    request.watched = Some(looked_at(policy));
-    Ok(Report::new(name, policy, &run(request, signals, ui, &|_| ())?))
+    request.watched = Some(judge.looked_at());
+    Ok(Report::new(name, judge, &run(request, signals, ui, &|_| ())?))
 }
 
 /// Runs the command, and looks at the containers that it starts.
@@ -137,7 +192,7 @@ fn watch_containers(
     args: &VerifyArgs,
     name: &str,
     inject: Option<String>,
-    policy: &Policy,
+    (policy, judge): (&Policy, &Judge<'_>),
     signals: &Signals,
     ui: &Ui,
 ) -> Result<Report, Failure> {
@@ -150,7 +205,7 @@ fn watch_containers(
         stop_timeout: args.run.stop_timeout(),
         max_programs: args.run.max_programs,
         only: args.only.clone(),
-        refusals: Some(looked_at(policy)),
+        refusals: Some(judge.looked_at()),
         inject,
         verbose: ui.is_verbose(),
     };
@@ -170,7 +225,8 @@ fn watch_containers(
         });
     unambiguous(&args.only, chosen).map_err(|error| Failure::new(exit::USAGE, error))?;
     let mut other_answers = false;
-    outcome.recordings.retain(|ContainerRecording { recording, seccomp, .. }| {
+    let mut unknown = Vec::new();
+    outcome.recordings.retain(|ContainerRecording { recording, seccomp, filter, .. }| {
         let container = &recording.target.name;
         if recording.is_unconfirmed() {
             ui.warn(format_args!(
@@ -180,6 +236,11 @@ fn watch_containers(
             return false;
         }
         let told = seccomp.as_ref().and_then(|told| under(told, policy, host::MACHINE));
+        let installed = || under_filter(filter.as_ref()?, policy, judge.lacking());
+        let told = told.or_else(|| {
+            log::debug!("{container}: what its runtime was told is not known; asking the kernel");
+            installed()
+        });
         if let Some(other) = other_filter(recording, told, name, is_injected) {
             ui.warn(format_args!("{container} {other}"));
             return false;
@@ -194,9 +255,7 @@ fn watch_containers(
                     witness.after, witness.before
                 ));
             }
-            None => ui.note(format_args!(
-                "nobody could tell any more which filter {container} had: it is taken for {name}"
-            )),
+            None => unknown.push(container.clone()),
             _ => {}
         }
         if recording.is_before_start() {
@@ -211,7 +270,7 @@ fn watch_containers(
         return Err(Failure::new(exit::EMPTY, error));
     }
     let command = args.command.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-    Ok(Report::of_containers(name, policy, command, &outcome))
+    Ok(Report::of_containers(name, judge, command, &outcome, unknown))
 }
 
 /// Why what ran in a container says nothing about the profile: it was not under it.
@@ -276,23 +335,4 @@ fn advise(error: Unenforceable) -> anyhow::Error {
         ),
         other => other.into(),
     }
-}
-
-/// For each call whose arguments the policy looks at, a bit for each of these.
-fn looked_at(policy: &Policy) -> Vec<(Abi, u32, u8)> {
-    let mut looked_at = Vec::new();
-    for abi in policy.abis() {
-        for (number, _) in abi.syscalls() {
-            let predicates = policy
-                .rules(abi, number)
-                .iter()
-                .flat_map(|rule| &rule.clauses)
-                .flat_map(|clause| clause.predicates());
-            let bits = predicates.fold(0, |bits, (index, _)| bits | 1 << index);
-            if bits != 0 {
-                looked_at.push((abi, number, bits));
-            }
-        }
-    }
-    looked_at
 }

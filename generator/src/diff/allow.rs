@@ -146,9 +146,10 @@ impl Exception {
 
 /// Exceptions by the calls that they are about, so that they are read once and not for each change.
 #[derive(Debug, Default)]
-pub(super) struct ByCall(BTreeMap<(Abi, u32), Vec<(usize, Clause)>>);
+pub(crate) struct ByCall(BTreeMap<(Abi, u32), Vec<(usize, Clause)>>);
 
 impl ByCall {
+    /// Puts them in order. What they are about is given back by their place in this list.
     pub fn of(exceptions: &[&Exception]) -> Self {
         let mut calls: BTreeMap<(Abi, u32), Vec<(usize, Clause)>> = BTreeMap::new();
         for (nth, exception) in exceptions.iter().enumerate() {
@@ -162,6 +163,13 @@ impl ByCall {
             }
         }
         Self(calls)
+    }
+
+    /// Each condition under which an exception covers a call.
+    pub fn clauses(&self) -> impl Iterator<Item = (Abi, u32, &Clause)> {
+        self.0.iter().flat_map(|((abi, number), about)| {
+            about.iter().map(|(_, clause)| (*abi, *number, clause))
+        })
     }
 
     /// The exceptions that cover some of these arguments which none before them does, by their places, and

@@ -21,7 +21,6 @@ mod words;
 
 use std::collections::BTreeSet;
 
-use allow::ByCall;
 use change::{Pair, UseOf};
 
 use crate::abi::Abi;
@@ -30,6 +29,7 @@ use crate::machine::Machines;
 use crate::policy::Action;
 use crate::policy::decide::{ChangeKind, Comparison, Witness};
 
+pub(crate) use allow::ByCall;
 pub use allow::{Exception, Exceptions};
 pub(crate) use change::let_through;
 pub(crate) use risk::of as risk_of;

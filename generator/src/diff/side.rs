@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Evidence;
-use crate::abi::Abi;
+use crate::abi::{Abi, Existence};
 use crate::machine::Machines;
 use crate::policy::argument::ArgumentRule;
+use crate::policy::baseline::release;
 use crate::policy::decide::Meaning;
 use crate::policy::{Action, Clause, Errno, NoPolicy, Policy, Rule};
 use crate::profile::OnMachines;
@@ -85,7 +86,7 @@ impl Side {
     pub fn recording(name: impl Into<String>, recording: &Recording) -> Self {
         Self {
             name: name.into(),
-            policy: called(recording),
+            policy: called_of(recording, &existing(recording)),
             evidence: Some(Evidence::of(recording)),
             incomplete: recording.completeness != Completeness::Complete,
             unknown_calls: BTreeSet::new(),
@@ -111,6 +112,17 @@ impl Side {
 
 /// The policy that allows what was called, and nothing else.
 pub fn called(recording: &Recording) -> Policy {
+    called_of(recording, &|_, _| true)
+}
+
+/// Whether the kernel has a call that was recorded: one that it has not does nothing to it.
+fn existing(recording: &Recording) -> impl Fn(Abi, u32) -> bool {
+    let kernel = release(&recording.host.kernel);
+    move |abi, number| abi.existence(number, kernel) != Existence::None
+}
+
+/// The same, of the calls that count. An ABI without one is not listed.
+fn called_of(recording: &Recording, counts: &dyn Fn(Abi, u32) -> bool) -> Policy {
     let allow = |abi: Abi, number: u32, call: &Call| {
         let clauses = clauses(abi, number, call).unwrap_or_else(|| vec![Clause::ALWAYS]);
         vec![Rule { action: Action::Allow, clauses }]
@@ -119,9 +131,11 @@ pub fn called(recording: &Recording) -> Policy {
         .calls
         .iter()
         .map(|(abi, calls)| {
-            let rules = calls.iter();
-            (*abi, rules.map(|(number, call)| (*number, allow(*abi, *number, call))).collect())
+            let rules = calls.iter().filter(|(number, _)| counts(*abi, **number));
+            let rules = rules.map(|(number, call)| (*number, allow(*abi, *number, call)));
+            (*abi, rules.collect::<BTreeMap<_, _>>())
         })
+        .filter(|(_, rules)| !rules.is_empty())
         .collect();
     Policy::from_tables(Action::Errno(Errno::ENOSYS), tables)
 }

@@ -347,3 +347,16 @@ fn names_of_others_are_neither_obeyed_nor_rendered() {
     assert!(row.contains(" first in ``a`\\|b</details>\\n# @octocat ![i]"), "{row}");
     assert_eq!(row.replace("\\|", "").matches('|').count(), 5, "{row}");
 }
+
+#[test]
+fn a_call_that_no_kernel_has_changes_nothing() {
+    let write = (Abi::X86_64, Abi::X86_64.syscall_number("write").unwrap());
+    let nonsense = [(Abi::X32, 0xbfff_fffe), (Abi::X86_64, 600), (Abi::X86_64, u32::MAX)];
+    let before = Side::recording("old", &crate::recording::example::recording(&[write]));
+    let with: Vec<_> = std::iter::once(write).chain(nonsense).collect();
+    let after = Side::recording("new", &crate::recording::example::recording(&with));
+    let today = "2026-11-01".parse().unwrap();
+    let compared = diff(&before, &after, &Exceptions::default(), today);
+    assert!(!compared.fails(FailOn::Changed), "{:?}", compared.changes);
+    assert!(compared.whole_abis.is_empty());
+}

@@ -1,7 +1,10 @@
 //! Whether a compiled filter does what its policy means.
 
+use std::collections::BTreeSet;
+
 use super::compile::is_known;
 use super::{CompileError, Compiled, Program, compile_for};
+use crate::abi::Abi;
 use crate::bpf::{self, Filter, FilterError, Instruction, Unclear};
 use crate::host;
 use crate::machine::Machine;
@@ -94,6 +97,15 @@ pub fn faithful(compiled: &Compiled, policy: &Policy, machine: Machine) -> Resul
         None => Ok(()),
         Some(witness) => Err(Unfaithful::Different { witness: Box::new(*witness) }),
     }
+}
+
+/// The calls of these ABIs that this machine's libseccomp does not know, so that rules for them have no effect.
+pub fn lacking(abis: impl Iterator<Item = Abi>) -> BTreeSet<(Abi, u32)> {
+    let of_abi = |abi: Abi| abi.syscalls().map(move |(number, name)| (abi, number, name));
+    abis.flat_map(of_abi)
+        .filter(|(abi, _, name)| !is_known(*abi, name))
+        .map(|(abi, number, _)| (abi, number))
+        .collect()
 }
 
 impl Program {

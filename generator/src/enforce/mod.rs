@@ -20,5 +20,5 @@ mod tests;
 mod witnesses;
 
 pub use compile::{CompileError, Compiled, compile, compile_for};
-pub use faithful::{Proven, Unenforceable, Unfaithful, faithful, prove, prove_for};
+pub use faithful::{Proven, Unenforceable, Unfaithful, faithful, lacking, prove, prove_for};
 pub use install::{NoNewPrivs, Program, install};

@@ -122,10 +122,8 @@ pub fn generate(recordings: &[Recording], options: &Options) -> Result<Generated
         return Err(GenerateError::NoRecording);
     }
     recordings.iter().try_for_each(|recording| check(recording, options))?;
-    let abis: BTreeSet<Abi> =
-        recordings.iter().flat_map(|recording| recording.iter().map(|(abi, ..)| abi)).collect();
     let baseline = Baseline::docker_default().resolve(&Context {
-        abis,
+        abis: abis(recordings),
         capabilities: options.capabilities.clone().unwrap_or_else(|| bounding_sets(recordings)),
         kernel: options.kernel,
     });
@@ -144,6 +142,15 @@ pub fn generate(recordings: &[Recording], options: &Options) -> Result<Generated
     let decided = summary::Decided { selection: &selection, filters: &filters };
     let summary = summary::summarise(recordings, decided, &baseline, &options.startup, &profile)?;
     Ok(Generated { profile, summary })
+}
+
+/// The ABIs of calls that exist in them: `syscall(-2)` has the x32 bit, and is no reason to open x32. If there
+/// are none, those of the machines' own programs.
+fn abis(recordings: &[Recording]) -> BTreeSet<Abi> {
+    let calls = || recordings.iter().flat_map(Recording::iter);
+    let exist = calls().filter(|(abi, number, _)| abi.syscall_name(*number).is_some());
+    let exist: BTreeSet<Abi> = exist.map(|(abi, ..)| abi).collect();
+    if exist.is_empty() { calls().map(|(abi, ..)| abi.machine().native()).collect() } else { exist }
 }
 
 /// The capabilities that a recorded container could have had; `None` if they are not known.

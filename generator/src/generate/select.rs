@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::always::Needed;
 use super::runtime::Startup;
 use super::summary::{LeftOut, Reason};
-use crate::abi::Abi;
-use crate::policy::baseline::{Resolved, Treatment};
+use crate::abi::{Abi, Existence};
+use crate::policy::baseline::{KernelVersion, Resolved, Treatment, release};
 use crate::recording::{Call, Phase, Recording, TargetKind};
 
 /// Calls that start a task. Whoever makes one makes another under the next C library or kernel,
@@ -110,13 +110,18 @@ pub(super) fn select(
         left_out: Vec::new(),
         without_conditions: BTreeSet::new(),
     };
+    let newest = newest_kernel(recordings);
     let mut starts_a_task = false;
     for ((abi, number), count) in calls {
         let name = abi.syscall_name(number);
         starts_a_task |= name.is_some_and(|name| STARTS_A_TASK.contains(&name));
         let verdict = name.map(|name| (name, everywhere(baseline, name)));
         let reason = match verdict {
-            None => Reason::UnknownNumber,
+            None => match abi.existence(number, newest) {
+                Existence::None if baseline.context().abis.contains(&abi) => Reason::NoSuchCall,
+                Existence::None => Reason::NoSuchCallIsKilled,
+                Existence::Known | Existence::Unclear => Reason::UnknownNumber,
+            },
             Some((_, Some(Treatment::Refuse(errno)))) => Reason::Answered(errno),
             Some((name, None)) => {
                 baseline.baseline().requirement(name, baseline.context().kernel).into()
@@ -150,10 +155,17 @@ pub(super) fn select(
         .into_iter()
         .filter_map(|(abi, number)| match abi.syscall_name(number) {
             Some(name) => (!selection.allowed.contains_key(name)).then(|| name.to_owned()),
-            None => Some(format!("number {number}")),
+            None => Some(format!("number {}", abi.raw_number(number))),
         })
         .collect();
     selection
+}
+
+/// The newest kernel under which something was recorded; `None` if one of them is not known.
+fn newest_kernel(recordings: &[Recording]) -> Option<KernelVersion> {
+    let kernels: Option<Vec<_>> =
+        recordings.iter().map(|recording| release(&recording.host.kernel)).collect();
+    kernels?.into_iter().max()
 }
 
 /// Whether one of the ABIs has a call of this name.

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 mod arguments;
+mod nonsense;
 mod startup;
 
 use super::*;
@@ -236,7 +237,7 @@ proptest! {
         options in options(),
     ) {
         let generated = generate(&recordings, &options).unwrap();
-        let abis: BTreeSet<Abi> = recordings.iter().flat_map(|r| r.calls.keys().copied()).collect();
+        let abis = super::abis(&recordings);
         let baseline = Baseline::docker_default().resolve(&Context {
             abis: abis.clone(),
             capabilities: options.capabilities.clone().unwrap_or_default(),

@@ -40,7 +40,7 @@ pub struct Refusal {
     pub number: u32,
     /// Its arguments.
     pub args: Args,
-    /// What it returned; `None` if the task was killed.
+    /// The error that it returned, if it was one.
     pub errno: Option<Errno>,
 }
 

@@ -1,8 +1,9 @@
 //! Values of arguments: the rules, as the probe takes them, and what it kept, as a recording has it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use probe_common::{ArgumentsKey, KEPT_ARGUMENTS, NUMBERS, Seen, kept};
+use probe_common::{ArgumentsKey, KEPT_ARGUMENTS, LookedAt, NUMBERS, Seen, kept};
 
 use super::assemble::index_of;
 use crate::abi::Abi;
@@ -35,6 +36,31 @@ fn for_probe(rule: &ArgumentRule) -> probe_common::ArgumentRule {
         };
     }
     result
+}
+
+/// What tells one refusal of a call from another, by the probe's index of an ABI and by number: what the
+/// rules keep, and the arguments that `asked_for` has bits for.
+pub fn told_apart(asked_for: &[(u32, u32, u8)]) -> BTreeMap<(u32, u32), LookedAt> {
+    let mut table: BTreeMap<(u32, u32), LookedAt> = BTreeMap::new();
+    for (abi, number, rule) in rules() {
+        let of_call = table.entry((abi, number)).or_default();
+        for nth in 0..KEPT_ARGUMENTS {
+            let (index, mask) = (usize::from(rule.indexes[nth]), rule.masks[nth]);
+            match rule.kinds[nth] {
+                kept::NOT => {}
+                kept::ANY => of_call.any[index] |= mask,
+                _ => of_call.bits[index] |= mask,
+            }
+        }
+    }
+    for (abi, number, bits) in asked_for {
+        let of_call = table.entry((*abi, *number)).or_default();
+        for index in (0..6).filter(|index| bits & (1 << index) != 0) {
+            of_call.bits[index] = u64::MAX;
+            of_call.any[index] = 0;
+        }
+    }
+    table
 }
 
 /// Adds how often one combination of values was seen, to a call of which the count has it already.
@@ -72,4 +98,21 @@ pub fn mark_overflow(abi: Abi, number: u32, call: &mut Call) {
 
 fn indexes(rule: &ArgumentRule) -> Vec<u8> {
     rule.keep.iter().map(|argument| argument.argument).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_told_apart_by_all_of_its_bits_and_the_rest_by_its_rule() {
+        let number = |name| Abi::X86_64.syscall_number(name).unwrap();
+        let table = told_apart(&[(0, number("socket"), 0b100), (0, number("read"), 1)]);
+        let socket = table[&(0, number("socket"))];
+        assert_eq!(socket.bits[2], u64::MAX);
+        assert!(socket.bits[0] != 0, "there is a rule for the family");
+        assert_eq!(table[&(0, number("read"))].bits, [u64::MAX, 0, 0, 0, 0, 0]);
+        let prlimit = table[&(0, number("prlimit64"))];
+        assert_eq!((prlimit.bits[0], prlimit.any[0]), (0, 0xffff_ffff));
+    }
 }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use probe_common::{ArgumentsKey, KILLED, SET_FIRST, SET_LAUNCH, SET_OTHER, Seen, abi, phase};
+use probe_common::{ArgumentsKey, SET_FIRST, SET_LAUNCH, SET_OTHER, Seen, abi, answer, phase};
 
 use super::names::Names;
 use super::probe::Snapshot;
-use super::{Refusal, arguments};
+use super::{Answer, Refusal, arguments};
 use crate::abi::Abi;
 use crate::policy::argument::ArgumentRule;
 use crate::recording::{Call, Caveat, Phase, Program};
@@ -147,13 +147,16 @@ pub fn refusals(snapshot: &Snapshot, names: &mut Names) -> Vec<Refusal> {
         .filter_map(|(key, refusal)| {
             let of_set = snapshot.sets.iter().find(|counts| counts.set == key.set)?;
             let abi = abi_of(key.abi)?;
-            let killed = key.errno == KILLED;
+            let answer = answer_of(key.errno);
+            let is_known = answer != Answer::Killed || key.number != u32::MAX;
             let refusal_of_call = Refusal {
                 abi,
-                number: (!killed || key.number != u32::MAX).then_some(key.number),
-                errno: (!killed).then_some(key.errno),
+                number: is_known.then_some(key.number),
+                answer,
                 args: refusal.args,
+                others: is_known && key.others != 0,
                 program: names.program(of_set.set, &of_set.program).path,
+                phase: phase_of(of_set.program.key.phase),
                 count: refusal.seen.count,
             };
             Some((refusal.seen.first, refusal_of_call))
@@ -163,6 +166,17 @@ pub fn refusals(snapshot: &Snapshot, names: &mut Names) -> Vec<Refusal> {
         (first, a.number, &a.args).cmp(&(second, b.number, &b.args))
     });
     refusals.into_iter().map(|(_, refusal)| refusal).collect()
+}
+
+/// The answer that the probe gave as a number.
+fn answer_of(number: u32) -> Answer {
+    match (number, u16::try_from(number)) {
+        (0, _) => Answer::Success,
+        (_, Ok(errno)) => Answer::Errno(errno),
+        (answer::SIGSYS, _) => Answer::Sigsys,
+        (answer::KILLED, _) => Answer::Killed,
+        _ => Answer::Returned,
+    }
 }
 
 /// A list of arguments to look at, as the probe takes it.

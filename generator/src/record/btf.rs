@@ -112,6 +112,13 @@ impl Btf {
         }
     }
 
+    /// The size of a structure, in bytes.
+    pub fn size(&self, structure: &str) -> Result<u32, BtfError> {
+        let id = self.structs.get(structure.as_bytes());
+        let id = *id.ok_or_else(|| BtfError::NoField(structure.to_owned()))?;
+        self.word(self.type_at(id)? + 8)
+    }
+
     /// The offset of a field in bytes, and the id of its type.
     fn field(&self, structure: &str, field: &str) -> Result<(u32, u32), BtfError> {
         let missing = || BtfError::NoField(format!("{structure}.{field}"));

@@ -29,6 +29,7 @@ use super::signals::{FOR_WRITING, SOON, Signals};
 use super::time::monotonic;
 use super::{Notice, RecordError, Refusal, Status, User, host};
 use crate::abi::Abi;
+use crate::bpf::Filter;
 use crate::host;
 use crate::output::sudo_user;
 use crate::recording::{Losses, Recording};
@@ -95,6 +96,8 @@ pub struct ContainerRecording {
     pub recording: Recording,
     /// The filter that its runtime was told to install, as in an OCI profile, if that could be read in time.
     pub seccomp: Option<Value>,
+    /// The filter with which it began, as the kernel has it, if refusals were watched and it could be read.
+    pub filter: Option<Filter>,
     /// What its filter refused, in the order of the first time.
     pub refusals: Vec<Refusal>,
 }
@@ -112,6 +115,8 @@ pub struct ContainersOutcome {
     pub status: Option<Status>,
     /// What was lost of any container, or before it was known of which.
     pub losses: Losses,
+    /// Tasks that still ran when the recording ended.
+    pub still_running: u64,
     /// Containers that were started and that `only` does not choose, by their names.
     pub others: BTreeSet<String>,
 }
@@ -246,6 +251,7 @@ pub fn run(
     if let Some(failure) = session.running.as_ref().and_then(super::launch::Running::failure) {
         return Err(failure.into());
     }
+    let still_running = session.probe.live()?;
     let strangers = session.probe.strangers()?;
     let snapshot = session.probe.snapshot()?;
     drop(session.probe);
@@ -263,6 +269,7 @@ pub fn run(
         recordings,
         refusals_lost: snapshot.refusals_lost,
         losses: assembly.losses(&snapshot),
+        still_running,
         others: assembly.others(),
         notes,
         status,

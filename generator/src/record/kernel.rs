@@ -67,8 +67,18 @@ const AARCH64: Machine = Machine {
 /// The helper that gives the current task as a typed pointer, since Linux 5.11.
 const TASK_BTF: &str = "bpf_get_current_task_btf";
 
-const WANTED: [&str; 15] = [
+/// Kills by a signal that is delivered when the process leaves its call, since Linux 5.15.
+const FORCE_SIGSYS: &str = "force_sig_seccomp";
+
+const WANTED: [&str; 22] = [
     "task_struct",
+    "sighand_struct",
+    "k_sigaction",
+    "signal_struct",
+    "seccomp_filter",
+    "bpf_prog",
+    "sock_fprog_kern",
+    FORCE_SIGSYS,
     "linux_binprm",
     "file",
     "inode",
@@ -191,10 +201,30 @@ pub fn read() -> Result<Kernel, KernelError> {
         user_ns_level: btf.offset("user_namespace", "level")?,
         user_ns_owner: btf.offset("user_namespace", "owner")?,
         owners: [0; probe_common::OWNERS],
+        task_pending_signal: btf.offset("task_struct", "pending.signal")?,
+        task_sighand: btf.offset("task_struct", "sighand")?,
+        sighand_sigsys: sigsys_handler(&btf)?,
+        task_signal: btf.offset("task_struct", "signal")?,
+        signal_group_exit_code: match btf.has_function(FORCE_SIGSYS) {
+            true => btf.offset("signal_struct", "group_exit_code")?,
+            false => 0,
+        },
+        task_filter: btf.offset("task_struct", "seccomp.filter").unwrap_or(0),
+        filter_prog: btf.offset("seccomp_filter", "prog").unwrap_or(0),
+        prog_orig: btf.offset("bpf_prog", "orig_prog").unwrap_or(0),
+        fprog_len: btf.offset("sock_fprog_kern", "len").unwrap_or(0),
+        fprog_filter: btf.offset("sock_fprog_kern", "filter").unwrap_or(0),
         pidns_dev,
         pidns_ino,
     };
     Ok(Kernel { config, namespaces })
+}
+
+/// Where `sighand_struct` has the handler of SIGSYS: `action` is an array from signal 1 on.
+fn sigsys_handler(btf: &Btf) -> Result<u32, BtfError> {
+    let handler = btf.offset("k_sigaction", "sa.sa_handler")?;
+    let before = libc::SIGSYS.unsigned_abs() - 1;
+    Ok(btf.offset("sighand_struct", "action")? + before * btf.size("k_sigaction")? + handler)
 }
 
 /// The number of a call that every ABI has.

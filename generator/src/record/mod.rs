@@ -64,7 +64,7 @@ use nix::sys::signal::Signal;
 use thiserror::Error;
 
 use crate::abi::Abi;
-use crate::recording::{Host, Recording};
+use crate::recording::{Host, Phase, Recording};
 
 pub use attach::{Attach, AttachError, AttachRequest, run as run_attached};
 pub use command::run;
@@ -161,21 +161,41 @@ impl Status {
     }
 }
 
-/// Calls that a filter refused in the same way.
+/// Calls that did not get past a filter, and were answered in the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// ABI of the call.
     pub abi: Abi,
     /// Its number, without the x32 bit; `None` if the task was killed and only that is known.
     pub number: Option<u32>,
-    /// What it was answered with; `None` if the task was killed or got SIGSYS.
-    pub errno: Option<u32>,
+    /// How it was answered.
+    pub answer: Answer,
     /// Arguments of the first one, as the kernel gave them to the filter.
     pub args: [u64; 6],
+    /// Whether these are many calls with different arguments, of which nothing is known but of the first:
+    /// more than are kept apart.
+    pub others: bool,
     /// Path of the executable that made it.
     pub program: String,
+    /// In which part of a container's life; `None` for a command.
+    pub phase: Option<Phase>,
     /// How often.
     pub count: u64,
+}
+
+/// How a call was answered that did not get past a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Answer {
+    /// With an error.
+    Errno(u16),
+    /// With 0, as if it had been made.
+    Success,
+    /// With a value that is no error: by a supervisor or a tracer.
+    Returned,
+    /// By SIGSYS, which the task handled.
+    Sigsys,
+    /// The task was killed.
+    Killed,
 }
 
 /// Something that whoever waits wants to know.

@@ -22,8 +22,8 @@ use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use probe_common::control::{ADOPT, LEAVE};
 use probe_common::{
-    ArgumentRule, CONTAINERS, Config, Container, Counters, ENTERED, Event, FILTER_ENTRIES, NUMBERS,
-    Program, SET_FIRST, SET_MASK, STACK_BITS,
+    ArgumentRule, CONTAINERS, Config, Container, Counters, ENTERED, Event, FILTER_ENTRIES, FILTERS,
+    LookedAt, NUMBERS, Program, SET_FIRST, SET_MASK, STACK_BITS,
 };
 use thiserror::Error;
 
@@ -174,6 +174,7 @@ impl Probe {
             .unwrap_or_else(|| default_programs(options.containers.is_some()))
             .min(MAX_PROGRAMS)
             .saturating_add(SET_FIRST);
+        let keeps_filters = options.refusals.is_some() && options.containers.is_some();
         config.watch_refusals = u32::from(options.refusals.is_some());
         config.containers = u32::from(options.containers.is_some());
         config.adopts = u32::from(options.adopts);
@@ -194,6 +195,7 @@ impl Probe {
             .map_max_entries("FREE", u32::from(sets))
             .map_max_entries("ARGUMENTS", ARGUMENT_VALUES)
             .map_max_entries("ENTERED", if options.adopts { ENTERED } else { 1 })
+            .map_max_entries("CONTAINER_FILTERS", if keeps_filters { FILTERS } else { 1 })
             .load(&object()?)?;
         let logger = if options.verbose { Some(EbpfLogger::init(&mut ebpf)?) } else { None };
         let events = ebpf.take_map("EVENTS").ok_or(ProbeError::Missing("map EVENTS"))?;
@@ -202,6 +204,9 @@ impl Probe {
         let mut probe =
             Self { ebpf, events, logger, sets, given: Given::new(sets), knows_old: true };
         probe.push("FREE", u32::from(SET_FIRST)..u32::from(probe.sets))?;
+        if keeps_filters {
+            probe.push("FREE_FILTERS", 0..FILTERS)?;
+        }
         if let Some(containers) = &options.containers {
             probe.push("FREE_CONTAINERS", 1..CONTAINERS)?;
             probe.set_words("WAITS", containers.waits.iter().map(|number| (*number, 1)))?;
@@ -212,7 +217,9 @@ impl Probe {
             probe.look_at_each_call()?;
         }
         probe.keep_arguments()?;
-        probe.look_at(options.refusals.as_deref().unwrap_or_default())?;
+        if let Some(looked_at) = &options.refusals {
+            probe.look_at(looked_at)?;
+        }
         probe.attach(options.refusals.is_some())?;
         Ok(probe)
     }
@@ -308,10 +315,15 @@ impl Probe {
         containers.get(&index, 0).map_err(|source| ProbeError::Map { map: "CONTAINERS", source })
     }
 
+    /// Says what tells one refusal from another: the arguments that were asked for, and those that have a rule.
     fn look_at(&mut self, arguments: &[(u32, u32, u8)]) -> Result<(), ProbeError> {
-        let index = |abi, number| abi * NUMBERS as u32 + number;
-        let words = arguments.iter().map(|(abi, number, bits)| (index(abi, number), *bits));
-        self.set_words("LOOKED_AT", words.map(|(index, bits)| (index, u64::from(bits))))
+        let error = |source| ProbeError::Map { map: "LOOKED_AT", source };
+        let map = self.ebpf.map_mut("LOOKED_AT").ok_or(ProbeError::Missing("LOOKED_AT"))?;
+        let mut table: Array<_, LookedAt> = Array::try_from(map).map_err(error)?;
+        for ((abi, number), looked_at) in arguments::told_apart(arguments) {
+            table.set(abi * NUMBERS as u32 + number, looked_at, 0).map_err(error)?;
+        }
+        Ok(())
     }
 
     /// Hands out the rules by which values of arguments are kept.

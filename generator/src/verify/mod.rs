@@ -1,20 +1,25 @@
 //! What came of running a command under a profile.
 //!
-//! [`Report`] is the model; [`json`] is its file format, and [`Report::text`] is for people.
+//! [`Report`] is the model; [`json`] is its file format, and [`Report::text`] is for people. [`Judge`] says
+//! whose a refusal is.
 
 pub mod json;
+mod text;
 mod under;
+mod whose;
 
-use std::fmt;
+#[cfg(test)]
+mod tests;
 
 use crate::abi::Abi;
 use crate::decode;
-use crate::policy::fallback::{self, Judgement};
-use crate::policy::{Errno, Policy};
-use crate::record::{ContainersOutcome, Outcome, Refusal, Status};
-use crate::untrusted::Text;
+use crate::diff::Exception;
+use crate::policy::Capability;
+use crate::record::{Answer, ContainersOutcome, Outcome, Refusal, Status};
+use crate::recording::{Completeness, Losses, Recording, TargetKind};
 
-pub use under::{Under, under};
+pub use under::{Under, under, under_filter};
+pub use whose::{Judge, Place, Verdict};
 
 /// A run under a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,15 +33,33 @@ pub struct Report {
     /// The containers in which refusals were looked for; empty for a command that itself was under the
     /// profile.
     pub containers: Vec<String>,
-    /// Calls that the workload was kept from, in the order of the first time.
+    /// Those of them of which it is not known under which filter they ran.
+    pub unknown: Vec<String>,
+    /// Calls that the profile kept the workload from, in the order of the first time; also those of which that
+    /// is not sure.
     pub refused: Vec<Refused>,
     /// Calls that are refused by design, with what software makes instead.
     pub fallbacks: Vec<Fallback>,
+    /// Calls that the profile refuses, and that exceptions say it may.
+    pub accepted: Vec<Accepted>,
+    /// Calls that a container runtime tries and does without, and that Docker's default refuses as well.
+    pub runtime: Vec<Refused>,
+    /// Calls that the profile lets through, and that somebody else answered: another filter, a supervisor or a
+    /// tracer.
+    pub elsewhere: Vec<Refused>,
+    /// Calls that no kernel has.
+    pub no_such_call: Vec<Refused>,
     /// Refusals for which there was no room, so that nothing is known of them but their number.
     pub lost: u64,
+    /// Why refusals may have been missed, if they may: a sentence for each reason.
+    pub missed: Vec<String>,
+    /// Tasks that still ran at the end; what they called later was not seen.
+    pub still_running: u64,
+    /// Exceptions that nothing needed.
+    pub unused: Vec<Exception>,
 }
 
-/// A call that was refused.
+/// A call that did not get past a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// ABI of the call.
@@ -45,8 +68,12 @@ pub struct Refused {
     pub number: Option<u32>,
     /// The arguments of the first one, decoded.
     pub args: Vec<String>,
-    /// What it was answered with; `None` if the task was killed or got SIGSYS.
-    pub errno: Option<Errno>,
+    /// How it was answered.
+    pub answer: Answer,
+    /// Whether these are calls with many different arguments, of which those of the first are shown.
+    pub others: bool,
+    /// Whether it is known to be the profile that refused it.
+    pub sure: bool,
     /// Path of the executable that made it.
     pub program: String,
     /// The container in which it was made, if it was in one.
@@ -64,74 +91,156 @@ pub struct Fallback {
     pub falls_back_to: Vec<&'static str>,
 }
 
-impl Report {
-    /// About a command that was run under the profile.
-    pub fn new(profile: &str, policy: &Policy, outcome: &Outcome) -> Self {
-        let mut report = Self {
-            profile: profile.to_owned(),
-            command: outcome.recording.target.command.clone(),
-            status: outcome.status,
-            containers: Vec::new(),
-            refused: Vec::new(),
-            fallbacks: Vec::new(),
-            lost: outcome.refusals_lost,
-        };
-        report.add(policy, &outcome.refusals, None);
-        report
-    }
+/// A call that may be refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The call.
+    pub refused: Refused,
+    /// Why it may, as the exception has it.
+    pub reason: String,
+}
 
-    /// About containers that a command started under the profile.
-    pub fn of_containers(
-        profile: &str,
-        policy: &Policy,
-        command: Vec<String>,
-        outcome: &ContainersOutcome,
-    ) -> Self {
-        let mut report = Self {
+/// What a run comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conclusion {
+    /// The workload was kept from nothing.
+    Clean,
+    /// Not all of it was seen, or not all is known to have been under the profile.
+    Incomplete,
+    /// The profile kept the workload from something.
+    Refused,
+}
+
+impl Report {
+    fn empty(profile: &str, command: Vec<String>, status: Status) -> Self {
+        Self {
             profile: profile.to_owned(),
             command,
-            status: outcome.status.unwrap_or(Status::Exited(0)),
+            status,
             containers: Vec::new(),
+            unknown: Vec::new(),
             refused: Vec::new(),
             fallbacks: Vec::new(),
-            lost: outcome.refusals_lost,
-        };
-        for container in &outcome.recordings {
-            let name = &container.recording.target.name;
-            report.containers.push(name.clone());
-            report.add(policy, &container.refusals, Some(name));
+            accepted: Vec::new(),
+            runtime: Vec::new(),
+            elsewhere: Vec::new(),
+            no_such_call: Vec::new(),
+            lost: 0,
+            missed: Vec::new(),
+            still_running: 0,
+            unused: Vec::new(),
         }
+    }
+
+    /// About a command that was run under the profile.
+    pub fn new(profile: &str, judge: &Judge<'_>, outcome: &Outcome) -> Self {
+        let command = outcome.recording.target.command.clone();
+        let mut report = Self::empty(profile, command, outcome.status);
+        report.lost = outcome.refusals_lost;
+        report.still_running = outcome.still_running;
+        report.missed = missed(&outcome.recording);
+        let place = Place { started: true, capabilities: None };
+        let mut used = vec![false; judge.valid().len()];
+        report.add(judge, &outcome.refusals, &place, None, &mut used);
+        report.unused = unused(judge, &used);
         report
     }
 
-    /// Tells refusals from fallbacks.
-    fn add(&mut self, policy: &Policy, refusals: &[Refusal], container: Option<&String>) {
+    /// About containers that a command started under the profile. Of those that are called in `unknown` it is not
+    /// known under which filter they ran.
+    pub fn of_containers(
+        profile: &str,
+        judge: &Judge<'_>,
+        command: Vec<String>,
+        outcome: &ContainersOutcome,
+        unknown: Vec<String>,
+    ) -> Self {
+        let status = outcome.status.unwrap_or(Status::Exited(0));
+        let mut report = Self::empty(profile, command, status);
+        report.lost = outcome.refusals_lost;
+        report.still_running = outcome.still_running;
+        report.unknown = unknown;
+        let mut used = vec![false; judge.valid().len()];
+        for (nth, container) in outcome.recordings.iter().enumerate() {
+            let recording = &container.recording;
+            let name = &recording.target.name;
+            report.containers.push(name.clone());
+            // What is lost is lost to all of them, and is said once.
+            if nth == 0 {
+                report.missed = missed(recording);
+            }
+            let place = Place {
+                started: !recording.is_before_start(),
+                capabilities: capabilities(recording),
+            };
+            report.add(judge, &container.refusals, &place, Some(name), &mut used);
+        }
+        report.unused = unused(judge, &used);
+        report
+    }
+
+    /// Puts each refusal where it belongs.
+    fn add(
+        &mut self,
+        judge: &Judge<'_>,
+        refusals: &[Refusal],
+        place: &Place,
+        container: Option<&String>,
+        used: &mut [bool],
+    ) {
         for refusal in refusals {
             let refused = Refused::new(refusal, container);
-            match judge(policy, refusal) {
-                Judgement::Refused => self.refused.push(refused),
-                Judgement::Fallback(falls_back_to) => {
+            match judge.verdict(refusal, place) {
+                Verdict::Refused => self.refused.push(refused),
+                Verdict::Unsure => self.refused.push(Refused { sure: false, ..refused }),
+                Verdict::Fallback(falls_back_to) => {
                     self.fallbacks.push(Fallback { refused, falls_back_to });
                 }
+                Verdict::Accepted(nth) => {
+                    let exception = judge.valid().get(nth);
+                    let reason = exception.map_or_else(String::new, |it| it.reason.clone());
+                    used.iter_mut().skip(nth).take(1).for_each(|used| *used = true);
+                    self.accepted.push(Accepted { refused, reason });
+                }
+                Verdict::Runtime => self.runtime.push(refused),
+                Verdict::Elsewhere => self.elsewhere.push(refused),
+                Verdict::NoSuchCall => self.no_such_call.push(refused),
             }
         }
     }
 
-    /// Whether the workload got all that it asked for.
-    pub fn is_clean(&self) -> bool {
-        self.refused.is_empty() && self.lost == 0
+    /// What the run comes to.
+    pub fn conclusion(&self) -> Conclusion {
+        if !self.refused.is_empty() || self.lost > 0 {
+            Conclusion::Refused
+        } else if !self.unknown.is_empty() || !self.missed.is_empty() {
+            Conclusion::Incomplete
+        } else {
+            Conclusion::Clean
+        }
     }
 }
 
-fn judge(policy: &Policy, refusal: &Refusal) -> Judgement {
-    let Some(number) = refusal.number else { return Judgement::Refused };
-    let errno = errno(refusal);
-    let args = refusal.args;
-    fallback::judge(policy, &fallback::Refusal { abi: refusal.abi, number, args, errno })
+/// What may have kept refusals from being seen. Calls and programs without room are no such thing: refusals
+/// have their own.
+fn missed(recording: &Recording) -> Vec<String> {
+    let losses = match recording.completeness {
+        Completeness::Complete => Losses::default(),
+        Completeness::Incomplete(losses) => Losses { calls: 0, programs: 0, ..losses },
+    };
+    losses.describe()
 }
 
-fn errno(refusal: &Refusal) -> Option<Errno> {
-    Errno::new(u16::try_from(refusal.errno?).ok()?)
+fn capabilities(recording: &Recording) -> Option<std::collections::BTreeSet<Capability>> {
+    match &recording.target.kind {
+        TargetKind::Container(container) => container.bounding_set.map(Capability::from_mask),
+        TargetKind::Command | TargetKind::Processes => None,
+    }
+}
+
+fn unused(judge: &Judge<'_>, used: &[bool]) -> Vec<Exception> {
+    let exceptions = judge.valid().iter().zip(used);
+    exceptions.filter(|(_, used)| !**used).map(|(exception, _)| (*exception).clone()).collect()
 }
 
 impl Refused {
@@ -142,7 +251,9 @@ impl Refused {
             args: refusal.number.map_or_else(Vec::new, |number| {
                 decode::arguments(refusal.abi, number, &refusal.args)
             }),
-            errno: errno(refusal),
+            answer: refusal.answer,
+            others: refusal.others,
+            sure: true,
             program: refusal.program.clone(),
             container: container.cloned(),
             count: refusal.count,
@@ -152,64 +263,7 @@ impl Refused {
     /// Name of the call, or its number if it has no name.
     pub fn syscall(&self) -> String {
         let Some(number) = self.number else { return "a call that is not known".to_owned() };
-        self.abi.syscall_name(number).map_or_else(|| number.to_string(), str::to_owned)
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.syscall())?;
-        if self.number.is_some() {
-            write!(f, "({})", self.args.join(", "))?;
-        }
-        match self.errno {
-            Some(errno) => write!(f, " = {errno}")?,
-            None => f.write_str(" = killed")?,
-        }
-        write!(f, "  by {}", self.program)?;
-        if let Some(container) = &self.container {
-            write!(f, " in {container}")?;
-        }
-        if !self.abi.is_native() {
-            write!(f, " ({})", self.abi)?;
-        }
-        if self.count > 1 {
-            write!(f, ", {} times", self.count)?;
-        }
-        Ok(())
-    }
-}
-
-impl Report {
-    /// What people read: a line for each refusal and each fallback, and one that sums up.
-    pub fn text(&self) -> Text {
-        let mut text = Text::new();
-        for refused in &self.refused {
-            text.line(format_args!("refused   {refused}"));
-        }
-        for Fallback { refused, falls_back_to } in &self.fallbacks {
-            text.line(format_args!("fallback  {refused}; {} is allowed", falls_back_to.join(", ")));
-        }
-        if self.lost > 0 {
-            text.line(format_args!("refused   {} more, for which there was no room", self.lost));
-        }
-        let command = self.command.first().map_or("nothing", String::as_str);
-        let ended = match self.status {
-            Status::Exited(code) => format!("exited with {code}"),
-            Status::Signaled(signal) => format!("was ended by {signal}"),
-        };
-        let containers = match self.containers.as_slice() {
-            [] => String::new(),
-            containers => format!(", {}", containers.join(", ")),
-        };
-        let refused = match self.refused.len() {
-            0 if self.lost == 0 => "nothing was refused".to_owned(),
-            0 => "calls were refused".to_owned(),
-            1 => "1 call was refused".to_owned(),
-            count => format!("{count} calls were refused"),
-        };
-        let profile = &self.profile;
-        text.line(format_args!("{command} {ended}{containers} under {profile}; {refused}"));
-        text
+        let name = self.abi.syscall_name(number);
+        name.map_or_else(|| self.abi.raw_number(number), str::to_owned)
     }
 }

@@ -1,10 +1,14 @@
-//! Which filter a container ran under, by what its runtime was told.
+//! Which filter a container ran under: by what its runtime was told, or by what it has installed.
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::abi::Abi;
+use crate::bpf::{self, Filter};
 use crate::machine::Machine;
 use crate::policy::Policy;
-use crate::policy::decide::{ChangeKind, Comparison, Witness, compare};
+use crate::policy::decide::{Change, ChangeKind, Comparison, Meaning, Witness, compare};
 use crate::profile;
 
 /// The filter of a container beside a profile.
@@ -23,13 +27,30 @@ pub enum Under {
 /// on the machine that it is the policy for. `None` if it cannot be understood.
 pub fn under(told: &Value, policy: &Policy, machine: Machine) -> Option<Under> {
     let told = profile::parse(&told.to_string()).ok()?.policy(machine).ok()?;
-    let comparison: Comparison = compare(policy, &told);
+    Some(of_comparison(&compare(policy, &told), &BTreeSet::new()))
+}
+
+/// Compares the filter with which a container began with a policy, on a machine whose libseccomp does not know
+/// the calls `lacking`: that such a call is refused says nothing. `None` if no policy can say what it does.
+pub fn under_filter(
+    filter: &Filter,
+    policy: &Policy,
+    lacking: &BTreeSet<(Abi, u32)>,
+) -> Option<Under> {
+    let done = bpf::meaning(filter).ok()?;
+    Some(of_comparison(&Comparison::of(&Meaning::from(policy), &done), lacking))
+}
+
+fn of_comparison(comparison: &Comparison, lacking: &BTreeSet<(Abi, u32)>) -> Under {
+    let counts = |change: &&Change| {
+        change.widened.is_some() || !lacking.contains(&(change.abi, change.number))
+    };
     let of_kind = |is: fn(ChangeKind) -> bool| {
-        comparison.changes().find(|change| is(change.kind)).and_then(|change| change.witness())
+        comparison.changes().filter(counts).find(|change| is(change.kind)).and_then(Change::witness)
     };
     let other = of_kind(|kind| kind != ChangeKind::Refusal).copied().map(Under::Other);
     let answers = of_kind(|kind| kind == ChangeKind::Refusal).copied().map(Under::OtherAnswers);
-    Some(other.or(answers).unwrap_or(Under::Profile))
+    other.or(answers).unwrap_or(Under::Profile)
 }
 
 #[cfg(test)]
@@ -76,6 +97,25 @@ mod tests {
         assert!(witness(narrower).starts_with("other: write("), "{narrower:?}");
         let answers = compared(&told(1, &["read", "write"]));
         assert!(witness(answers).starts_with("answers: open("), "{answers:?}");
+    }
+
+    #[test]
+    fn a_filter_in_the_kernel_is_known_by_what_it_does_too() {
+        let profile = |calls: &[&str]| profile::parse(&told(38, calls).to_string()).unwrap();
+        let filter = |calls: &[&str]| {
+            crate::enforce::compile(&profile(calls)).unwrap().program.filter().unwrap()
+        };
+        let own = profile(&["read", "write"]).policy(crate::host::MACHINE).unwrap();
+        let of = |calls: &[&str], lacking: &BTreeSet<(Abi, u32)>| {
+            under_filter(&filter(calls), &own, lacking)
+        };
+        assert_eq!(of(&["write", "read"], &BTreeSet::new()), Some(Under::Profile));
+        assert!(witness(of(&["read"], &BTreeSet::new())).starts_with("other: write("));
+        // What libseccomp does not know it refuses, whatever the profile says.
+        let native = crate::host::MACHINE.native();
+        let lacking = BTreeSet::from([(native, native.syscall_number("write").unwrap())]);
+        assert_eq!(of(&["read"], &lacking), Some(Under::Profile));
+        assert!(witness(of(&["read", "write", "getpid"], &lacking)).starts_with("other: getpid("));
     }
 
     #[test]

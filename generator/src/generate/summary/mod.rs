@@ -114,7 +114,8 @@ impl Refused {
 }
 
 fn call(abi: Abi, number: u32) -> String {
-    abi.syscall_name(number).map_or_else(|| format!("number {number}"), str::to_owned)
+    let raw = || format!("number {}", abi.raw_number(number));
+    abi.syscall_name(number).map_or_else(raw, str::to_owned)
 }
 
 pub use arguments::FilteredCall;
@@ -133,6 +134,10 @@ pub enum Reason {
     Answered(Errno),
     /// No name is known for the number, and a profile has only names.
     UnknownNumber,
+    /// Linux has no such call, and answers ENOSYS itself.
+    NoSuchCall,
+    /// The same, through an ABI of which no call was seen that exists, so that the profile does not list it.
+    NoSuchCallIsKilled,
 }
 
 impl From<Requirement> for Reason {
@@ -167,6 +172,11 @@ impl LeftOut {
                 format!("answers {errno}, so that {} is used", targets.join(" or "))
             }
             Reason::UnknownNumber => "this release knows no name for it".to_owned(),
+            Reason::NoSuchCall => "Linux has no such call".to_owned(),
+            Reason::NoSuchCallIsKilled => format!(
+                "Linux has no such call; the profile does not list {}, so that a thread which makes it is killed",
+                self.abi
+            ),
         }
     }
 }
@@ -191,7 +201,7 @@ pub(super) fn summarise(
         let seen: BTreeSet<u32> = recordings
             .iter()
             .flat_map(Recording::iter)
-            .filter(|(of, ..)| *of == abi)
+            .filter(|(of, number, _)| *of == abi && abi.syscall_name(*number).is_some())
             .map(|(_, number, _)| number)
             .collect();
         let named = |number: u32| {

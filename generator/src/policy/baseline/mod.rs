@@ -126,6 +126,13 @@ pub(crate) fn version(text: &str) -> Option<KernelVersion> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
+/// Reads `6.1`, and what `uname -r` says: `6.1.0-13-amd64`.
+pub fn release(text: &str) -> Option<KernelVersion> {
+    let (major, rest) = text.split_once('.')?;
+    let minor = rest.split(['.', '-', '+']).next()?;
+    version(&format!("{major}.{minor}"))
+}
+
 impl Baseline {
     /// The default profile of Docker and containerd (moby/profiles).
     pub fn docker_default() -> &'static Self {

@@ -9,7 +9,7 @@ use probe_common::phase;
 
 use super::ContainerRecording;
 use crate::abi::Abi;
-use crate::record::Refusal;
+use crate::bpf::{Filter, Instruction};
 use crate::record::assemble::{Assembled, assemble, caveats, refusals};
 use crate::record::engine::{
     Description, FileNames, Identity, Memory, Only, Sighting, display_name, identify,
@@ -18,6 +18,7 @@ use crate::record::engine::{
 use crate::record::names::Names;
 use crate::record::probe::Snapshot;
 use crate::record::samples::Marks;
+use crate::record::{Answer, Refusal};
 use crate::recording::{
     Container, Host, Losses, Origin, Recording, Start, Target, TargetKind, Tool,
 };
@@ -175,6 +176,7 @@ impl Assembly {
                 file,
                 recording,
                 seccomp: description.seccomp,
+                filter: snapshot.filters.get(index).and_then(|filter| installed(filter)),
                 refusals,
             });
         }
@@ -196,6 +198,11 @@ fn believed(identity: &Identity, description: &Description) -> (String, Descript
     let mut nothing = Description::default();
     nothing.container = container;
     (name, nothing)
+}
+
+/// A filter as the kernel has it.
+fn installed(instructions: &[u64]) -> Option<Filter> {
+    Filter::new(instructions.iter().copied().map(Instruction::from_bits).collect()).ok()
 }
 
 /// A description with what only the kernel knows.
@@ -288,7 +295,12 @@ fn refused(refusals: &[Refusal]) -> BTreeMap<(Abi, u32, Option<u16>), u64> {
     let mut refused = BTreeMap::new();
     for refusal in refusals {
         let Some(number) = refusal.number else { continue };
-        let errno = refusal.errno.and_then(|errno| u16::try_from(errno).ok());
+        let errno = match refusal.answer {
+            Answer::Errno(errno) => Some(errno),
+            // The file format has no more to say: no error came of it.
+            Answer::Success | Answer::Returned => Some(0),
+            Answer::Sigsys | Answer::Killed => None,
+        };
         *refused.entry((refusal.abi, number, errno)).or_default() += refusal.count;
     }
     refused

@@ -10,8 +10,8 @@ use std::io;
 use aya::Pod;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuValues, Queue};
 use probe_common::{
-    ArgumentsKey, CONTAINERS, Container, Counters, NUMBERS, Program, ProgramKey, Refusal,
-    RefusalKey, SET_MASK, Seen, UnknownKey, room,
+    ArgumentsKey, CONTAINERS, Container, ContainerFilter, Counters, NUMBERS, Program, ProgramKey,
+    Refusal, RefusalKey, SET_MASK, Seen, UnknownKey, room,
 };
 
 use super::snapshot::all;
@@ -175,8 +175,16 @@ impl Probe {
                 read.containers.push((id, self.given.named(*container)));
             }
         }
+        let filters = self.filters()?;
+        let filters: BTreeMap<_, _> =
+            filters.into_iter().filter(|(_, (index, _))| ended.contains_key(index)).collect();
+        for (index, filter) in filters.values().filter(|(_, filter)| !filter.is_empty()) {
+            read.filters.insert(self.given.container(*index), filter.clone());
+        }
         self.keep(read);
         self.forget(&sets)?;
+        self.zero::<ContainerFilter>("CONTAINER_FILTERS", filters.keys())?;
+        self.push("FREE_FILTERS", filters.keys().copied())?;
         self.zero::<Container>("CONTAINERS", ended.keys())?;
         self.set_words("IGNORED", ended.keys().map(|index| (*index, 0)))?;
         for set in &sets {
@@ -208,6 +216,7 @@ impl Probe {
         let all = &mut self.given.read;
         all.sets.extend(read.sets);
         all.containers.extend(read.containers);
+        all.filters.extend(read.filters.into_iter().filter(|(id, _)| !ignored.contains(id)));
         let is_kept = |set: &u32| sets.contains(set);
         all.unknown.extend(read.unknown.into_iter().filter(|(key, _)| is_kept(&key.set)));
         all.arguments.extend(read.arguments.into_iter().filter(|(key, _)| is_kept(&key.set)));

@@ -1,13 +1,13 @@
 //! What the probe has counted, read out of the kernel.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, AsRawFd};
 
 use aya::Pod;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray};
 use probe_common::{
-    ArgumentsKey, Container, Counters, NUMBERS, Program, Refusal, RefusalKey, SET_FIRST, Seen,
-    UnknownKey, loss,
+    ArgumentsKey, Container, ContainerFilter, Counters, NUMBERS, Program, Refusal, RefusalKey,
+    SET_FIRST, Seen, UnknownKey, loss,
 };
 
 use super::{PROGRAMS, Probe, ProbeError};
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub losses: Losses,
     /// Containers that have begun, by their index.
     pub containers: Vec<(u32, Container)>,
+    /// The instructions of the filters with which containers began, by their index, where they are known.
+    pub filters: BTreeMap<u32, Vec<u64>>,
 }
 
 /// The counters of one set.
@@ -118,6 +120,23 @@ impl Probe {
             Some((RefusalKey { set, ..key }, refusal))
         }));
         Ok(read)
+    }
+
+    /// Filters of containers, as far as they could be read, by their place: the index of the container, and the
+    /// instructions.
+    pub(super) fn filters(&self) -> Result<BTreeMap<u32, (u32, Vec<u64>)>, ProbeError> {
+        let map = map!(self.CONTAINER_FILTERS as Array<_, ContainerFilter>);
+        let mut filters = BTreeMap::new();
+        for place in 0..map.len() {
+            let filter = map
+                .get(&place, 0)
+                .map_err(|source| ProbeError::Map { map: "CONTAINER_FILTERS", source })?;
+            if filter.container != 0 {
+                let instructions = filter.instructions.iter().take(filter.length as usize);
+                filters.insert(place, (filter.container, instructions.copied().collect()));
+            }
+        }
+        Ok(filters)
     }
 
     fn losses(&self) -> Result<Losses, ProbeError> {
