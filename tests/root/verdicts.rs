@@ -82,14 +82,24 @@ fn what_the_programs_own_filter_answers_is_listed_apart() {
 fn what_both_refuse_is_the_profiles() {
     let dir = scratch();
     all_but(dir.path(), &["chown", "clone3"]);
-    // An error comes before a supervisor, and SIGSYS before an error.
-    for (mode, answer) in
-        [("errno", "chown EPERM 1"), ("trap", "chown sigsys 1"), ("notify", "chown ENOSYS 1")]
-    {
+    // An error comes before a supervisor.
+    for (mode, answer) in [("errno", "chown EPERM 1"), ("notify", "chown ENOSYS 1")] {
         verify(dir.path(), "own_filter", &[mode]).expect_exit(12).run();
         let report = report(dir.path());
         assert_eq!(listed(&report, "refused"), [answer], "{mode}: {report:#}");
         assert_eq!(report["conclusion"], "refused");
+    }
+}
+
+/// The profile answers with an error, and so has not given another answer.
+#[test]
+fn what_both_refuse_and_the_workload_answers_itself_is_its_own() {
+    let dir = scratch();
+    all_but(dir.path(), &["chown", "clone3"]);
+    for (mode, answer) in [("zero", "chown success 1"), ("trap", "chown sigsys 1")] {
+        verify(dir.path(), "own_filter", &[mode]).run();
+        let report = report(dir.path());
+        assert_eq!(listed(&report, "not_by_profile"), [answer], "{mode}: {report:#}");
     }
 }
 

@@ -8,8 +8,7 @@ use anyhow::{Context, anyhow, bail};
 use super::exit::{self, Failure};
 use super::record::plural;
 use super::{Ui, read_text, shown};
-use crate::host;
-use crate::machine::Machines;
+use crate::machine::{Machine, Machines};
 use crate::profile::{
     self, Finding, Findings, OnMachines, ParseError, Profile, Resolved, Severity, Workload, lint,
     parse_on, resolve_on,
@@ -85,7 +84,7 @@ pub fn on_machines_for(
     let cannot_use = || format!("cannot use {name}");
     let profile = parse_on(text, machines, workload).with_context(cannot_use)?;
     if profile::parse(text).is_err() {
-        let machine = profile.machines().iter().next().unwrap_or(host::MACHINE);
+        let machine = profile.machines().iter().next().unwrap_or(Machine::X86_64);
         let resolved = profile::resolve(text, &workload.on(machine)).with_context(cannot_use)?;
         for note in &resolved.notes {
             ui.warn(format_args!("{name}: {note}"));
