@@ -39,7 +39,7 @@ fn profile_of_two(directory: &Path) -> PathBuf {
     ];
     let recordings = recorder.finish();
     let lives = containers.each_ref().map(|container| recordings.life(container));
-    profile::generate(&lives, &[], &directory.join("profile.json"))
+    profile::generate(&lives, &["--allow-mixed"], &directory.join("profile.json"))
 }
 
 /// Other tests' containers come to life at the same time, so that only these are looked at.
