@@ -1,6 +1,7 @@
 //! How kernel memory is read: offsets come from [`CONFIG`], which the loader fills in from the
 //! running kernel's BTF before the program is loaded.
 
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel as copy_from_kernel;
 use aya_ebpf::helpers::{
     bpf_get_current_task, bpf_get_current_task_btf, bpf_get_ns_current_pid_tgid,
     bpf_probe_read_kernel, bpf_task_pt_regs,
@@ -328,6 +329,23 @@ impl Call {
                 _ => config!(regs_args[5]),
             };
             read(regs, offset).unwrap_or(0)
+        }
+    }
+
+    /// All of its arguments, each as [`argument`](Self::argument) gives it, without a branch for each of them: one
+    /// that cannot be read is zero, as the helper makes it.
+    #[inline(always)]
+    pub fn arguments(&self, regs: *const u8, into: &mut [u64; 6]) {
+        *into = [0; 6];
+        for index in 0..6 {
+            let (offset, size) = if self.abi == abi::X86 {
+                (config!(regs_compat_args[index]), 4)
+            } else {
+                (config!(regs_args[index]), 8)
+            };
+            let from = regs.wrapping_add(offset as usize);
+            // SAFETY: a word with room for either size; the helper checks the source.
+            unsafe { copy_from_kernel((&raw mut into[index]).cast(), size, from.cast()) };
         }
     }
 

@@ -31,7 +31,7 @@ mod scope;
 
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use probe_common::{IN_CALL, ProgramKey, SET_LAUNCH, SET_MASK, SLOW, control};
+use probe_common::{IN_CALL, SET_LAUNCH, SET_MASK, SLOW, control};
 
 use crate::kernel::{Call, Task, config};
 
@@ -147,13 +147,7 @@ pub fn control(ctx: RawTracePointContext) -> i32 {
     match ctx.arg::<u64>(0) {
         control::BEGIN_AFTER => containers::begin_after(Task::current().mount_namespace()),
         control::ADOPT => {
-            let key = ProgramKey {
-                inode: ctx.arg(2),
-                device: ctx.arg::<u64>(3) as u32,
-                abi: config!(native_abi) as u16,
-                ..ProgramKey::default()
-            };
-            scope::adopt(&ctx, ctx.arg::<u64>(1) as u32, key);
+            scope::adopt(&ctx, ctx.arg::<u64>(1) as u32, ctx.arg(2), ctx.arg::<u64>(3) as u32);
         }
         control::LEAVE => scope::leave(ctx.arg::<u64>(1) as u32),
         _ => {}

@@ -7,7 +7,7 @@
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap};
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use aya_ebpf::programs::RawTracePointContext;
 use probe_common::{
     ABIS, IN_CALL, LookedAt, NUMBERS, REFUSED_VALUES, Refusal, RefusalKey, SET_MASK, Seen, answer,
@@ -29,28 +29,64 @@ static REFUSED: HashMap<RefusalKey, u64> = HashMap::with_max_entries(4096, 0);
 #[map]
 static LOOKED_AT: Array<LookedAt> = Array::with_max_entries((ABIS * NUMBERS) as u32, 0);
 
+/// What is being stored: not on the stack, of which there is too little, and where the verifier need not follow each
+/// value that it may have.
+#[repr(C)]
+struct Scratch {
+    key: RefusalKey,
+    /// Of all its arguments.
+    of_call: RefusalKey,
+    refusal: Refusal,
+}
+
+/// One for calls that leave and one for tasks that end. While a program runs the kernel runs it no second time on
+/// the same CPU.
+#[map]
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(2, 0);
+
+/// Element of [`SCRATCH`] for calls that leave, and for tasks that end.
+const LEAVING: u32 = 0;
+const ENDING: u32 = 1;
+
+#[inline(always)]
+fn scratch(index: u32) -> Option<&'static mut Scratch> {
+    // SAFETY: a map's value that nobody else has now.
+    SCRATCH.get_ptr_mut(index).map(|scratch| unsafe { &mut *scratch })
+}
+
 /// Stores the call that is leaving. Returns whether the task is about to be killed for it.
 #[inline(always)]
 pub fn add(ctx: &RawTracePointContext, task: &Task, set: u16) -> bool {
+    let Some(scratch) = scratch(LEAVING) else {
+        return false;
+    };
     let regs: *const u8 = ctx.arg(0);
     let raw = read(regs, config!(regs_number)).unwrap_or(u32::MAX);
     let call = Call::new(task, raw);
-    let set = if call.is_native() { u32::from(set) } else { set_of_abi(ctx, set, call.abi) };
-    let errno = answer(task, raw, ctx.arg::<u64>(1) as i64);
-    let mut refusal = Refusal { seen: Seen::default(), args: [0; 6] };
-    let mut key =
-        RefusalKey { set, abi: call.abi, number: call.number, errno, args: [0; 6], others: 0 };
+    scratch.key.set =
+        if call.is_native() { u32::from(set) } else { set_of_abi(ctx, set, call.abi) };
+    scratch.key.abi = call.abi;
+    scratch.key.number = call.number;
+    scratch.key.others = 0;
+    scratch.key.errno = answer(task, raw, ctx.arg::<u64>(1) as i64);
+    call.arguments(regs, &mut scratch.refusal.args);
+    compare_by(&call, scratch);
+    store(scratch);
+    // SAFETY: a field of a map's value, of which the verifier is to know nothing more.
+    unsafe { core::ptr::read_volatile(&raw const scratch.key.errno) == answer::KILLED }
+}
+
+/// Keeps of the arguments what tells one refusal of this call from another.
+#[inline(always)]
+fn compare_by(call: &Call, scratch: &mut Scratch) {
+    scratch.key.args = [0; 6];
+    let Some(looked_at) = looked_at(call) else {
+        return;
+    };
     for index in 0..6 {
-        refusal.args[index] = call.argument(regs, index as u8);
+        let value = scratch.refusal.args[index];
+        scratch.key.args[index] = value & looked_at.bits[index] | any(value & looked_at.any[index]);
     }
-    if let Some(looked_at) = looked_at(&call) {
-        for index in 0..6 {
-            let value = refusal.args[index];
-            key.args[index] = value & looked_at.bits[index] | any(value & looked_at.any[index]);
-        }
-    }
-    store(&mut key, &mut refusal);
-    errno == answer::KILLED
 }
 
 /// How a call was answered: with an errno, 0 for none, or one of [`answer`].
@@ -84,7 +120,10 @@ pub fn killed(task: &Task) {
     if set == 0 || entry.get() & IN_CALL != 0 || task.process_ends() {
         return;
     }
-    let mut key = RefusalKey {
+    let Some(scratch) = scratch(ENDING) else {
+        return;
+    };
+    scratch.key = RefusalKey {
         set: u32::from(set),
         abi: config!(native_abi),
         number: u32::MAX,
@@ -92,7 +131,8 @@ pub fn killed(task: &Task) {
         args: [0; 6],
         others: 1,
     };
-    store(&mut key, &mut Refusal { seen: Seen::default(), args: [0; 6] });
+    scratch.refusal.args = [0; 6];
+    store(scratch);
 }
 
 #[inline(always)]
@@ -110,20 +150,21 @@ fn any(bits: u64) -> u64 {
 }
 
 #[inline(never)]
-fn store(key: &mut RefusalKey, refusal: &mut Refusal) {
-    if REFUSALS.get_ptr_mut(*key).is_none() {
-        if key.others == 0 && !has_room(key) {
-            key.args = [0; 6];
-            key.others = 1;
+fn store(scratch: &mut Scratch) {
+    scratch.refusal.seen = Seen::default();
+    if REFUSALS.get_ptr_mut(&scratch.key).is_none() {
+        if scratch.key.others == 0 && !has_room(scratch) {
+            scratch.key.args = [0; 6];
+            scratch.key.others = 1;
         }
-        if REFUSALS.get_ptr_mut(*key).is_none() {
+        if REFUSALS.get_ptr_mut(&scratch.key).is_none() {
             // SAFETY: takes no arguments.
-            refusal.seen.first = unsafe { bpf_ktime_get_ns() };
+            scratch.refusal.seen.first = unsafe { bpf_ktime_get_ns() };
             // An error means that another CPU was first, or that there is no room; the next look tells.
-            let _ = REFUSALS.insert(*key, &*refusal, 1);
+            let _ = REFUSALS.insert(&scratch.key, &scratch.refusal, 1);
         }
     }
-    match REFUSALS.get_ptr_mut(*key) {
+    match REFUSALS.get_ptr_mut(&scratch.key) {
         // SAFETY: a field of a map's value.
         Some(refusal) => add_shared(unsafe { &raw mut (*refusal).seen.count }, 1),
         None => lose(loss::REFUSALS),
@@ -131,14 +172,16 @@ fn store(key: &mut RefusalKey, refusal: &mut Refusal) {
 }
 
 /// Whether one more combination of arguments of this call may be kept apart, which is then counted.
-#[inline(never)]
-fn has_room(key: &RefusalKey) -> bool {
-    let of_call = RefusalKey { args: [0; 6], others: 1, ..*key };
-    if REFUSED.get_ptr_mut(of_call).is_none() {
+#[inline(always)]
+fn has_room(scratch: &mut Scratch) -> bool {
+    scratch.of_call = scratch.key;
+    scratch.of_call.args = [0; 6];
+    scratch.of_call.others = 1;
+    if REFUSED.get_ptr_mut(&scratch.of_call).is_none() {
         // As in `store`.
-        let _ = REFUSED.insert(of_call, 0u64, 1);
+        let _ = REFUSED.insert(&scratch.of_call, 0u64, 1);
     }
-    let Some(values) = REFUSED.get_ptr_mut(of_call) else {
+    let Some(values) = REFUSED.get_ptr_mut(&scratch.of_call) else {
         return false;
     };
     // SAFETY: a map's value.

@@ -214,8 +214,10 @@ fn is_first(pid: u32) -> bool {
 }
 
 /// Records, from now on, a task that runs already.
-#[inline(always)]
-pub fn adopt(ctx: &RawTracePointContext, pid: u32, key: ProgramKey) {
+#[inline(never)]
+pub fn adopt(ctx: &RawTracePointContext, pid: u32, inode: u64, device: u32) {
+    let abi = config!(native_abi) as u16;
+    let key = ProgramKey { inode, device, abi, ..ProgramKey::default() };
     let Some(entry) = entry(pid) else {
         lose(loss::TASKS);
         return;
@@ -237,7 +239,7 @@ pub fn adopt(ctx: &RawTracePointContext, pid: u32, key: ProgramKey) {
 }
 
 /// Records a task no more that was adopted. If it was forked by a recorded task in the meantime it stays.
-#[inline(always)]
+#[inline(never)]
 pub fn leave(pid: u32) {
     // SAFETY: a map's value, copied at once.
     let by = ENTERED.get_ptr(pid).map(|by| unsafe { *by });

@@ -9,14 +9,15 @@ use strait::abi::Abi;
 use strait::policy::baseline::{Baseline, Context, KernelVersion, Processor, Treatment};
 use strait::policy::{Capability, Errno, Predicate};
 
-const MACHINES: [(Processor, &str); 9] = [
+/// All but riscv64, whose calls came one by one; the history has what changed for all machines.
+#[cfg(feature = "privileged-tests")]
+const MACHINES: [(Processor, &str); 8] = [
     (Processor::Amd64, "amd64"),
     (Processor::X86, "x86"),
     (Processor::X32, "x32"),
     (Processor::Arm, "arm"),
     (Processor::Arm64, "arm64"),
     (Processor::Ppc64le, "ppc64le"),
-    (Processor::Riscv64, "riscv64"),
     (Processor::S390, "s390"),
     (Processor::S390x, "s390x"),
 ];
@@ -26,18 +27,20 @@ fn strings(value: &Value) -> BTreeSet<String> {
     items.map(|item| item.as_str().unwrap().to_owned()).collect()
 }
 
-fn predicate(arg: &Value) -> (usize, Predicate) {
+fn predicates(arg: &Value) -> (usize, Vec<Predicate>) {
     let value = arg["value"].as_u64().unwrap();
+    let index = usize::try_from(arg["index"].as_u64().unwrap()).unwrap();
     let predicate = match arg["op"].as_str().unwrap() {
         "SCMP_CMP_LT" => Predicate::Less(value),
         "SCMP_CMP_EQ" => Predicate::Equal(value),
+        "SCMP_CMP_NE" => return (index, vec![Predicate::Less(value), Predicate::Greater(value)]),
         "SCMP_CMP_GT" => Predicate::Greater(value),
         "SCMP_CMP_MASKED_EQ" => {
             Predicate::MaskedEqual { mask: value, value: arg["valueTwo"].as_u64().unwrap_or(0) }
         }
         other => panic!("{other}"),
     };
-    (usize::try_from(arg["index"].as_u64().unwrap()).unwrap(), predicate)
+    (index, vec![predicate])
 }
 
 /// Docker's dialect: `includes` needs all of its capabilities, `excludes` any of them.
@@ -72,18 +75,18 @@ fn resolved(
     for entry in applying {
         for name in strings(&entry["names"]) {
             let args: Vec<_> =
-                entry["args"].as_array().into_iter().flatten().map(predicate).collect();
+                entry["args"].as_array().into_iter().flatten().map(predicates).collect();
             match (entry["action"].as_str().unwrap(), args.as_slice()) {
                 ("SCMP_ACT_ALLOW", []) => {
                     table.insert(name, Treatment::Allow);
                 }
-                ("SCMP_ACT_ALLOW", [(argument, predicate)]) => {
+                ("SCMP_ACT_ALLOW", [(argument, predicates)]) => {
                     let treatment = table.entry(name).or_insert_with(|| Treatment::AllowIf {
                         argument: *argument,
                         any: Vec::new(),
                     });
                     if let Treatment::AllowIf { any, .. } = treatment {
-                        any.push(*predicate);
+                        any.extend_from_slice(predicates);
                     }
                 }
                 ("SCMP_ACT_ERRNO", []) => {
@@ -132,7 +135,9 @@ fn the_table_is_dockers_own_file_and_what_changed_since() {
     let history = include_str!("../../profiles/baselines/docker-default-history.json");
     let history: Value = serde_json::from_str(history).unwrap();
     for (own, file) in dockers_own() {
-        assert_eq!(file["defaultErrnoRet"], Baseline::docker_default().refuse_with().number());
+        // Docker before 23 has no field for it, and refuses with EPERM.
+        let errno = file["defaultErrnoRet"].as_u64().unwrap_or(1);
+        assert_eq!(errno, u64::from(Baseline::docker_default().refuse_with().number()));
         let changes = history["changes"].as_array().unwrap().iter();
         let later = changes.filter(|change| version(change["since"].as_str().unwrap()) > own);
         let later = later.flat_map(|change| change["calls"].as_str().unwrap().split(' '));

@@ -222,14 +222,16 @@ fn a_sample_of_a_call_that_was_not_recorded_is_refused() {
 fn the_schema_of_verify_takes_a_report() {
     let refused = serde_json::json!({
         "syscall": "mount", "abi": "x86_64", "number": 165, "args": ["0x0", "0x0"],
-        "errno": "EPERM", "program": "/usr/bin/app", "count": 2,
+        "errno": "EPERM", "answer": "errno", "program": "/usr/bin/app", "count": 2,
     });
     let mut fallback = refused.clone();
     fallback["falls_back_to"] = serde_json::json!(["clone"]);
     let mut report = serde_json::json!({
         "schema": "strait.verify/v1", "tool": {"name": "strait", "version": "0.1.0"},
         "profile": "app.json", "command": ["app"], "command_status": 0,
-        "refused": [refused], "fallbacks": [fallback],
+        "conclusion": "refused", "refused": [refused], "refused_without_room": 0, "fallbacks": [fallback],
+        "accepted": [], "runtime": [], "not_by_profile": [], "no_such_call": [], "missed": [],
+        "still_running": 0,
     });
     let validator = schema(include_str!("../../profiles/schema/verify-v1.json"));
     assert!(validator.is_valid(&report));

@@ -145,7 +145,7 @@ fn namespaces_that_have_ended_give_their_place_back() {
     assert!(used >= 9000, "each had a place, and not {used}");
     assert_eq!(tables.words("LOSSES"), [0; 4]);
     let (status, stderr) = recorder.finish();
-    assert_eq!(status, 3, "nothing was recorded\n{stderr}");
+    assert_eq!(status, 0, "{stderr}");
     assert!(!stderr.contains("incomplete"), "{stderr}");
 }
 

@@ -31,7 +31,7 @@ fn refused(dir: &Path, command: &[&str]) -> Vec<String> {
     let _ = outer.status();
     let report = std::fs::read_to_string(dir.join("report.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
-    let lists = [&report["refused"], &report["fallbacks"]];
+    let lists = [&report["refused"], &report["fallbacks"], &report["not_by_profile"]];
     let calls = lists.into_iter().flat_map(|list| list.as_array().unwrap());
     calls.map(|call| call["syscall"].as_str().unwrap_or_default().to_owned()).collect()
 }

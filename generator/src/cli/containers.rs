@@ -82,7 +82,8 @@ fn explain_nothing(losses: &Losses, only: &[Only], others: &BTreeSet<String>, ui
         ));
     }
     if losses.is_zero() {
-        return exit::EMPTY;
+        // Without a choice all was recorded that there was.
+        return if only.is_empty() { exit::DONE } else { exit::EMPTY };
     }
     for line in losses.describe() {
         ui.warn(format_args!("incomplete: {line}"));

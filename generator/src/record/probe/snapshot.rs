@@ -66,6 +66,11 @@ impl Probe {
                     .push((self.given.container(index), self.given.named(container)));
             }
         }
+        for (index, filter) in self.filters()?.into_values() {
+            if !filter.is_empty() {
+                snapshot.filters.insert(self.given.container(index), filter);
+            }
+        }
         Ok(snapshot)
     }
 
