@@ -142,8 +142,14 @@ impl<'a> Editor<'a> {
         let lines = render::block(entries, node.column, step);
         let end = self.end_of_value(last);
         if let Some(at) = self.lines.line_after(end) {
-            // A block scalar without a newline at the end of the file would get one.
-            if at < self.text.len() || !self.is_block_scalar(last) || self.text.ends_with('\n') {
+            let is_safe = match self.last_block_scalar(last) {
+                // Its last lines are blanks, of which some are its own and some may not be.
+                Some(value) if value.trim_end_matches('\n').ends_with([' ', '\t']) => false,
+                // Without a newline at the end of the file it would get one.
+                Some(_) => at < self.text.len() || self.text.ends_with('\n'),
+                None => true,
+            };
+            if is_safe {
                 return Ok(vec![self.lines.put_in(at, &lines)]);
             }
         }
@@ -155,16 +161,18 @@ impl<'a> Editor<'a> {
         }
     }
 
-    fn is_block_scalar(&self, id: NodeId) -> bool {
+    /// The value of the block scalar with which a node ends.
+    fn last_block_scalar(&self, id: NodeId) -> Option<&str> {
         let mut last = id;
         loop {
             last = match &self.tree.node(last).kind {
-                Kind::Scalar { style, .. } => {
-                    return matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                Kind::Scalar { style, value } => {
+                    let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                    return is_block.then_some(value);
                 }
                 Kind::Sequence(items) if !items.is_empty() => items[items.len() - 1],
                 Kind::Mapping(entries) if !entries.is_empty() => entries[entries.len() - 1].1,
-                _ => return false,
+                _ => return None,
             };
         }
     }

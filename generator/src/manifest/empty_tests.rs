@@ -143,3 +143,16 @@ fn what_is_put_into_the_inner_mapping_comes_first() {
     );
     assert_eq!(applied(&text, options).unwrap().edited.text, expected);
 }
+
+/// What was found by fuzzing: blanks at the end of a block scalar are its content, and come to lie behind what is put
+/// below them.
+#[test]
+fn a_block_scalar_that_ends_in_blanks_keeps_them() {
+    for style in ["|", "|2", "|-", "|+", ">", ">2", ">-"] {
+        for blanks in ["        ", "            ", "        a\n            ", "        a  "] {
+            for tail in ["", "\n", "\n\n", "\n  # end\n"] {
+                is_edited(&format!("{HEAD}    args:\n    - {style}\n{blanks}{tail}"));
+            }
+        }
+    }
+}
