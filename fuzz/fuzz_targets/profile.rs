@@ -23,10 +23,7 @@ fuzz_target!(|text: &str| {
         for abi in Machines::ALL.abis() {
             for (number, _) in abi.syscalls() {
                 let args = [u64::from(number); 6];
-                assert_eq!(
-                    policy.evaluate(abi, number, &args),
-                    again.evaluate(abi, number, &args)
-                );
+                assert_eq!(policy.evaluate(abi, number, &args), again.evaluate(abi, number, &args));
             }
         }
     }
