@@ -1,5 +1,6 @@
 //! `strait check` proves, or shows a call.
 
+#[cfg(feature = "privileged-tests")]
 use std::path::Path;
 
 use crate::support::{scratch, strait};

@@ -11,7 +11,8 @@ use crate::support::{scratch, strait};
 
 /// The folder of a package that the tests are built with.
 fn package(name: &str) -> PathBuf {
-    // Only of this machine's kind: a first build has downloaded no others.
+    // Only of this machine's kind. What other members of the workspace need, and a first build has not downloaded, is
+    // downloaded now.
     let rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
         .arg("-vV")
         .output()
@@ -19,7 +20,7 @@ fn package(name: &str) -> PathBuf {
     let version = String::from_utf8(rustc.stdout).unwrap();
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["metadata", "--format-version", "1", "--locked"])
         .args(["--filter-platform", host, "--manifest-path"])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
         .output()
