@@ -244,7 +244,7 @@ pub fn look(ctx: &RawTracePointContext, task: &Task, entry: u16) -> u16 {
         let _ = WAITING.remove(pid);
         container.filtered = 1;
         if container.began == 0 {
-            filters::keep(task, index, container.filters_before);
+            filters::keep(index, container.filters_before);
         }
         begin(container, index, pid, task);
         let now = programs::set_of_runtime(ctx, index, entry & SET_MASK);

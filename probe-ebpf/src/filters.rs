@@ -18,8 +18,11 @@ static FREE_FILTERS: Queue<u32> = Queue::with_max_entries(FILTERS, 0);
 
 /// Keeps the filter of a container, if it is the only one that it has beside the `before` of its runtime.
 /// Where it cannot be read, or there is no room, it stays unknown.
+///
+/// Of the running task, which is not handed over: it would have to lie in memory at each call.
 #[inline(never)]
-pub fn keep(task: &Task, container: u32, before: u32) {
+pub fn keep(container: u32, before: u32) {
+    let task = Task::current();
     let is_wanted = config!(watch_refusals) == 1 && config!(fprog_filter) != 0;
     if !is_wanted || task.filters() != before.wrapping_add(1) {
         return;
