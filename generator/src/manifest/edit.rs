@@ -203,6 +203,11 @@ impl<'a> Editor<'a> {
             return Ok(vec![Splice { at: open..open, text: style.entries(entries) }]);
         };
         let end = self.end_of_value(last);
+        if !self.lines.is_end_of_flow_entry(end) {
+            return Err(
+                self.unsafe_here(mapping, "its last value is an anchor or a tag and nothing else")
+            );
+        }
         let key = self.tree.node(last_key).start.start;
         let Some(indent) = self.lines.indent_of_own_line(key) else {
             let text = format!("{}{}", style.comma(), style.on_one_line().items(entries));

@@ -156,3 +156,15 @@ fn a_block_scalar_that_ends_in_blanks_keeps_them() {
         }
     }
 }
+
+/// What was found by fuzzing: an empty value ends behind its colon, but not before its anchor.
+#[test]
+fn nothing_is_put_between_a_colon_and_an_anchor() {
+    for value in ["&eb.json", "&a ", "!!str", "!!str &a"] {
+        let text =
+            format!("{HEAD}    securityContext: {{seccompProfile: {{type: Old, a: {value}}}}}\n");
+        let edited = applied(&text, Options { fix: true, ..Options::default() });
+        assert!(matches!(edited, Err(ManifestError::Unsafe { .. })), "{value}: {edited:?}");
+    }
+    is_edited(&format!("{HEAD}    securityContext: {{a: &b c}}\n"));
+}

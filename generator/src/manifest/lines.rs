@@ -125,6 +125,12 @@ impl<'a> Lines<'a> {
         at.checked_sub(1).and_then(|last| self.byte(last))
     }
 
+    /// Whether an entry of a flow mapping ends here: what comes next is a comma, the bracket or a comment.
+    pub fn is_end_of_flow_entry(&self, at: usize) -> bool {
+        let next = self.next_visible(at).and_then(|next| self.byte(next));
+        matches!(next, Some(b',' | b'}' | b'#'))
+    }
+
     fn next_visible(&self, at: usize) -> Option<usize> {
         let rest = self.text.get(at..)?;
         Some(at + rest.len() - rest.trim_start().len())
