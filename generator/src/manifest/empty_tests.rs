@@ -168,3 +168,16 @@ fn nothing_is_put_between_a_colon_and_an_anchor() {
     }
     is_edited(&format!("{HEAD}    securityContext: {{a: &b c}}\n"));
 }
+
+/// What was found by fuzzing: for YAML the comment ends at the carriage return, and the line goes on for people.
+#[test]
+fn a_carriage_return_alone_is_not_edited_around() {
+    let text = format!("{HEAD}    image: a  # c\rd: e\n");
+    if let Ok(manifest) = Manifest::parse(&text.replace("\rd: e", "\r    name2: e")) {
+        assert!(manifest.check_line_ends().is_err());
+    }
+    let edited = applied(&format!("{HEAD}    image: a  # c\r\n"), Options::default());
+    assert!(edited.is_ok(), "{edited:?}");
+    let edited = applied(&format!("{HEAD}    image: a  # c\r"), Options::default());
+    assert!(matches!(edited, Err(ManifestError::Unsafe { .. })), "{edited:?}");
+}

@@ -98,6 +98,7 @@ impl<'a> Manifest<'a> {
             return Ok(Edited { text: self.text.to_owned(), splices: Vec::new() });
         }
         template::check(self)?;
+        self.check_line_ends()?;
         let splices = edit::Editor::new(self.text, &self.tree).splices(&changes)?;
         let text = edit::apply(self.text, &splices);
         let broken = |error: ManifestError| ManifestError::Unintended {
@@ -107,6 +108,22 @@ impl<'a> Manifest<'a> {
         let after = Tree::parse(&text).map_err(broken)?;
         law::check((&self.tree, self.text), (&after, &text), &changes)?;
         Ok(Edited { text, splices })
+    }
+
+    /// Refuses carriage returns that end a line alone: YAML has them, and nothing that shows a file has.
+    fn check_line_ends(&self) -> Result<(), ManifestError> {
+        let bytes = self.text.as_bytes();
+        let is_alone = |at: &usize| bytes[*at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
+        let Some(at) = (0..bytes.len()).find(is_alone) else { return Ok(()) };
+        let before = &bytes[..at];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+        Err(ManifestError::Unsafe {
+            at: Position { line, column },
+            what: "this file".to_owned(),
+            reason: "a carriage return alone ends a line".to_owned(),
+            way_out: "Convert the ends of its lines, as with `tr '\\r' '\\n'`",
+        })
     }
 }
 
