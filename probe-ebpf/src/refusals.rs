@@ -50,7 +50,7 @@ const ENDING: u32 = 1;
 
 #[inline(always)]
 fn scratch(index: u32) -> Option<&'static mut Scratch> {
-    // SAFETY: a map's value that nobody else has now.
+    // SAFETY: a map's value that no other program has now.
     SCRATCH.get_ptr_mut(index).map(|scratch| unsafe { &mut *scratch })
 }
 

@@ -11,6 +11,8 @@ mod arbitrary;
 mod bad_input;
 mod baseline;
 mod compiled;
+#[cfg(feature = "privileged-tests")]
+mod dockers_own;
 mod enforced;
 mod judge;
 mod laws;

@@ -56,19 +56,25 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
     // What was recorded is a file for each container, and so is not mixed.
     unambiguous(&args.only, chosen).map_err(|error| Failure::new(exit::USAGE, error))?;
     let code = status.map_or(exit::DONE, Status::code);
-    if !recordings.is_empty() {
+    if recordings.iter().any(|one| one.file.is_some()) {
         return Ok(ExitCode::from(code));
     }
-    let own = explain_nothing(&losses, &args.only, &others, ui);
+    let own = explain_nothing(recordings.is_empty(), &losses, &args.only, &others, ui);
     Ok(ExitCode::from(if code == exit::DONE { own } else { code }))
 }
 
 /// Says why there is no recording. Returns the exit status that says the same.
-fn explain_nothing(losses: &Losses, only: &[Only], others: &BTreeSet<String>, ui: &Ui) -> u8 {
+fn explain_nothing(
+    none: bool,
+    losses: &Losses,
+    only: &[Only],
+    others: &BTreeSet<String>,
+    ui: &Ui,
+) -> u8 {
     const MOST: usize = 20;
-    if others.is_empty() {
+    if none && others.is_empty() {
         ui.warn("no container was started");
-    } else {
+    } else if none {
         let asked: Vec<_> = only.iter().map(|only| format!("--only {only}")).collect();
         let names: Vec<_> = others.iter().map(|name| format!("`{name}`")).take(MOST).collect();
         let more = match others.len().saturating_sub(MOST) {

@@ -111,7 +111,7 @@ fn row(diff: &Diff, change: &Change) -> Markdown {
             });
             Markdown::join(parts, "")
         }
-        None if diff.has_evidence => markdown!("by nobody while recording"),
+        None if diff.has_evidence => markdown!("not seen in the recording"),
         None => Markdown::new(),
     };
     let reviewed = if change.excepted.is_empty() { "" } else { " (reviewed)" };

@@ -4,11 +4,10 @@ use proptest::prelude::*;
 
 use super::tests::{is_dependable, numbers, possible, profile, run};
 use super::*;
-use crate::abi::Abi;
 use crate::diff::{Diff, Exceptions, Side, Verdict, diff};
 use crate::machine::{Machine, Machines};
-use crate::policy::{Action, Capability, Errno};
-use crate::profile::{self, OnMachines, Profile};
+use crate::policy::{Action, Errno};
+use crate::profile::{OnMachines, Profile};
 
 fn compared(old: &Profile, new: &Profile) -> Diff {
     let side = |name: &str, profile: &Profile| {
@@ -72,47 +71,54 @@ proptest! {
     }
 }
 
-/// A profile in Docker's dialect, of those that `cargo xtask setup` installs.
+/// The defaults of engines as they are installed here.
 #[cfg(feature = "privileged-tests")]
-fn default_in(path: &std::path::Path) -> Profile {
-    let text = std::fs::read_to_string(path)
-        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask setup`", path.display()));
-    let context = profile::Context {
-        machine: Machine::X86_64,
-        capabilities: Capability::docker_default(),
-        kernel: None,
-    };
-    profile::parse_for(&text, &context).unwrap()
-}
-
-/// Docker 26's default against that of podman on Debian 12.
-#[cfg(feature = "privileged-tests")]
-#[test]
-fn dockers_default_and_podmans_differ_in_these_calls() {
+mod defaults {
     use std::path::Path;
 
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let target = match option_env!("CARGO_TARGET_DIR") {
-        Some(target) => root.join(target),
-        None => root.join("target"),
-    };
-    let docker = default_in(&target.join("tools/profiles/docker-26.1.json"));
-    let podman = default_in(Path::new("/usr/share/containers/seccomp.json"));
-    let confirmed = confirm(&docker, &podman);
-    assert!(confirmed > 50, "{confirmed}");
-    let diff = compared(&docker, &podman);
-    let of = |abi: Abi, widened: bool| {
-        let changes = diff.changes.iter().filter(|change| {
-            change.abi == abi && if widened { change.widens() } else { change.narrows() }
-        });
-        let mut names: Vec<_> = changes.map(crate::diff::Change::call).collect();
-        names.sort();
-        names.join(" ")
-    };
-    insta::assert_snapshot!(format!(
-        "{}\npodman allows more: {}\npodman allows less: {}",
-        diff.verdict.name(),
-        of(Abi::X86_64, true),
-        of(Abi::X86_64, false)
-    ));
+    use super::*;
+    use crate::abi::Abi;
+    use crate::policy::Capability;
+    use crate::profile;
+
+    /// A profile in Docker's dialect, of those that `cargo xtask setup` installs.
+    fn default_in(path: &Path) -> Profile {
+        let text = std::fs::read_to_string(path)
+            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask setup`", path.display()));
+        let context = profile::Context {
+            machine: Machine::X86_64,
+            capabilities: Capability::docker_default(),
+            kernel: None,
+        };
+        profile::parse_for(&text, &context).unwrap()
+    }
+
+    /// Docker 26's default against that of podman on Debian 12.
+    #[test]
+    fn dockers_default_and_podmans_differ_in_these_calls() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let target = match option_env!("CARGO_TARGET_DIR") {
+            Some(target) => root.join(target),
+            None => root.join("target"),
+        };
+        let docker = default_in(&target.join("tools/profiles/docker-26.1.json"));
+        let podman = default_in(Path::new("/usr/share/containers/seccomp.json"));
+        let confirmed = confirm(&docker, &podman);
+        assert!(confirmed > 50, "{confirmed}");
+        let diff = compared(&docker, &podman);
+        let of = |abi: Abi, widened: bool| {
+            let changes = diff.changes.iter().filter(|change| {
+                change.abi == abi && if widened { change.widens() } else { change.narrows() }
+            });
+            let mut names: Vec<_> = changes.map(crate::diff::Change::call).collect();
+            names.sort();
+            names.join(" ")
+        };
+        insta::assert_snapshot!(format!(
+            "{}\npodman allows more: {}\npodman allows less: {}",
+            diff.verdict.name(),
+            of(Abi::X86_64, true),
+            of(Abi::X86_64, false)
+        ));
+    }
 }

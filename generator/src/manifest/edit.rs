@@ -127,10 +127,27 @@ impl<'a> Editor<'a> {
             Some(Kind::Mapping(entries)) => {
                 let key = entries.get(node.place).map(|(key, _)| *key).filter(|key| *key != id);
                 let end_of_key = || key.map_or(node.end, |key| self.end_of_value(key));
-                self.lines.after_colon(node.end).unwrap_or_else(end_of_key)
+                let colon = match key {
+                    Some(key) => self.behind_colon(key, node.end),
+                    None => self.lines.after_colon(node.end),
+                };
+                colon.unwrap_or_else(end_of_key)
             }
             _ => self.lines.after_dash(node.end).unwrap_or(node.end),
         }
+    }
+
+    /// Behind the colon that announces the empty value of a key, which comes at or right before `at`. One on a line of
+    /// its own, as it follows a key with `?`, is below the question mark; any other is that of an outer mapping.
+    fn behind_colon(&self, key: NodeId, at: usize) -> Option<usize> {
+        let node = self.tree.node(key);
+        let mapping = node.parent.map(|parent| self.tree.node(parent))?;
+        let is_own = |behind: &usize| {
+            let colon = *behind - 1;
+            let line = self.lines.start(colon);
+            line <= node.end || mapping.flow || colon - line == mapping.column
+        };
+        self.lines.after_colon(at).filter(is_own)
     }
 
     fn insert_block(&self, mapping: NodeId, entries: &Entries) -> Splices {
@@ -266,7 +283,7 @@ impl<'a> Editor<'a> {
         if node.anchor != 0 || node.tag.is_some() {
             return Err(self.unsafe_here(id, "it is empty, but has an anchor or a tag"));
         }
-        let Some(colon) = self.lines.after_colon(self.tree.node(key).end) else {
+        let Some(colon) = self.behind_colon(key, self.tree.node(key).end) else {
             return Err(self.unsafe_here(key, "its key has no colon"));
         };
         if self.tree.node(mapping).flow {

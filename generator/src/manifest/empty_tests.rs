@@ -181,3 +181,16 @@ fn a_carriage_return_alone_is_not_edited_around() {
     let edited = applied(&format!("{HEAD}    image: a  # c\r"), Options::default());
     assert!(matches!(edited, Err(ManifestError::Unsafe { .. })), "{edited:?}");
 }
+
+/// What was found by fuzzing: the colon of an outer mapping was taken for that of a key without one.
+#[test]
+fn the_colon_of_an_outer_mapping_announces_nothing_within() {
+    for outer in [":\n", ": a\n", "? b\n:\n"] {
+        is_edited(&format!("{HEAD}    image: a\n    securityContext:\n{outer}"));
+        for key in ["? securityContext", "? securityContext  # why"] {
+            let text = format!("{HEAD}    image: a\n    {key}\n{outer}");
+            let edited = applied(&text, Options::default());
+            assert!(matches!(edited, Err(ManifestError::Unsafe { .. })), "{text}: {edited:?}");
+        }
+    }
+}

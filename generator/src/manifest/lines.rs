@@ -24,7 +24,7 @@ impl<'a> Lines<'a> {
     }
 
     /// Where the line of a byte begins.
-    fn start(&self, at: usize) -> usize {
+    pub fn start(&self, at: usize) -> usize {
         let before = self.newlines.partition_point(|newline| *newline < at);
         before.checked_sub(1).and_then(|last| self.newlines.get(last)).map_or(0, |last| last + 1)
     }

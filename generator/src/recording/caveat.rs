@@ -1,4 +1,4 @@
-//! What somebody who uses a recording has to know about it, though nothing was lost.
+//! What a user of a recording has to know about it, though nothing was lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -44,7 +44,7 @@ pub struct Report {
     pub accepted: Vec<Accepted>,
     /// Calls that a container runtime tries and does without, and that Docker's default refuses as well.
     pub runtime: Vec<Refused>,
-    /// Calls that the profile lets through, and that somebody else answered: another filter, a supervisor or a
+    /// Calls that the profile lets through, and that were answered otherwise: by another filter, a supervisor or a
     /// tracer.
     pub elsewhere: Vec<Refused>,
     /// Calls that no kernel has.

@@ -1,9 +1,9 @@
-//! Whose a refusal is: the profile's, or that of somebody else.
+//! Whose a refusal is: the profile's, or another filter's.
 //!
 //! What the kernel shows is that a call did not get past the filters of its task, and how it was answered. That
 //! may be the profile, a filter that the workload has installed itself, a supervisor that has done the work, or a
 //! tracer. A refusal is the profile's if the profile refuses that call with these arguments; what it lets through
-//! somebody else has refused.
+//! another filter has refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -71,7 +71,7 @@ impl Checks<'_> {
             let way_out = match annotation.field() {
                 Some(_) if self.pod.by_shape => "Replace it by hand",
                 Some(_) => "`strait audit --fix` replaces it",
-                None => "nobody knows its value: correct it by hand",
+                None => "Its value is unknown: correct it by hand",
             };
             let container = annotation.container().and_then(|name| containers.get(name).copied());
             let message = format!(

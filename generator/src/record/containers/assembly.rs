@@ -80,8 +80,7 @@ impl Assembly {
         let unnamed = self.unnamed.borrow();
         let note = |name: &String| {
             format!(
-                "nobody knows name or image of the container {name}, so that --only NAME and \
-                 image=IMAGE cannot choose it"
+                "container {name}: name and image unknown, so that --only NAME and image=IMAGE cannot choose it"
             )
         };
         unnamed.iter().map(note).collect()

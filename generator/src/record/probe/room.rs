@@ -238,6 +238,7 @@ impl Probe {
         self.remove_of::<UnknownKey, u64>("COMBINATIONS", &|key| sets.contains(&key.set))?;
         self.remove_of::<ArgumentsKey, Seen>("ARGUMENTS", &|key| sets.contains(&key.set))?;
         self.remove_of::<RefusalKey, Refusal>("REFUSALS", &|key| sets.contains(&key.set))?;
+        self.remove_of::<RefusalKey, u64>("REFUSED", &|key| sets.contains(&key.set))?;
         self.zero::<Program>("PROGRAMS", sets)?;
         self.zero::<Counters>("FIRST", sets)?;
         let error = |source| ProbeError::Map { map: "COUNTERS", source };
@@ -318,4 +319,32 @@ fn barrier() -> bool {
     const GLOBAL: libc::c_int = 1;
     // SAFETY: the call takes numbers only.
     unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0) == 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// The probe's maps by set, or by something that has one, by the types of their keys.
+    const BY_SET: [&str; 4] = ["ProgramKey", "UnknownKey", "ArgumentsKey", "RefusalKey"];
+
+    /// A set that is given out again must not have what was counted before.
+    #[test]
+    fn each_map_that_is_kept_by_set_is_forgotten() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let probe = fs::read_dir(root.join("../probe-ebpf/src")).unwrap();
+        let sources = probe.map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+        let sources: String = sources.collect();
+        let maps = sources.lines().filter_map(|line| {
+            let (name, kind) = line.strip_prefix("static ")?.split_once(": HashMap<")?;
+            BY_SET.iter().any(|key| kind.starts_with(key)).then(|| name.to_owned())
+        });
+        let maps: Vec<String> = maps.collect();
+        assert!(maps.len() >= 6, "{maps:?}");
+        let own = fs::read_to_string(root.join("src/record/probe/room.rs")).unwrap();
+        for map in maps {
+            assert!(own.contains(&format!("(\"{map}\", ")), "{map} keeps what a set had before");
+        }
+    }
 }
