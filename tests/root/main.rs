@@ -16,6 +16,7 @@ mod support;
 
 mod arguments;
 mod bookkeeping;
+mod caveats;
 mod ci;
 mod ci_base;
 mod ci_recordings;

@@ -8,7 +8,8 @@ use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
 use super::machine::MachineArg;
-use super::{Ui, capabilities_or_default, given, kernel, read_text, record, shown, ui};
+use super::workload::WorkloadArgs;
+use super::{Ui, given, read_text, record, shown, ui};
 use crate::abi::Abi;
 use crate::check::{self, Assumed, Coverage, Report, json};
 use crate::inspect::file;
@@ -46,12 +47,8 @@ pub struct CheckArgs {
     /// Recordings of which it has to allow everything
     #[arg(long, value_name = "RECORDING", num_args = 1..)]
     covers: Vec<PathBuf>,
-    /// The capabilities that the workload will have: names, ALL or NONE [default: Docker's 14]
-    #[arg(long, value_name = "CAP", value_delimiter = ',')]
-    caps: Vec<String>,
-    /// The kernel that it will run on, such as 6.1 [default: one that is new enough for all rules]
-    #[arg(long, value_name = "VERSION")]
-    kernel: Option<String>,
+    #[command(flatten)]
+    workload: WorkloadArgs,
     /// The machines that it will be loaded on: x86_64 means i386 and x32 calls too
     ///
     /// A profile covers each machine's own calls, whatever architectures it lists, and so it may be within
@@ -76,8 +73,8 @@ enum Format {
 
 impl CheckArgs {
     fn assumed(&self) -> Result<Assumed, Failure> {
-        let kernel = self.kernel.as_deref().map(kernel).transpose()?;
-        Ok(Assumed { capabilities: capabilities_or_default(&self.caps)?, kernel })
+        let Workload { capabilities, kernel } = self.workload.workload()?;
+        Ok(Assumed { capabilities, kernel })
     }
 }
 

@@ -11,11 +11,12 @@ use super::given::assumed;
 use super::machine::MachineArg;
 use super::record::plural;
 use super::ui::Report;
-use super::{Ui, capabilities_or_default, kernel, read_text, shown};
+use super::workload::WorkloadArgs;
+use super::{Ui, read_text, shown};
 use crate::machine::Machines;
 use crate::manifest::resource::{self, SeccompResource};
 use crate::output::Output;
-use crate::profile::{self, Workload, resolve_on};
+use crate::profile::{self, resolve_on};
 
 /// Make plain OCI of a profile in any dialect
 ///
@@ -41,12 +42,8 @@ pub struct ConvertArgs {
     /// Where the result goes; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
-    /// The capabilities that the workload will have: names, ALL or NONE [default: Docker's 14]
-    #[arg(long, value_name = "CAP", value_delimiter = ',')]
-    caps: Vec<String>,
-    /// The kernel that it will run on, such as 6.1 [default: one that is new enough for all rules]
-    #[arg(long, value_name = "VERSION")]
-    kernel: Option<String>,
+    #[command(flatten)]
+    workload: WorkloadArgs,
     /// The machines that it will run on
     #[arg(long, value_name = "MACHINE", default_value = "all")]
     machine: MachineArg,
@@ -57,8 +54,7 @@ pub struct ConvertArgs {
 
 /// Runs `strait convert`.
 pub fn main(args: &ConvertArgs, ui: &Ui) -> Outcome {
-    let kernel = args.kernel.as_deref().map(kernel).transpose()?;
-    let workload = Workload { capabilities: capabilities_or_default(&args.caps)?, kernel };
+    let workload = args.workload.workload()?;
     let machines = Machines::from(args.machine);
     let output = Output::from(args.output.clone());
     output.check()?;

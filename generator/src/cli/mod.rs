@@ -27,6 +27,7 @@ mod report;
 mod targets;
 mod ui;
 mod verify;
+mod workload;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

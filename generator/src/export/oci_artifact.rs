@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{ExportError, Exported, File, Named, Options};
 use crate::digest::sha256;
 use crate::machine::Machines;
-use crate::policy::{Predicate, Width, width};
+use crate::policy::{Width, width};
 use crate::profile::Profile;
 use crate::profile::consumers::artifact::{self, Fault, MOST_BYTES};
 use crate::profile::lint::overlapping;
@@ -85,25 +85,12 @@ fn overlaps(profile: &Profile, call: &str) -> bool {
             .flat_map(|entry| entry.clauses())
             .collect::<Vec<_>>()
     };
-    let is_large = entries()
-        .flat_map(|entry| &entry.args)
-        .any(|arg| constants(arg.predicate).iter().any(|constant| *constant > u64::from(u32::MAX)));
+    let is_large = entries().flat_map(|entry| &entry.args).any(|arg| {
+        arg.predicate.constants().iter().any(|constant| *constant > u64::from(u32::MAX))
+    });
     let (through, refused) = (clauses(true), clauses(false));
     (narrow && is_large && !refused.is_empty())
         || through.iter().any(|one| refused.iter().any(|other| overlapping(one, other)))
-}
-
-/// What a predicate compares with.
-fn constants(predicate: Predicate) -> [u64; 2] {
-    match predicate {
-        Predicate::NotEqual(value)
-        | Predicate::Less(value)
-        | Predicate::LessOrEqual(value)
-        | Predicate::Equal(value)
-        | Predicate::GreaterOrEqual(value)
-        | Predicate::Greater(value) => [value, value],
-        Predicate::MaskedEqual { mask, value } => [mask, value & mask],
-    }
 }
 
 fn reason(fault: Fault) -> String {

@@ -209,16 +209,7 @@ fn is_entangled(
 
 /// The schema says `format: int64`.
 fn is_too_large(predicate: Predicate) -> bool {
-    let too_large = |value| i64::try_from(value).is_err();
-    match predicate {
-        Predicate::NotEqual(value)
-        | Predicate::Less(value)
-        | Predicate::LessOrEqual(value)
-        | Predicate::Equal(value)
-        | Predicate::GreaterOrEqual(value)
-        | Predicate::Greater(value) => too_large(value),
-        Predicate::MaskedEqual { mask, value } => too_large(mask) || too_large(value),
-    }
+    predicate.constants().into_iter().any(|constant| i64::try_from(constant).is_err())
 }
 
 pub(super) fn export(

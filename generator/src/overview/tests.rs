@@ -5,7 +5,7 @@ use super::*;
 use crate::abi::Abi;
 use crate::diff::Level;
 use crate::recording::example::recording;
-use crate::recording::{ArgumentUse, Arguments, Losses, Sample};
+use crate::recording::{ArgumentUse, Arguments, Caveat, Losses, Sample};
 
 const READ: (Abi, u32) = (Abi::X86_64, 0);
 const WRITE: (Abi, u32) = (Abi::X86_64, 1);
@@ -101,6 +101,18 @@ fn an_incomplete_recording_says_so_first() {
     let main = page.split("<main>").nth(1).unwrap();
     assert!(main.starts_with("<section class=\"alarm\">"), "{main}");
     assert!(main.contains("2 times: a task could not be followed"), "{main}");
+}
+
+#[test]
+fn what_a_recording_does_not_show_is_said() {
+    let mut recording = recording(&[READ]);
+    assert!(!page(&recording).unwrap().contains("does not show"));
+    let client = Caveat::EngineClient("/usr/bin/<docker>".to_owned());
+    recording.caveats = [Caveat::IoUring, client].into();
+    let page = page(&recording).unwrap();
+    for words in ["What this recording does not show", "--without io_uring", "&lt;docker&gt;"] {
+        assert!(page.contains(words), "{words}");
+    }
 }
 
 #[test]

@@ -61,6 +61,19 @@ impl Predicate {
         }
     }
 
+    /// The constants that it is written with, one of them twice if there is only one.
+    pub fn constants(self) -> [u64; 2] {
+        match self {
+            Self::NotEqual(value)
+            | Self::Less(value)
+            | Self::LessOrEqual(value)
+            | Self::Equal(value)
+            | Self::GreaterOrEqual(value)
+            | Self::Greater(value) => [value, value],
+            Self::MaskedEqual { mask, value } => [mask, value],
+        }
+    }
+
     /// The constants at which the answer may change: what a test has to look at.
     pub fn edges(self) -> Vec<u64> {
         match self {

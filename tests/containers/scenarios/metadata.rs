@@ -1,6 +1,7 @@
 //! A recording says which container it is of, and only chosen containers are recorded.
 
-use crate::support::{Engine, Recorder, image};
+use crate::support::recorder::strait_with_engines;
+use crate::support::{Engine, Recorder, image, lab};
 
 pub fn is_known(engine: &Engine) {
     let name = format!("{}-known", engine.name());
@@ -68,6 +69,18 @@ pub fn only_chosen() {
     by_image.life(&chosen);
     by_image.life(&other);
     by_image.lives(&debian, 0);
+}
+
+/// The exit status says that nothing of what was asked for is there, and what there was is listed.
+pub fn only_none() {
+    let directory = lab().scratch();
+    let script =
+        format!("docker run --rm --network host --name only-this {} /bin/static", image::SMALL);
+    let run = strait_with_engines()
+        .args(["record", "--containers", "--only", "no-such-container", "-o"])
+        .arg(directory.path())
+        .args(["--", "sh", "-c", &script]);
+    run.expect_exit(3).run().says(&["--only no-such-container matches none", "`only-this`"]);
 }
 
 /// A service of this name runs in two projects: neither is meant.

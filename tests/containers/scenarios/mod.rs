@@ -84,6 +84,7 @@ pub const ALL: &[Scenario] = &[
     }),
     ("without_a_filter_the_recording_starts_at_the_first_exec", metadata::without_a_filter),
     ("only_chosen_containers_are_recorded", metadata::only_chosen),
+    ("only_that_chooses_none_is_said", metadata::only_none),
     ("a_name_in_two_projects_is_ambiguous", metadata::a_name_in_two_projects_is_ambiguous),
     ("the_table_is_what_docker_enforces", baseline::is_what_docker_enforces),
     ("comparing_filters_finds_what_is_wider", oracle::finds_what_is_wider),

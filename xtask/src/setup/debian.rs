@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use crate::run::Tool;
+use crate::ui;
 
 /// An apt that knows some sources and one architecture, and nothing of this system but its keys.
 pub struct Debian {
@@ -70,6 +71,52 @@ impl Debian {
             .args(packages)
             .quiet("downloading packages")?;
         unpack_all(&self.folder.path().join("cache/archives"), into)
+    }
+}
+
+/// Something that each of some releases has, with a version for each, to be had below `target/`. Old releases leave the
+/// mirrors one day, so what is not there any more is said and left out.
+pub struct OfReleases<'a> {
+    /// Names of releases, and of what each has.
+    pub releases: &'a [(&'a str, &'a str)],
+    /// What it is, by its version.
+    pub what: &'a dyn Fn(&str) -> String,
+    /// Where it is kept, by its version.
+    pub place: &'a dyn Fn(&str) -> PathBuf,
+    /// Puts that of a release into a file.
+    pub get: &'a dyn Fn(&Debian, &str, &Path) -> Result<()>,
+}
+
+impl OfReleases<'_> {
+    /// Downloads what is missing. Fails if nothing is there in the end.
+    pub fn install(&self) -> Result<()> {
+        let is_there = |(_, version): &&(&str, &str)| (self.place)(version).exists();
+        let missing: Vec<_> = self.releases.iter().filter(|one| !is_there(one)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mirror = mirror()?;
+        for (release, version) in &missing {
+            let what = (self.what)(version);
+            ui::step(format_args!("downloading: {what} (for the tests)"));
+            if let Err(error) = self.download(&mirror, release, &(self.place)(version)) {
+                ui::step(format_args!("{what} is left out: {error:#}"));
+            }
+        }
+        ensure!(
+            self.releases.iter().any(|one| is_there(&one)),
+            "nothing of that could be downloaded from {mirror}"
+        );
+        Ok(())
+    }
+
+    fn download(&self, mirror: &str, release: &str, place: &Path) -> Result<()> {
+        let debian = Debian::new(&[format!("{mirror} {release} main")], "amd64")?;
+        // Beside its place, so that it can be renamed, and where it is not taken for one of them.
+        let staged = place.with_file_name(".new");
+        place.parent().map_or(Ok(()), std::fs::create_dir_all).context("cannot make a folder")?;
+        (self.get)(&debian, release, &staged)?;
+        std::fs::rename(&staged, place).with_context(|| format!("cannot write {}", place.display()))
     }
 }
 

@@ -1,13 +1,12 @@
-//! Kernels that tests boot in a virtual machine: those of Debian's releases, below `target/`. Old releases
-//! leave the mirrors one day, so what is not there any more is said and left out, and the tests boot
-//! what there is.
+//! Kernels that tests boot in a virtual machine: those of Debian's releases, below `target/`. The tests boot what there
+//! is.
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use super::debian::{self, Debian};
-use crate::{tree, ui};
+use super::debian::{self, Debian, OfReleases};
+use crate::tree;
 
 /// Debian's releases with their kernels: the oldest that there is for download, and some between it and now.
 const RELEASES: [(&str, &str); 3] = [("bullseye", "5.10"), ("bookworm", "6.1"), ("trixie", "6.12")];
@@ -18,27 +17,16 @@ const PACKAGE: &str = "linux-image-cloud-amd64";
 /// Downloads what is missing. Fails if nothing is there in the end.
 pub fn install(root: &Path) -> Result<()> {
     let folder = tree::target(root).join("tools/kernels");
-    let missing: Vec<_> =
-        RELEASES.into_iter().filter(|(_, version)| !folder.join(version).exists()).collect();
-    if missing.is_empty() {
-        return Ok(());
+    OfReleases {
+        releases: &RELEASES,
+        what: &|version| format!("Linux {version}"),
+        place: &|version| folder.join(version),
+        get: &get,
     }
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make {}", folder.display()))?;
-    let mirror = debian::mirror()?;
-    for (release, version) in &missing {
-        ui::step(format_args!("downloading: Linux {version} (to be booted by tests)"));
-        if let Err(error) = download(&mirror, release, &folder.join(version)) {
-            ui::step(format_args!("Linux {version} is left out: {error:#}"));
-        }
-    }
-    let is_there = |(_, version): &(&str, &str)| folder.join(version).exists();
-    ensure!(RELEASES.iter().any(is_there), "no kernel could be downloaded from {mirror}");
-    Ok(())
+    .install()
 }
 
-fn download(mirror: &str, release: &str, place: &Path) -> Result<()> {
-    let debian = Debian::new(&[format!("{mirror} {release} main")], "amd64")?;
+fn get(debian: &Debian, release: &str, into: &Path) -> Result<()> {
     let offered = debian.ask(&["madison", PACKAGE])?;
     let version = version_of(&offered, release)
         .with_context(|| format!("Debian {release} has no {PACKAGE}"))?;
@@ -47,12 +35,9 @@ fn download(mirror: &str, release: &str, place: &Path) -> Result<()> {
     let image = image_of(&shown).with_context(|| format!("{package} names no kernel"))?;
     let unpacked = tempfile::tempdir().context("cannot make a temporary directory")?;
     debian.unpack(&[image], unpacked.path())?;
-    let fresh = debian::find(&unpacked.path().join("boot"), |name| name.starts_with("vmlinuz"))?;
-    // Beside its place, so that it can be renamed, and where it is not taken for a kernel.
-    let staged = place.with_file_name(".new");
-    std::fs::copy(&fresh, &staged)
-        .and_then(|_| std::fs::rename(&staged, place))
-        .with_context(|| format!("cannot write {}", place.display()))
+    let kernel = debian::find(&unpacked.path().join("boot"), |name| name.starts_with("vmlinuz"))?;
+    std::fs::copy(&kernel, into).context("cannot copy the kernel")?;
+    Ok(())
 }
 
 /// ` PACKAGE | VERSION | MIRROR RELEASE/main amd64 Packages`

@@ -42,6 +42,12 @@ pub(super) fn losses(recording: &Recording) -> Markup {
                 ul { @for loss in losses.describe() { li { (loss) } } }
             }
         }
+        @if !recording.caveats.is_empty() {
+            section.caution {
+                h2 { "What this recording does not show" }
+                ul { @for caveat in &recording.caveats { li { (untrusted(&caveat.to_string())) } } }
+            }
+        }
         @if recording.target.start == Start::Attached {
             section.caution {
                 p { "The target ran already when recording began: what it called to start is not here." }

@@ -1,0 +1,28 @@
+//! `--caps` and `--kernel`: the workload for which a dialect or a baseline is resolved.
+
+use clap::Args;
+
+use super::exit::Failure;
+use super::{capabilities_or_default, kernel};
+use crate::profile::Workload;
+
+/// What is known of the workload.
+#[derive(Args, Clone, Debug)]
+pub struct WorkloadArgs {
+    /// The capabilities that the workload will have: names, ALL or NONE [default: Docker's 14]
+    #[arg(long, value_name = "CAP", value_delimiter = ',')]
+    caps: Vec<String>,
+    /// The kernel that it will run on, such as 6.1 [default: one that is new enough for all rules]
+    #[arg(long, value_name = "VERSION")]
+    kernel: Option<String>,
+}
+
+impl WorkloadArgs {
+    /// The workload that these arguments describe.
+    pub fn workload(&self) -> Result<Workload, Failure> {
+        Ok(Workload {
+            capabilities: capabilities_or_default(&self.caps)?,
+            kernel: self.kernel.as_deref().map(kernel).transpose()?,
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! What a recording does not show is said in it, and when it is made.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::fixtures::{self, Fixture};
+use crate::support::{kernel, scratch, strait};
+
+/// `io_uring_setup`, which has this number on all architectures.
+const RING: &str = "import ctypes; ctypes.CDLL(None).syscall(425, 1, None)";
+
+/// Records a command; what is said has each of these words.
+fn record(dir: &Path, options: &[&str], command: &[&str], words: &[&str]) -> Value {
+    kernel::require_root();
+    let run = strait().args(["record", "-o", "r.json"]).args(options).arg("--").args(command);
+    run.in_dir(dir).run().says(words);
+    serde_json::from_slice(&std::fs::read(dir.join("r.json")).unwrap()).unwrap()
+}
+
+fn generate_says(dir: &Path, words: &[&str]) {
+    strait().args(["generate", "r.json", "-o", "p.json"]).in_dir(dir).run().says(words);
+}
+
+#[test]
+fn a_ring_is_said_and_without_it_the_call_is_refused_and_not_recorded() {
+    let dir = scratch();
+    let command = ["python3", "-c", RING];
+    let with = record(dir.path(), &[], &command, &["--without io_uring"]);
+    assert_eq!(with["caveats"], json!([{"kind": "io-uring"}]));
+    generate_says(dir.path(), &["--without io_uring"]);
+    let without = record(dir.path(), &["--without", "io_uring"], &command, &["recorded"]);
+    assert_eq!(without["caveats"], Value::Null);
+    assert_eq!(without["abis"]["x86_64"]["syscalls"]["io_uring_setup"], Value::Null);
+    assert_eq!(without["complete"], true);
+}
+
+#[test]
+fn what_else_can_be_kept_away_is_named() {
+    let run = strait().args(["record", "--without", "nothing", "--", "true"]);
+    run.expect_exit(2).run().says(&["io_uring"]);
+    let run = strait().args(["record", "--containers", "--without", "io_uring", "--", "true"]);
+    run.expect_exit(2).run().says(&["--containers"]);
+}
+
+#[test]
+fn a_supervisor_is_said() {
+    let dir = scratch();
+    let program = Fixture::Dynamic("own_filter").path();
+    let recording = record(dir.path(), &[], &[&program, "notify"], &["supervisor"]);
+    assert_eq!(recording["caveats"], json!([{"kind": "listener"}]));
+    generate_says(dir.path(), &["supervisor"]);
+    // Any other filter is none.
+    let recording = record(dir.path(), &[], &[&program, "errno"], &["recorded"]);
+    assert_eq!(recording["caveats"], Value::Null);
+}
+
+#[test]
+fn a_client_of_an_engine_is_said() {
+    let dir = scratch();
+    let client = dir.path().join("docker");
+    std::fs::copy("/bin/true", &client).unwrap();
+    let client = fixtures::text(&client);
+    let recording = record(dir.path(), &[], &[&client], &["client of a container engine"]);
+    assert_eq!(recording["caveats"], json!([{"kind": "engine-client", "program": client}]));
+}
+
+#[test]
+fn a_task_that_goes_on_is_said() {
+    let dir = scratch();
+    let words = ["1 task was still running"];
+    let command = ["sh", "-c", "sleep 60 >/dev/null 2>&1 & exit 0"];
+    let recording = record(dir.path(), &["--linger", "0"], &command, &words);
+    assert_eq!(recording["caveats"], json!([{"kind": "still-running", "tasks": 1}]));
+}
