@@ -49,18 +49,23 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
         ui.note(note);
     }
     written?;
-    let chosen = recordings.iter().filter_map(|ContainerRecording { recording, .. }| {
-        let TargetKind::Container(container) = &recording.target.kind else { return None };
-        Some((&**container, recording.target.name.as_str()))
-    });
     // What was recorded is a file for each container, and so is not mixed.
-    unambiguous(&args.only, chosen).map_err(|error| Failure::new(exit::USAGE, error))?;
+    check_only(&args.only, &recordings)?;
     let code = status.map_or(exit::DONE, Status::code);
     if recordings.iter().any(|one| one.file.is_some()) {
         return Ok(ExitCode::from(code));
     }
     let own = explain_nothing(recordings.is_empty(), &losses, &args.only, &others, ui);
     Ok(ExitCode::from(if code == exit::DONE { own } else { code }))
+}
+
+/// Refuses a name that chose containers of different workloads.
+pub fn check_only(only: &[Only], recordings: &[ContainerRecording]) -> Result<(), Failure> {
+    let chosen = recordings.iter().filter_map(|ContainerRecording { recording, .. }| {
+        let TargetKind::Container(container) = &recording.target.kind else { return None };
+        Some((&**container, recording.target.name.as_str()))
+    });
+    unambiguous(only, chosen).map_err(|error| Failure::new(exit::USAGE, error))
 }
 
 /// Says why there is no recording. Returns the exit status that says the same.

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
+use super::exceptions;
 use super::exit::{self, Failure, Outcome};
 use super::input::{self, Input};
 use super::machine::MachineArg;
 use super::ui::Report;
-use super::{Ui, read_text, shown};
-use crate::diff::{Diff, Exceptions, FailOn, Side, diff, json, markdown, sarif};
+use super::{Ui, shown};
+use crate::diff::{Diff, FailOn, Side, diff, json, markdown, sarif};
 use crate::machine::Machines;
 use crate::output::Output;
 use crate::recording::target::in_words;
@@ -109,11 +110,7 @@ pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
             anyhow!("the report would overwrite {}, which is compared", shown(&args.output));
         return Err(Failure::new(exit::USAGE, error));
     }
-    let exceptions = match &args.allow_file {
-        Some(path) => Exceptions::parse(&read_text(path)?)
-            .with_context(|| format!("cannot use {}", shown(path)))?,
-        None => Exceptions::default(),
-    };
+    let exceptions = exceptions::read(allow_file)?;
     let asked = Machines::from(args.machine);
     let (old, _) = input::read(&args.old, asked, ui)?;
     let (new, text) = input::read(&args.new, asked, ui)?;
@@ -195,20 +192,12 @@ fn side(
 }
 
 fn warn(diff: &Diff, ui: &Ui) {
-    for exception in &diff.expired {
-        let day = exception.expires.map(|day| day.to_string()).unwrap_or_default();
-        ui.warn(format_args!(
-            "the exception for `{}` expired after {day} and does not count: look at it again, or remove it",
-            exception.call
-        ));
-    }
+    exceptions::warn_of_expired(&diff.expired, ui);
     for exception in &diff.partial {
         ui.warn(format_args!(
             "the exception for `{}` covers only a part of what is newly allowed, and so excuses nothing",
             exception.call
         ));
     }
-    for exception in &diff.unused {
-        ui.warn(format_args!("nothing needs the exception for `{}`: remove it", exception.call));
-    }
+    exceptions::warn_of_unused(&diff.unused, ui);
 }

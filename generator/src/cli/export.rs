@@ -165,7 +165,7 @@ impl ExportArgs {
         let usage = |error| Err(Failure::new(exit::USAGE, error));
         if self.init && self.to != HomeArg::Kustomize {
             return usage(anyhow!(
-                "--init is for `--to kustomize`: nothing else tells containers of a pod apart so"
+                "--init is for `--to kustomize`, the only target that patches init containers"
             ));
         }
         if self.to == HomeArg::OciArtifact && self.output.is_none() {
@@ -198,7 +198,7 @@ pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
         if !given.flags.is_empty() {
             let flags = given.flags.join(", ");
             ui.warn(format_args!(
-                "{}: left out, since not every home has them: {flags}",
+                "{}: left out, since not every target has them: {flags}",
                 shown(&path)
             ));
         }

@@ -8,6 +8,7 @@ mod containers;
 mod convert;
 mod diff;
 mod duration;
+mod exceptions;
 mod exit;
 mod explain;
 mod export;

@@ -1,25 +1,26 @@
 //! `strait verify`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
 
+use super::containers;
+use super::exceptions;
 use super::exit::{self, Failure, Outcome};
 use super::given::{self, Given};
 use super::input::only_once;
 use super::record::{RunArgs, not_run, run, saved, signals};
 use super::{Ui, read_text, shown, ui};
-use crate::diff::Exceptions;
 use crate::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
 use crate::host;
 use crate::output::Output;
 use crate::policy::Policy;
 use crate::policy::baseline::{KernelVersion, release};
 use crate::profile::Workload;
-use crate::record::engine::{EngineKind, unambiguous};
+use crate::record::engine::EngineKind;
 use crate::record::{
     ContainerRecording, ContainersRequest, Filter, Notice, Only, Signals, Writer,
     may_filter_without_no_new_privs, run_containers,
@@ -104,14 +105,11 @@ pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
     let inputs: Vec<_> = [&args.profile].into_iter().chain(&args.allow_file).collect();
     only_once(&inputs)?;
     let Compiled { text, program, policy } = compile(args, &name, ui).map_err(not_run)?;
-    let exceptions = exceptions(args.allow_file.as_deref(), ui).map_err(not_run)?;
-    let judge = Judge::new(
-        &policy,
-        enforce::lacking(policy.abis()),
-        kernel(),
-        &exceptions,
-        jiff::Zoned::now().date(),
-    );
+    let exceptions = exceptions::read(args.allow_file.as_deref()).map_err(not_run)?;
+    let today = jiff::Zoned::now().date();
+    let expired = exceptions.iter().filter(|exception| exception.has_expired(today));
+    exceptions::warn_of_expired(expired, ui);
+    let judge = Judge::new(&policy, enforce::lacking(policy.abis()), kernel(), &exceptions, today);
     let output = args.output.clone().map(Output::from);
     let writer = output.as_ref().map(Writer::for_output).transpose();
     let writer = writer.map_err(|error| Failure::new(exit::NOT_RUN, error))?;
@@ -122,9 +120,7 @@ pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
     } else {
         run_under(args, &name, program, &judge, &signals, ui)?
     };
-    for exception in &report.unused {
-        ui.warn(format_args!("nothing needs the exception for `{}`: remove it", exception.call));
-    }
+    exceptions::warn_of_unused(&report.unused, ui);
     let printed = match args.format {
         Format::Text => ui::Report::Text(report.text()),
         Format::Json => ui::Report::json(&json::print(&report)?),
@@ -143,23 +139,6 @@ pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
         Conclusion::Incomplete => exit::INCOMPLETE,
         Conclusion::Refused => exit::REFUSED,
     }))
-}
-
-/// The reviewed exceptions, with a warning for each that has expired.
-fn exceptions(path: Option<&Path>, ui: &Ui) -> Result<Exceptions, Failure> {
-    let Some(path) = path else { return Ok(Exceptions::default()) };
-    let text = read_text(path)?;
-    let exceptions =
-        Exceptions::parse(&text).with_context(|| format!("cannot use {}", shown(path)))?;
-    let today = jiff::Zoned::now().date();
-    for exception in exceptions.iter().filter(|exception| exception.has_expired(today)) {
-        let day = exception.expires.map(|day| day.to_string()).unwrap_or_default();
-        ui.warn(format_args!(
-            "the exception for `{}` expired after {day} and does not count: look at it again, or remove it",
-            exception.call
-        ));
-    }
-    Ok(exceptions)
 }
 
 /// The version of the running kernel.
@@ -218,12 +197,7 @@ fn watch_containers(
         let error = anyhow!("no container was started while {:?} ran", args.command);
         return Err(Failure::new(exit::EMPTY, error));
     }
-    let chosen =
-        outcome.recordings.iter().filter_map(|ContainerRecording { recording, .. }| {
-            let TargetKind::Container(container) = &recording.target.kind else { return None };
-            Some((&**container, recording.target.name.as_str()))
-        });
-    unambiguous(&args.only, chosen).map_err(|error| Failure::new(exit::USAGE, error))?;
+    containers::check_only(&args.only, &outcome.recordings)?;
     let mut other_answers = false;
     let mut unknown = Vec::new();
     outcome.recordings.retain(|ContainerRecording { recording, seccomp, filter, .. }| {

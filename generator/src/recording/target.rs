@@ -18,7 +18,7 @@ use crate::untrusted::one_line;
 ///
 /// Sources: docker compose `pkg/api/labels.go`; Swarm `daemon/cluster/executor` and the stacks of docker's
 /// command line; Kubernetes `pkg/kubelet/types/labels.go`.
-mod label {
+pub(crate) mod label {
     pub const PROJECT: &str = "com.docker.compose.project";
     pub const SERVICE: &str = "com.docker.compose.service";
     pub const STACK: &str = "com.docker.stack.namespace";

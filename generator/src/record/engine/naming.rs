@@ -4,14 +4,10 @@ use std::collections::BTreeMap;
 
 use super::Identity;
 use crate::recording::Container;
+use crate::recording::target::label;
 
 /// Labels that say which of an application's services it is, best first.
-///
-/// Sources: docker compose `pkg/api/labels.go`; Swarm `daemon/cluster/executor`; Kubernetes
-/// `pkg/kubelet/types/labels.go`.
-const SERVICES: [&str; 3] =
-    ["com.docker.compose.service", "com.docker.swarm.service.name", "io.kubernetes.container.name"];
-const PROJECT: &str = "com.docker.compose.project";
+const SERVICES: [&str; 3] = [label::SERVICE, label::SWARM_SERVICE, label::CONTAINER];
 
 /// The longest name: with `.recording.json` and a number it stays below the 255 bytes of a file name.
 const MAX: usize = 100;
@@ -45,7 +41,7 @@ pub fn unconfirmed_name(identity: &Identity) -> String {
 /// `web` for compose's `shop-web-1` or `shop_web_1` in project `shop`.
 fn without_project(container: &Container) -> &str {
     let name = container.name.trim_start_matches('/');
-    let Some(project) = container.labels.get(PROJECT) else { return name };
+    let Some(project) = container.labels.get(label::PROJECT) else { return name };
     let Some(rest) = name.strip_prefix(project.as_str()) else { return name };
     let Some(service) = rest.strip_prefix(['-', '_']) else { return name };
     match service.rsplit_once(['-', '_']) {
@@ -113,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_service_is_best() {
-        let labels = [("com.docker.compose.service", "web"), (PROJECT, "shop")];
+        let labels = [("com.docker.compose.service", "web"), (label::PROJECT, "shop")];
         assert_eq!(name("/shop-web-1", &labels), "web");
         assert_eq!(name("/k8s_web_shop-1_prod_1_0", &[(SERVICES[2], "web")]), "web");
         assert_eq!(name("shop_web.1.x3d", &[(SERVICES[1], "shop_web")]), "shop_web");
@@ -124,10 +120,10 @@ mod tests {
         assert_eq!(name("/web", &[]), "web");
         assert_eq!(name("shop-web-1", &[]), "shop-web-1");
         for given in ["shop-web-1", "shop_web_12", "/shop-web-1", "shop-web"] {
-            assert_eq!(name(given, &[(PROJECT, "shop")]), "web", "{given}");
+            assert_eq!(name(given, &[(label::PROJECT, "shop")]), "web", "{given}");
         }
-        assert_eq!(name("my-web", &[(PROJECT, "shop")]), "my-web");
-        assert_eq!(name("shop", &[(PROJECT, "shop")]), "shop");
+        assert_eq!(name("my-web", &[(label::PROJECT, "shop")]), "my-web");
+        assert_eq!(name("shop", &[(label::PROJECT, "shop")]), "shop");
     }
 
     #[test]
