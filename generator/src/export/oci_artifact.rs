@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{ExportError, Exported, File, Named, Options};
 use crate::digest::sha256;
 use crate::machine::Machines;
-use crate::policy::{Width, width};
+use crate::policy::{Width, decide::within, width};
 use crate::profile::Profile;
 use crate::profile::consumers::artifact::{self, Fault, MOST_BYTES};
 use crate::profile::lint::overlapping;
@@ -54,7 +54,6 @@ fn unsuitable(reason: String) -> ExportError {
 
 /// A profile that is accepted, and the calls of which a refusal is left to the default.
 fn accepted(profile: &Profile) -> Result<(Profile, BTreeSet<String>), ExportError> {
-    let mut accepted = profile.clone();
     let mixed: BTreeSet<String> = artifact::faults(profile)
         .into_iter()
         .filter_map(|fault| match fault {
@@ -63,14 +62,31 @@ fn accepted(profile: &Profile) -> Result<(Profile, BTreeSet<String>), ExportErro
         })
         .filter(|call| !profile.default.lets_through() && !overlaps(profile, call))
         .collect();
-    for entry in accepted.entries.iter_mut().filter(|entry| !entry.action.lets_through()) {
-        entry.names.retain(|name| !mixed.contains(name));
+    let accepted = without_refusals(profile, &mixed);
+    if let Some(fault) = artifact::faults(&accepted).into_iter().next() {
+        return Err(unsuitable(reason(fault)));
     }
-    accepted.entries.retain(|entry| !entry.names.is_empty());
-    match artifact::faults(&accepted).into_iter().next() {
-        None => Ok((accepted, mixed)),
-        Some(fault) => Err(unsuitable(reason(fault))),
+    // What is refused of a multiplexer, and what is let through of a call behind it, are rules of two names.
+    if !mixed.is_empty()
+        && let Err(more) = within(&accepted.policy(Machines::ALL)?, &profile.policy(Machines::ALL)?)
+    {
+        return Err(unsuitable(format!(
+            "the rules of {} have different results, which runtimes do not accept, and without what refuses some of \
+             them `{more}` would be allowed: use one result for each call",
+            mixed.iter().map(|name| format!("`{}`", short(name))).collect::<Vec<_>>().join(", ")
+        )));
     }
+    Ok((accepted, mixed))
+}
+
+/// The profile without what refuses these calls.
+fn without_refusals(profile: &Profile, calls: &BTreeSet<String>) -> Profile {
+    let mut without = profile.clone();
+    for entry in without.entries.iter_mut().filter(|entry| !entry.action.lets_through()) {
+        entry.names.retain(|name| !calls.contains(name));
+    }
+    without.entries.retain(|entry| !entry.names.is_empty());
+    without
 }
 
 /// Whether what refuses a call may refuse some of what lets it through, so that without it more is allowed. In 32

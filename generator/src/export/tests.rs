@@ -236,6 +236,28 @@ proptest! {
     }
 }
 
+/// Without what is refused of the multiplexer, what is let through of a call behind it reaches the kernel by it.
+#[test]
+fn an_artifact_keeps_what_is_refused_of_a_multiplexer() {
+    for (multiplexer, behind) in [("socketcall", "socket"), ("ipc", "shmget")] {
+        let errno = |number| Action::Errno(Errno::new(number).unwrap());
+        let entry =
+            |name: &str, action| Entry { names: vec![name.to_owned()], action, args: vec![] };
+        let profile = Profile {
+            default: errno(38),
+            architectures: vec![Abi::X86_64.into(), Abi::X86.into()],
+            entries: vec![
+                entry(multiplexer, errno(0)),
+                entry(multiplexer, errno(1)),
+                entry(behind, Action::Allow),
+            ],
+        };
+        let error = export(&profile, Home::OciArtifact, &options()).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{multiplexer}`")), "{error}");
+        assert!(error.contains("would be allowed"), "{error}");
+    }
+}
+
 #[test]
 fn what_a_home_cannot_hold_is_an_error() {
     let entry = |nth: u64| Entry {
