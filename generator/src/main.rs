@@ -1,7 +1,0 @@
-//! The command `strait`.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    strait::cli::main()
-}
