@@ -11,13 +11,13 @@ use super::given::{self, What};
 use super::manifests::{self, Edit, Source};
 use super::profiles::{ProfileFile, is_profile};
 use super::{Ui, shown};
-use crate::export::Release;
-use crate::manifest::apply::{Applied, Level, Options, apply};
-use crate::manifest::assign::{Candidate, Mapping, Profiles, Used};
-use crate::manifest::audit::{Audit, Version};
-use crate::manifest::{Manifest, ManifestError};
-use crate::output::Output;
-use crate::profile;
+use strait_generator::export::Release;
+use strait_generator::manifest::apply::{Applied, Level, Options, apply};
+use strait_generator::manifest::assign::{Candidate, Mapping, Profiles, Used};
+use strait_generator::manifest::audit::{Audit, Version};
+use strait_generator::manifest::{Manifest, ManifestError};
+use strait_generator::profile;
+use strait_recorder::output::Output;
 
 /// Put profiles into Kubernetes manifests, keeping every other byte
 ///

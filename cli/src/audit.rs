@@ -10,9 +10,9 @@ use super::exit::{self, Failure, Outcome};
 use super::manifests::{self, Edit, Source};
 use super::ui::Report;
 use super::{Ui, shown};
-use crate::manifest::audit::{Audit, Level, Version, json, sarif};
-use crate::manifest::{Manifest, ManifestError, fix};
-use crate::output::Output;
+use strait_generator::manifest::audit::{Audit, Level, Version, json, sarif};
+use strait_generator::manifest::{Manifest, ManifestError, fix};
+use strait_recorder::output::Output;
 
 /// Say what keeps seccomp from having an effect in Kubernetes manifests, and what else is unsafe
 ///

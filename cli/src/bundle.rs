@@ -12,10 +12,10 @@ use super::exit::{self, Failure, Outcome};
 use super::given;
 use super::manifests;
 use super::profiles::ProfileFile;
-use crate::export::Release;
-use crate::manifest::{Manifest, bundle};
-use crate::output::{self, Output};
-use crate::record::files;
+use strait_generator::export::Release;
+use strait_generator::manifest::{Manifest, bundle};
+use strait_recorder::files;
+use strait_recorder::output::{self, Output};
 
 /// Keep the profiles of several releases side by side, under names that never get new content
 ///

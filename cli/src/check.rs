@@ -10,14 +10,14 @@ use super::exit::{self, Failure, Outcome};
 use super::machine::MachineArg;
 use super::workload::WorkloadArgs;
 use super::{Ui, given, read_text, record, shown, ui};
-use crate::abi::Abi;
-use crate::check::{self, Assumed, Coverage, Report, json};
-use crate::inspect::file;
-use crate::machine::Machines;
-use crate::output::Output;
-use crate::policy::baseline::{Baseline, Context};
-use crate::policy::decide::Meaning;
-use crate::profile::{OnMachines, Workload, lint};
+use strait_generator::abi::Abi;
+use strait_generator::check::{self, Assumed, Coverage, Report, json};
+use strait_generator::machine::Machines;
+use strait_generator::policy::baseline::{Baseline, Context};
+use strait_generator::policy::decide::Meaning;
+use strait_generator::profile::{OnMachines, Workload, lint};
+use strait_recorder::inspect::file;
+use strait_recorder::output::Output;
 
 /// Prove that a profile allows no more than it may, without running anything
 ///

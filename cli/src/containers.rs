@@ -10,13 +10,11 @@ use std::time::Duration;
 use super::exit::{self, Failure, Outcome};
 use super::record::{RecordArgs, not_run, saved, signals};
 use super::{Ui, record};
-use crate::record::engine::unambiguous;
-use crate::record::{
-    ContainerRecording, ContainersOutcome, ContainersRequest, Notice, Only, Signals, Status,
-    Writer, run_containers,
-};
-use crate::recording::{Losses, TargetKind, v1};
-use crate::untrusted::Json;
+use strait_generator::outcome::{ContainerRecording, ContainersOutcome, Status};
+use strait_generator::recording::{Losses, TargetKind, v1};
+use strait_generator::untrusted::Json;
+use strait_recorder::record::engine::unambiguous;
+use strait_recorder::record::{ContainersRequest, Notice, Only, Signals, Writer, run_containers};
 
 /// Runs `strait record --containers`.
 pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outcome {

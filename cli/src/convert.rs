@@ -13,10 +13,10 @@ use super::record::plural;
 use super::ui::Report;
 use super::workload::WorkloadArgs;
 use super::{Ui, read_text, shown};
-use crate::machine::Machines;
-use crate::manifest::resource::{self, SeccompResource};
-use crate::output::Output;
-use crate::profile::{self, resolve_on};
+use strait_generator::machine::Machines;
+use strait_generator::manifest::resource::{self, SeccompResource};
+use strait_generator::profile::{self, resolve_on};
+use strait_recorder::output::Output;
 
 /// Make plain OCI of a profile in any dialect
 ///

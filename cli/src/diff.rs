@@ -12,10 +12,10 @@ use super::input::{self, Input};
 use super::machine::MachineArg;
 use super::ui::Report;
 use super::{Ui, shown};
-use crate::diff::{Diff, FailOn, Side, diff, json, markdown, sarif};
-use crate::machine::Machines;
-use crate::output::Output;
-use crate::recording::target::in_words;
+use strait_generator::diff::{Diff, FailOn, Side, diff, json, markdown, sarif};
+use strait_generator::machine::Machines;
+use strait_generator::recording::target::in_words;
+use strait_recorder::output::Output;
 
 /// Show what a release may newly do to the kernel, and what it no longer may
 ///
@@ -176,7 +176,7 @@ fn side(
             if evidence.is_some() {
                 ui.warn(format_args!("{name} is a recording: --evidence is not used"));
             }
-            if recording.completeness != crate::recording::Completeness::Complete {
+            if recording.completeness != strait_generator::recording::Completeness::Complete {
                 ui.warn(format_args!(
                     "{name} is incomplete: what is missing from it may be called"
                 ));

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::exit::Failure;
 use super::{Ui, read_text, shown};
-use crate::diff::{Exception, Exceptions};
+use strait_generator::diff::{Exception, Exceptions};
 
 /// Reads the file, if there is one.
 pub fn read(path: Option<&Path>) -> Result<Exceptions, Failure> {

@@ -11,12 +11,12 @@ use super::input::{self, Input};
 use super::machine::MachineArg;
 use super::ui::Report;
 use super::{Ui, shown};
-use crate::abi::Abi;
-use crate::decode::{self, Pattern};
-use crate::machine::Machines;
-use crate::output::Output;
-use crate::untrusted::Text;
-use crate::{explain, recording};
+use strait_generator::abi::Abi;
+use strait_generator::decode::{self, Pattern};
+use strait_generator::machine::Machines;
+use strait_generator::untrusted::Text;
+use strait_generator::{explain, recording};
+use strait_recorder::output::Output;
 
 /// Say why a call is allowed or refused, and who makes it
 ///

@@ -13,14 +13,14 @@ use super::exit::{self, Failure, Outcome};
 use super::machine::MachineArg;
 use super::ui::Report;
 use super::{Ui, given, shown};
-use crate::export::{
+use strait_generator::export::{
     ExportError, Exported, Home, InvalidName, Label, Options, Reference, Release, WorkloadRef,
     export_all,
 };
-use crate::machine::Machines;
-use crate::manifest::name::Named;
-use crate::output::{self, Output};
-use crate::profile::Workload;
+use strait_generator::machine::Machines;
+use strait_generator::manifest::name::Named;
+use strait_generator::profile::Workload;
+use strait_recorder::output::{self, Output};
 
 /// Write a profile the way another home wants it
 ///

@@ -11,19 +11,19 @@ use super::exit::{self, Failure, Outcome};
 use super::targets::{self, Group};
 use super::ui::Report;
 use super::{Ui, capabilities, record};
-use crate::enforce::prove_for;
-use crate::evidence::{self, Evidence};
-use crate::generate::{
+use strait_generator::evidence::{self, Evidence};
+use strait_generator::generate::{
     ArgumentFilters, GenerateError, Generated, Options, RefuseWith, Runtime, Runtimes, Startup,
     check, generate,
 };
-use crate::output::{self, Output};
-use crate::policy::Capability;
-use crate::policy::argument::Level;
-use crate::profile::{self, Profile};
-use crate::recording::Recording;
-use crate::recording::merge::merge;
-use crate::recording::target::{TargetIds, file_names};
+use strait_generator::policy::Capability;
+use strait_generator::policy::argument::Level;
+use strait_generator::profile::{self, Profile};
+use strait_generator::recording::Recording;
+use strait_generator::recording::merge::merge;
+use strait_generator::recording::target::{TargetIds, file_names};
+use strait_recorder::enforce::prove_for;
+use strait_recorder::output::{self, Output};
 
 /// Make one profile from one or many recordings, or one for each target
 ///

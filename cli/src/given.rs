@@ -8,12 +8,12 @@ use anyhow::{Context, anyhow, bail};
 use super::exit::{self, Failure};
 use super::record::plural;
 use super::{Ui, read_text, shown};
-use crate::machine::{Machine, Machines};
-use crate::profile::{
+use strait_generator::machine::{Machine, Machines};
+use strait_generator::profile::{
     self, Finding, Findings, OnMachines, ParseError, Profile, Resolved, Severity, Workload, lint,
     parse_on, resolve_on,
 };
-use crate::schema::schema;
+use strait_generator::schema::schema;
 
 /// A profile, and what engines can be given of it.
 #[derive(Clone, Debug)]

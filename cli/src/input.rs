@@ -7,11 +7,11 @@ use anyhow::{Context, anyhow};
 use super::exit::{self, Failure};
 use super::given::{self, What};
 use super::{Ui, read_text, shown};
-use crate::evidence::{self, Evidence};
-use crate::machine::Machines;
-use crate::profile::{self, OnMachines, ParseError};
-use crate::recording::{Recording, v1};
-use crate::schema::schema;
+use strait_generator::evidence::{self, Evidence};
+use strait_generator::machine::Machines;
+use strait_generator::profile::{self, OnMachines, ParseError};
+use strait_generator::recording::{Recording, v1};
+use strait_generator::schema::schema;
 
 /// What a file is.
 pub enum Input {

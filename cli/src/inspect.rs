@@ -9,10 +9,10 @@ use clap::Args;
 use super::Ui;
 use super::exit::Outcome;
 use super::ui::Report;
-use crate::host;
-use crate::inspect::{self, file};
-use crate::output::Output;
-use crate::profile;
+use strait_generator::profile;
+use strait_recorder::host;
+use strait_recorder::inspect::{self, file};
+use strait_recorder::output::Output;
 
 /// Show the policy that a running process is really under
 ///

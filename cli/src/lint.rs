@@ -10,11 +10,13 @@ use super::exit::{self, Outcome};
 use super::record::plural;
 use super::ui::Report;
 use super::{Ui, read_text, shown};
-use crate::machine::Machines;
-use crate::output::Output;
-use crate::profile::consumers::{Consumer, Effect, Remark, json, remarks};
-use crate::profile::{self, Finding, ParseError, Resolved, Severity, Workload, resolve_on};
-use crate::untrusted::Text;
+use strait_generator::machine::Machines;
+use strait_generator::profile::consumers::{Consumer, Effect, Remark, json, remarks};
+use strait_generator::profile::{
+    self, Finding, ParseError, Resolved, Severity, Workload, resolve_on,
+};
+use strait_generator::untrusted::Text;
+use strait_recorder::output::Output;
 
 /// Say what container engines, runtimes and operators make of a profile
 ///

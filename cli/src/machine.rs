@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::machine::{Machine, Machines};
+use strait_generator::machine::{Machine, Machines};
 
 /// Machines, as they are called on the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

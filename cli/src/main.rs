@@ -39,13 +39,13 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, ensure};
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::policy::Capability;
-use crate::policy::baseline::{KernelVersion, version};
 use exit::{Failure, Outcome};
+use strait_generator::policy::Capability;
+use strait_generator::policy::baseline::{KernelVersion, version};
 use ui::Ui;
 
-use crate::limits::{self, FILE_BYTES};
-use crate::untrusted::{Line, one_line};
+use strait_generator::limits::{self, FILE_BYTES};
+use strait_generator::untrusted::{Line, one_line};
 
 /// Seccomp profiles from what a workload really calls
 ///
@@ -90,7 +90,7 @@ enum Command {
     Audit(audit::AuditArgs),
     Bundle(bundle::BundleArgs),
     Inspect(inspect::InspectArgs),
-    #[command(name = crate::record::HOOK, hide = true)]
+    #[command(name = strait_recorder::record::HOOK, hide = true)]
     PodmanHook(podman_hook::PodmanHookArgs),
     /// Print a completion script for your shell
     ///
@@ -108,8 +108,7 @@ enum Command {
     },
 }
 
-/// Runs Strait on the arguments of this process.
-pub fn main() -> ExitCode {
+fn main() -> ExitCode {
     run(std::env::args_os())
 }
 
@@ -125,7 +124,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     let ui = Ui::new(cli.quiet, cli.verbose, cli.color);
-    crate::record::raise_file_limit();
+    strait_recorder::record::raise_file_limit();
     let outcome = match &cli.command {
         Command::Record(args) => record::main(args, &ui),
         Command::Generate(args) => generate::main(args, &ui),
@@ -163,7 +162,7 @@ fn quotable(args: &[OsString]) -> Option<clap::Error> {
 fn completions(shell: clap_complete::Shell) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "strait", &mut script);
-    crate::output::Output::Stdout.write(&script)?;
+    strait_recorder::output::Output::Stdout.write(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -182,7 +181,7 @@ fn man(subcommand: Option<&str>) -> Outcome {
     };
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page)?;
-    crate::output::Output::Stdout.write(&page)?;
+    strait_recorder::output::Output::Stdout.write(&page)?;
     Ok(ExitCode::SUCCESS)
 }
 

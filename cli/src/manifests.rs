@@ -9,12 +9,12 @@ use similar::TextDiff;
 use super::exit::Failure;
 use super::ui::Report;
 use super::{Ui, shown};
-use crate::manifest::ManifestError;
-use crate::output;
-use crate::untrusted::{Line, Text, one_line};
+use strait_generator::manifest::ManifestError;
+use strait_generator::untrusted::{Line, Text, one_line};
+use strait_recorder::output;
 
 /// Files that are larger are no manifests: the API server takes 3 MiB for an object.
-const MAX_BYTES: u64 = crate::limits::MANIFEST_BYTES as u64;
+const MAX_BYTES: u64 = strait_generator::limits::MANIFEST_BYTES as u64;
 
 /// How deep folders may be nested.
 const MAX_FOLDERS: usize = 64;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::exit::Outcome;
-use crate::record::{MarkError, mark};
+use strait_recorder::record::{MarkError, mark};
 
 /// Say that a test has ended, in a command that is recorded
 ///

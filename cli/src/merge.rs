@@ -14,15 +14,15 @@ use super::machine::MachineArg;
 use super::record::{self, plural};
 use super::targets;
 use super::{Ui, read_text, shown};
-use crate::abi::Abi;
-use crate::machine::Machines;
-use crate::output::Output;
-use crate::policy::decide::{Change, compare};
-use crate::profile::combine::{Combined, How};
-use crate::profile::{self, ParseError, Profile, Workload, combine};
-use crate::recording::merge::{Added, MergeError, Merger};
-use crate::recording::target::{TargetIds, grouped};
-use crate::recording::{Completeness, Recording, v1};
+use strait_generator::abi::Abi;
+use strait_generator::machine::Machines;
+use strait_generator::policy::decide::{Change, compare};
+use strait_generator::profile::combine::{Combined, How};
+use strait_generator::profile::{self, ParseError, Profile, Workload, combine};
+use strait_generator::recording::merge::{Added, MergeError, Merger};
+use strait_generator::recording::target::{TargetIds, grouped};
+use strait_generator::recording::{Completeness, Recording, v1};
+use strait_recorder::output::Output;
 
 /// How many inputs are spoken of one by one.
 const SHOWN: usize = 20;

@@ -8,8 +8,8 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::exit::Outcome;
-use crate::output::Output;
-use crate::record::leave_alone;
+use strait_recorder::output::Output;
+use strait_recorder::record::leave_alone;
 
 /// The largest configuration of a container. podman's have some ten kilobytes.
 const LARGEST: u64 = 16 << 20;

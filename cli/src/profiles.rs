@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use super::Ui;
 use super::given::{self, Given};
 use super::manifests;
-use crate::export::Release;
-use crate::machine::Machines;
-use crate::manifest::name::{Named, check_place, versioned};
-use crate::profile::Workload;
+use strait_generator::export::Release;
+use strait_generator::machine::Machines;
+use strait_generator::manifest::name::{Named, check_place, versioned};
+use strait_generator::profile::Workload;
 
 /// A profile from a file.
 #[derive(Clone, Debug)]

@@ -11,15 +11,16 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::exit::{self, Failure, Outcome};
 use super::{Ui, containers, duration, shown};
-use crate::enforce::NoNewPrivs;
-use crate::output::Output;
-use crate::record::engine::file_name;
-use crate::record::{
+use strait_generator::outcome;
+use strait_generator::recording::{Completeness, Recording, v1};
+use strait_generator::untrusted::Json;
+use strait_recorder::enforce::NoNewPrivs;
+use strait_recorder::output::Output;
+use strait_recorder::record::engine::file_name;
+use strait_recorder::record::{
     self, Attach, AttachRequest, LaunchError, MAX_PROGRAMS, Notice, Only, RecordError, Request,
     Saved, Signals, User, Without, Writer, run_attached,
 };
-use crate::recording::{Completeness, Recording, v1};
-use crate::untrusted::Json;
 
 /// Record the system calls of a command and all that it starts
 ///
@@ -155,7 +156,7 @@ pub fn run(
     signals: &Signals,
     ui: &Ui,
     flush: &dyn Fn(&Recording),
-) -> Result<record::Outcome, Failure> {
+) -> Result<outcome::Outcome, Failure> {
     let notify = |notice: &Notice| ui.note(notice);
     record::run(request, signals, &notify, flush).map_err(not_run)
 }

@@ -7,9 +7,9 @@ use clap::Args;
 
 use super::exit::{Failure, Outcome};
 use super::{Ui, generate, merge, targets};
-use crate::output::Output;
-use crate::overview;
-use crate::recording::Completeness;
+use strait_generator::overview;
+use strait_generator::recording::Completeness;
+use strait_recorder::output::Output;
 
 /// Write a page of HTML about recordings
 ///

@@ -7,9 +7,9 @@ use anyhow::{Context, anyhow};
 
 use super::exit::{self, Failure};
 use super::{Ui, shown};
-use crate::recording::Recording;
-use crate::recording::target::{TargetId, TargetIds, in_words};
-use crate::untrusted::one_line;
+use strait_generator::recording::Recording;
+use strait_generator::recording::target::{TargetId, TargetIds, in_words};
+use strait_generator::untrusted::one_line;
 
 /// The ending of the files that `strait record` writes.
 const RECORDING: &str = ".recording.json";
@@ -55,8 +55,9 @@ pub fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 
 /// Puts recordings of the same targets together.
 pub fn grouped(recordings: Vec<(PathBuf, Recording)>) -> Vec<Group> {
-    let groups =
-        crate::recording::target::grouped(recordings, |(_, recording)| recording.targets());
+    let groups = strait_generator::recording::target::grouped(recordings, |(_, recording)| {
+        recording.targets()
+    });
     let group = |(targets, recordings)| Group { targets, recordings };
     groups.into_iter().map(group).collect()
 }

@@ -6,9 +6,9 @@ use std::io::Write;
 use anstyle::{AnsiColor, Style};
 
 use super::exit::Failure;
-use crate::output::Output;
-use crate::profile::Findings;
-use crate::untrusted::{Json, Line, Markdown, Text};
+use strait_generator::profile::Findings;
+use strait_generator::untrusted::{Json, Line, Markdown, Text};
+use strait_recorder::output::Output;
 
 const NAME: Style = Style::new().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();

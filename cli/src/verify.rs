@@ -14,19 +14,20 @@ use super::given::{self, Given};
 use super::input::only_once;
 use super::record::{RunArgs, not_run, run, saved, signals};
 use super::{Ui, read_text, shown, ui};
-use crate::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
-use crate::host;
-use crate::output::Output;
-use crate::policy::Policy;
-use crate::policy::baseline::{KernelVersion, release};
-use crate::profile::Workload;
-use crate::record::engine::EngineKind;
-use crate::record::{
-    ContainerRecording, ContainersRequest, Filter, Notice, Only, Signals, Writer,
-    may_filter_without_no_new_privs, run_containers,
+use strait_generator::outcome::ContainerRecording;
+use strait_generator::policy::Policy;
+use strait_generator::policy::baseline::{KernelVersion, release};
+use strait_generator::profile::Workload;
+use strait_generator::recording::{Recording, TargetKind};
+use strait_generator::verify::{Conclusion, Judge, Report, Under, json, under, under_filter};
+use strait_recorder::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
+use strait_recorder::host;
+use strait_recorder::output::Output;
+use strait_recorder::record::engine::EngineKind;
+use strait_recorder::record::{
+    ContainersRequest, Filter, Notice, Only, Signals, Writer, may_filter_without_no_new_privs,
+    run_containers,
 };
-use crate::recording::{Recording, TargetKind};
-use crate::verify::{Conclusion, Judge, Report, Under, json, under, under_filter};
 
 /// Run a command under a profile and name each refused call
 ///
@@ -143,7 +144,7 @@ pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
 
 /// The version of the running kernel.
 fn kernel() -> Option<KernelVersion> {
-    release(&nix::sys::utsname::uname().ok()?.release().to_string_lossy())
+    release(&host::release()?)
 }
 
 /// Runs the command itself under the profile.

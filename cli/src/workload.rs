@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::exit::Failure;
 use super::{capabilities_or_default, kernel};
-use crate::profile::Workload;
+use strait_generator::profile::Workload;
 
 /// What is known of the workload.
 #[derive(Args, Clone, Debug)]

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use strait::record::create_requests::{Dialect, Done, Profile, Target, give, target};
+use strait_recorder::record::create_requests::{Dialect, Done, Profile, Target, give, target};
 
 const TEXT: &str = "ours";
 const FILE: &str = "/ours.json";

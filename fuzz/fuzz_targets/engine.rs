@@ -3,6 +3,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use strait::record::engine::untrusted;
+use strait_recorder::record::engine::untrusted;
 
 fuzz_target!(|bytes: &[u8]| untrusted::read(bytes));

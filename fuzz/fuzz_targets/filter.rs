@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use strait::abi::Abi;
-use strait::bpf::{Bounds, Call, Filter, Instruction, action, meaning_within};
+use strait_generator::abi::Abi;
+use strait_generator::bpf::{Bounds, Call, Filter, Instruction, action, meaning_within};
 
 /// Allows and refuses, so that most jumps have somewhere to go.
 const ENDS: [u32; 4] = [0x7fff_0000, 0x0005_0001, 0x0003_0000, 0x7fff_0000];

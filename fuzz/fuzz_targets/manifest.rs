@@ -3,10 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use strait::manifest::apply::{Options, apply};
-use strait::manifest::assign::{Candidate, Profiles, Used};
-use strait::manifest::audit::{Audit, Version};
-use strait::manifest::{Manifest, ManifestError, bundle, fix};
+use strait_generator::manifest::apply::{Options, apply};
+use strait_generator::manifest::assign::{Candidate, Profiles, Used};
+use strait_generator::manifest::audit::{Audit, Version};
+use strait_generator::manifest::{Manifest, ManifestError, bundle, fix};
 
 fuzz_target!(|text: &str| {
     let Ok(manifest) = Manifest::parse(text) else { return };

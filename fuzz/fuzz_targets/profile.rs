@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use strait::machine::Machines;
-use strait::profile::{Workload, lint, parse, print, resolve_on};
+use strait_generator::machine::Machines;
+use strait_generator::profile::{Workload, lint, parse, print, resolve_on};
 
 fuzz_target!(|text: &str| {
     // What a dialect says in plain OCI says the same when it is read again.

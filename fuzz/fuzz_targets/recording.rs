@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use strait::generate::{Options, generate};
-use strait::recording::v1;
+use strait_generator::generate::{Options, generate};
+use strait_generator::recording::v1;
 
 fuzz_target!(|text: &str| {
     let Ok(recording) = v1::parse(text) else { return };

@@ -27,7 +27,7 @@ struct Values {
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let text = include_str!("../../profiles/arguments.json");
+    let text = strait_profiles::ARGUMENTS;
     serde_json::from_str(text).unwrap_or_else(|error| unreachable!("a test reads it: {error}"))
 });
 

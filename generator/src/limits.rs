@@ -48,6 +48,6 @@ pub struct TooLarge {
 /// # Errors
 ///
 /// [`TooLarge`] if it is longer.
-pub(crate) fn check(text: &str, what: &'static str, limit: usize) -> Result<(), TooLarge> {
+pub fn check(text: &str, what: &'static str, limit: usize) -> Result<(), TooLarge> {
     if text.len() > limit { Err(TooLarge { what, limit }) } else { Ok(()) }
 }

@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 /// # Errors
 ///
 /// What is wrong with the JSON.
-pub(crate) fn schema(text: &str) -> Result<Option<String>, serde_json::Error> {
+pub fn schema(text: &str) -> Result<Option<String>, serde_json::Error> {
     serde_json::from_str::<Head>(text).map(|head| head.0)
 }
 

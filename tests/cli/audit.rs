@@ -90,8 +90,7 @@ fn everything_is_found() {
 fn json_is_what_its_schema_says() {
     let dir = with(PODS);
     let report = audit(&dir, &["--format", "json"]).run().json();
-    let schema: Value =
-        serde_json::from_str(include_str!("../../profiles/schema/audit-v1.json")).unwrap();
+    let schema: Value = serde_json::from_str(strait_profiles::schema::AUDIT_V1).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let errors: Vec<String> = validator.iter_errors(&report).map(|e| e.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}\n{report:#}");
@@ -279,8 +278,7 @@ fn one_file_does_not_stop_a_folder() {
     audit_folder(&dir, &restricted).expect_exit(10).run().says(&["./template.yaml"]);
     audit_folder(&dir, &["--require", "restricted", "--ignore-unknown"]).run();
     let report = audit_folder(&dir, &["--format", "json"]).run().json();
-    let schema: Value =
-        serde_json::from_str(include_str!("../../profiles/schema/audit-v1.json")).unwrap();
+    let schema: Value = serde_json::from_str(strait_profiles::schema::AUDIT_V1).unwrap();
     assert!(jsonschema::is_valid(&schema, &report), "{report:#}");
     assert_eq!(report["not_understood"], 5);
 

@@ -59,7 +59,7 @@ fn capabilities_widen_the_baseline() {
 #[test]
 fn the_json_is_what_its_schema_says() {
     let schema: serde_json::Value =
-        serde_json::from_str(include_str!("../../profiles/schema/check-v1.json")).unwrap();
+        serde_json::from_str(strait_profiles::schema::CHECK_V1).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for (entries, code) in [("", 0), (r#", {"names": ["mount"], "action": "SCMP_ACT_ALLOW"}"#, 10)]
     {
@@ -260,7 +260,7 @@ fn covers(family: u32, arguments: &str, code: i32) -> serde_json::Value {
     let run = strait().args(["check", "p.json", "--covers", "r.json", "--format", "json"]);
     let stdout = run.in_dir(dir.path()).expect_exit(code).run().stdout;
     let value = serde_json::from_str(&stdout).unwrap();
-    valid(include_str!("../../profiles/schema/check-v1.json"), &value);
+    valid(strait_profiles::schema::CHECK_V1, &value);
     value
 }
 
@@ -313,7 +313,7 @@ fn without_recorded_arguments_a_condition_is_uncertain() {
 
 #[test]
 fn the_schema_of_filters_takes_what_strait_takes() {
-    let schema = include_str!("../../profiles/schema/filter-v1.json");
+    let schema = strait_profiles::schema::FILTER_V1;
     let filters = serde_json::json!({"schema": "strait.filter/v1", "pid": 7, "name": "app",
         "filters": [[[6, 0, 0, 0x7fff_0000_u32]]]});
     valid(schema, &filters);

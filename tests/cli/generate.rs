@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use strait::enforce::prove;
-use strait::profile::parse;
+use strait_generator::profile::parse;
+use strait_recorder::enforce::prove;
 use tempfile::TempDir;
 
 use crate::support::run::Strait;

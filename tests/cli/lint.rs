@@ -131,7 +131,7 @@ fn one_cause_is_one_finding() {
 
 #[test]
 fn json_is_what_its_schema_says() {
-    let schema = include_str!("../../profiles/schema/lint-v1.json");
+    let schema = strait_profiles::schema::LINT_V1;
     let schema: Value = serde_json::from_str(schema).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for profile in [&strange().to_string(), GOOD, "{}", "[]"] {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use strait::abi::Abi;
+use strait_generator::abi::Abi;
 use tempfile::TempDir;
 
 use crate::platform::Platform;

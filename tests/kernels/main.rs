@@ -24,9 +24,9 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 use serde_json::{Value, json as value};
-use strait::abi::Abi;
-use strait::profile::Architecture;
-use strait::recording::{Completeness, Recording, Start, TargetKind, v1};
+use strait_generator::abi::Abi;
+use strait_generator::profile::Architecture;
+use strait_generator::recording::{Completeness, Recording, Start, TargetKind, v1};
 
 use image::{Image, marker};
 use machine::boot;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use strait::abi::Abi;
+use strait_generator::abi::Abi;
 
 use crate::support::fixtures::Fixture;
 use crate::support::run::STRAIT;

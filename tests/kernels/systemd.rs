@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use serde_json::Value;
-use strait::abi::Abi;
-use strait::recording::{Container, Recording, Start, TargetKind};
+use strait_generator::abi::Abi;
+use strait_generator::recording::{Container, Recording, Start, TargetKind};
 
 use crate::image::{Image, marker};
 use crate::machine::boot;

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use strait::manifest::apply::{Options, apply};
-use strait::manifest::assign::{Candidate, Profiles, Used};
-use strait::manifest::tree::{Kind, NodeId, ScalarStyle, Tree};
-use strait::manifest::{Edited, Manifest, ManifestError};
+use strait_generator::manifest::apply::{Options, apply};
+use strait_generator::manifest::assign::{Candidate, Profiles, Used};
+use strait_generator::manifest::tree::{Kind, NodeId, ScalarStyle, Tree};
+use strait_generator::manifest::{Edited, Manifest, ManifestError};
 
 use crate::corpus;
 use crate::odd::ODD;

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
-use strait::abi::Abi;
-use strait::policy::{Action, Args, Clause, Errno, Policy, Predicate, Width, width};
+use strait_generator::abi::Abi;
+use strait_generator::policy::{Action, Args, Clause, Errno, Policy, Predicate, Width, width};
 
 const SEED: u64 = 0x5eed;
 

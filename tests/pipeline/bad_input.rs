@@ -1,8 +1,8 @@
 //! Every kind of file that somebody may hand over by mistake gets an answer that says what to do.
 
-use strait::abi::Abi;
-use strait::profile::{self, Severity};
-use strait::recording::v1;
+use strait_generator::abi::Abi;
+use strait_generator::profile::{self, Severity};
+use strait_generator::recording::v1;
 
 use crate::support::recording;
 

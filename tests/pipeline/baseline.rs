@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use strait::abi::Abi;
-use strait::policy::Capability;
-use strait::policy::baseline::{Baseline, Context, Processor, Treatment};
+use strait_generator::abi::Abi;
+use strait_generator::policy::Capability;
+use strait_generator::policy::baseline::{Baseline, Context, Processor, Treatment};
 
 fn allowed(abi: Abi, capabilities: BTreeSet<Capability>, newest: u32) -> usize {
     let baseline = Baseline::docker_default().resolve(&Context {

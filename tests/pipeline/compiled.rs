@@ -1,14 +1,14 @@
 //! Policy → libseccomp → BPF → policy is the identity, and a profile survives its file.
 
 use proptest::prelude::*;
-use strait::abi::Abi;
-use strait::bpf;
-use strait::enforce::{compile, prove};
-use strait::machine::Machine;
-use strait::policy::decide::{Comparison, Meaning};
-use strait::policy::exact::is_exact;
-use strait::policy::{Action, Clause, Errno, Predicate, Width};
-use strait::profile::{Arg, Entry, Profile, parse, print};
+use strait_generator::abi::Abi;
+use strait_generator::bpf;
+use strait_generator::machine::Machine;
+use strait_generator::policy::decide::{Comparison, Meaning};
+use strait_generator::policy::exact::is_exact;
+use strait_generator::policy::{Action, Clause, Errno, Predicate, Width};
+use strait_generator::profile::{Arg, Entry, Profile, parse, print};
+use strait_recorder::enforce::{compile, prove};
 
 use crate::arbitrary::{ENOSYS, NAMES, clause, equality, laws, predicate};
 

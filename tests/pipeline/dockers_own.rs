@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
-use strait::policy::baseline::{Baseline, KernelVersion, Processor, Treatment};
-use strait::policy::{Capability, Errno, Predicate};
+use strait_generator::policy::baseline::{Baseline, KernelVersion, Processor, Treatment};
+use strait_generator::policy::{Capability, Errno, Predicate};
 
 /// All but riscv64, whose calls came one by one; the history has what changed for all machines.
 const MACHINES: [(Processor, &str); 8] = [
@@ -127,7 +127,7 @@ fn version(text: &str) -> (u32, u32) {
 /// Each difference is a change since that version, and each change since then is a difference.
 #[test]
 fn the_table_is_dockers_own_file_and_what_changed_since() {
-    let history = include_str!("../../profiles/baselines/docker-default-history.json");
+    let history = strait_profiles::baselines::DOCKER_DEFAULT_HISTORY;
     let history: Value = serde_json::from_str(history).unwrap();
     for (own, file) in dockers_own() {
         // Docker before 23 has no field for it, and refuses with EPERM.

@@ -3,11 +3,11 @@
 use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
-use strait::enforce::{NoNewPrivs, Program, compile, install};
-use strait::generate::{Options, RefuseWith, generate};
-use strait::host::MACHINE;
-use strait::policy::Action;
-use strait::profile::{Entry, Profile};
+use strait_generator::generate::{Options, RefuseWith, generate};
+use strait_generator::policy::Action;
+use strait_generator::profile::{Entry, Profile};
+use strait_recorder::enforce::{NoNewPrivs, Program, compile, install};
+use strait_recorder::host::MACHINE;
 
 use crate::support::recording;
 

@@ -4,14 +4,14 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use strait::abi::Abi;
-use strait::diff::{Exceptions, Side, diff};
-use strait::enforce::{NoNewPrivs, Program, compile, install};
-use strait::host;
-use strait::policy::decide::Witness;
-use strait::policy::exact::is_exact;
-use strait::policy::{Action, Args, Clause, Policy};
-use strait::profile::{Arg, Entry, OnMachines, Profile};
+use strait_generator::abi::Abi;
+use strait_generator::diff::{Exceptions, Side, diff};
+use strait_generator::policy::decide::Witness;
+use strait_generator::policy::exact::is_exact;
+use strait_generator::policy::{Action, Args, Clause, Policy};
+use strait_generator::profile::{Arg, Entry, OnMachines, Profile};
+use strait_recorder::enforce::{NoNewPrivs, Program, compile, install};
+use strait_recorder::host;
 
 use crate::arbitrary::{ENOSYS, EPERM, laws, predicate};
 

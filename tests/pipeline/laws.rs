@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use proptest::prelude::*;
-use strait::policy::decide::{ChangeKind, compare, intersection, union, within};
-use strait::policy::{Action, Policy};
+use strait_generator::policy::decide::{ChangeKind, compare, intersection, union, within};
+use strait_generator::policy::{Action, Policy};
 
 use crate::arbitrary::{ENOSYS, EPERM, calls, few_bits, laws, picks, policy, predicate};
 

@@ -4,9 +4,9 @@
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_norway::{Mapping, Value};
-use strait::manifest::apply::{Applied, Options, apply};
-use strait::manifest::assign::{Candidate, Profiles, Used};
-use strait::manifest::{Manifest, ManifestError};
+use strait_generator::manifest::apply::{Applied, Options, apply};
+use strait_generator::manifest::assign::{Candidate, Profiles, Used};
+use strait_generator::manifest::{Manifest, ManifestError};
 
 use crate::yaml::{Pod, Security, pods};
 

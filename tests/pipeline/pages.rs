@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use html5gum::{Token, Tokenizer};
 use proptest::prelude::*;
-use strait::abi::Abi;
-use strait::overview::page;
-use strait::recording::{Container, Recording, Sample, Source, Start, TargetKind};
+use strait_generator::abi::Abi;
+use strait_generator::overview::page;
+use strait_generator::recording::{Container, Recording, Sample, Source, Start, TargetKind};
 
 use crate::arbitrary::laws;
 use crate::support::recording;

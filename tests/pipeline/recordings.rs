@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use strait::abi::Abi;
-use strait::recording::merge::merge;
-use strait::recording::{
+use strait_generator::abi::Abi;
+use strait_generator::recording::merge::merge;
+use strait_generator::recording::{
     ArgumentUse, Arguments, Call, Container, Losses, Phase, Recording, Sample, Start, TargetKind,
     v1,
 };
@@ -18,7 +18,7 @@ fn schema(text: &str) -> jsonschema::Validator {
 }
 
 fn validator() -> jsonschema::Validator {
-    schema(include_str!("../../profiles/schema/recording-v1.json"))
+    schema(strait_profiles::schema::RECORDING_V1)
 }
 
 fn call() -> impl Strategy<Value = Call> {
@@ -233,7 +233,7 @@ fn the_schema_of_verify_takes_a_report() {
         "accepted": [], "runtime": [], "not_by_profile": [], "no_such_call": [], "missed": [],
         "still_running": 0,
     });
-    let validator = schema(include_str!("../../profiles/schema/verify-v1.json"));
+    let validator = schema(strait_profiles::schema::VERIFY_V1);
     assert!(validator.is_valid(&report));
     report["refused"][0]["errno"] = serde_json::Value::Null;
     assert!(validator.is_valid(&report));

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strait::abi::Abi;
-use strait::recording::{
+use strait_generator::abi::Abi;
+use strait_generator::recording::{
     Call, Completeness, Host, Origin, Program, Recording, Start, Target, TargetKind, Tool,
 };
 

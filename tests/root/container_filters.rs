@@ -13,7 +13,7 @@ const ECHO: [&str; 3] = ["/bin/busybox", "echo", "started"];
 
 /// A profile that allows every call but these.
 fn all_but(refused: &[&str]) -> Value {
-    let names = strait::host::MACHINE
+    let names = strait_recorder::host::MACHINE
         .native()
         .syscalls()
         .map(|(_, name)| name)

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use strait::recording::{Recording, Sample};
+use strait_generator::recording::{Recording, Sample};
 use tempfile::TempDir;
 
 use crate::support::calls::read_complete_recording;
@@ -50,8 +50,8 @@ fn with_a_pipe(recording: &Recording) -> Vec<&str> {
     let made = |sample: &&Sample| {
         ["mknod", "mknodat"]
             .into_iter()
-            .filter_map(|name| strait::host::MACHINE.native().syscall_number(name))
-            .any(|number| sample.has(strait::host::MACHINE.native(), number))
+            .filter_map(|name| strait_recorder::host::MACHINE.native().syscall_number(name))
+            .any(|number| sample.has(strait_recorder::host::MACHINE.native(), number))
     };
     recording.samples.iter().filter(made).map(|sample| sample.name.as_str()).collect()
 }

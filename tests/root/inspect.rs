@@ -3,10 +3,10 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
-use strait::abi::Abi;
-use strait::enforce::{self, NoNewPrivs};
-use strait::policy::decide::{Comparison, Meaning};
-use strait::profile;
+use strait_generator::abi::Abi;
+use strait_generator::policy::decide::{Comparison, Meaning};
+use strait_generator::profile;
+use strait_recorder::enforce::{self, NoNewPrivs};
 
 use crate::privilege::as_nobody;
 use crate::support::{scratch, strait};
@@ -50,7 +50,7 @@ fn under(profiles: &[&str]) -> Sleeper {
 }
 
 fn meant(text: &str) -> Meaning {
-    Meaning::from(&profile::parse(text).unwrap().policy(strait::host::MACHINE).unwrap())
+    Meaning::from(&profile::parse(text).unwrap().policy(strait_recorder::host::MACHINE).unwrap())
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn what_was_installed_is_what_is_read_back() {
     let dir = scratch();
     let mut sleeper = under(&[PROFILE]);
     let pid = sleeper.0.id().to_string();
-    let read = strait::inspect::read(sleeper.0.id().cast_signed()).unwrap();
+    let read = strait_recorder::inspect::read(sleeper.0.id().cast_signed()).unwrap();
     assert_eq!(read.filters.len(), 1);
     let comparison = Comparison::of(&meant(PROFILE), &read.meaning().unwrap());
     assert!(comparison.is_equal(), "{:?}", comparison.changes().next());
@@ -102,7 +102,7 @@ fn a_live_filter_is_a_baseline() {
 #[test]
 fn stacked_filters_do_what_the_strictest_does() {
     let sleeper = under(&[PROFILE, SECOND]);
-    let read = strait::inspect::read(sleeper.0.id().cast_signed()).unwrap();
+    let read = strait_recorder::inspect::read(sleeper.0.id().cast_signed()).unwrap();
     assert_eq!(read.filters.len(), 2);
     let meaning = read.meaning().unwrap();
     let action = |name: &str| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use strait::profile::consumers::{Effect, Trait, facts, of_runtime};
+use strait_generator::profile::consumers::{Effect, Trait, facts, of_runtime};
 
 use crate::runtimes::{Bundle, Runtime, Way, require_working};
 use crate::support::profiles::{base, with_field, with_rules};

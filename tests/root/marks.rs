@@ -7,7 +7,7 @@ use crate::support::calls::read_complete_recording;
 use crate::support::run::{STRAIT, Strait};
 use crate::support::{kernel, scratch, strait};
 
-use strait::recording::{Recording, Sample};
+use strait_generator::recording::{Recording, Sample};
 
 fn record(dir: &Path, script: &str) -> Strait {
     kernel::require_root();
@@ -23,8 +23,8 @@ fn names(recording: &Recording) -> Vec<&str> {
 
 fn has(sample: &Sample, name: &str) -> bool {
     sample.has(
-        strait::host::MACHINE.native(),
-        strait::host::MACHINE.native().syscall_number(name).unwrap(),
+        strait_recorder::host::MACHINE.native(),
+        strait_recorder::host::MACHINE.native().syscall_number(name).unwrap(),
     )
 }
 
@@ -41,9 +41,9 @@ fn each_test_has_its_own_sample_and_the_first_one_to_make_a_call_is_known() {
     let mkdir = |sample: &Sample| has(sample, "mkdir") || has(sample, "mkdirat");
     let which: Vec<_> = recording.samples.iter().map(mkdir).collect();
     assert_eq!(which, [false, false, true, true]);
-    let number = strait::host::MACHINE.native().syscall_number("mkdir").unwrap();
+    let number = strait_recorder::host::MACHINE.native().syscall_number("mkdir").unwrap();
     assert_eq!(
-        recording.first_sample(strait::host::MACHINE.native(), number).unwrap().name,
+        recording.first_sample(strait_recorder::host::MACHINE.native(), number).unwrap().name,
         "makes a folder"
     );
     let ends: Vec<_> = recording.samples.iter().map(|sample| sample.finished).collect();
@@ -57,8 +57,11 @@ fn what_strait_mark_calls_itself_is_no_part_of_the_recording() {
     let recording = read_complete_recording(&dir.path().join("r.json"));
     assert!(recording.programs.iter().all(|program| program.path != STRAIT));
     for name in ["socket", "connect"] {
-        let number = strait::host::MACHINE.native().syscall_number(name).unwrap();
-        assert!(!recording.calls[&strait::host::MACHINE.native()].contains_key(&number), "{name}");
+        let number = strait_recorder::host::MACHINE.native().syscall_number(name).unwrap();
+        assert!(
+            !recording.calls[&strait_recorder::host::MACHINE.native()].contains_key(&number),
+            "{name}"
+        );
     }
     for (abi, number, call) in recording.iter() {
         let in_samples: u64 =

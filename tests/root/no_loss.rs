@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use strait::abi::Abi;
-use strait::recording::Completeness;
+use strait_generator::abi::Abi;
+use strait_generator::recording::Completeness;
 
 use crate::support::calls::{read_complete_recording, read_recording};
 use crate::support::fixtures::Fixture;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use strait::abi::Abi;
+use strait_generator::abi::Abi;
 
 use crate::support::run::STRAIT;
 use crate::support::{kernel, profiles, scratch, strait};

@@ -179,7 +179,7 @@ fn a_service_gets_the_profiles_own_errors() {
     let dir = scratch();
     std::fs::write(dir.path().join("probe.py"), PROBE).unwrap();
     let profile = dir.path().join("p.json");
-    let names: Vec<&str> = strait::abi::Abi::X86_64
+    let names: Vec<&str> = strait_generator::abi::Abi::X86_64
         .syscalls()
         .map(|(_, name)| name)
         .filter(|name| !["socket", "clone", "clone3", "acct", "swapon", "getpgid"].contains(name))

@@ -5,7 +5,7 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use strait::abi::Abi;
+use strait_generator::abi::Abi;
 
 use crate::support::calls::read_complete_recording;
 use crate::support::fixtures::Fixture;

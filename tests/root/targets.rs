@@ -11,7 +11,7 @@ fn a_command_can_be_given_a_name() {
         run.in_dir(dir.path()).run();
         let path = dir.path().join(format!("{name}.recording.json"));
         let text = std::fs::read_to_string(path).unwrap();
-        let recording = strait::recording::v1::parse(&text).unwrap();
+        let recording = strait_generator::recording::v1::parse(&text).unwrap();
         assert_eq!(recording.target.name, name);
         assert_eq!(recording.target.command, ["/bin/echo"]);
     }

@@ -11,7 +11,7 @@ use crate::support::{kernel, scratch, strait};
 /// A profile that allows every call but these.
 fn all_but(dir: &Path, refused: &[&str]) {
     kernel::require_root();
-    let allowed: Vec<&str> = strait::host::MACHINE
+    let allowed: Vec<&str> = strait_recorder::host::MACHINE
         .native()
         .syscalls()
         .map(|(_, name)| name)

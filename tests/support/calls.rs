@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use strait::abi::Abi;
-use strait::recording::{Completeness, Recording, v1};
+use strait_generator::abi::Abi;
+use strait_generator::recording::{Completeness, Recording, v1};
 
 /// How often each call was made, by ABI and number (for x32 without the x32 bit).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

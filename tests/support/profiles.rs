@@ -1,7 +1,7 @@
 //! Profiles to change: everything is allowed but some calls, of which what is added says something.
 
 use serde_json::{Value, json};
-use strait::abi::Abi;
+use strait_generator::abi::Abi;
 
 /// The calls that are left for what is added.
 const LEFT: [&str; 4] = ["mknod", "mknodat", "getpgid", "sethostname"];

@@ -36,7 +36,7 @@ pub fn build_strait(root: &Path) -> Result<PathBuf> {
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
         .next_back()
-        .context("cargo built strait but named no binary: is there a [[bin]] in generator/?")
+        .context("cargo built strait but named no binary: is there a [[bin]] in cli/?")
 }
 
 /// This program, for its helpers.

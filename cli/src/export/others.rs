@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::ensure;
 
-use crate::export::Exported;
-use crate::record::files;
+use strait_generator::export::Exported;
+use strait_recorder::files;
 
 /// Refuses to overwrite a file that says something about an application that is not exported now: a home that reads
 /// one file for all of them would lose the others without a word.

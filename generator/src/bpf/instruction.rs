@@ -33,12 +33,6 @@ impl Instruction {
     }
 }
 
-impl From<libc::sock_filter> for Instruction {
-    fn from(raw: libc::sock_filter) -> Self {
-        Self { code: raw.code, jt: raw.jt, jf: raw.jf, k: raw.k }
-    }
-}
-
 /// Why the kernel would not take a program for a filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {

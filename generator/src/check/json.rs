@@ -160,7 +160,7 @@ impl<'a> From<&'a Coverage> for CoverageV1<'a> {
 pub fn print(report: &Report) -> Result<String, serde_json::Error> {
     let file = File {
         schema: SCHEMA,
-        tool: ToolV1 { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+        tool: ToolV1 { name: crate::tool::NAME, version: crate::tool::VERSION },
         profile: &report.profile,
         machines: report.machines.iter().map(Machine::name).collect(),
         abis: report.allowed.iter().map(Into::into).collect(),

@@ -10,8 +10,7 @@ use crate::policy::data::{embedded, words};
 use crate::policy::decide::space::Set;
 use crate::policy::{Clause, Predicate, width};
 
-static TABLE: LazyLock<Table> =
-    LazyLock::new(|| embedded(include_str!("../../../profiles/risk.json")));
+static TABLE: LazyLock<Table> = LazyLock::new(|| embedded(strait_profiles::RISK));
 
 #[derive(Deserialize)]
 struct Table {

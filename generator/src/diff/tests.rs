@@ -309,7 +309,7 @@ fn it_looks_like_this() {
     insta::assert_snapshot!("json", json::print(&diff, FailOn::Widened).unwrap());
     insta::assert_snapshot!("sarif", sarif::print(&diff, "{\n\"socket\"}").unwrap());
     let value = serde_json::from_str(&json::print(&diff, FailOn::Widened).unwrap()).unwrap();
-    let schema = include_str!("../../../profiles/schema/diff-v1.json");
+    let schema = strait_profiles::schema::DIFF_V1;
     let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
     assert!(validator.is_valid(&value), "{:?}", validator.validate(&value));
 }

@@ -91,7 +91,7 @@ fn it_survives_its_file_and_keeps_to_its_schema() {
     let evidence = Evidence::of(&recording(vec![sample("a", 5, &[0])]));
     let text = v1::print(&evidence).unwrap();
     assert_eq!(v1::parse(&text).unwrap(), evidence);
-    let schema = include_str!("../../../profiles/schema/evidence-v1.json");
+    let schema = strait_profiles::schema::EVIDENCE_V1;
     let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
     assert!(validator.is_valid(&serde_json::from_str(&text).unwrap()), "{text}");
     assert!(v1::parse(&text[..text.len() / 2]).is_err());

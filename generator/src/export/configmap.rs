@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::{ExportError, Exported, File, Named, Options, yaml};
 
 /// Runs on every node; see the file itself.
-const SCRIPT: &str = include_str!("../../../profiles/install/install.sh");
-const READY: &str = include_str!("../../../profiles/install/ready.sh");
+const SCRIPT: &str = strait_profiles::install::INSTALL;
+const READY: &str = strait_profiles::install::READY;
 /// Anything with a POSIX shell, cmp, cp, grep, mkdir, mv, rm and sleep.
 const IMAGE: &str = "docker.io/library/busybox:1.37.0";
 /// Kubernetes' own limit is 1 MiB for all of an object.

@@ -30,8 +30,7 @@ const WIDTH: usize = 100;
 /// pid, user and uts namespaces.
 const NAMESPACES: u64 = 0x7E02_0000;
 
-static FACTS: LazyLock<Facts> =
-    LazyLock::new(|| embedded(include_str!("../../../profiles/systemd.json")));
+static FACTS: LazyLock<Facts> = LazyLock::new(|| embedded(strait_profiles::SYSTEMD));
 
 #[derive(Deserialize)]
 struct Facts {

@@ -8,8 +8,7 @@ use serde::Deserialize;
 use crate::policy::argument::ArgumentRule;
 use crate::policy::data::{embedded, words};
 
-static ALWAYS: LazyLock<File> =
-    LazyLock::new(|| embedded(include_str!("../../../profiles/always.json")));
+static ALWAYS: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::ALWAYS));
 
 #[derive(Deserialize)]
 struct File {

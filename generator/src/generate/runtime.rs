@@ -12,14 +12,10 @@ use serde::Deserialize;
 use crate::policy::data::{embedded, words};
 use crate::recording::Container;
 
-static RUNC: LazyLock<File> =
-    LazyLock::new(|| embedded(include_str!("../../../profiles/runtimes/runc.json")));
-static CRUN: LazyLock<File> =
-    LazyLock::new(|| embedded(include_str!("../../../profiles/runtimes/crun.json")));
-static YOUKI: LazyLock<File> =
-    LazyLock::new(|| embedded(include_str!("../../../profiles/runtimes/youki.json")));
-static INIT: LazyLock<File> =
-    LazyLock::new(|| embedded(include_str!("../../../profiles/runtimes/init.json")));
+static RUNC: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::runtimes::RUNC));
+static CRUN: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::runtimes::CRUN));
+static YOUKI: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::runtimes::YOUKI));
+static INIT: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::runtimes::INIT));
 
 #[derive(Deserialize)]
 struct File {
@@ -229,10 +225,10 @@ mod tests {
     #[test]
     fn every_set_says_where_it_is_from() {
         for text in [
-            include_str!("../../../profiles/runtimes/runc.json"),
-            include_str!("../../../profiles/runtimes/crun.json"),
-            include_str!("../../../profiles/runtimes/youki.json"),
-            include_str!("../../../profiles/runtimes/init.json"),
+            strait_profiles::runtimes::RUNC,
+            strait_profiles::runtimes::CRUN,
+            strait_profiles::runtimes::YOUKI,
+            strait_profiles::runtimes::INIT,
         ] {
             let file: serde_json::Value = serde_json::from_str(text).unwrap();
             assert!(file["date"].as_str().is_some_and(|date| date.len() == "2026-11".len()));

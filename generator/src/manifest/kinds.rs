@@ -40,7 +40,7 @@ pub enum Holds {
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let text = include_str!("../../../profiles/kubernetes/kinds.json");
+    let text = strait_profiles::kubernetes::KINDS;
     serde_json::from_str(text).unwrap_or_else(|error| unreachable!("a test reads it: {error}"))
 });
 

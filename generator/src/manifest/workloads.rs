@@ -26,7 +26,7 @@ fn yes() -> bool {
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let text = include_str!("../../../profiles/kubernetes/workloads.json");
+    let text = strait_profiles::kubernetes::WORKLOADS;
     serde_json::from_str(text).unwrap_or_else(|error| unreachable!("a test reads it: {error}"))
 });
 

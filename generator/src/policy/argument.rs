@@ -10,8 +10,7 @@ use serde::{Deserialize, Deserializer};
 use super::data::{embedded, words};
 use super::{Args, Clause, Predicate};
 
-static RULES: LazyLock<File> =
-    LazyLock::new(|| embedded(include_str!("../../../profiles/argument-rules.json")));
+static RULES: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::ARGUMENT_RULES));
 
 #[derive(Deserialize)]
 struct File {

@@ -1,7 +1,22 @@
 //! Error numbers as people write them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::data::embedded;
+
+/// Names of error numbers, and other names of the same.
+#[derive(Deserialize)]
+struct Table {
+    names: BTreeMap<String, u16>,
+    aliases: BTreeMap<String, String>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| embedded(strait_profiles::ERRNO));
 
 /// An error number that a refused call returns, 0 to 4095 (`MAX_ERRNO` in the kernel's
 /// `include/linux/err.h`; a filter that asks for more gets 4095).
@@ -12,9 +27,9 @@ impl Errno {
     /// The largest number that a filter can return.
     pub const MAX: u16 = 4095;
     /// Operation not permitted: what most software takes for a final no.
-    pub const EPERM: Self = Self(libc::EPERM as u16);
+    pub const EPERM: Self = Self(1);
     /// Function not implemented: the answer on which software falls back to an older call.
-    pub const ENOSYS: Self = Self(libc::ENOSYS as u16);
+    pub const ENOSYS: Self = Self(38);
 
     /// The error with this number; `None` above [`MAX`](Self::MAX).
     pub const fn new(number: u16) -> Option<Self> {
@@ -26,11 +41,8 @@ impl Errno {
         self.0
     }
 
-    fn name(self) -> Option<String> {
-        match nix::errno::Errno::from_raw(i32::from(self.0)) {
-            nix::errno::Errno::UnknownErrno => None,
-            known => Some(format!("{known:?}")),
-        }
+    fn name(self) -> Option<&'static str> {
+        TABLE.names.iter().find(|(_, number)| **number == self.0).map(|(name, _)| name.as_str())
     }
 }
 
@@ -54,13 +66,8 @@ impl FromStr for Errno {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let by_number = text.parse().ok().and_then(Self::new);
         // Numbers with two names are shown by the other one.
-        let name = match text {
-            "EWOULDBLOCK" => "EAGAIN",
-            "EDEADLOCK" => "EDEADLK",
-            "ENOTSUP" => "EOPNOTSUPP",
-            name => name,
-        };
-        let by_name = || (1..200).map(Self).find(|errno| errno.name().as_deref() == Some(name));
+        let name = TABLE.aliases.get(text).map_or(text, String::as_str);
+        let by_name = || TABLE.names.get(name).copied().and_then(Self::new);
         by_number.or_else(by_name).ok_or_else(|| UnknownErrno(text.to_owned()))
     }
 }

@@ -8,8 +8,7 @@ use super::data::{embedded, words};
 use super::{Action, Args, Errno, Policy};
 use crate::abi::Abi;
 
-static FAMILIES: LazyLock<File> =
-    LazyLock::new(|| embedded(include_str!("../../../profiles/fallbacks.json")));
+static FAMILIES: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::FALLBACKS));
 
 #[derive(Deserialize)]
 struct File {

@@ -25,8 +25,7 @@ pub enum Caveat {
     StillRunning(u64),
 }
 
-static CLIENTS: LazyLock<Clients> =
-    LazyLock::new(|| embedded(include_str!("../../../profiles/engine-clients.json")));
+static CLIENTS: LazyLock<Clients> = LazyLock::new(|| embedded(strait_profiles::ENGINE_CLIENTS));
 
 #[derive(Deserialize)]
 struct Clients {

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{
-    Call, Completeness, Host, Origin, Program, Recording, Start, Target, TargetKind, Tool,
+    ArgumentUse, Arguments, Call, Completeness, Host, Origin, Phase, Program, Recording, Start,
+    Target, TargetKind, Tool,
 };
 use crate::abi::Abi;
+use crate::policy::argument::ArgumentRule;
 
 /// A complete recording in which `/usr/bin/app` made each of these calls twice.
 pub fn recording(calls: &[(Abi, u32)]) -> Recording {
@@ -44,4 +46,38 @@ pub fn recording(calls: &[(Abi, u32)]) -> Recording {
         calls: table,
         refused: BTreeMap::new(),
     }
+}
+
+/// Notes values of the arguments of a call of x86-64 that is in the recording.
+pub fn set(
+    recording: &mut Recording,
+    name: &str,
+    seen: &[&[u64]],
+    phases: &[Phase],
+    overflow: u64,
+) {
+    let call = Abi::X86_64
+        .syscall_number(name)
+        .and_then(|number| recording.calls.get_mut(&Abi::X86_64)?.get_mut(&number))
+        .expect("the recording has the call");
+    let arguments = call.arguments.get_or_insert_with(|| Arguments {
+        indexes: ArgumentRule::of(name).expect("its arguments are recorded").indexes().collect(),
+        ..Arguments::default()
+    });
+    arguments.overflow = overflow;
+    for values in seen {
+        let phases = phases.iter().map(|phase| (*phase, 1)).collect();
+        let one = ArgumentUse { count: 1, phases, ..ArgumentUse::default() };
+        arguments.values.insert(values.to_vec(), one);
+    }
+}
+
+/// A recording of calls of x86-64 with these values of their arguments.
+pub fn with_values(calls: &[(&str, &[&[u64]])]) -> Recording {
+    let numbers = calls.iter().map(|(name, _)| Abi::X86_64.syscall_number(name).expect("a call"));
+    let mut recording = recording(&numbers.map(|number| (Abi::X86_64, number)).collect::<Vec<_>>());
+    for (name, combinations) in calls {
+        set(&mut recording, name, combinations, &[], 0);
+    }
+    recording
 }

@@ -4,7 +4,7 @@
 
 mod caveat;
 mod error;
-#[cfg(test)]
+#[cfg(any(test, feature = "examples"))]
 pub mod example;
 pub mod image;
 pub mod merge;
@@ -68,8 +68,8 @@ impl Tool {
     /// This program.
     pub fn this() -> Self {
         Self {
-            name: env!("CARGO_PKG_NAME").to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            name: crate::tool::NAME.to_owned(),
+            version: crate::tool::VERSION.to_owned(),
         }
     }
 }

@@ -18,13 +18,20 @@ use crate::untrusted::one_line;
 ///
 /// Sources: docker compose `pkg/api/labels.go`; Swarm `daemon/cluster/executor` and the stacks of docker's
 /// command line; Kubernetes `pkg/kubelet/types/labels.go`.
-pub(crate) mod label {
+pub mod label {
+    /// The compose project.
     pub const PROJECT: &str = "com.docker.compose.project";
+    /// The service of a compose project.
     pub const SERVICE: &str = "com.docker.compose.service";
+    /// The stack of Docker Swarm.
     pub const STACK: &str = "com.docker.stack.namespace";
+    /// The service of Docker Swarm.
     pub const SWARM_SERVICE: &str = "com.docker.swarm.service.name";
+    /// The namespace of a pod.
     pub const NAMESPACE: &str = "io.kubernetes.pod.namespace";
+    /// The name of a pod.
     pub const POD: &str = "io.kubernetes.pod.name";
+    /// The name of a container in its pod.
     pub const CONTAINER: &str = "io.kubernetes.container.name";
 }
 

@@ -106,8 +106,8 @@ impl Log {
             default_configuration: file::Configuration { level: rule.level },
         };
         file::Driver {
-            name: env!("CARGO_PKG_NAME"),
-            version: env!("CARGO_PKG_VERSION"),
+            name: crate::tool::NAME,
+            version: crate::tool::VERSION,
             rules: self.rules.iter().map(rule).collect(),
         }
     }

@@ -11,11 +11,11 @@ use libseccomp::{
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::install::Program;
-use crate::abi::Abi;
 use crate::host;
-use crate::machine::Machine;
-use crate::policy::{Action, Clause, Predicate};
-use crate::profile::{Architecture, Entry, Profile};
+use strait_generator::abi::Abi;
+use strait_generator::machine::Machine;
+use strait_generator::policy::{Action, Clause, Predicate};
+use strait_generator::profile::{Architecture, Entry, Profile};
 
 /// From this many rules on runc asks libseccomp for a binary tree instead of a list.
 const BINARY_TREE_ABOVE: usize = 32;

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::compile::is_known;
+use super::install::instruction;
 use super::{CompileError, Compiled, Program, compile_for};
-use crate::abi::Abi;
-use crate::bpf::{self, Filter, FilterError, Instruction, Unclear};
 use crate::host;
-use crate::machine::Machine;
-use crate::policy::decide::{Change, Comparison, Meaning, Witness};
-use crate::policy::{NoPolicy, Policy};
-use crate::profile::Profile;
+use strait_generator::abi::Abi;
+use strait_generator::bpf::{self, Filter, FilterError, Unclear};
+use strait_generator::machine::Machine;
+use strait_generator::policy::decide::{Change, Comparison, Meaning, Witness};
+use strait_generator::policy::{NoPolicy, Policy};
+use strait_generator::profile::Profile;
 
 /// Why a compiled filter is not to be trusted.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +116,6 @@ impl Program {
     ///
     /// [`FilterError`] if the kernel would not take it.
     pub fn filter(&self) -> Result<Filter, FilterError> {
-        Filter::new(self.instructions().iter().copied().map(Instruction::from).collect())
+        Filter::new(self.instructions().iter().copied().map(instruction).collect())
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use strait_generator::bpf::Instruction;
+
 /// The most instructions the kernel takes (`BPF_MAXINSNS`, `include/uapi/linux/bpf_common.h`).
 const MOST_INSTRUCTIONS: usize = 4096;
 
@@ -39,6 +41,11 @@ impl Program {
     pub fn instructions(&self) -> &[libc::sock_filter] {
         &self.instructions
     }
+}
+
+/// An instruction of the kernel's, as what reads filters has it.
+pub(crate) const fn instruction(raw: libc::sock_filter) -> Instruction {
+    Instruction { code: raw.code, jt: raw.jt, jf: raw.jf, k: raw.k }
 }
 
 /// Whether a program may gain privileges by an exec after the filter is installed.

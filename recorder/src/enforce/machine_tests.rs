@@ -2,10 +2,10 @@
 
 use super::tests::{allow, profile_of, run};
 use super::*;
-use crate::abi::Abi;
-use crate::machine::{Machine, Machines};
-use crate::policy::{Action, Capability};
-use crate::profile::{Architecture, Workload, parse_on};
+use strait_generator::abi::Abi;
+use strait_generator::machine::{Machine, Machines};
+use strait_generator::policy::{Action, Capability};
+use strait_generator::profile::{Architecture, Workload, parse_on};
 
 /// libseccomp starts with the machine's own architecture: what a profile lists changes nothing of that.
 #[test]

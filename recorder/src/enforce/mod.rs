@@ -11,9 +11,13 @@
 
 mod compile;
 mod faithful;
+#[cfg(test)]
+mod generated_tests;
 mod install;
 #[cfg(test)]
 mod machine_tests;
+#[cfg(test)]
+mod names_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -21,4 +25,5 @@ mod witnesses;
 
 pub use compile::{CompileError, Compiled, compile, compile_for};
 pub use faithful::{Proven, Unenforceable, Unfaithful, faithful, lacking, prove, prove_for};
+pub(crate) use install::instruction;
 pub use install::{NoNewPrivs, Program, install};

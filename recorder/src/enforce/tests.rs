@@ -7,15 +7,15 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::*;
-use crate::abi::Abi;
-use crate::bpf::{Call, Filter, action};
-use crate::generate::{Options, RefuseWith, generate};
-use crate::machine::{Machine, Machines};
-use crate::policy::baseline::{Baseline, Context};
-use crate::policy::exact::is_exact;
-use crate::policy::{Action, Args, Capability, Clause, Errno, Policy, Predicate};
-use crate::profile::{Arg, Entry, Profile};
-use crate::recording::example::recording;
+use strait_generator::abi::Abi;
+use strait_generator::bpf::{Call, Filter, action};
+use strait_generator::generate::{Options, RefuseWith, generate};
+use strait_generator::machine::{Machine, Machines};
+use strait_generator::policy::baseline::{Baseline, Context};
+use strait_generator::policy::exact::is_exact;
+use strait_generator::policy::{Action, Args, Capability, Clause, Errno, Policy, Predicate};
+use strait_generator::profile::{Arg, Entry, Profile};
+use strait_generator::recording::example::recording;
 
 /// The verdict of a program about a call.
 pub(super) fn run(filter: &Filter, abi: Abi, number: u32, args: &Args) -> Action {
@@ -107,7 +107,7 @@ fn edges(profile: &Profile) -> Vec<u64> {
 }
 
 fn scmp(abi: Abi) -> ScmpArch {
-    crate::profile::Architecture::from(abi).name().parse().unwrap()
+    strait_generator::profile::Architecture::from(abi).name().parse().unwrap()
 }
 
 /// Calls that libseccomp numbers as Strait's own table does.
@@ -330,7 +330,9 @@ fn through_socketcall_two_conditions_become_one() {
     assert!(compile(&profile).is_ok());
     profile.architectures.push(Abi::X86.into());
     assert!(compile(&profile).is_err());
-    assert!(crate::profile::lint::has_errors(&crate::profile::lint(&profile)));
+    assert!(strait_generator::profile::lint::has_errors(&strait_generator::profile::lint(
+        &profile
+    )));
 }
 
 #[test]
@@ -417,4 +419,32 @@ fn a_generated_profile_is_enforced_exactly() {
             }
         }
     }
+}
+
+/// What is read back from the kernel is known by what it does.
+#[test]
+fn a_filter_in_the_kernel_is_known_by_what_it_does() {
+    use std::collections::BTreeSet;
+    use strait_generator::verify::{Under, under_filter};
+
+    let of = |calls: &[&str]| profile_of(calls.iter().map(|name| allow(name, vec![])).collect());
+    let filter = |calls: &[&str]| {
+        compile_for(&of(calls), Machine::X86_64).unwrap().program.filter().unwrap()
+    };
+    let own = of(&["read", "write"]).policy(Machine::X86_64).unwrap();
+    let under = |calls: &[&str], lacking: &BTreeSet<(Abi, u32)>| match under_filter(
+        &filter(calls),
+        &own,
+        lacking,
+    ) {
+        Some(Under::Other(witness)) => format!("other: {witness}"),
+        under => format!("{under:?}"),
+    };
+    assert_eq!(under(&["write", "read"], &BTreeSet::new()), "Some(Profile)");
+    assert!(under(&["read"], &BTreeSet::new()).starts_with("other: write("));
+    // What libseccomp does not know it refuses, whatever the profile says.
+    let native = Machine::X86_64.native();
+    let lacking = BTreeSet::from([(native, native.syscall_number("write").unwrap())]);
+    assert_eq!(under(&["read"], &lacking), "Some(Profile)");
+    assert!(under(&["read", "write", "getpid"], &lacking).starts_with("other: getpid("));
 }

@@ -4,10 +4,10 @@ use proptest::prelude::*;
 
 use super::tests::{is_dependable, numbers, possible, profile, run};
 use super::*;
-use crate::diff::{Diff, Exceptions, Side, Verdict, diff};
-use crate::machine::{Machine, Machines};
-use crate::policy::{Action, Errno};
-use crate::profile::{OnMachines, Profile};
+use strait_generator::diff::{Diff, Exceptions, Side, Verdict, diff};
+use strait_generator::machine::{Machine, Machines};
+use strait_generator::policy::{Action, Errno};
+use strait_generator::profile::{OnMachines, Profile};
 
 fn compared(old: &Profile, new: &Profile) -> Diff {
     let side = |name: &str, profile: &Profile| {
@@ -77,9 +77,9 @@ mod defaults {
     use std::path::Path;
 
     use super::*;
-    use crate::abi::Abi;
-    use crate::policy::Capability;
-    use crate::profile;
+    use strait_generator::abi::Abi;
+    use strait_generator::policy::Capability;
+    use strait_generator::profile;
 
     /// A profile in Docker's dialect, of those that `cargo xtask setup` installs.
     fn default_in(path: &Path) -> Profile {
@@ -110,7 +110,7 @@ mod defaults {
             let changes = diff.changes.iter().filter(|change| {
                 change.abi == abi && if widened { change.widens() } else { change.narrows() }
             });
-            let mut names: Vec<_> = changes.map(crate::diff::Change::call).collect();
+            let mut names: Vec<_> = changes.map(strait_generator::diff::Change::call).collect();
             names.sort();
             names.join(" ")
         };

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Inspected;
-use crate::bpf::{Filter, FilterError, Instruction};
-use crate::untrusted::one_line;
+use strait_generator::bpf::{Filter, FilterError, Instruction};
+use strait_generator::untrusted::one_line;
 
 /// The value of the `schema` field.
 pub const SCHEMA: &str = "strait.filter/v1";
@@ -42,7 +42,7 @@ struct File {
 
 /// Whether a text says that it is such a file.
 pub fn is_one(text: &str) -> bool {
-    let schema = crate::schema::schema(text).ok().flatten();
+    let schema = strait_generator::schema::schema(text).ok().flatten();
     schema.is_some_and(|schema| schema.starts_with("strait.filter/"))
 }
 

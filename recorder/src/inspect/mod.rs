@@ -7,11 +7,11 @@ mod trace;
 
 use std::io;
 
-use crate::abi::Abi;
-use crate::bpf::{self, Filter, FilterError, Unclear};
-use crate::check::count;
-use crate::policy::decide::Meaning;
-use crate::untrusted::Text;
+use strait_generator::abi::Abi;
+use strait_generator::bpf::{self, Filter, FilterError, Unclear};
+use strait_generator::check::count;
+use strait_generator::policy::decide::Meaning;
+use strait_generator::untrusted::Text;
 
 pub use trace::read;
 

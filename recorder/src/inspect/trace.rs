@@ -10,8 +10,9 @@ use nix::errno::Errno;
 use nix::sys::wait::WaitPidFlag;
 
 use super::{InspectError, Inspected};
-use crate::bpf::{Filter, Instruction};
-use crate::record::files;
+use crate::enforce::instruction;
+use crate::files;
+use strait_generator::bpf::Filter;
 
 /// `include/uapi/linux/ptrace.h`
 const PTRACE_SECCOMP_GET_FILTER: libc::c_uint = 0x420c;
@@ -41,7 +42,7 @@ pub fn read(pid: i32) -> Result<Inspected, InspectError> {
         .into_iter()
         .enumerate()
         .map(|(nth, program)| {
-            let instructions = program.into_iter().map(Instruction::from).collect();
+            let instructions = program.into_iter().map(instruction).collect();
             Filter::new(instructions).map_err(|source| InspectError::Filter { pid, nth, source })
         })
         .collect::<Result<Vec<Filter>, InspectError>>()?;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use probe_common::{ArgumentsKey, KEPT_ARGUMENTS, LookedAt, NUMBERS, Seen, kept};
 
 use super::assemble::index_of;
-use crate::abi::Abi;
-use crate::policy::argument::{ArgumentRule, How};
-use crate::recording::{Arguments, Call, Phase, Program};
+use strait_generator::abi::Abi;
+use strait_generator::policy::argument::{ArgumentRule, How};
+use strait_generator::recording::{Arguments, Call, Phase, Program};
 
 /// The rules, by the probe's index of an ABI and by number. Calls with a number for which the probe has
 /// no counter have none.

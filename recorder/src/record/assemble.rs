@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use probe_common::{ArgumentsKey, SET_FIRST, SET_LAUNCH, SET_OTHER, Seen, abi, answer, phase};
 
+use super::arguments;
 use super::names::Names;
 use super::probe::Snapshot;
-use super::{Answer, Refusal, arguments};
-use crate::abi::Abi;
-use crate::policy::argument::ArgumentRule;
-use crate::recording::{Call, Caveat, Phase, Program};
+use strait_generator::abi::Abi;
+use strait_generator::outcome::{Answer, Refusal};
+use strait_generator::policy::argument::ArgumentRule;
+use strait_generator::recording::{Call, Caveat, Phase, Program};
 
-/// Programs and calls, as [`Recording`](crate::recording::Recording) has them.
+/// Programs and calls, as [`Recording`](strait_generator::recording::Recording) has them.
 pub struct Assembled {
     /// Sorted by path, each path once.
     pub programs: Vec<Program>,

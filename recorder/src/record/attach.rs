@@ -20,10 +20,11 @@ use super::probe::{self, Probe};
 use super::session::{Session, Unwanted};
 use super::signals::Signals;
 use super::time::{monotonic, started};
-use super::{Notice, RecordError, control, files, host};
-use crate::recording::target::Place;
-use crate::recording::{Container, Origin, Recording, Start, Target, TargetKind, Tool};
-use crate::untrusted::one_line;
+use super::{Notice, RecordError, control, host};
+use crate::files;
+use strait_generator::recording::target::Place;
+use strait_generator::recording::{Container, Origin, Recording, Start, Target, TargetKind, Tool};
+use strait_generator::untrusted::one_line;
 
 /// Why nothing could be attached to.
 #[derive(Debug, Error)]

@@ -12,9 +12,10 @@ use super::samples::Marks;
 use super::session::{Happened, Session, Unwanted};
 use super::signals::Signals;
 use super::time::monotonic;
-use super::{Notice, Outcome, RecordError, Request, Status, host, listen};
-use crate::recording::{Host, Origin, Recording, Start, Target, TargetKind, Tool};
+use super::{Notice, RecordError, Request, host, listen};
 use jiff::Timestamp;
+use strait_generator::outcome::{Outcome, Status};
+use strait_generator::recording::{Host, Origin, Recording, Start, Target, TargetKind, Tool};
 
 /// Runs and records a command.
 ///
@@ -84,7 +85,7 @@ pub fn run(
     };
     let ended = runtime.block_on(session.wait(signals, &mut handler))?;
     let status = ended.unwrap_or_else(|| match signals.stopped() {
-        Some((signal, _)) => Status::Signaled(signal),
+        Some((signal, _)) => Status::Signaled(signal as u8),
         None => Status::Exited(0),
     });
     if let Some(failure) = session.running.as_ref().and_then(super::launch::Running::failure) {

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use nix::unistd::Uid;
-use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until};
 
@@ -27,13 +26,12 @@ use super::samples::Marks;
 use super::session::{Happened, Session, Unwanted};
 use super::signals::{FOR_WRITING, SOON, Signals};
 use super::time::monotonic;
-use super::{Notice, RecordError, Refusal, Status, User, host};
-use crate::abi::Abi;
-use crate::bpf::Filter;
+use super::{Notice, RecordError, User, host};
 use crate::host;
 use crate::output::sudo_user;
-use crate::recording::{Losses, Recording};
 use assembly::{Assembly, Clock, Known, sighting};
+use strait_generator::abi::Abi;
+use strait_generator::outcome::{ContainerRecording, ContainersOutcome, Status};
 
 /// How long no container has to come to life before engines are asked: a busy engine takes its time to
 /// answer.
@@ -85,40 +83,6 @@ pub struct ContainersRequest {
     pub inject: Option<String>,
     /// Whether the probe is to say what it does, through [`log`].
     pub verbose: bool,
-}
-
-/// One container's recording.
-pub struct ContainerRecording {
-    /// The name of the file for it, and no two of one outcome have the same; `None` if the container's
-    /// program was never executed, so that there is nothing to write.
-    pub file: Option<String>,
-    /// What was called.
-    pub recording: Recording,
-    /// The filter that its runtime was told to install, as in an OCI profile, if that could be read in time.
-    pub seccomp: Option<Value>,
-    /// The filter with which it began, as the kernel has it, if refusals were watched and it could be read.
-    pub filter: Option<Filter>,
-    /// What its filter refused, in the order of the first time.
-    pub refusals: Vec<Refusal>,
-}
-
-/// What came of it.
-pub struct ContainersOutcome {
-    /// One for each container, in the order in which they began.
-    pub recordings: Vec<ContainerRecording>,
-    /// Refusals for which there was no room.
-    pub refusals_lost: u64,
-    /// What should be known: engines that could not be asked, and containers that were left with a
-    /// profile of their own.
-    pub notes: Vec<String>,
-    /// How the command ended, if there was one.
-    pub status: Option<Status>,
-    /// What was lost of any container, or before it was known of which.
-    pub losses: Losses,
-    /// Tasks that still ran when the recording ended.
-    pub still_running: u64,
-    /// Containers that were started and that `only` does not choose, by their names.
-    pub others: BTreeSet<String>,
 }
 
 /// Runs a command, if there is one, and records all containers that are started meanwhile.
@@ -246,7 +210,7 @@ pub fn run(
     })?;
     let status = status.or_else(|| {
         let (signal, _) = signals.stopped()?;
-        session.running.as_ref().map(|_| Status::Signaled(signal))
+        session.running.as_ref().map(|_| Status::Signaled(signal as u8))
     });
     if let Some(failure) = session.running.as_ref().and_then(super::launch::Running::failure) {
         return Err(failure.into());

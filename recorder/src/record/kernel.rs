@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::assemble::index_of;
 use super::btf::{Btf, BtfError};
-use crate::abi::Abi;
+use strait_generator::abi::Abi;
 
 /// Where the kernel publishes its types; `STRAIT_BTF` names another file.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";

@@ -18,7 +18,7 @@
 //! # Example
 //!
 //! ```no_run
-//! use strait::record::{Request, Signals, run};
+//! use strait_recorder::record::{Request, Signals, run};
 //!
 //! let request = Request::new(["nginx".into(), "-t".into()]);
 //! let signals = Signals::new()?;
@@ -36,7 +36,6 @@ mod attach;
 mod command;
 mod containers;
 mod control;
-pub(crate) mod files;
 mod folder;
 mod inject;
 mod kernel;
@@ -63,14 +62,12 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use thiserror::Error;
 
-use crate::abi::Abi;
-use crate::recording::{Host, Phase, Recording};
+use strait_generator::abi::Abi;
+use strait_generator::recording::Host;
 
 pub use attach::{Attach, AttachError, AttachRequest, run as run_attached};
 pub use command::run;
-pub use containers::{
-    ContainerRecording, ContainersOutcome, ContainersRequest, run as run_containers,
-};
+pub use containers::{ContainersRequest, run as run_containers};
 pub use engine::{Only, OnlyError};
 #[doc(hidden)]
 pub use inject::create as create_requests;
@@ -126,76 +123,6 @@ impl Request {
             verbose: false,
         }
     }
-}
-
-/// What came of it.
-pub struct Outcome {
-    /// What was called.
-    pub recording: Recording,
-    /// How the command ended.
-    pub status: Status,
-    /// What the filter refused, in the order of the first time.
-    pub refusals: Vec<Refusal>,
-    /// Refusals for which there was no room.
-    pub refusals_lost: u64,
-    /// Tasks that still ran when the recording ended.
-    pub still_running: u64,
-}
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// By itself, with this status.
-    Exited(u8),
-    /// By this signal.
-    Signaled(Signal),
-}
-
-impl Status {
-    /// As a shell gives it: 128 and the signal's number for a command that a signal ended.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Exited(code) => code,
-            Self::Signaled(signal) => 128 + signal as u8,
-        }
-    }
-}
-
-/// Calls that did not get past a filter, and were answered in the same way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// ABI of the call.
-    pub abi: Abi,
-    /// Its number, without the x32 bit; `None` if the task was killed and only that is known.
-    pub number: Option<u32>,
-    /// How it was answered.
-    pub answer: Answer,
-    /// Arguments of the first one, as the kernel gave them to the filter.
-    pub args: [u64; 6],
-    /// Whether these are many calls with different arguments, of which nothing is known but of the first:
-    /// more than are kept apart.
-    pub others: bool,
-    /// Path of the executable that made it.
-    pub program: String,
-    /// In which part of a container's life; `None` for a command.
-    pub phase: Option<Phase>,
-    /// How often.
-    pub count: u64,
-}
-
-/// How a call was answered that did not get past a filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Answer {
-    /// With an error.
-    Errno(u16),
-    /// With 0, as if it had been made.
-    Success,
-    /// With a value that is no error: by a supervisor or a tracer.
-    Returned,
-    /// By SIGSYS, which the task handled.
-    Sigsys,
-    /// The task was killed.
-    Killed,
 }
 
 /// Something that whoever waits wants to know.

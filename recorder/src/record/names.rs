@@ -8,8 +8,8 @@ use std::path::{Component, Path, PathBuf};
 
 use probe_common::{Program, SET_FIRST, phase};
 
-use super::files;
-use crate::recording;
+use crate::files;
+use strait_generator::recording;
 
 /// The name under which the calls of all executables without room of their own stand.
 pub const OTHER: &str = "(other)";

@@ -36,10 +36,8 @@ use room::Given;
 pub use snapshot::Snapshot;
 
 /// The object built by `cargo xtask build-ebpf`.
-static PREBUILT: &[u8] = aya::include_bytes_aligned!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../probe-ebpf/prebuilt/probe.bpf.o"
-));
+static PREBUILT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/probe.bpf.o"));
 
 /// Memory that counters take by default, over all CPUs.
 const COUNTER_MEMORY: usize = 64 * 1024 * 1024;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::assemble::abi_of_set;
 use super::probe::Snapshot;
-use crate::abi::Abi;
-use crate::recording::Sample;
+use strait_generator::abi::Abi;
+use strait_generator::recording::Sample;
 
 /// The samples of a run.
 #[derive(Debug, Default)]

@@ -18,7 +18,8 @@ use super::marks::{Incoming, Listener, Request};
 use super::names::Names;
 use super::probe::Probe;
 use super::signals::{Arrived, Signals};
-use super::{Notice, RecordError, Status};
+use super::{Notice, RecordError};
+use strait_generator::outcome::Status;
 
 /// How often to look whether the last task has ended, should its announcement have been lost.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -203,7 +204,7 @@ impl Session<'_> {
         let Some(running) = &self.running else { return Ok(None) };
         match waitpid(running.child, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Exited(_, code)) => Ok(Some(Status::Exited(code as u8))),
-            Ok(WaitStatus::Signaled(_, signal, _)) => Ok(Some(Status::Signaled(signal))),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Ok(Some(Status::Signaled(signal as u8))),
             Ok(_) => Ok(None),
             Err(errno) => {
                 Err(RecordError::System { what: "wait for the command", source: errno.into() })

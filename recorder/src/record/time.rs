@@ -1,6 +1,6 @@
 //! The clocks of the kernel: that of the probe, and that by which `/proc` tells when a process started.
 
-use super::files;
+use crate::files;
 
 /// Nanoseconds of `CLOCK_MONOTONIC`, the clock that the probe uses.
 pub fn monotonic() -> u64 {

@@ -1,9 +1,9 @@
 //! A filter that keeps a command from some calls while it is recorded, so that its other way is seen.
 
-use crate::abi::Abi;
 use crate::enforce::{self, CompileError, NoNewPrivs};
 use crate::host;
-use crate::profile::{self, ParseError};
+use strait_generator::abi::Abi;
+use strait_generator::profile::{self, ParseError};
 
 use super::launch::Filter;
 use super::may_filter_without_no_new_privs;

@@ -136,7 +136,7 @@ impl Files {
         put(dir, &files.exceptions, &json!({"schema": schema, "exceptions": exceptions}));
         let exceptions = json!([{"call": name, "reason": "r", "expires": "2999-01-01"}]);
         put(dir, &files.bad_exceptions, &json!({"schema": schema, "exceptions": exceptions}));
-        let manifest = strait::export::yaml::document(&a_manifest(name));
+        let manifest = strait_generator::export::yaml::document(&a_manifest(name));
         std::fs::write(dir.join(&files.manifest), manifest).unwrap();
         std::fs::write(dir.join(&files.broken), format!("a: [{name}: {{{name}")).unwrap();
         put(dir, &files.schema, &json!({"schema": name, name: name, "defaultAction": name}));

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use libseccomp::ScmpSyscall;
 use serde::Deserialize;
-use strait::abi::Abi;
-use strait::policy::baseline::{Baseline, Context};
-use strait::policy::decide::{ChangeKind, Comparison, Meaning};
-use strait::policy::{Action, Capability, Errno};
+use strait_generator::abi::Abi;
+use strait_generator::policy::baseline::{Baseline, Context};
+use strait_generator::policy::decide::{ChangeKind, Comparison, Meaning};
+use strait_generator::policy::{Action, Capability, Errno};
 
 use crate::support::{filter, output};
 
@@ -40,7 +40,7 @@ fn docker_version() -> (u32, u32) {
 
 /// They are the same function of all calls and arguments, but for what Docker changed since this one.
 pub fn is_what_docker_enforces() {
-    let text = include_str!("../../../profiles/baselines/docker-default-history.json");
+    let text = strait_profiles::baselines::DOCKER_DEFAULT_HISTORY;
     let history: History = serde_json::from_str(text).expect("the history");
     let docker = docker_version();
     let context = Context {

@@ -100,7 +100,7 @@ fn with_the_hosts_programs(config: &mut Value, bundle: &Path, place: &str) {
     let status = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
     let bounding = status.lines().find_map(|line| line.strip_prefix("CapBnd:")).expect("a line");
     let bounding = u64::from_str_radix(bounding.trim(), 16).expect("a number");
-    let capabilities: Vec<_> = strait::policy::Capability::from_mask(bounding)
+    let capabilities: Vec<_> = strait_generator::policy::Capability::from_mask(bounding)
         .iter()
         .map(|capability| format!("CAP_{}", capability.to_string().trim_start_matches("CAP_")))
         .collect();

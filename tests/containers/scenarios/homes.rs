@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use strait::profile::consumers::{Consumer, Effect, Remark, Trait, facts, find, remarks};
+use strait_generator::profile::consumers::{Consumer, Effect, Remark, Trait, facts, find, remarks};
 
 use crate::common::profiles::{base, with_field, with_rules};
 use crate::common::strait;

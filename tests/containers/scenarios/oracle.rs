@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use strait::policy::decide::Meaning;
+use strait_generator::policy::decide::Meaning;
 
 use crate::support::filter;
 use crate::support::within::beyond;

@@ -2,13 +2,13 @@
 
 use std::sync::OnceLock;
 
-use strait::policy::decide::Meaning;
+use strait_generator::policy::decide::Meaning;
 
 use super::{Engine, image};
 
 /// What the filters of this process do.
 pub fn of(pid: i32) -> Meaning {
-    let inspected = strait::inspect::read(pid).unwrap_or_else(|error| panic!("{error}"));
+    let inspected = strait_recorder::inspect::read(pid).unwrap_or_else(|error| panic!("{error}"));
     inspected.meaning().unwrap_or_else(|error| panic!("{error}"))
 }
 

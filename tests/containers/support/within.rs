@@ -1,6 +1,6 @@
 //! Whether one filter allows anything that another one refuses.
 
-use strait::policy::decide::{Comparison, Meaning, Witness};
+use strait_generator::policy::decide::{Comparison, Meaning, Witness};
 
 /// A call that `narrow` allows and `wide` refuses, if there is one.
 pub fn beyond(narrow: &Meaning, wide: &Meaning) -> Option<Witness> {

@@ -120,5 +120,5 @@ fn a_fifo_that_is_read_gets_the_recording() {
     assert_eq!(status, 0, "{stderr}");
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
-    strait::recording::v1::parse(&text).unwrap();
+    strait_generator::recording::v1::parse(&text).unwrap();
 }

@@ -38,7 +38,7 @@ fn sigusr1_does_not_end_a_recording_and_what_there_is_is_written() {
     let (status, stderr) = recorder.end_within(PATIENCE);
     assert_eq!(status, 0, "{stderr}");
     let calls = crate::support::Calls::of(&read_complete_recording(&file));
-    assert_eq!(calls.count(strait::host::MACHINE.native(), "mkdir"), 1);
+    assert_eq!(calls.count(strait_recorder::host::MACHINE.native(), "mkdir"), 1);
 }
 
 /// A recorder whose command has said where its marks go, and waits.

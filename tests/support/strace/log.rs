@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use strait::abi::Abi;
+use strait_generator::abi::Abi;
 
 use super::super::Calls;
 

@@ -83,7 +83,7 @@ impl From<Position> for PositionV1 {
 pub fn print(audits: &[Audit], version: Version) -> Result<String, serde_json::Error> {
     let file = File {
         schema: SCHEMA,
-        tool: ToolV1 { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+        tool: ToolV1 { name: crate::tool::NAME, version: crate::tool::VERSION },
         pod_security_standards: version.to_string(),
         not_understood: audits.iter().map(|audit| audit.not_understood().count()).sum(),
         files: audits.iter().map(AuditV1::new).collect(),

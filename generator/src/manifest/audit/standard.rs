@@ -52,7 +52,7 @@ struct Names {
 }
 
 static FACTS: LazyLock<Facts> = LazyLock::new(|| {
-    let text = include_str!("../../../../profiles/kubernetes/pod-security.json");
+    let text = strait_profiles::kubernetes::POD_SECURITY;
     serde_json::from_str(text).unwrap_or_else(|error| unreachable!("a test reads it: {error}"))
 });
 

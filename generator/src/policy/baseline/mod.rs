@@ -20,17 +20,14 @@ use table::Table;
 
 pub use resolved::Resolved;
 
-static DOCKER_DEFAULT: LazyLock<Baseline> = LazyLock::new(|| {
-    Baseline(embedded(include_str!("../../../../profiles/baselines/docker-default.json")))
-});
+static DOCKER_DEFAULT: LazyLock<Baseline> =
+    LazyLock::new(|| Baseline(embedded(strait_profiles::baselines::DOCKER_DEFAULT)));
 
-static PODMAN_DEFAULT: LazyLock<Baseline> = LazyLock::new(|| {
-    Baseline(embedded(include_str!("../../../../profiles/baselines/podman-default.json")))
-});
+static PODMAN_DEFAULT: LazyLock<Baseline> =
+    LazyLock::new(|| Baseline(embedded(strait_profiles::baselines::PODMAN_DEFAULT)));
 
-static CONTAINERD_DEFAULT: LazyLock<Baseline> = LazyLock::new(|| {
-    Baseline(embedded(include_str!("../../../../profiles/baselines/containerd-default.json")))
-});
+static CONTAINERD_DEFAULT: LazyLock<Baseline> =
+    LazyLock::new(|| Baseline(embedded(strait_profiles::baselines::CONTAINERD_DEFAULT)));
 
 /// A processor family, by the name that Go and so Docker has for it: the facts are those of Docker's own
 /// table. On an x86-64 machine, all three ABIs get the same names.
@@ -121,7 +118,7 @@ pub enum Requirement {
 pub struct Baseline(Table);
 
 /// Reads `4.8`.
-pub(crate) fn version(text: &str) -> Option<KernelVersion> {
+pub fn version(text: &str) -> Option<KernelVersion> {
     let (major, minor) = text.split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
 }

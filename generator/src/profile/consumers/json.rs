@@ -69,7 +69,7 @@ pub fn print(
 ) -> Result<String, serde_json::Error> {
     let file = File {
         schema: SCHEMA,
-        tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+        tool: Tool { name: crate::tool::NAME, version: crate::tool::VERSION },
         profile,
         consumers,
         errors: errors.iter().map(Into::into).collect(),

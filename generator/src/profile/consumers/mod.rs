@@ -147,15 +147,15 @@ struct Books {
 }
 
 static BOOKS: LazyLock<Books> = LazyLock::new(|| Books {
-    docker: embedded(include_str!("../../../../profiles/consumers/docker.json")),
-    podman: embedded(include_str!("../../../../profiles/consumers/podman.json")),
-    containerd: embedded(include_str!("../../../../profiles/consumers/containerd.json")),
-    crio: embedded(include_str!("../../../../profiles/consumers/crio.json")),
-    spo: embedded(include_str!("../../../../profiles/consumers/spo.json")),
-    kep_6061: embedded(include_str!("../../../../profiles/consumers/kep-6061.json")),
+    docker: embedded(strait_profiles::consumers::DOCKER),
+    podman: embedded(strait_profiles::consumers::PODMAN),
+    containerd: embedded(strait_profiles::consumers::CONTAINERD),
+    crio: embedded(strait_profiles::consumers::CRIO),
+    spo: embedded(strait_profiles::consumers::SPO),
+    kep_6061: embedded(strait_profiles::consumers::KEP_6061),
     runtimes: BTreeMap::from([
-        ("runc", embedded(include_str!("../../../../profiles/consumers/runc.json"))),
-        ("crun", embedded(include_str!("../../../../profiles/consumers/crun.json"))),
+        ("runc", embedded(strait_profiles::consumers::RUNC)),
+        ("crun", embedded(strait_profiles::consumers::CRUN)),
     ]),
 });
 

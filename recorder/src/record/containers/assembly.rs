@@ -7,9 +7,6 @@ use std::rc::Rc;
 use jiff::{SignedDuration, Timestamp};
 use probe_common::phase;
 
-use super::ContainerRecording;
-use crate::abi::Abi;
-use crate::bpf::{Filter, Instruction};
 use crate::record::assemble::{Assembled, assemble, caveats, refusals};
 use crate::record::engine::{
     Description, FileNames, Identity, Memory, Only, Sighting, display_name, identify,
@@ -18,8 +15,10 @@ use crate::record::engine::{
 use crate::record::names::Names;
 use crate::record::probe::Snapshot;
 use crate::record::samples::Marks;
-use crate::record::{Answer, Refusal};
-use crate::recording::{
+use strait_generator::abi::Abi;
+use strait_generator::bpf::{Filter, Instruction};
+use strait_generator::outcome::{Answer, ContainerRecording, Refusal};
+use strait_generator::recording::{
     Container, Host, Losses, Origin, Recording, Start, Target, TargetKind, Tool,
 };
 

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::runtime::upstream;
 use super::{Description, EngineKind};
-use crate::recording::Container;
+use strait_generator::recording::Container;
 
 /// How long an engine may take to answer. Podman has been seen to take more than three seconds on a
 /// machine that had more to do than it could.

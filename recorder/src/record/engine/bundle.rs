@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Description, EngineKind, docker, trusted};
-use crate::recording::Container;
+use strait_generator::recording::Container;
 
 /// Folders in which a container's bundle is named by its id. A `*` is any one folder.
 ///

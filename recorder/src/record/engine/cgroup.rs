@@ -1,6 +1,6 @@
 //! The cgroups of a process, as `/proc/PID/cgroup` has them.
 
-use crate::record::files;
+use crate::files;
 
 /// Names of directories from the leaf to the root, for each hierarchy that `/proc/PID/cgroup` lists.
 ///

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::bundle::Mount;
 use super::{Description, EngineKind, trusted};
-use crate::recording::Container;
+use strait_generator::recording::Container;
 
 /// The part of `DATA-ROOT/containers/ID/config.v2.json` that is of use here (moby
 /// `container/container.go`).

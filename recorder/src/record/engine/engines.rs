@@ -14,7 +14,7 @@ use super::api::{self, Client};
 use super::memory::Memory;
 use super::watch::Shared;
 use super::{Description, EngineKind, Identity, bundle, lineage, runtime, storage, trusted, watch};
-use crate::recording::Container;
+use strait_generator::recording::Container;
 
 /// How long not to ask an engine that did not answer.
 const LEAVE_ALONE: Duration = Duration::from_secs(30);

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Description, EngineKind, trusted};
-use crate::record::{files, time};
-use crate::recording::Container;
+use crate::files;
+use crate::record::time;
+use strait_generator::recording::Container;
 
 /// How many ancestors to look at: a container's first process, while it is made, is a grandchild or
 /// great-grandchild of its monitor.

@@ -84,7 +84,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::Container;
+    use strait_generator::recording::Container;
 
     fn description(id: &str, name: &str, image: &str) -> Description {
         Description {

@@ -40,7 +40,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::recording::Container;
+use strait_generator::recording::Container;
 
 pub use engines::Engines;
 pub use identify::identify;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Identity;
-use crate::recording::Container;
-use crate::recording::target::label;
+use strait_generator::recording::Container;
+use strait_generator::recording::target::label;
 
 /// Labels that say which of an application's services it is, best first.
 const SERVICES: [&str; 3] = [label::SERVICE, label::SWARM_SERVICE, label::CONTAINER];

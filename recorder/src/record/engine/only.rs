@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::recording::Container;
-use crate::recording::image::{familiar, split};
-use crate::recording::target::{Place, pod};
-use crate::untrusted::one_line;
+use strait_generator::recording::Container;
+use strait_generator::recording::image::{familiar, split};
+use strait_generator::recording::target::{Place, pod};
+use strait_generator::untrusted::one_line;
 
 /// A choice among containers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::bundle::{expand, is_safe, read_json};
 use super::{Description, trusted};
-use crate::recording::Container;
+use strait_generator::recording::Container;
 
 /// Where containers/storage keeps its lists: `GRAPHROOT/DRIVER-containers/containers.json`
 /// (containers/storage `store.go`, `containers.go`). Those of other users are not among them: they say what a user likes.

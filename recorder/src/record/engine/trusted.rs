@@ -16,7 +16,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, SFlag, fstat};
 use nix::unistd::Uid;
 
-use crate::record::files;
+use crate::files;
 use crate::walk::{self, is_kind};
 
 /// The most that is read of a file: no state of a runtime and no list of containers is ever so large.

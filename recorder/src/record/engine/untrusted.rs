@@ -6,7 +6,7 @@ use std::path::Path;
 use super::bundle::describe_config;
 use super::naming::display_name;
 use super::{Identity, Sighting, api, cgroup, identify, lineage, runtime, storage};
-use crate::recording::Container;
+use strait_generator::recording::Container;
 
 /// Reads `bytes` as each of the things that engines, runtimes and processes say.
 pub fn read(bytes: &[u8]) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::InjectError;
-use crate::record::files;
+use crate::files;
 
 /// For each variable that names a socket to clients, the engine's own socket. Without a variable Docker's
 /// clients find theirs by a context, or at the usual place; podman's do without.

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::host;
-use crate::policy::baseline::{self, Baseline};
-use crate::policy::{Capability, Conflict};
-use crate::profile::{self, ParseError};
+use strait_generator::policy::baseline::{self, Baseline};
+use strait_generator::policy::{Capability, Conflict};
+use strait_generator::profile::{self, ParseError};
 
 /// Why an infra container could not be left alone.
 #[derive(Debug, Error)]

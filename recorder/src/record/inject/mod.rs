@@ -33,9 +33,9 @@ use thiserror::Error;
 
 use crate::record::engine::Only;
 use crate::record::folder::Folder;
-use crate::untrusted::short;
 use create::Profile;
 use settings::Settings;
+use strait_generator::untrusted::short;
 
 pub use infra::{InfraError, leave_alone};
 

@@ -19,7 +19,7 @@ impl Settings {
     pub fn read() -> Result<Self, InjectError> {
         let mut settings = Table::new();
         for path in files() {
-            let text = match crate::record::files::read(&path) {
+            let text = match crate::files::read(&path) {
                 Ok(text) => text,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(source) => return Err(InjectError::System { what: "read", path, source }),

@@ -4,8 +4,8 @@
 use nix::unistd::Pid;
 
 use crate::enforce::{NoNewPrivs, compile, install};
-use crate::policy::{Action, Predicate};
-use crate::profile::{self, Arg, Entry};
+use strait_generator::policy::{Action, Predicate};
+use strait_generator::profile::{self, Arg, Entry};
 
 /// Which of Strait's processes is to be confined.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,8 @@ pub enum Own {
     Writer,
 }
 
-const RECORDER: &str = include_str!("../../../../profiles/own/recorder.json");
-const WRITER: &str = include_str!("../../../../profiles/own/writer.json");
+const RECORDER: &str = strait_profiles::own::RECORDER;
+const WRITER: &str = strait_profiles::own::WRITER;
 
 /// Puts this thread, and those that it starts, under the filter. It is the second line of defence: a kernel that
 /// has no seccomp filters, or a library that cannot make one, is no reason not to record, but said.
@@ -54,7 +54,7 @@ fn try_to(own: Own) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::enforce::prove;
-    use crate::profile::Severity;
+    use strait_generator::profile::Severity;
 
     #[test]
     fn own_profiles_mean_what_they_say() {

@@ -11,7 +11,7 @@ use probe_common::{
 };
 
 use super::{PROGRAMS, Probe, ProbeError};
-use crate::recording::Losses;
+use strait_generator::recording::Losses;
 
 /// All that the probe has counted.
 ///

@@ -17,8 +17,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::record::engine::{Identity, Only, display_name};
-use crate::recording::Container;
 use json::{Ambiguous, Json, Members};
+use strait_generator::recording::Container;
 
 pub use target::{Target, target};
 

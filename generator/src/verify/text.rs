@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{Accepted, Conclusion, Fallback, Refused, Report};
+use crate::outcome::Answer;
 use crate::policy::Errno;
-use crate::record::{Answer, Status};
 use crate::untrusted::Text;
 
 /// Most lines about what does not count.
@@ -105,10 +105,7 @@ impl Report {
 
     fn summary(&self) -> String {
         let command = self.command.first().map_or("nothing", String::as_str);
-        let ended = match self.status {
-            Status::Exited(code) => format!("exited with {code}"),
-            Status::Signaled(signal) => format!("was ended by {signal}"),
-        };
+        let ended = self.status;
         let known = self.containers.iter().filter(|name| !self.unknown.contains(name));
         let known: String = known.map(|name| format!(", {name}")).collect();
         let profile = &self.profile;

@@ -100,29 +100,6 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_in_the_kernel_is_known_by_what_it_does_too() {
-        let profile = |calls: &[&str]| profile::parse(&told(38, calls).to_string()).unwrap();
-        let filter = |calls: &[&str]| {
-            crate::enforce::compile_for(&profile(calls), Machine::X86_64)
-                .unwrap()
-                .program
-                .filter()
-                .unwrap()
-        };
-        let own = profile(&["read", "write"]).policy(Machine::X86_64).unwrap();
-        let of = |calls: &[&str], lacking: &BTreeSet<(Abi, u32)>| {
-            under_filter(&filter(calls), &own, lacking)
-        };
-        assert_eq!(of(&["write", "read"], &BTreeSet::new()), Some(Under::Profile));
-        assert!(witness(of(&["read"], &BTreeSet::new())).starts_with("other: write("));
-        // What libseccomp does not know it refuses, whatever the profile says.
-        let native = Machine::X86_64.native();
-        let lacking = BTreeSet::from([(native, native.syscall_number("write").unwrap())]);
-        assert_eq!(of(&["read"], &lacking), Some(Under::Profile));
-        assert!(witness(of(&["read", "write", "getpid"], &lacking)).starts_with("other: getpid("));
-    }
-
-    #[test]
     fn what_cannot_be_read_tells_nothing() {
         assert_eq!(compared(&json!({"defaultAction": "SCMP_ACT_MAYBE"})), None);
     }

@@ -14,8 +14,8 @@ mod tests;
 use crate::abi::Abi;
 use crate::decode;
 use crate::diff::Exception;
+use crate::outcome::{Answer, ContainersOutcome, Outcome, Refusal, Status};
 use crate::policy::Capability;
-use crate::record::{Answer, ContainersOutcome, Outcome, Refusal, Status};
 use crate::recording::{Completeness, Losses, Recording, TargetKind};
 
 pub use under::{Under, under, under_filter};

@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use super::{Accepted, Conclusion, Fallback, Refused, Report};
+use crate::outcome::Answer;
 use crate::policy::Errno;
-use crate::record::Answer;
 
 /// The value of the `schema` field.
 pub const SCHEMA: &str = "strait.verify/v1";
@@ -79,7 +79,7 @@ struct FallbackV1<'a> {
 pub fn print(report: &Report) -> Result<String, serde_json::Error> {
     let file = File {
         schema: SCHEMA,
-        tool: ToolV1 { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+        tool: ToolV1 { name: crate::tool::NAME, version: crate::tool::VERSION },
         profile: &report.profile,
         command: &report.command,
         command_status: report.status.code(),

@@ -11,12 +11,12 @@ use jiff::civil::Date;
 
 use crate::abi::{Abi, Existence};
 use crate::diff::{ByCall, Exception, Exceptions};
+use crate::outcome::{Answer, Refusal};
 use crate::policy::baseline::{Baseline, Context, KernelVersion};
 use crate::policy::decide::space::Set;
 use crate::policy::decide::{Certainty, Meaning};
 use crate::policy::fallback::{self, Judgement};
 use crate::policy::{Action, Capability, Clause, Errno, Policy, Predicate, width};
-use crate::record::{Answer, Refusal};
 use crate::recording::Phase;
 
 /// What a refusal says about a profile.

@@ -250,7 +250,7 @@ fn the_report_reads_like_this() {
 #[test]
 fn its_file_keeps_to_its_schema() {
     let text = json::print(&one_of_each()).unwrap();
-    let schema = include_str!("../../../profiles/schema/verify-v1.json");
+    let schema = strait_profiles::schema::VERIFY_V1;
     let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let errors: Vec<String> = validator.iter_errors(&value).map(|it| it.to_string()).collect();
