@@ -17,6 +17,7 @@ pub mod generate;
 pub mod limits;
 pub mod machine;
 pub mod manifest;
+pub mod observation;
 pub mod outcome;
 pub mod overview;
 pub mod policy;

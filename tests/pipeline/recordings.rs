@@ -124,7 +124,7 @@ fn any_recording() -> impl Strategy<Value = Recording> {
         }
         made.refused = refused;
         made.refused.retain(|(abi, number, _), _| has_a_place(*abi, *number));
-        let losses = Losses { calls: lost, programs, missed, tasks, starts: 0 };
+        let losses = Losses { calls: lost, programs, missed, tasks, ..Losses::default() };
         made.completeness = losses.into();
         made.origin.id = format!("{lost}{programs}{missed}{tasks}");
         made.samples = samples_of(&made);

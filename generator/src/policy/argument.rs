@@ -117,6 +117,12 @@ impl ArgumentRule {
         self.keep.iter().map(|kept| kept.argument)
     }
 
+    /// What is kept of these arguments, in the order of [`keep`](Self::keep).
+    pub fn reduce(&self, args: &Args) -> Vec<u64> {
+        let value = |kept: &Kept| args.get(usize::from(kept.argument)).copied().unwrap_or_default();
+        self.keep.iter().map(|kept| kept.reduce(value(kept))).collect()
+    }
+
     /// The rule for a call, if there is one.
     pub fn of(call: &str) -> Option<&'static Self> {
         RULES.rules.iter().find(|rule| rule.calls().any(|name| name == call))

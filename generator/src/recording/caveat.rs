@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::{Call, Program};
+use super::{Call, Program, Tracer};
 use crate::abi::Abi;
 use crate::policy::data::embedded;
 
@@ -23,6 +23,8 @@ pub enum Caveat {
     Listener,
     /// So many tasks were still running when the recording ended.
     StillRunning(u64),
+    /// What observed the calls does not see all that Strait's probe does.
+    TracedBy(Tracer),
 }
 
 static CLIENTS: LazyLock<Clients> = LazyLock::new(|| embedded(strait_profiles::ENGINE_CLIENTS));
@@ -94,6 +96,7 @@ impl fmt::Display for Caveat {
                  the supervisor answers are not in the recording, and under a profile that \
                  refuses them they fail. Add them to the profile by hand",
             ),
+            Self::TracedBy(tracer) => f.write_str(tracer.blind_to().unwrap_or_default()),
             Self::StillRunning(1) => f.write_str(
                 "1 task was still running when the recording ended; its later calls are not in it",
             ),

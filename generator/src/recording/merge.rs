@@ -315,6 +315,8 @@ fn both(one: Completeness, other: Completeness) -> Completeness {
         missed: one.missed.saturating_add(other.missed),
         tasks: one.tasks.saturating_add(other.tasks),
         starts: one.starts.saturating_add(other.starts),
+        unread: one.unread.saturating_add(other.unread),
+        partial: one.partial.saturating_add(other.partial),
     })
 }
 

@@ -10,6 +10,7 @@ pub mod image;
 pub mod merge;
 mod origin;
 pub mod target;
+mod tracer;
 pub mod v1;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ pub use caveat::Caveat;
 pub use error::ReadError;
 pub use origin::{Origin, Sample, Source};
 pub use target::TargetId;
+pub use tracer::{Tracer, UnknownTracer};
 
 /// The system calls of one run of one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,10 +69,7 @@ pub struct Tool {
 impl Tool {
     /// This program.
     pub fn this() -> Self {
-        Self {
-            name: crate::tool::NAME.to_owned(),
-            version: crate::tool::VERSION.to_owned(),
-        }
+        Self { name: crate::tool::NAME.to_owned(), version: crate::tool::VERSION.to_owned() }
     }
 }
 
@@ -210,6 +209,10 @@ pub struct Losses {
     pub tasks: u64,
     /// Containers that may have been running before the recording began, since what there was then could not be seen.
     pub starts: u64,
+    /// Lines of a log that could not be read: what they say is missing.
+    pub unread: u64,
+    /// Sources that need not have written down every call, such as audit records: what they left out is missing.
+    pub partial: u64,
 }
 
 impl Losses {
@@ -220,7 +223,7 @@ impl Losses {
 
     /// What was lost, a sentence for each kind, and what to do about it.
     pub fn describe(&self) -> Vec<String> {
-        let Self { calls, programs, missed, tasks, starts } = *self;
+        let Self { calls, programs, missed, tasks, starts, unread, partial } = *self;
         let times = |count| if count == 1 { "once".to_owned() } else { format!("{count} times") };
         [
             (calls, "a call whose number no kernel table knows had no room and is missing", ""),
@@ -241,6 +244,12 @@ impl Losses {
                 "a container was recorded that may have been running before, since the recorder could not see \
                  what was",
                 ". Run Strait as root in the host's pid namespace (hostPID)",
+            ),
+            (unread, "a line of the log could not be read; what it says is missing", ""),
+            (
+                partial,
+                "the calls are from a source that does not write down all of them",
+                ". Record with Strait for a profile that has to be enough",
             ),
         ]
         .into_iter()

@@ -1,14 +1,13 @@
 //! Values of arguments: the rules, as the probe takes them, and what it kept, as a recording has it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use probe_common::{ArgumentsKey, KEPT_ARGUMENTS, LookedAt, NUMBERS, Seen, kept};
+use probe_common::{ArgumentsKey, KEPT_ARGUMENTS, LookedAt, NUMBERS, kept as how};
 
 use super::assemble::index_of;
 use strait_generator::abi::Abi;
+use strait_generator::observation::Values;
 use strait_generator::policy::argument::{ArgumentRule, How};
-use strait_generator::recording::{Arguments, Call, Phase, Program};
 
 /// The rules, by the probe's index of an ABI and by number. Calls with a number for which the probe has
 /// no counter have none.
@@ -30,9 +29,9 @@ fn for_probe(rule: &ArgumentRule) -> probe_common::ArgumentRule {
         result.masks[nth] = argument.mask;
         result.indexes[nth] = argument.argument;
         result.kinds[nth] = match argument.how {
-            How::Value | How::Flags => kept::BITS,
-            How::Zero => kept::ANY,
-            How::Together => kept::ALL,
+            How::Value | How::Flags => how::BITS,
+            How::Zero => how::ANY,
+            How::Together => how::ALL,
         };
     }
     result
@@ -47,8 +46,8 @@ pub fn told_apart(asked_for: &[(u32, u32, u8)]) -> BTreeMap<(u32, u32), LookedAt
         for nth in 0..KEPT_ARGUMENTS {
             let (index, mask) = (usize::from(rule.indexes[nth]), rule.masks[nth]);
             match rule.kinds[nth] {
-                kept::NOT => {}
-                kept::ANY => of_call.any[index] |= mask,
+                how::NOT => {}
+                how::ANY => of_call.any[index] |= mask,
                 _ => of_call.bits[index] |= mask,
             }
         }
@@ -63,41 +62,12 @@ pub fn told_apart(asked_for: &[(u32, u32, u8)]) -> BTreeMap<(u32, u32), LookedAt
     table
 }
 
-/// Adds how often one combination of values was seen, to a call of which the count has it already.
-pub fn add(
-    call: &mut Call,
-    rule: &ArgumentRule,
-    key: &ArgumentsKey,
-    seen: Seen,
-    (program, phase): (&Program, Option<Phase>),
-    first: Duration,
-) {
-    let arguments = call.arguments.get_or_insert_default();
-    arguments.indexes = indexes(rule);
-    let values = key.values[..rule.keep.len().min(KEPT_ARGUMENTS)].to_vec();
-    let one = arguments.values.entry(values).or_default();
-    one.first_seen = if one.count == 0 { first } else { one.first_seen.min(first) };
-    one.count += seen.count;
-    *one.programs.entry(program.path.clone()).or_default() += seen.count;
-    if let Some(phase) = phase {
-        *one.phases.entry(phase).or_default() += seen.count;
-    }
-}
-
-/// Marks calls with a rule of which some were counted without their values.
-pub fn mark_overflow(abi: Abi, number: u32, call: &mut Call) {
-    let Some(rule) = abi.syscall_name(number).and_then(ArgumentRule::of) else {
-        return;
-    };
-    let arguments = call
-        .arguments
-        .get_or_insert_with(|| Arguments { indexes: indexes(rule), ..Arguments::default() });
-    let with_values: u64 = arguments.values.values().map(|one| one.count).sum();
-    arguments.overflow = call.count.saturating_sub(with_values);
-}
-
-fn indexes(rule: &ArgumentRule) -> Vec<u8> {
-    rule.keep.iter().map(|argument| argument.argument).collect()
+/// What the probe kept of the arguments of a call.
+pub fn kept(abi: Abi, key: &ArgumentsKey) -> Values {
+    let rule = abi.syscall_name(key.number).and_then(ArgumentRule::of);
+    rule.map_or(Values::Lost, |rule| {
+        Values::Kept(key.values[..rule.keep.len().min(KEPT_ARGUMENTS)].to_vec())
+    })
 }
 
 #[cfg(test)]

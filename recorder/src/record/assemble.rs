@@ -1,25 +1,17 @@
-//! From the probe's counters to what a recording says.
+//! From the probe's counters to observations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use probe_common::{ArgumentsKey, SET_FIRST, SET_LAUNCH, SET_OTHER, Seen, abi, answer, phase};
+use probe_common::{SET_FIRST, SET_LAUNCH, SET_OTHER, Seen, abi, answer, phase};
 
 use super::arguments;
 use super::names::Names;
 use super::probe::Snapshot;
 use strait_generator::abi::Abi;
+use strait_generator::observation::{Observation, Observations, Values};
 use strait_generator::outcome::{Answer, Refusal};
-use strait_generator::policy::argument::ArgumentRule;
-use strait_generator::recording::{Call, Caveat, Phase, Program};
-
-/// Programs and calls, as [`Recording`](strait_generator::recording::Recording) has them.
-pub struct Assembled {
-    /// Sorted by path, each path once.
-    pub programs: Vec<Program>,
-    /// By ABI and number.
-    pub calls: BTreeMap<Abi, BTreeMap<u32, Call>>,
-}
+use strait_generator::recording::{Phase, Program};
 
 /// The ABI that the probe gave as an index.
 pub fn abi_of(index: u32) -> Option<Abi> {
@@ -64,7 +56,7 @@ pub fn abi_of_set(set: u32, of_program: u32, native: u32) -> Option<Abi> {
 
 /// Puts the counters of all sets together. `native` is the ABI index of the machine, and `start` the
 /// beginning of the recording, in nanoseconds of `CLOCK_MONOTONIC`.
-pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64) -> Assembled {
+pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64) -> Observations {
     // The command's own executable is the first one that was executed, right after the launch.
     let command = snapshot
         .sets
@@ -74,26 +66,20 @@ pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64)
         })
         .min_by_key(|counts| counts.set)
         .map(|counts| names.program(counts.set, &counts.program));
-    let mut programs = BTreeMap::new();
-    let mut calls: BTreeMap<Abi, BTreeMap<u32, Call>> = BTreeMap::new();
+    let mut observations = Observations::default();
     let mut add = |(program, abi, phase): &(Program, Abi, Option<Phase>),
                    number: u32,
                    seen: Seen,
-                   values: Option<&ArgumentsKey>| {
-        let call = calls.entry(*abi).or_default().entry(number).or_default();
-        let first = Duration::from_nanos(seen.first.saturating_sub(start));
-        call.first_seen = if call.count == 0 { first } else { call.first_seen.min(first) };
-        call.count += seen.count;
-        *call.programs.entry(program.path.clone()).or_default() += seen.count;
-        if let Some(phase) = phase {
-            *call.phases.entry(*phase).or_default() += seen.count;
-        }
-        if let Some(values) = values
-            && let Some(rule) = abi.syscall_name(number).and_then(ArgumentRule::of)
-        {
-            arguments::add(call, rule, values, seen, (program, *phase), first);
-        }
-        programs.entry(program.path.clone()).or_insert_with(|| program.clone());
+                   values: Values| {
+        observations.add(&Observation {
+            program,
+            abi: *abi,
+            phase: *phase,
+            number,
+            values,
+            count: seen.count,
+            first: Duration::from_nanos(seen.first.saturating_sub(start)),
+        });
     };
     let mut of_set = BTreeMap::new();
     for counts in &snapshot.sets {
@@ -106,38 +92,22 @@ pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64)
         };
         let of = (program, abi, phase_of(counts.program.key.phase));
         for (number, seen) in &counts.calls {
-            add(&of, *number, *seen, None);
+            // Of a call with a rule, these are the ones whose values had no room.
+            add(&of, *number, *seen, Values::Lost);
         }
         of_set.insert(counts.set, of);
     }
     for (key, seen) in &snapshot.unknown {
         if let Some(of) = of_set.get(&key.set) {
-            add(of, key.number, *seen, None);
+            add(of, key.number, *seen, Values::Lost);
         }
     }
     for (key, seen) in &snapshot.arguments {
         if let Some(of) = of_set.get(&key.set) {
-            add(of, key.number, *seen, Some(key));
+            add(of, key.number, *seen, arguments::kept(of.1, key));
         }
     }
-    for (abi, calls) in &mut calls {
-        for (number, call) in calls {
-            arguments::mark_overflow(*abi, *number, call);
-        }
-    }
-    Assembled { programs: programs.into_values().collect(), calls }
-}
-
-/// What is to be known of a recording; `running`: tasks that had not ended.
-pub fn caveats(
-    calls: &BTreeMap<Abi, BTreeMap<u32, Call>>,
-    programs: &[Program],
-    is_command: bool,
-    running: u64,
-) -> BTreeSet<Caveat> {
-    let mut caveats = Caveat::of_calls(calls, programs, is_command);
-    caveats.extend((running > 0).then_some(Caveat::StillRunning(running)));
-    caveats
+    observations
 }
 
 /// What was refused, in the order of the first time.
@@ -227,15 +197,15 @@ mod tests {
             )],
             ..Snapshot::default()
         };
-        let Assembled { programs, calls } =
-            assemble(&snapshot, &mut Names::default(), abi::X86_64, 5_000_000);
-        let paths: Vec<_> = programs.iter().map(|program| program.path.as_str()).collect();
-        assert_eq!(paths, ["(other)", "/bin/a", "/bin/b"]);
+        let observations = assemble(&snapshot, &mut Names::default(), abi::X86_64, 5_000_000);
+        let calls = observations.calls();
         let write = &calls[&Abi::X86_64][&1];
         assert_eq!((write.count, write.first_seen), (10, Duration::from_millis(2)));
         assert_eq!(write.programs["/bin/a"], 2);
         let execve = &calls[&Abi::X86_64][&59];
+        // The launch is the command's own, and what has no executable of its own is told apart.
         assert_eq!((execve.count, execve.programs["/bin/a"]), (2, 2));
+        assert_eq!(write.programs.keys().collect::<Vec<_>>(), ["(other)", "/bin/a", "/bin/b"]);
         assert_eq!(calls[&Abi::X86_64][&5000].count, 3);
         assert_eq!(calls[&Abi::X86][&1].count, 4);
     }

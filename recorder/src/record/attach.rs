@@ -1,6 +1,6 @@
 //! Recording what runs already, and all that it starts from now on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use super::assemble::{Assembled, assemble, caveats};
+use super::assemble::assemble;
 use super::engine::{
     Description, Engines, Identity, Only, Sighting, display_name, identify, sanitize,
 };
@@ -22,8 +22,9 @@ use super::signals::Signals;
 use super::time::{monotonic, started};
 use super::{Notice, RecordError, control, host};
 use crate::files;
+use strait_generator::observation::About;
 use strait_generator::recording::target::Place;
-use strait_generator::recording::{Container, Origin, Recording, Start, Target, TargetKind, Tool};
+use strait_generator::recording::{Container, Recording, Start, Target, TargetKind, Tracer};
 use strait_generator::untrusted::one_line;
 
 /// Why nothing could be attached to.
@@ -149,23 +150,17 @@ pub fn run(
     drop(session.probe);
     let finished = Timestamp::now();
     let mut names = session.names;
-    let Assembled { programs, calls } = assemble(&snapshot, &mut names, config.native_abi, start);
+    let observations = assemble(&snapshot, &mut names, config.native_abi, start);
     stage.writing()?;
-    let is_container = matches!(target.kind, TargetKind::Container(_));
-    Ok(Recording {
-        origin: Origin::default(),
-        samples: Vec::new(),
-        tool: Tool::this(),
+    Ok(observations.recording(About {
         host,
         target,
         started,
         finished,
-        completeness: snapshot.losses.into(),
-        caveats: caveats(&calls, &programs, !is_container, still_running),
-        programs,
-        calls,
-        refused: BTreeMap::new(),
-    })
+        losses: snapshot.losses,
+        still_running,
+        tracer: Tracer::Ebpf,
+    }))
 }
 
 /// Puts every task into the probe's table. What a task starts once it is there follows by itself, so it

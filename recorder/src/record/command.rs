@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::assemble::{Assembled, assemble, caveats, refusals, watch_list};
+use super::assemble::{assemble, refusals, watch_list};
 use super::kernel::{self, Kernel};
 use super::launch::Launch;
 use super::names::Names;
@@ -14,8 +14,9 @@ use super::signals::Signals;
 use super::time::monotonic;
 use super::{Notice, RecordError, Request, host, listen};
 use jiff::Timestamp;
+use strait_generator::observation::About;
 use strait_generator::outcome::{Outcome, Status};
-use strait_generator::recording::{Host, Origin, Recording, Start, Target, TargetKind, Tool};
+use strait_generator::recording::{Host, Recording, Start, Target, TargetKind, Tracer};
 
 /// Runs and records a command.
 ///
@@ -124,11 +125,9 @@ impl Assembly {
         marks: &Marks,
         running: u64,
     ) -> Recording {
-        let Assembled { programs, calls } = assemble(snapshot, names, self.native, self.start);
-        Recording {
-            origin: Origin::default(),
-            samples: marks.samples(snapshot, self.native, self.start),
-            tool: Tool::this(),
+        let mut observations = assemble(snapshot, names, self.native, self.start);
+        observations.samples(marks.samples(snapshot, self.native, self.start));
+        observations.recording(About {
             host: self.host.clone(),
             target: Target {
                 kind: TargetKind::Command,
@@ -138,12 +137,10 @@ impl Assembly {
             },
             started: self.started,
             finished: Timestamp::now(),
-            completeness: snapshot.losses.into(),
-            caveats: caveats(&calls, &programs, true, running),
-            programs,
-            calls,
-            refused: std::collections::BTreeMap::new(),
-        }
+            losses: snapshot.losses,
+            still_running: running,
+            tracer: Tracer::Ebpf,
+        })
     }
 }
 

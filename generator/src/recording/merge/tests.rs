@@ -313,10 +313,11 @@ fn what_a_command_called_too_is_not_the_runtime_s_alone() {
 fn whatever_was_lost_is_lost() {
     let lossy =
         |number, losses: Losses| Recording { completeness: losses.into(), ..recording(number) };
-    let one = Losses { calls: 1, programs: 2, missed: 3, tasks: 4, starts: 5 };
+    let one =
+        Losses { calls: 1, programs: 2, missed: 3, tasks: 4, starts: 5, unread: 6, partial: 7 };
     let merged = both(lossy(1, one), lossy(2, one));
     assert_eq!(
         merged.completeness.losses(),
-        Losses { calls: 2, programs: 4, missed: 6, tasks: 8, starts: 10 }
+        Losses { calls: 2, programs: 4, missed: 6, tasks: 8, starts: 10, unread: 12, partial: 14 }
     );
 }

@@ -35,6 +35,7 @@ impl From<Caveat> for file::Caveat {
             Caveat::IoUring => Self::IoUring,
             Caveat::Listener => Self::Listener,
             Caveat::StillRunning(tasks) => Self::StillRunning { tasks },
+            Caveat::TracedBy(tracer) => Self::TracedBy { tracer: tracer.name().to_owned() },
         }
     }
 }
@@ -46,6 +47,8 @@ impl file::Caveat {
             Self::IoUring => Some(Caveat::IoUring),
             Self::Listener => Some(Caveat::Listener),
             Self::StillRunning { tasks } => Some(Caveat::StillRunning(tasks)),
+            // One that is not known is of a later release.
+            Self::TracedBy { tracer } => tracer.parse().ok().map(Caveat::TracedBy),
             Self::Unknown => None,
         }
     }
@@ -53,7 +56,8 @@ impl file::Caveat {
 
 impl File {
     pub(super) fn from_model(recording: &Recording) -> Self {
-        let Losses { calls, programs, missed, tasks, starts } = recording.completeness.losses();
+        let Losses { calls, programs, missed, tasks, starts, unread, partial } =
+            recording.completeness.losses();
         let Host { kernel, arch } = recording.host.clone();
         let Tool { name, version } = recording.tool.clone();
         let abis = recording.calls.iter().map(|(abi, calls)| {
@@ -75,7 +79,7 @@ impl File {
             started: recording.started,
             finished: recording.finished,
             complete: recording.completeness == Completeness::Complete,
-            losses: file::Losses { calls, programs, missed, tasks, starts },
+            losses: file::Losses { calls, programs, missed, tasks, starts, unread, partial },
             caveats: recording.caveats.iter().cloned().map(file::Caveat::from).collect(),
             programs: recording.programs.iter().cloned().map(file::Program::from).collect(),
             abis: abis.collect(),
@@ -98,8 +102,8 @@ impl File {
             .into_iter()
             .map(|sample| sample.into_model(&self.abis))
             .collect::<Result<Vec<_>, _>>()?;
-        let file::Losses { calls, programs, missed, tasks, starts } = self.losses;
-        let losses = Losses { calls, programs, missed, tasks, starts };
+        let file::Losses { calls, programs, missed, tasks, starts, unread, partial } = self.losses;
+        let losses = Losses { calls, programs, missed, tasks, starts, unread, partial };
         if self.complete != losses.is_zero() {
             return Err(ReadError::Inconsistent(format!(
                 "`complete` is {}, but `losses` {}",

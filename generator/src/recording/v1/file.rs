@@ -121,6 +121,10 @@ pub(super) struct Losses {
     pub tasks: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub starts: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unread: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub partial: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -138,6 +142,9 @@ pub(super) enum Caveat {
     Listener,
     StillRunning {
         tasks: u64,
+    },
+    TracedBy {
+        tracer: String,
     },
     /// Of a later release.
     #[serde(other)]

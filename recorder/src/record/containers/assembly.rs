@@ -7,7 +7,7 @@ use std::rc::Rc;
 use jiff::{SignedDuration, Timestamp};
 use probe_common::phase;
 
-use crate::record::assemble::{Assembled, assemble, caveats, refusals};
+use crate::record::assemble::{assemble, refusals};
 use crate::record::engine::{
     Description, FileNames, Identity, Memory, Only, Sighting, display_name, identify,
     unconfirmed_name,
@@ -15,12 +15,10 @@ use crate::record::engine::{
 use crate::record::names::Names;
 use crate::record::probe::Snapshot;
 use crate::record::samples::Marks;
-use strait_generator::abi::Abi;
 use strait_generator::bpf::{Filter, Instruction};
-use strait_generator::outcome::{Answer, ContainerRecording, Refusal};
-use strait_generator::recording::{
-    Container, Host, Losses, Origin, Recording, Start, Target, TargetKind, Tool,
-};
+use strait_generator::observation::About;
+use strait_generator::outcome::ContainerRecording;
+use strait_generator::recording::{Container, Host, Losses, Start, Target, TargetKind, Tracer};
 
 /// Who a container is, and what is known about it.
 pub(super) type Known = BTreeMap<u32, (Identity, Description)>;
@@ -140,12 +138,11 @@ impl Assembly {
                 continue;
             }
             let own = of_container(snapshot, *index);
-            let Assembled { programs, calls } = assemble(&own, names, self.native, container.began);
+            let mut observations = assemble(&own, names, self.native, container.began);
             let refusals = refusals(&own, names);
-            let recording = Recording {
-                origin: Origin::default(),
-                samples: marks.samples(&own, self.native, container.began),
-                tool: Tool::this(),
+            observations.refuse(&refusals);
+            observations.samples(marks.samples(&own, self.native, container.began));
+            let recording = observations.recording(About {
                 host: self.host.clone(),
                 target: Target {
                     start: match (self.knows_old, described.filtered) {
@@ -159,16 +156,10 @@ impl Assembly {
                 },
                 started: self.clock.at(container.began),
                 finished,
-                completeness: Losses {
-                    starts: u64::from(!self.knows_old),
-                    ..losses(snapshot, *index)
-                }
-                .into(),
-                caveats: caveats(&calls, &programs, false, running(snapshot, *index)),
-                programs,
-                calls,
-                refused: refused(&refusals),
-            };
+                losses: Losses { starts: u64::from(!self.knows_old), ..losses(snapshot, *index) },
+                still_running: running(snapshot, *index),
+                tracer: Tracer::Ebpf,
+            });
             let file = (!recording.is_before_start()).then(|| files.next(&name));
             recordings.push(ContainerRecording {
                 file,
@@ -285,21 +276,4 @@ fn of_container(snapshot: &Snapshot, index: u32) -> Snapshot {
             .collect(),
         ..Snapshot::default()
     }
-}
-
-/// Refusals as a recording has them. A task that was killed without a trace of its call is left out:
-/// there is no number to list it under.
-fn refused(refusals: &[Refusal]) -> BTreeMap<(Abi, u32, Option<u16>), u64> {
-    let mut refused = BTreeMap::new();
-    for refusal in refusals {
-        let Some(number) = refusal.number else { continue };
-        let errno = match refusal.answer {
-            Answer::Errno(errno) => Some(errno),
-            // The file format has no more to say: no error came of it.
-            Answer::Success | Answer::Returned => Some(0),
-            Answer::Sigsys | Answer::Killed => None,
-        };
-        *refused.entry((refusal.abi, number, errno)).or_default() += refusal.count;
-    }
-    refused
 }

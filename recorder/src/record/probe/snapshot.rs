@@ -153,7 +153,7 @@ impl Probe {
             programs: count(loss::PROGRAMS)?,
             tasks: count(loss::TASKS)?,
             missed: self.missed(),
-            starts: 0,
+            ..Losses::default()
         })
     }
 
