@@ -19,6 +19,7 @@ mod always;
 mod arguments;
 mod emit;
 mod error;
+mod left_out;
 mod runtime;
 mod select;
 mod summary;
@@ -37,10 +38,9 @@ use crate::untrusted::one_line;
 
 pub use arguments::{ArgumentFilters, RefusedValues, Unfiltered};
 pub use error::GenerateError;
+pub use left_out::{LeftOut, Reason};
 pub use runtime::{Runtime, Runtimes, Startup};
-pub use summary::{
-    AbiCounts, Body, FilteredCall, Item, LeftOut, Reason, Refused, Section, Summary,
-};
+pub use summary::{AbiCounts, Body, FilteredCall, Item, Refused, Section, Summary};
 
 /// What a call gets that the profile does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

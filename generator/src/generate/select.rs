@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::always::Needed;
+use super::left_out::{LeftOut, Reason};
 use super::runtime::Startup;
-use super::summary::{LeftOut, Reason};
 use crate::abi::{Abi, Existence};
 use crate::policy::baseline::{KernelVersion, Resolved, Treatment, release};
 use crate::recording::{Call, Phase, Recording, TargetKind};

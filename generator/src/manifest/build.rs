@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, Span, StructureStyle};
 
-use super::lenient::Mended;
+use super::mended::Mended;
 use super::{Kind, Node, NodeId, Tree};
 use crate::manifest::error::{ManifestError, Position};
 use crate::manifest::template;

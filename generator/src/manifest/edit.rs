@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::ops::Range;
 
 use granit_parser::ScalarStyle;
 
@@ -12,32 +11,9 @@ use super::error::ManifestError;
 use super::lines::Lines;
 use super::plan::Change;
 use super::render::{self, Flow};
+use super::splice::Splice;
 use super::tree::{Kind, NodeId, Tree};
 use super::value::{Entries, Value, is_plain, quoted};
-
-/// A replacement of text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Splice {
-    /// The bytes that go; empty if something is only put in.
-    pub at: Range<usize>,
-    /// What comes in their place.
-    pub text: String,
-}
-
-/// Replaces text. What is put in at one place stays in the order of the list.
-pub fn apply(text: &str, splices: &[Splice]) -> String {
-    let mut order: Vec<&Splice> = splices.iter().collect();
-    // What is put in where something goes stands before that.
-    order.sort_by_key(|splice| (splice.at.start, splice.at.end));
-    let mut edited = String::with_capacity(text.len());
-    let mut done = 0;
-    for splice in order {
-        edited.push_str(text.get(done..splice.at.start).unwrap_or_default());
-        edited.push_str(&splice.text);
-        done = splice.at.end;
-    }
-    edited + text.get(done..).unwrap_or_default()
-}
 
 /// Turns changes into replacements of text.
 pub struct Editor<'a> {

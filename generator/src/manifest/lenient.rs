@@ -5,40 +5,16 @@
 //! in the tree is one in the file as well. What libyaml does is tested in `tests/kubernetes/yaml.rs`.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use granit_parser::{ErrorKind, Options, Parser};
 
 use super::Tree;
 use super::build::{Builder, Failure};
+use super::mended::{BREAKS, Mended};
 use crate::manifest::error::{ManifestError, Position};
 
 /// Most bytes that are parsed again, over all attempts: each attempt mends one place.
 const AGAIN: usize = crate::limits::MANIFEST_BYTES;
-
-/// How many line breaks a byte order mark becomes.
-const BREAKS: usize = '\u{feff}'.len_utf8();
-
-/// The places that are written in another way.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Mended {
-    /// A dash by itself between commas and brackets, which is a string to libyaml: `[cat, -]`.
-    dashes: BTreeSet<usize>,
-    /// Byte order marks behind `---`, where files were put together.
-    marks: BTreeSet<usize>,
-}
-
-impl Mended {
-    /// Whether the scalar at a byte is a dash.
-    pub fn is_dash(&self, at: usize) -> bool {
-        self.dashes.contains(&at)
-    }
-
-    /// How many line breaks there are before a byte that the file does not have.
-    pub fn lines_before(&self, at: usize) -> usize {
-        self.marks.range(..at).count() * BREAKS
-    }
-}
 
 /// Parses a file.
 pub(super) fn parse(text: &str) -> Result<Tree, ManifestError> {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::edit::Splice;
+use super::splice::Splice;
 
 /// A file as lines.
 #[derive(Clone, Debug)]

@@ -24,15 +24,16 @@ pub mod pod;
 mod render;
 pub mod resource;
 mod shape;
+mod splice;
 mod template;
 pub mod tree;
 pub mod value;
 pub mod workloads;
 
-pub use edit::Splice;
 pub use error::{ManifestError, Position};
 pub use objects::Unknown;
 pub use pod::Pod;
+pub use splice::Splice;
 
 use plan::Plan;
 use tree::Tree;
@@ -100,7 +101,7 @@ impl<'a> Manifest<'a> {
         template::check(self)?;
         self.check_line_ends()?;
         let splices = edit::Editor::new(self.text, &self.tree).splices(&changes)?;
-        let text = edit::apply(self.text, &splices);
+        let text = splice::apply(self.text, &splices);
         let broken = |error: ManifestError| ManifestError::Unintended {
             at: error.position(),
             difference: error.to_string(),

@@ -7,6 +7,8 @@
 mod build;
 #[path = "lenient.rs"]
 mod lenient;
+#[path = "mended.rs"]
+mod mended;
 #[path = "merge.rs"]
 mod merge;
 #[path = "number.rs"]

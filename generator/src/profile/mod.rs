@@ -15,6 +15,7 @@ mod of_meaning;
 mod on_machines;
 mod print;
 mod read;
+mod resolve_on;
 mod resolved;
 
 use std::collections::BTreeSet;
@@ -36,7 +37,8 @@ pub use print::print;
 pub use read::{ParseError, document, parse, parse_for, resolve};
 pub(crate) use read::{fold, read_plain};
 
-pub use resolved::{Resolved, Workload, resolve_on};
+pub use resolve_on::resolve_on;
+pub use resolved::{Resolved, Workload};
 
 /// A seccomp profile.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use probe_common::{ArgumentsKey, KEPT_ARGUMENTS, LookedAt, NUMBERS, kept as how};
 
-use super::assemble::index_of;
+use super::numbers::index_of;
 use strait_generator::abi::Abi;
 use strait_generator::observation::Values;
 use strait_generator::policy::argument::{ArgumentRule, How};

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::assemble::{assemble, refusals, watch_list};
+use super::assemble::{assemble, refusals};
 use super::kernel::{self, Kernel};
 use super::launch::Launch;
 use super::names::Names;
+use super::numbers::watch_list;
 use super::privilege::{Loading, Needs};
 use super::probe::{self, Probe, Snapshot};
 use super::samples::Marks;

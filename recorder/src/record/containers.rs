@@ -14,12 +14,12 @@ use nix::unistd::Uid;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until};
 
-use super::assemble::watch_list;
 use super::engine::{Description, Engines, Identity, Only, Sighting, display_name, identify};
 use super::inject::Injection;
 use super::kernel::{self, Kernel};
 use super::launch::{Held, Launch};
 use super::names::Names;
+use super::numbers::watch_list;
 use super::privilege::{Loading, Needs};
 use super::probe::{self, Probe};
 use super::samples::Marks;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use probe_common::Config;
 use thiserror::Error;
 
-use super::assemble::index_of;
 use super::btf::{Btf, BtfError};
+use super::numbers::index_of;
 use strait_generator::abi::Abi;
 
 /// Where the kernel publishes its types; `STRAIT_BTF` names another file.

@@ -12,7 +12,7 @@ use nix::unistd::{AccessFlags, ForkResult, Pid, access, fork, pipe2, setsid};
 use thiserror::Error;
 
 use super::limits;
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, Stage};
 use super::privilege::{Loading, Running as RunningStage};
 use super::user::User;
 use crate::enforce::{self, NoNewPrivs};
@@ -199,16 +199,6 @@ impl Launch {
         unsafe { libc::execve(self.program.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
         (Stage::Exec, nix::errno::Errno::last_raw())
     }
-}
-
-/// How far the child came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-pub(super) enum Stage {
-    User = 1,
-    Signals = 2,
-    Filter = 3,
-    Exec = 4,
 }
 
 /// A child that waits.

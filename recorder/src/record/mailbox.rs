@@ -4,7 +4,15 @@
 use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::launch::Stage;
+/// How far the child came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Stage {
+    User = 1,
+    Signals = 2,
+    Filter = 3,
+    Exec = 4,
+}
 
 /// Two words of memory that parent and child share.
 pub struct Mailbox(*mut [AtomicI32; 2]);

@@ -9,7 +9,7 @@
 //! - `command`, `containers`, `attach`: what is recorded, and how
 //! - `without`: a filter that keeps a command from some calls
 //! - `inject`: a profile for containers that have none
-//! - `names`, `assemble`: from counters to a recording
+//! - `names`, `numbers`, `assemble`: from counters to observations
 //! - `writer`: the process that writes files
 //! - `privilege`: what each stage of all this may do
 //! - `folder`, `files`, `time`, `limits`: what they share
@@ -44,6 +44,7 @@ mod limits;
 mod mailbox;
 mod marks;
 mod names;
+mod numbers;
 mod privilege;
 mod probe;
 mod samples;

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::assemble::abi_of_set;
+use super::numbers::abi_of_set;
 use super::probe::Snapshot;
 use strait_generator::abi::Abi;
 use strait_generator::recording::Sample;
