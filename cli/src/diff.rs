@@ -103,7 +103,7 @@ pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
     let allow_file = args.allow_file.as_deref();
     let inputs: Vec<&Path> =
         [args.old.as_path(), &args.new].into_iter().chain(allow_file).collect();
-    input::only_once(&inputs)?;
+    super::given::only_once(&inputs)?;
     // A report in the place of the committed profile is never what was meant.
     if inputs.iter().any(|input| input.is_file() && same_file(input, &args.output)) {
         let error =

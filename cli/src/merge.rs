@@ -68,7 +68,7 @@ pub struct MergeArgs {
 pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
     let output = Output::from(args.output.clone());
     output.check()?;
-    super::input::only_once(&args.files)?;
+    super::given::only_once(&args.files)?;
     let paths = targets::expand(&args.files)?;
     let files = Files::open(&paths)?;
     if let (Some(path), Err(error @ ParseError::Resource(_))) =
@@ -100,7 +100,7 @@ pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
 
 /// Reads recordings as one, whatever they were merged from.
 pub fn read(paths: &[PathBuf], allow_mixed: bool) -> Result<Recording, Failure> {
-    super::input::only_once(paths)?;
+    super::given::only_once(paths)?;
     let paths = targets::expand(paths)?;
     // Nothing is made of them but something to look at.
     let choice = Choice { mixed: allow_mixed, unconfirmed: true };

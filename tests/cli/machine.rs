@@ -1,8 +1,7 @@
 //! `--machine`: a profile means something else on each machine, whatever it lists, and each answer says of
 //! which machine it is true.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -172,56 +171,4 @@ fn an_explanation_is_for_the_listed_machines_or_those_that_are_asked_for() {
     let (own, all) = (of(&[]), of(&["--machine", "all"]));
     assert!(own.contains("on aarch64: allowed") && !own.contains("x86_64"), "{own}");
     assert!(all.contains("on aarch64: allowed") && all.contains("on x86_64: allowed"), "{all}");
-}
-
-/// What may ask: it loads programs or filters into this machine's kernel, or starts what does.
-const PRIVILEGED: [&str; 2] = ["cli/src/inspect.rs", "cli/src/verify.rs"];
-
-/// How the machine could be asked for.
-const ASKING: [&str; 7] = [
-    "host::",
-    "Abi::NATIVE",
-    "target_arch",
-    "target_pointer_width",
-    "target_endian",
-    "consts::ARCH",
-    "uname(",
-];
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
-        .collect()
-}
-
-/// The lines that ask, without comments.
-fn asking(text: &str) -> Vec<&str> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    code.filter(|line| ASKING.iter().any(|asking| line.contains(asking))).collect()
-}
-
-#[test]
-fn nothing_pure_asks_what_machine_it_runs_on() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let (mut pure, mut found) = (0, Vec::new());
-    for path in ["generator/src", "cli/src"].iter().flat_map(|folder| sources(&root.join(folder))) {
-        let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
-        if PRIVILEGED.iter().any(|privileged| name.starts_with(privileged)) {
-            continue;
-        }
-        pure += 1;
-        let text = fs::read_to_string(&path).unwrap();
-        found.extend(asking(&text).into_iter().map(|line| format!("{name}: {line}")));
-    }
-    assert!(pure > 100, "{pure} files were read");
-    assert!(found.is_empty(), "a machine is a parameter there:\n{}", found.join("\n"));
-}
-
-#[test]
-fn each_way_of_asking_is_seen() {
-    for asking_one in ASKING {
-        assert_eq!(asking(&format!("    let x = {asking_one}X;\n    // {asking_one}")).len(), 1);
-    }
 }

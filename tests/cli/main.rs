@@ -29,3 +29,4 @@ mod report;
 mod sarif;
 mod targets;
 mod verify;
+mod wall;

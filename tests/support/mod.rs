@@ -8,6 +8,7 @@ pub mod calls;
 pub mod fixtures;
 pub mod kernel;
 pub mod manifests;
+pub mod modules;
 pub mod port;
 pub mod profiles;
 pub mod run;
