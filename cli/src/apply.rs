@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
+use super::choice::one_of;
 use super::exit::{self, Failure, Outcome};
 use super::given::{self, What};
 use super::manifests::{self, Edit, Source};
@@ -57,8 +58,8 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "FOLDER")]
     prefix: Option<String>,
     /// Where the profile goes; a pod only if it is for all of its containers
-    #[arg(long, value_name = "LEVEL", default_value = "container")]
-    level: LevelArg,
+    #[arg(long, value_name = "LEVEL", default_value = "container", value_parser = one_of::<Level>())]
+    level: Level,
     /// Also set allowPrivilegeEscalation: false on containers that get a profile
     ///
     /// Then `strait generate --no-new-privs` makes a smaller profile.
@@ -78,33 +79,12 @@ pub struct ApplyArgs {
     diff: bool,
 }
 
-/// Where a profile goes.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum LevelArg {
-    /// To each container
-    Container,
-    /// To the pod
-    Pod,
-}
-
-impl From<LevelArg> for Level {
-    fn from(level: LevelArg) -> Self {
-        match level {
-            LevelArg::Container => Self::Container,
-            LevelArg::Pod => Self::Pod,
-        }
-    }
-}
-
 /// Runs `strait apply`.
 pub fn main(args: &ApplyArgs, ui: &Ui) -> Outcome {
     let (mut files, sources) = sort(args, ui)?;
     let profiles = profiles(args, &mut files, ui)?;
-    let options = Options {
-        level: args.level.into(),
-        no_escalation: args.no_privilege_escalation,
-        fix: args.fix,
-    };
+    let options =
+        Options { level: args.level, no_escalation: args.no_privilege_escalation, fix: args.fix };
     let mut used = Used::default();
     let mut applied = Vec::new();
     let mut audits = Vec::new();

@@ -7,12 +7,20 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::exit::{self, Failure, Outcome};
+use super::format::{Format, formats};
 use super::manifests::{self, Edit, Source};
 use super::ui::Report;
 use super::{Ui, shown};
 use strait_generator::manifest::audit::{Audit, Level, Version, json, sarif};
 use strait_generator::manifest::{Manifest, ManifestError, fix};
 use strait_recorder::output::Output;
+
+/// What the report may look like.
+const FORMATS: [(Format, &str); 3] = [
+    (Format::Text, "A line for each finding and each container"),
+    (Format::Json, "strait.audit/v1"),
+    (Format::Sarif, "SARIF 2.1.0"),
+];
 
 /// Say what keeps seccomp from having an effect in Kubernetes manifests, and what else is unsafe
 ///
@@ -42,7 +50,7 @@ pub struct AuditArgs {
     #[arg(required = true, value_name = "MANIFEST")]
     manifests: Vec<PathBuf>,
     /// What the report looks like
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     format: Format,
     /// Where the report goes; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
@@ -59,16 +67,6 @@ pub struct AuditArgs {
     /// Edit the files: replace deprecated annotations by the fields that mean the same
     #[arg(long)]
     fix: bool,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
-    /// A line for each finding and each container
-    Text,
-    /// strait.audit/v1
-    Json,
-    /// SARIF 2.1.0
-    Sarif,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -132,9 +130,9 @@ pub fn main(args: &AuditArgs, ui: &Ui) -> Outcome {
     }
     manifests::write_in_place(&edits, ui)?;
     let report = match args.format {
-        Format::Text => Report::Text(audits.iter().map(|audit| audit.text(false)).collect()),
         Format::Json => Report::json(&json::print(&audits, version)?),
         Format::Sarif => Report::json(&sarif::print(&audits)?),
+        _ => Report::Text(audits.iter().map(|audit| audit.text(false)).collect()),
     };
     report.write(&output)?;
     if audits.iter().all(|audit| audit.levels.is_empty()) {

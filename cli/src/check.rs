@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 
+use super::choice::one_of;
 use super::exit::{self, Failure, Outcome};
-use super::machine::MachineArg;
+use super::format::{Format, formats};
 use super::workload::WorkloadArgs;
 use super::{Ui, given, read_text, record, shown, ui};
 use strait_generator::abi::Abi;
@@ -18,6 +19,10 @@ use strait_generator::policy::decide::Meaning;
 use strait_generator::profile::{OnMachines, Workload, lint};
 use strait_recorder::inspect::file;
 use strait_recorder::output::Output;
+
+/// What the report may look like.
+const FORMATS: [(Format, &str); 2] =
+    [(Format::Text, "For people"), (Format::Json, "strait.check/v1")];
 
 /// Prove that a profile allows no more than it may, without running anything
 ///
@@ -53,22 +58,14 @@ pub struct CheckArgs {
     ///
     /// A profile covers each machine's own calls, whatever architectures it lists, and so it may be within
     /// a baseline on one machine and not on another.
-    #[arg(long, value_name = "MACHINE", default_value = "all")]
-    machine: MachineArg,
+    #[arg(long, value_name = "MACHINE", default_value = "all", value_parser = one_of::<Machines>())]
+    machine: Machines,
     /// Where the report goes; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// What the report looks like
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     format: Format,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// strait.check/v1
-    Json,
 }
 
 impl CheckArgs {
@@ -84,7 +81,7 @@ pub fn main(args: &CheckArgs, ui: &Ui) -> Outcome {
     let output = Output::from(args.output.clone());
     output.check()?;
     let name = shown(&args.profile);
-    let asked = Machines::from(args.machine);
+    let asked = args.machine;
     let (profile, meant) = of_profile(&args.profile, asked, &assumed, ui)?;
     let within = match &args.within {
         None if !args.covers.is_empty() => None,
@@ -119,8 +116,8 @@ pub fn main(args: &CheckArgs, ui: &Ui) -> Outcome {
         covers,
     };
     let printed = match args.format {
-        Format::Text => ui::Report::Text(report.text()),
         Format::Json => ui::Report::json(&json::print(&report)?),
+        _ => ui::Report::Text(report.text()),
     };
     printed.write(&output)?;
     Ok(ExitCode::from(match () {

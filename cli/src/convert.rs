@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
+use super::choice::one_of;
 use super::exit::{self, Failure, Outcome};
 use super::given::assumed;
-use super::machine::MachineArg;
 use super::record::plural;
 use super::ui::Report;
 use super::workload::WorkloadArgs;
@@ -45,8 +45,8 @@ pub struct ConvertArgs {
     #[command(flatten)]
     workload: WorkloadArgs,
     /// The machines that it will run on
-    #[arg(long, value_name = "MACHINE", default_value = "all")]
-    machine: MachineArg,
+    #[arg(long, value_name = "MACHINE", default_value = "all", value_parser = one_of::<Machines>())]
+    machine: Machines,
     /// Which SeccompProfile, if the file has several
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -55,7 +55,7 @@ pub struct ConvertArgs {
 /// Runs `strait convert`.
 pub fn main(args: &ConvertArgs, ui: &Ui) -> Outcome {
     let workload = args.workload.workload()?;
-    let machines = Machines::from(args.machine);
+    let machines = args.machine;
     let output = Output::from(args.output.clone());
     output.check()?;
     let name = shown(&args.profile);

@@ -6,16 +6,25 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
+use super::choice::one_of;
 use super::exceptions;
 use super::exit::{self, Failure, Outcome};
+use super::format::{Format, formats};
 use super::input::{self, Input};
-use super::machine::MachineArg;
 use super::ui::Report;
 use super::{Ui, shown};
 use strait_generator::diff::{Diff, FailOn, Side, diff, json, markdown, sarif};
 use strait_generator::machine::Machines;
 use strait_generator::recording::target::in_words;
 use strait_recorder::output::Output;
+
+/// What the report may look like.
+const FORMATS: [(Format, &str); 4] = [
+    (Format::Text, "For a terminal"),
+    (Format::Markdown, "For a comment on a pull request"),
+    (Format::Json, "strait.diff/v1"),
+    (Format::Sarif, "SARIF 2.1.0, for code scanning"),
+];
 
 /// Show what a release may newly do to the kernel, and what it no longer may
 ///
@@ -42,58 +51,23 @@ pub struct DiffArgs {
     /// Profile or recording of this release; - is standard input
     new: PathBuf,
     /// What the report looks like
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     format: Format,
     /// Where the report goes; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// What to object to, with exit status 10
-    #[arg(long, value_name = "WHAT", default_value = "widened")]
-    fail_on: FailOnArg,
+    #[arg(long, value_name = "WHAT", default_value = "widened", value_parser = one_of::<FailOn>())]
+    fail_on: FailOn,
     /// Reviewed exceptions: calls that may be wider
     #[arg(long, value_name = "FILE")]
     allow_file: Option<PathBuf>,
     /// The machines on which profiles are compared: each means something else on each of them
-    #[arg(long, value_name = "MACHINE", default_value = "all")]
-    machine: MachineArg,
+    #[arg(long, value_name = "MACHINE", default_value = "all", value_parser = one_of::<Machines>())]
+    machine: Machines,
     /// Evidence of NEW, where it is not beside it
     #[arg(long, value_name = "FILE")]
     evidence: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// For a terminal
-    Text,
-    /// For a comment on a pull request
-    Markdown,
-    /// strait.diff/v1
-    Json,
-    /// SARIF 2.1.0, for code scanning
-    Sarif,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum FailOnArg {
-    /// Any call that is newly allowed
-    Widened,
-    /// One that exposes much
-    Risky,
-    /// Any change at all
-    Changed,
-    /// Nothing
-    Never,
-}
-
-impl From<FailOnArg> for FailOn {
-    fn from(arg: FailOnArg) -> Self {
-        match arg {
-            FailOnArg::Widened => Self::Widened,
-            FailOnArg::Risky => Self::Risky,
-            FailOnArg::Changed => Self::Changed,
-            FailOnArg::Never => Self::Never,
-        }
-    }
 }
 
 /// Runs `strait diff`.
@@ -111,7 +85,7 @@ pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
         return Err(Failure::new(exit::USAGE, error));
     }
     let exceptions = exceptions::read(allow_file)?;
-    let asked = Machines::from(args.machine);
+    let asked = args.machine;
     let (old, _) = input::read(&args.old, asked, ui)?;
     let (new, text) = input::read(&args.new, asked, ui)?;
     let machines = machines(&[(&args.old, &old), (&args.new, &new)], asked)?;
@@ -131,12 +105,12 @@ pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
     let today = jiff::Zoned::now().date();
     let compared = diff(&old, &new, &exceptions, today);
     warn(&compared, ui);
-    let fail_on = FailOn::from(args.fail_on);
+    let fail_on = args.fail_on;
     let report = match args.format {
-        Format::Text => Report::Text(compared.text()),
         Format::Markdown => Report::Markdown(markdown::print(&compared, fail_on)),
         Format::Json => Report::json(&json::print(&compared, fail_on)?),
         Format::Sarif => Report::json(&sarif::print(&compared, &text)?),
+        _ => Report::Text(compared.text()),
     };
     report.write(&output)?;
     Ok(ExitCode::from(if compared.fails(fail_on) { exit::WIDER } else { exit::DONE }))

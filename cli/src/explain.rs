@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
+use super::choice::one_of;
 use super::exit::{self, Failure, Outcome};
 use super::input::{self, Input};
-use super::machine::MachineArg;
 use super::ui::Report;
 use super::{Ui, shown};
 use strait_generator::abi::Abi;
@@ -41,8 +41,8 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "ABI", value_parser = abi)]
     abi: Option<Abi>,
     /// For these machines only [default: those whose architectures a profile lists]
-    #[arg(long, value_name = "MACHINE", conflicts_with = "abi")]
-    machine: Option<MachineArg>,
+    #[arg(long, value_name = "MACHINE", conflicts_with = "abi", value_parser = one_of::<Machines>())]
+    machine: Option<Machines>,
     /// Evidence, where it is not beside the profile
     #[arg(long, value_name = "FILE")]
     evidence: Option<PathBuf>,
@@ -61,7 +61,7 @@ pub fn main(args: &ExplainArgs, ui: &Ui) -> Outcome {
     let mut all = Text::new();
     match &input {
         Input::Recording(recording) => {
-            let asked = args.machine.map_or(Machines::ALL, Machines::from);
+            let asked = args.machine.unwrap_or(Machines::ALL);
             let recorded = recording.calls.keys().copied();
             let abis: Vec<Abi> = recorded.filter(|abi| asked.have(*abi)).collect();
             if recording.completeness != recording::Completeness::Complete {
@@ -72,7 +72,7 @@ pub fn main(args: &ExplainArgs, ui: &Ui) -> Outcome {
             }
         }
         Input::Profile(profile) => {
-            let machines = args.machine.map_or_else(|| profile.listed_machines(), Machines::from);
+            let machines = args.machine.unwrap_or_else(|| profile.listed_machines());
             let evidence = input::evidence(&args.file, profile, args.evidence.as_deref(), ui)?;
             let abis = profile.clone().only(machines).abis();
             for pattern in patterns(args, &abis)? {

@@ -9,23 +9,23 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
+use super::choice::one_of;
 use super::exit::{self, Failure, Outcome};
-use super::machine::MachineArg;
 use super::ui::Report;
 use super::{Ui, given, shown};
 use strait_generator::export::{
-    ExportError, Exported, Home, InvalidName, Label, Options, Reference, Release, WorkloadRef,
-    export_all,
+    ExportError, Exported, InvalidName, Kind, Label, Options, Reference, Release, Target,
+    WorkloadRef, export_all,
 };
 use strait_generator::machine::Machines;
 use strait_generator::manifest::name::Named;
 use strait_generator::profile::Workload;
 use strait_recorder::output::{self, Output};
 
-/// Write a profile the way another home wants it
+/// Convert a profile for Kubernetes, compose, systemd and other targets
 ///
 /// For the Security Profiles Operator, a ConfigMap with what installs it on every node, kustomize, Helm,
-/// docker compose, docker, podman, systemd, Nomad, CRI-O, or as the OCI artifact of KEP-6061. What a home
+/// docker compose, docker, podman, systemd, Nomad, CRI-O, or as the OCI artifact of KEP-6061. What a target
 /// cannot hold is left out, so that less is allowed, and said on standard error. Only systemd, which
 /// cannot compare arguments, may allow more: the calls are named.
 #[derive(Args, Debug)]
@@ -38,19 +38,19 @@ Examples:
   strait export init.json --to kustomize --workload deployment/web --container migrate --init -o component
   strait export nginx.json --to oci-artifact -o layout && skopeo copy oci:layout docker://…
 
-Several profiles go into one file where the home has one for all of its containers (compose, kustomize), else into
+Several profiles go into one file where the target has one for all of its containers (compose, kustomize), else into
 a folder for each application. A file that another export has put into DIR is not overwritten.
 
-Without -o the text goes to standard output; the profile itself, where a home needs it as a file of its
+Without -o the text goes to standard output; the profile itself, where a target needs it as a file of its
 own, is written only with -o. File names carry the release and the content's hash, since a node reads a
 profile only when a container starts.")]
 pub struct ExportArgs {
     /// Profiles, or folders of them; - is standard input. Evidence beside them is passed over
     #[arg(required = true, value_name = "PROFILE")]
     profiles: Vec<PathBuf>,
-    /// Which home
-    #[arg(long, value_name = "HOME")]
-    to: HomeArg,
+    /// Which target
+    #[arg(long, value_name = "TARGET", value_parser = one_of::<Target>())]
+    to: Target,
     /// A folder for the files, which is made if it is missing [default: standard output]
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -82,53 +82,8 @@ pub struct ExportArgs {
     #[arg(long, value_name = "REFERENCE")]
     artifact: Option<Reference>,
     /// The machines that it will be loaded on, for spo and systemd, which are given names of calls [default: all]
-    #[arg(long, value_name = "MACHINE")]
-    machine: Option<MachineArg>,
-}
-
-/// Homes, as they are called on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum HomeArg {
-    /// SeccompProfile and ProfileBinding of the Security Profiles Operator
-    Spo,
-    /// A ConfigMap, and a DaemonSet that installs it on every node
-    Configmap,
-    /// A kustomize component with a patch
-    Kustomize,
-    /// Values and a template of a chart
-    Helm,
-    /// An override file for docker compose
-    Compose,
-    /// A command line of docker
-    Docker,
-    /// A command line of podman; with --image a quadlet unit
-    Podman,
-    /// A drop-in for a service
-    Systemd,
-    /// A task of Nomad's docker driver
-    Nomad,
-    /// Annotations for a profile in a registry
-    Crio,
-    /// An OCI layout as KEP-6061 wants it; needs -o
-    OciArtifact,
-}
-
-impl From<HomeArg> for Home {
-    fn from(arg: HomeArg) -> Self {
-        match arg {
-            HomeArg::Spo => Self::Spo,
-            HomeArg::Configmap => Self::Configmap,
-            HomeArg::Kustomize => Self::Kustomize,
-            HomeArg::Helm => Self::Helm,
-            HomeArg::Compose => Self::Compose,
-            HomeArg::Docker => Self::Docker,
-            HomeArg::Podman => Self::Podman,
-            HomeArg::Systemd => Self::Systemd,
-            HomeArg::Nomad => Self::Nomad,
-            HomeArg::Crio => Self::Crio,
-            HomeArg::OciArtifact => Self::OciArtifact,
-        }
-    }
+    #[arg(long, value_name = "MACHINE", value_parser = one_of::<Machines>())]
+    machine: Option<Machines>,
 }
 
 impl ExportArgs {
@@ -147,11 +102,11 @@ impl ExportArgs {
             is_init: self.init,
             workload: self.workload.clone(),
             artifact: self.artifact.clone(),
-            machines: self.machine.unwrap_or_default().into(),
+            machines: self.machine.unwrap_or(Machines::ALL),
         })
     }
 
-    /// Refuses options that contradict the number of profiles, or the home.
+    /// Refuses options that contradict the number of profiles, or the target.
     fn check(&self, count: usize) -> Result<(), Failure> {
         for (option, is_given) in [
             ("--name", self.name.is_some()),
@@ -163,12 +118,12 @@ impl ExportArgs {
             given::only_for_one(count, option, is_given)?;
         }
         let usage = |error| Err(Failure::new(exit::USAGE, error));
-        if self.init && self.to != HomeArg::Kustomize {
+        if self.init && !self.to.has_init() {
             return usage(anyhow!(
                 "--init is for `--to kustomize`, the only target that patches init containers"
             ));
         }
-        if self.to == HomeArg::OciArtifact && self.output.is_none() {
+        if self.to.kind() == Kind::Layout && self.output.is_none() {
             return usage(anyhow!("an OCI layout is a folder: say where it goes with -o DIR"));
         }
         Ok(())
@@ -186,7 +141,7 @@ fn name_of(profile: &Path) -> anyhow::Result<Label> {
 
 /// Runs `strait export`.
 pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
-    let home = Home::from(args.to);
+    let target = args.to;
     args.check(1)?;
     let found = given::profiles(&args.profiles, ui)?;
     args.check(found.len())?;
@@ -204,13 +159,13 @@ pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
         }
         profiles.push((given.profile, options));
     }
-    if args.machine.is_some() && !home.depends_on_machine() {
+    if args.machine.is_some() && !target.depends_on_machine() {
         let error = anyhow!(
             "--machine is for spo and systemd: all others are given the profile as it is, for every machine"
         );
         return Err(Failure::new(exit::USAGE, error));
     }
-    let exported = export_all(&profiles, home).map_err(|error| {
+    let exported = export_all(&profiles, target).map_err(|error| {
         let usage = matches!(error, ExportError::Missing { .. });
         Failure::new(if usage { exit::USAGE } else { exit::FAILED }, error)
     })?;
@@ -221,7 +176,7 @@ pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
             others::check(folder, &exported, &names)?;
             write_folder(folder, &exported, ui)?;
         }
-        None => Report::Other(stream(&exported, home)).write(&Output::Stdout)?,
+        None => Report::Other(stream(&exported, target)).write(&Output::Stdout)?,
     }
     for warning in &exported.warnings {
         ui.warn(warning);
@@ -238,7 +193,7 @@ pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
 }
 
 /// All text in one stream. Documents of YAML are separated as such, all other files by their names.
-fn stream(exported: &Exported, home: Home) -> String {
+fn stream(exported: &Exported, target: Target) -> String {
     let texts: Vec<(&Path, String)> = exported
         .files
         .iter()
@@ -248,7 +203,7 @@ fn stream(exported: &Exported, home: Home) -> String {
     if let [(_, text)] = texts.as_slice() {
         return text.clone();
     }
-    let manifests = matches!(home, Home::Configmap | Home::Kustomize | Home::Spo);
+    let manifests = target.kind() == Kind::Manifest;
     let mut stream = String::new();
     for (nth, (path, text)) in texts.iter().enumerate() {
         if nth > 0 {

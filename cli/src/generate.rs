@@ -7,17 +7,17 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
+use super::choice::one_of;
 use super::exit::{self, Failure, Outcome};
 use super::targets::{self, Group};
 use super::ui::Report;
 use super::{Ui, capabilities, record};
 use strait_generator::evidence::{self, Evidence};
 use strait_generator::generate::{
-    ArgumentFilters, GenerateError, Generated, Options, RefuseWith, Runtime, Runtimes, Startup,
-    check, generate,
+    ArgumentFilters, GenerateError, Generated, Options, RefuseWith, Runtimes, Startup, check,
+    generate,
 };
 use strait_generator::policy::Capability;
-use strait_generator::policy::argument::Level;
 use strait_generator::profile::{self, Profile};
 use strait_generator::recording::Recording;
 use strait_generator::recording::merge::merge;
@@ -69,8 +69,8 @@ pub struct GenerateArgs {
     #[arg(long)]
     allow_unconfirmed: bool,
     /// What a call gets that the profile does not name
-    #[arg(long, value_name = "ACTION", default_value = "enosys")]
-    refuse_with: RefuseWithArg,
+    #[arg(long, value_name = "ACTION", default_value = "enosys", value_parser = one_of::<RefuseWith>())]
+    refuse_with: RefuseWith,
     /// Capabilities that the workload will have, besides those that Docker gives by default; or ALL
     ///
     /// Without this and --cap-drop, a container's recording says what it has.
@@ -80,11 +80,11 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "CAP", value_delimiter = ',')]
     cap_drop: Vec<String>,
     /// How much of the profile looks at arguments
-    #[arg(long, value_name = "HOW", default_value = "standard")]
-    args: ArgsArg,
+    #[arg(long, value_name = "HOW", default_value = "standard", value_parser = one_of::<ArgumentFilters>())]
+    args: ArgumentFilters,
     /// Which container runtimes have to be able to start the workload
-    #[arg(long, value_name = "RUNTIME", default_value = "any")]
-    runtime: RuntimeArg,
+    #[arg(long, value_name = "RUNTIME", default_value = "any", value_parser = one_of::<Runtimes>())]
+    runtime: Runtimes,
     /// The workload will have no_new_privs, so that fewer calls are needed to start it
     ///
     /// Kubernetes: allowPrivilegeEscalation: false. Docker: --security-opt no-new-privileges.
@@ -100,81 +100,6 @@ pub struct GenerateArgs {
     no_evidence: bool,
 }
 
-/// How much looks at arguments.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum ArgsArg {
-    /// Nothing; wider than the Docker default for socket, clone and personality
-    None,
-    /// What the Docker default looks at, under its own conditions
-    Baseline,
-    /// Also what was recorded, where it protects the kernel or others and the call is not hot
-    Standard,
-    /// What was recorded, wherever it was
-    Strict,
-}
-
-impl From<ArgsArg> for ArgumentFilters {
-    fn from(arg: ArgsArg) -> Self {
-        match arg {
-            ArgsArg::None => Self::None,
-            ArgsArg::Baseline => Self::Baseline,
-            ArgsArg::Standard => Self::Seen(Level::Standard),
-            ArgsArg::Strict => Self::Seen(Level::Strict),
-        }
-    }
-}
-
-/// Container runtimes.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum RuntimeArg {
-    /// The one under which it was recorded; none for a command
-    Recorded,
-    /// What Docker and containerd use
-    Runc,
-    /// What podman and CRI-O use
-    Crun,
-    /// The one in Rust
-    Youki,
-    /// All of them
-    Any,
-}
-
-impl From<RuntimeArg> for Runtimes {
-    fn from(arg: RuntimeArg) -> Self {
-        match arg {
-            RuntimeArg::Recorded => Self::Recorded,
-            RuntimeArg::Runc => Self::One(Runtime::Runc),
-            RuntimeArg::Crun => Self::One(Runtime::Crun),
-            RuntimeArg::Youki => Self::One(Runtime::Youki),
-            RuntimeArg::Any => Self::Any,
-        }
-    }
-}
-
-/// Answers to a call that the profile does not name.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum RefuseWithArg {
-    /// Software falls back to older calls
-    Enosys,
-    /// What Docker does
-    Eperm,
-    /// Allowed and logged; confines nothing
-    Log,
-    /// The process is killed
-    Kill,
-}
-
-impl From<RefuseWithArg> for RefuseWith {
-    fn from(arg: RefuseWithArg) -> Self {
-        match arg {
-            RefuseWithArg::Enosys => Self::Enosys,
-            RefuseWithArg::Eperm => Self::Eperm,
-            RefuseWithArg::Log => Self::Log,
-            RefuseWithArg::Kill => Self::Kill,
-        }
-    }
-}
-
 impl GenerateArgs {
     /// Where profiles of several targets go, if that is what was asked for.
     fn folder(&self) -> Option<&Path> {
@@ -186,14 +111,14 @@ impl GenerateArgs {
         Ok(Options {
             allow_incomplete: self.allow_incomplete,
             allow_unconfirmed: self.allow_unconfirmed,
-            refuse_with: self.refuse_with.into(),
+            refuse_with: self.refuse_with,
             capabilities: self.capabilities()?,
             startup: Startup {
-                runtimes: self.runtime.into(),
+                runtimes: self.runtime,
                 no_new_privs: self.no_new_privs,
                 init: self.init,
             },
-            arguments: self.args.into(),
+            arguments: self.args,
             ..Options::default()
         })
     }

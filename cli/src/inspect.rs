@@ -8,11 +8,19 @@ use clap::Args;
 
 use super::Ui;
 use super::exit::Outcome;
+use super::format::{Format, formats};
 use super::ui::Report;
 use strait_generator::profile;
 use strait_recorder::host;
 use strait_recorder::inspect::{self, file};
 use strait_recorder::output::Output;
+
+/// What the report may look like.
+const FORMATS: [(Format, &str); 3] = [
+    (Format::Text, "For people"),
+    (Format::Json, "strait.filter/v1: the filters themselves, as `check --within` takes them"),
+    (Format::Profile, "A profile in plain OCI that lets the same through"),
+];
 
 /// Show the policy that a running process is really under
 ///
@@ -31,21 +39,11 @@ pub struct InspectArgs {
     #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pid: i32,
     /// What to write
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     format: Format,
     /// Where it goes; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// strait.filter/v1: the filters themselves, as `check --within` takes them
-    Json,
-    /// A profile in plain OCI that lets the same through
-    Profile,
 }
 
 /// Runs `strait inspect`.
@@ -54,7 +52,6 @@ pub fn main(args: &InspectArgs, ui: &Ui) -> Outcome {
     output.check()?;
     let inspected = inspect::read(args.pid)?;
     let report = match args.format {
-        Format::Text => Report::Text(inspected.text(&inspected.meaning()?)),
         Format::Json => Report::json(&file::print(&inspected)?),
         Format::Profile => {
             let meaning = inspected.meaning()?;
@@ -72,6 +69,7 @@ pub fn main(args: &InspectArgs, ui: &Ui) -> Outcome {
             }
             Report::json(&profile::print(&profile).context("cannot write the profile as JSON")?)
         }
+        _ => Report::Text(inspected.text(&inspected.meaning()?)),
     };
     report.write(&output)?;
     Ok(ExitCode::SUCCESS)

@@ -6,10 +6,13 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
+use super::choice::one_of;
 use super::exit::{self, Outcome};
+use super::format::{Format, formats};
 use super::record::plural;
 use super::ui::Report;
 use super::{Ui, read_text, shown};
+use strait_generator::choice::Choice;
 use strait_generator::machine::Machines;
 use strait_generator::profile::consumers::{Consumer, Effect, Remark, json, remarks};
 use strait_generator::profile::{
@@ -17,6 +20,10 @@ use strait_generator::profile::{
 };
 use strait_generator::untrusted::Text;
 use strait_recorder::output::Output;
+
+/// What the report may look like.
+const FORMATS: [(Format, &str); 2] =
+    [(Format::Text, "A paragraph for each remark"), (Format::Json, "strait.lint/v1")];
 
 /// Say what container engines, runtimes and operators make of a profile
 ///
@@ -37,62 +44,21 @@ pub struct LintArgs {
     /// The profile; - is standard input
     profile: PathBuf,
     /// Who will read it [default: all of them]
-    #[arg(long = "for", value_name = "CONSUMER", value_delimiter = ',')]
-    consumers: Vec<ConsumerArg>,
+    #[arg(long = "for", value_name = "CONSUMER", value_delimiter = ',', value_parser = one_of::<Consumer>())]
+    consumers: Vec<Consumer>,
     /// What the report looks like
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     format: Format,
     /// Where the report goes; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
 }
 
-/// Consumers, as they are called on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum ConsumerArg {
-    /// dockerd with runc
-    Docker,
-    /// podman with crun or runc
-    Podman,
-    /// containerd, for Kubernetes
-    Containerd,
-    /// CRI-O
-    Crio,
-    /// The Security Profiles Operator
-    Spo,
-    /// A profile in a registry
-    #[value(name = "kep-6061")]
-    Kep6061,
-}
-
-impl From<ConsumerArg> for Consumer {
-    fn from(arg: ConsumerArg) -> Self {
-        match arg {
-            ConsumerArg::Docker => Self::Docker,
-            ConsumerArg::Podman => Self::Podman,
-            ConsumerArg::Containerd => Self::Containerd,
-            ConsumerArg::Crio => Self::Crio,
-            ConsumerArg::Spo => Self::Spo,
-            ConsumerArg::Kep6061 => Self::Kep6061,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// A paragraph for each remark
-    Text,
-    /// strait.lint/v1
-    Json,
-}
-
 impl LintArgs {
     /// Who was asked for, each once and in the order of reports.
     fn consumers(&self) -> Vec<Consumer> {
-        let asked = |consumer: &Consumer| {
-            self.consumers.is_empty()
-                || self.consumers.iter().any(|arg| Consumer::from(*arg) == *consumer)
-        };
+        let asked =
+            |consumer: &Consumer| self.consumers.is_empty() || self.consumers.contains(consumer);
         Consumer::ALL.into_iter().filter(asked).collect()
     }
 }
@@ -118,10 +84,10 @@ pub fn main(args: &LintArgs, ui: &Ui) -> Outcome {
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     let report = match args.format {
-        Format::Text => Report::Text(report(&errors, &warnings, &remarks)),
         Format::Json => {
             Report::json(&json::print(&name, &consumers, (&errors, &warnings), &remarks)?)
         }
+        _ => Report::Text(report(&errors, &warnings, &remarks)),
     };
     report.write(&output)?;
     let serious =

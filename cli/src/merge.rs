@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use clap::Args;
 
+use super::choice::one_of;
 use super::exit::{self, Failure, Outcome};
 use super::given::{self, What};
-use super::machine::MachineArg;
 use super::record::{self, plural};
 use super::targets;
 use super::{Ui, read_text, shown};
@@ -60,8 +60,8 @@ pub struct MergeArgs {
     #[arg(long)]
     intersect: bool,
     /// Of profiles, the machines that the result is for [default: all]
-    #[arg(long, value_name = "MACHINE")]
-    machine: Option<MachineArg>,
+    #[arg(long, value_name = "MACHINE", value_parser = one_of::<Machines>())]
+    machine: Option<Machines>,
 }
 
 /// Runs `strait merge`.
@@ -77,7 +77,7 @@ pub fn main(args: &MergeArgs, ui: &Ui) -> Outcome {
         return Err(anyhow::Error::from(error).context(cannot_use(path)).into());
     }
     let text = if args.intersect || files.are_profiles() {
-        profiles(&files, ui, args.intersect, args.machine.unwrap_or_default().into())?
+        profiles(&files, ui, args.intersect, args.machine.unwrap_or(Machines::ALL))?
     } else {
         if args.machine.is_some() {
             let error =

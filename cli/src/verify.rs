@@ -10,6 +10,7 @@ use clap::Args;
 use super::containers;
 use super::exceptions;
 use super::exit::{self, Failure, Outcome};
+use super::format::{Format, formats};
 use super::given::only_once;
 use super::given::{self, Given};
 use super::record::{RunArgs, not_run, run, saved, signals};
@@ -28,6 +29,10 @@ use strait_recorder::record::{
     ContainersRequest, Filter, Notice, Only, Signals, Writer, may_filter_without_no_new_privs,
     run_containers,
 };
+
+/// What the report may look like.
+const FORMATS: [(Format, &str); 2] =
+    [(Format::Text, "A line for each call"), (Format::Json, "strait.verify/v1")];
 
 /// Run a command under a profile and name each refused call
 ///
@@ -61,7 +66,7 @@ pub struct VerifyArgs {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// What the report looks like
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
     format: Format,
     /// COMMAND starts containers under the profile: report what is refused in them. COMMAND itself is not
     /// put under the profile
@@ -86,14 +91,6 @@ pub struct VerifyArgs {
     /// Program and arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<std::ffi::OsString>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// A line for each call
-    Text,
-    /// strait.verify/v1
-    Json,
 }
 
 /// Runs `strait verify`.
@@ -123,8 +120,8 @@ pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
     };
     exceptions::warn_of_unused(&report.unused, ui);
     let printed = match args.format {
-        Format::Text => ui::Report::Text(report.text()),
         Format::Json => ui::Report::json(&json::print(&report)?),
+        _ => ui::Report::Text(report.text()),
     };
     let conclusion = report.conclusion();
     match (&output, &writer, &printed) {

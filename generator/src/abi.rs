@@ -34,29 +34,88 @@ pub enum Abi {
     Aarch64,
 }
 
+/// What there is to know about an ABI.
+struct Facts {
+    name: &'static str,
+    /// As a profile names it (libseccomp's `include/seccomp.h.in`).
+    architecture: &'static str,
+    /// `AUDIT_ARCH_*`, `include/uapi/linux/audit.h`.
+    audit: u32,
+    /// How many bits of an argument its filters compare.
+    bits: u8,
+    numbers: table::Numbers,
+}
+
+/// A row for each, in the order of the enum.
+const ABIS: [Facts; 4] = [
+    Facts {
+        name: "x86_64",
+        architecture: "SCMP_ARCH_X86_64",
+        audit: 0xc000_003e,
+        bits: 64,
+        numbers: table::X86_64,
+    },
+    Facts {
+        name: "x86",
+        architecture: "SCMP_ARCH_X86",
+        audit: 0x4000_0003,
+        bits: 32,
+        numbers: table::X86,
+    },
+    Facts {
+        name: "x32",
+        architecture: "SCMP_ARCH_X32",
+        audit: 0xc000_003e,
+        bits: 32,
+        numbers: table::X32,
+    },
+    Facts {
+        name: "aarch64",
+        architecture: "SCMP_ARCH_AARCH64",
+        audit: 0xc000_00b7,
+        bits: 64,
+        numbers: table::AARCH64,
+    },
+];
+
 impl Abi {
     /// Every ABI, in the order in which they are listed everywhere.
     pub const ALL: [Self; 4] = [Self::X86_64, Self::X86, Self::X32, Self::Aarch64];
 
+    const fn facts(self) -> &'static Facts {
+        &ABIS[self as usize]
+    }
+
     /// The name used in recordings and on the command line.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::X86 => "x86",
-            Self::X32 => "x32",
-            Self::Aarch64 => "aarch64",
-        }
+        self.facts().name
+    }
+
+    /// The name of its architecture in a profile, such as `SCMP_ARCH_X86_64`.
+    pub const fn architecture(self) -> &'static str {
+        self.facts().architecture
+    }
+
+    /// The token of its architecture in `struct seccomp_data` and in audit records (`AUDIT_ARCH_*`). x86-64 and x32
+    /// have the same.
+    pub const fn audit_arch(self) -> u32 {
+        self.facts().audit
+    }
+
+    /// How many bits of an argument its filters compare: 32 or 64.
+    pub const fn bits(self) -> u8 {
+        self.facts().bits
     }
 
     /// The name of the call with this number, without the x32 bit; `None` if the table of this
     /// release knows no such number.
     pub fn syscall_name(self, number: u32) -> Option<&'static str> {
-        table::name(self, number)
+        (self.facts().numbers.name)(number)
     }
 
     /// The number of the call with this name, without the x32 bit; `None` if this ABI has none.
     pub fn syscall_number(self, name: &str) -> Option<u32> {
-        table::number(self, name)
+        (self.facts().numbers.number)(name)
     }
 
     /// The names of all calls that the table of this release knows for this ABI, by number.

@@ -7,6 +7,7 @@
 pub mod abi;
 pub mod bpf;
 pub mod check;
+pub mod choice;
 pub mod decode;
 pub mod diff;
 mod digest;

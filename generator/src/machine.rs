@@ -10,6 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::abi::Abi;
+use crate::choice::Choice;
 
 /// A machine on which profiles are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,40 +21,63 @@ pub enum Machine {
     Aarch64,
 }
 
+/// What there is to know about a machine.
+struct Facts {
+    /// As `uname -m` prints it.
+    name: &'static str,
+    go_name: &'static str,
+    help: &'static str,
+    /// Its own first.
+    abis: &'static [Abi],
+}
+
+/// A row for each, in the order of the enum.
+const MACHINES: [Facts; 2] = [
+    Facts {
+        name: "x86_64",
+        go_name: "amd64",
+        help: "64-bit x86, with its 32-bit ABIs",
+        abis: &[Abi::X86_64, Abi::X86, Abi::X32],
+    },
+    Facts {
+        name: "aarch64",
+        go_name: "arm64",
+        help: "64-bit arm; 32-bit arm is not modelled",
+        abis: &[Abi::Aarch64],
+    },
+];
+
 impl Machine {
     /// Every machine, in the order in which they are listed everywhere.
     pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
 
+    const fn facts(self) -> &'static Facts {
+        &MACHINES[self as usize]
+    }
+
     /// The ABI of its own programs. Every filter covers it, whether the profile lists it or not.
     pub const fn native(self) -> Abi {
-        match self {
-            Self::X86_64 => Abi::X86_64,
-            Self::Aarch64 => Abi::Aarch64,
-        }
+        self.facts().abis[0]
     }
 
     /// The ABIs that its kernel may have, its own first.
     pub const fn abis(self) -> &'static [Abi] {
-        match self {
-            Self::X86_64 => &[Abi::X86_64, Abi::X86, Abi::X32],
-            Self::Aarch64 => &[Abi::Aarch64],
-        }
+        self.facts().abis
     }
 
     /// Its name, as `uname -m` prints it.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::Aarch64 => "aarch64",
-        }
+        self.facts().name
     }
 
     /// The name that Go has for it, and so Docker's dialect of profiles.
     pub const fn go_name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "amd64",
-            Self::Aarch64 => "arm64",
-        }
+        self.facts().go_name
+    }
+
+    /// What it is, in a line.
+    pub const fn help(self) -> &'static str {
+        self.facts().help
     }
 }
 
@@ -65,7 +89,7 @@ impl fmt::Display for Machine {
 
 /// The text names no machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a machine: write x86_64 or aarch64")]
+#[error("`{0}` is not a machine: write {machines}", machines = names(" or "))]
 pub struct UnknownMachine(String);
 
 impl FromStr for Machine {
@@ -77,21 +101,27 @@ impl FromStr for Machine {
     }
 }
 
+/// The names of all machines, as in a sentence.
+fn names(last: &str) -> String {
+    let names = Machine::ALL.map(Machine::name);
+    match names.split_last() {
+        Some((end, [])) => (*end).to_owned(),
+        Some((end, others)) => format!("{}{last}{end}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
 impl Abi {
     /// The machine that has it. No ABI is found on two.
-    pub const fn machine(self) -> Machine {
-        match self {
-            Self::X86_64 | Self::X86 | Self::X32 => Machine::X86_64,
-            Self::Aarch64 => Machine::Aarch64,
-        }
+    pub fn machine(self) -> Machine {
+        // Each is in a row; a test says so.
+        let has = |machine: &Machine| machine.abis().contains(&self);
+        Machine::ALL.into_iter().find(has).unwrap_or(Machine::X86_64)
     }
 
     /// Whether it is that of its machine's own programs.
-    pub const fn is_native(self) -> bool {
-        match self {
-            Self::X86_64 | Self::Aarch64 => true,
-            Self::X86 | Self::X32 => false,
-        }
+    pub fn is_native(self) -> bool {
+        self.machine().native() == self
     }
 
     /// Its name, and that of its machine where it is another one: `x86 on x86_64`.
@@ -106,25 +136,28 @@ impl Abi {
 /// Some machines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Machines {
-    x86_64: bool,
-    aarch64: bool,
+    /// A bit for each, in the order of the enum.
+    bits: u8,
 }
 
 impl Machines {
     /// All of them: where nothing is known of where a profile will be loaded.
-    pub const ALL: Self = Self { x86_64: true, aarch64: true };
+    pub const ALL: Self = Self { bits: (1 << Machine::ALL.len()) - 1 };
 
     /// Whether one is among them.
     pub const fn contains(self, machine: Machine) -> bool {
-        match machine {
-            Machine::X86_64 => self.x86_64,
-            Machine::Aarch64 => self.aarch64,
-        }
+        self.bits & (1 << machine as u8) != 0
     }
 
     /// Whether there are none.
     pub const fn is_empty(self) -> bool {
-        !self.x86_64 && !self.aarch64
+        self.bits == 0
+    }
+
+    /// The only one; `None` if there are several, or none.
+    pub fn only(self) -> Option<Machine> {
+        let mut all = self.iter();
+        all.next().filter(|_| all.next().is_none())
     }
 
     /// Each of them.
@@ -138,14 +171,32 @@ impl Machines {
     }
 
     /// Whether one of them has this ABI.
-    pub const fn have(self, abi: Abi) -> bool {
+    pub fn have(self, abi: Abi) -> bool {
         self.contains(abi.machine())
     }
 
     /// Those that are in both.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
-        Self { x86_64: self.x86_64 && other.x86_64, aarch64: self.aarch64 && other.aarch64 }
+        Self { bits: self.bits & other.bits }
+    }
+}
+
+impl Choice for Machines {
+    fn all() -> Vec<Self> {
+        let each = Machine::ALL.into_iter().map(Self::from);
+        each.chain([Self::ALL]).collect()
+    }
+
+    fn name(self) -> &'static str {
+        self.only().map_or("all", Machine::name)
+    }
+
+    fn help(self) -> &'static str {
+        self.only().map_or(
+            "All of these: a profile covers each machine's own ABI, whatever it lists",
+            Machine::help,
+        )
     }
 }
 
@@ -157,10 +208,8 @@ impl From<Machine> for Machines {
 
 impl FromIterator<Machine> for Machines {
     fn from_iter<T: IntoIterator<Item = Machine>>(machines: T) -> Self {
-        machines.into_iter().fold(Self::default(), |all, machine| match machine {
-            Machine::X86_64 => Self { x86_64: true, ..all },
-            Machine::Aarch64 => Self { aarch64: true, ..all },
-        })
+        let bits = machines.into_iter().fold(0, |bits, machine| bits | 1 << machine as u8);
+        Self { bits }
     }
 }
 

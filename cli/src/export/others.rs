@@ -7,7 +7,7 @@ use anyhow::ensure;
 use strait_generator::export::Exported;
 use strait_recorder::files;
 
-/// Refuses to overwrite a file that says something about an application that is not exported now: a home that reads
+/// Refuses to overwrite a file that says something about an application that is not exported now: a target that reads
 /// one file for all of them would lose the others without a word.
 pub fn check(folder: &Path, exported: &Exported, names: &[&str]) -> anyhow::Result<()> {
     let others = others(folder, names);

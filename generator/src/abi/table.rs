@@ -2,9 +2,6 @@
 //! or has wrong, is here. A test holds the result against libseccomp's.
 
 use std::ops::RangeInclusive;
-use std::str::FromStr;
-
-use super::Abi;
 
 /// Calls that x32 numbers apart from x86-64, from the kernel's
 /// `arch/x86/entry/syscalls/syscall_64.tbl` (Linux 6.12), entries of ABI `x32`.
@@ -62,58 +59,68 @@ const NOT_ON_X32: [&str; 11] = [
     "vserver",
 ];
 
-/// What the kernel calls otherwise than the crate: ABI, number, the crate's name, the kernel's
-/// (`arch/x86/entry/syscalls/syscall_32.tbl`, `include/uapi/asm-generic/unistd.h`, Linux 6.12).
-const RENAMED: [(Abi, u32, &str, &str); 2] =
-    [(Abi::X86, 17, "r#break", "break"), (Abi::Aarch64, 79, "fstatat", "newfstatat")];
+/// Numbers that arm64 and riscv have not (`include/uapi/asm-generic/unistd.h`, Linux 6.12): calls for the 64-bit time
+/// of 32-bit programs.
+const TIME64: RangeInclusive<u32> = 403..=423;
 
-/// Numbers that arm64 has not, from the same file: calls for the 64-bit time of 32-bit programs.
-const NOT_ON_AARCH64: RangeInclusive<u32> = 403..=423;
+/// Names and numbers of an ABI's calls.
+pub struct Numbers {
+    /// The name of the call with this number.
+    pub name: fn(u32) -> Option<&'static str>,
+    /// The number of the call with this name.
+    pub number: fn(&str) -> Option<u32>,
+}
 
-/// The name of the call with this number.
-pub fn name(abi: Abi, number: u32) -> Option<&'static str> {
-    let index = usize::try_from(number).ok()?;
-    let found = match abi {
-        Abi::X86_64 => syscalls::x86_64::Sysno::new(index).map(|call| call.name()),
-        Abi::X86 => syscalls::x86::Sysno::new(index).map(|call| call.name()),
-        Abi::X32 => X32_ONLY
-            .iter()
-            .find(|(n, _)| *n == number)
-            .map(|(_, name)| *name)
-            .or_else(|| name(Abi::X86_64, number).filter(|name| is_common(name))),
-        Abi::Aarch64 => syscalls::aarch64::Sysno::new(index)
-            .filter(|_| !NOT_ON_AARCH64.contains(&number))
-            .map(|call| call.name()),
+/// The numbers of an architecture as the crate has them, but for those in `$without` and for the names in `$renamed`:
+/// number, the crate's name, the kernel's.
+macro_rules! numbers {
+    ($arch:ident, without: $without:expr, renamed: $renamed:expr) => {
+        Numbers {
+            name: |number| {
+                let renamed: &[(u32, &str, &'static str)] = &$renamed;
+                if $without(&number) {
+                    return None;
+                }
+                if let Some((.., ours)) = renamed.iter().find(|(of, ..)| *of == number) {
+                    return Some(ours);
+                }
+                let index = usize::try_from(number).ok()?;
+                syscalls::$arch::Sysno::new(index).map(|call| call.name())
+            },
+            number: |name| {
+                let renamed: &[(u32, &str, &'static str)] = &$renamed;
+                if let Some((number, ..)) = renamed.iter().find(|(.., ours)| *ours == name) {
+                    return Some(*number);
+                }
+                if renamed.iter().any(|(_, theirs, _)| *theirs == name) {
+                    return None;
+                }
+                let call: syscalls::$arch::Sysno = name.parse().ok()?;
+                u32::try_from(call.id()).ok().filter(|number| !$without(number))
+            },
+        }
     };
-    let renamed = RENAMED.iter().find(|(of, n, ..)| (*of, *n) == (abi, number));
-    renamed.map_or(found, |(.., name)| Some(name))
 }
 
-/// The number of the call with this name.
-pub fn number(abi: Abi, name: &str) -> Option<u32> {
-    fn id<T: FromStr>(name: &str, id: impl Fn(T) -> i32) -> Option<u32> {
-        name.parse().ok().and_then(|call| u32::try_from(id(call)).ok())
-    }
-    for (of, number, theirs, ours) in RENAMED {
-        if of == abi && name == ours {
-            return Some(number);
-        }
-        if of == abi && name == theirs {
-            return None;
-        }
-    }
-    match abi {
-        Abi::X86_64 => id(name, |call: syscalls::x86_64::Sysno| call.id()),
-        Abi::X86 => id(name, |call: syscalls::x86::Sysno| call.id()),
-        Abi::X32 => X32_ONLY
-            .iter()
-            .find(|(_, n)| *n == name)
-            .map(|(number, _)| *number)
-            .or_else(|| number(Abi::X86_64, name).filter(|_| is_common(name))),
-        Abi::Aarch64 => id(name, |call: syscalls::aarch64::Sysno| call.id())
-            .filter(|number| !NOT_ON_AARCH64.contains(number)),
-    }
-}
+const NONE: fn(&u32) -> bool = |_| false;
+const TIMES: fn(&u32) -> bool = |number| TIME64.contains(number);
+
+pub const X86_64: Numbers = numbers!(x86_64, without: NONE, renamed: []);
+/// `arch/x86/entry/syscalls/syscall_32.tbl`, Linux 6.12.
+pub const X86: Numbers = numbers!(x86, without: NONE, renamed: [(17, "r#break", "break")]);
+pub const X32: Numbers = Numbers {
+    name: |number| {
+        let own = X32_ONLY.iter().find(|(of, _)| *of == number).map(|(_, name)| *name);
+        own.or_else(|| (X86_64.name)(number).filter(|name| is_common(name)))
+    },
+    number: |name| {
+        let own = X32_ONLY.iter().find(|(_, of)| *of == name).map(|(number, _)| *number);
+        own.or_else(|| (X86_64.number)(name).filter(|_| is_common(name)))
+    },
+};
+/// `include/uapi/asm-generic/unistd.h`, Linux 6.12.
+pub const AARCH64: Numbers =
+    numbers!(aarch64, without: TIMES, renamed: [(79, "fstatat", "newfstatat")]);
 
 /// Whether x86-64 and x32 have one number for this call.
 fn is_common(name: &str) -> bool {

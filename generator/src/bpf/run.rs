@@ -21,20 +21,11 @@ pub struct Call {
 /// `__X32_SYSCALL_BIT`, `arch/x86/include/uapi/asm/unistd.h`.
 pub(super) const X32: u32 = 0x4000_0000;
 
-/// `AUDIT_ARCH_*`, `include/uapi/linux/audit.h`.
-pub(super) fn audit_arch(abi: Abi) -> u32 {
-    match abi {
-        Abi::X86_64 | Abi::X32 => 0xc000_003e,
-        Abi::X86 => 0x4000_0003,
-        Abi::Aarch64 => 0xc000_00b7,
-    }
-}
-
 impl Call {
     /// A call of an ABI; `number` is without the x32 bit.
     pub fn new(abi: Abi, number: u32, args: Args) -> Self {
         let number = if abi == Abi::X32 { number | X32 } else { number };
-        Self { number, arch: audit_arch(abi), instruction_pointer: 0, args }
+        Self { number, arch: abi.audit_arch(), instruction_pointer: 0, args }
     }
 
     /// A word of it, by its offset in bytes.

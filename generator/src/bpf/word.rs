@@ -2,7 +2,6 @@
 //! comparing with it.
 
 use super::instruction::{Arithmetic, Comparison};
-use super::run::audit_arch;
 use crate::abi::Abi;
 use crate::policy::decide::space::{Cube, Set};
 
@@ -60,7 +59,7 @@ pub(super) fn load(abi: Abi, class: Class, offset: u32) -> Word {
     match offset {
         0 if class.first == class.last => Word::Known(class.first),
         0 => Word::Number,
-        4 => Word::Known(audit_arch(abi)),
+        4 => Word::Known(abi.audit_arch()),
         8 | 12 => Word::Address,
         // A 32-bit program has no upper halves.
         _ if abi == Abi::X86 && !offset.is_multiple_of(8) => Word::Known(0),

@@ -79,6 +79,13 @@ pub enum FailOn {
     Never,
 }
 
+crate::choice::choices!(FailOn {
+    Widened => "widened", "Any call that is newly allowed";
+    Risky => "risky", "One that exposes much";
+    Changed => "changed", "Any change at all";
+    Never => "never", "Nothing";
+});
+
 impl FailOn {
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {

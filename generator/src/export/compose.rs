@@ -2,7 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
+use super::target::Row;
 use super::{Exported, File, Named, Options, yaml};
+
+pub(super) const TARGET: Row = Row {
+    name: "compose",
+    help: "An override file for docker compose",
+    export: |_, options, named| Ok(export(options, named)),
+    together: Some(export_all),
+    ..Row::PLAIN
+};
 
 /// The fields of a service.
 fn service(options: &Options, named: &Named) -> (String, Value) {
@@ -19,7 +28,7 @@ fn document(services: Map<String, Value>) -> File {
     File::text("compose.override.yaml", yaml::document(&json!({ "services": services })))
 }
 
-pub(super) fn export(options: &Options, named: &Named) -> Exported {
+fn export(options: &Options, named: &Named) -> Exported {
     let (name, fields) = service(options, named);
     Exported {
         notes: vec![format!(
@@ -33,7 +42,7 @@ pub(super) fn export(options: &Options, named: &Named) -> Exported {
 }
 
 /// One file for all services, which compose reads once.
-pub(super) fn export_all(all: &[(&Options, Named)]) -> Exported {
+fn export_all(all: &[(&Options, Named)]) -> Exported {
     let services: Map<String, Value> =
         all.iter().map(|(options, named)| service(options, named)).collect();
     let names: Vec<String> = services.keys().map(|name| format!("`{name}`")).collect();

@@ -2,7 +2,16 @@
 
 use serde_json::{Value, json};
 
+use super::target::{Kind, Row};
 use super::{ExportError, Exported, File, Named, Options, yaml};
+
+pub(super) const TARGET: Row = Row {
+    name: "configmap",
+    help: "A ConfigMap, and a DaemonSet that installs it on every node",
+    kind: Kind::Manifest,
+    export: |_, options, named| export(options, named),
+    ..Row::PLAIN
+};
 
 /// Runs on every node; see the file itself.
 const SCRIPT: &str = strait_profiles::install::INSTALL;
@@ -12,17 +21,17 @@ const IMAGE: &str = "docker.io/library/busybox:1.37.0";
 /// Kubernetes' own limit is 1 MiB for all of an object.
 const MOST_BYTES: usize = 900_000;
 
-pub(super) fn export(options: &Options, named: &Named) -> Result<Exported, ExportError> {
+fn export(options: &Options, named: &Named) -> Result<Exported, ExportError> {
     if named.json.len() > MOST_BYTES {
         return Err(ExportError::Unsuitable {
-            home: "a ConfigMap",
+            target: "a ConfigMap",
             reason: format!("it has {} bytes, and {MOST_BYTES} fit", named.json.len()),
         });
     }
     let name = format!("{}-seccomp", options.name);
     if name.len() > 63 {
         return Err(ExportError::Unsuitable {
-            home: "a ConfigMap",
+            target: "a ConfigMap",
             reason: format!("`{name}` is longer than 63 characters: give a shorter --name"),
         });
     }

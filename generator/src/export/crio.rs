@@ -5,14 +5,22 @@
 
 use serde_json::json;
 
+use super::target::Row;
 use super::{ExportError, Exported, File, Named, Options, yaml};
+
+pub(super) const TARGET: Row = Row {
+    name: "crio",
+    help: "Annotations for a profile in a registry",
+    export: |_, options, named| export(options, named),
+    ..Row::PLAIN
+};
 
 const ANNOTATION: &str = "seccomp-profile.kubernetes.cri-o.io";
 
-pub(super) fn export(options: &Options, named: &Named) -> Result<Exported, ExportError> {
+fn export(options: &Options, named: &Named) -> Result<Exported, ExportError> {
     let Some(artifact) = &options.artifact else {
         return Err(ExportError::Missing {
-            home: "CRI-O",
+            target: "CRI-O",
             what: "to know where in a registry the profile will be",
             option: "--artifact, such as --artifact registry.example.com/seccomp/nginx:1.27",
         });

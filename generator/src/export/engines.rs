@@ -1,6 +1,21 @@
 //! Command lines of docker and podman, and a quadlet unit.
 
+use super::target::Row;
 use super::{Exported, File, Named, Options};
+
+pub(super) const DOCKER: Row = Row {
+    name: "docker",
+    help: "A command line of docker",
+    export: |_, options, named| Ok(docker(options, named)),
+    ..Row::PLAIN
+};
+
+pub(super) const PODMAN: Row = Row {
+    name: "podman",
+    help: "A command line of podman; with --image a quadlet unit",
+    export: |_, options, named| Ok(podman(options, named)),
+    ..Row::PLAIN
+};
 
 /// Where the quadlet unit expects the profile.
 const FOLDER: &str = "/etc/containers/seccomp";
@@ -17,7 +32,7 @@ fn relative(named: &Named) -> String {
     )
 }
 
-pub(super) fn docker(options: &Options, named: &Named) -> Exported {
+fn docker(options: &Options, named: &Named) -> Exported {
     Exported {
         files: vec![File::text("docker-run.txt", command("docker", options, named)), named.file()],
         warnings: Vec::new(),
@@ -30,7 +45,7 @@ pub(super) fn docker(options: &Options, named: &Named) -> Exported {
     }
 }
 
-pub(super) fn podman(options: &Options, named: &Named) -> Exported {
+fn podman(options: &Options, named: &Named) -> Exported {
     let mut files = vec![File::text("podman-run.txt", command("podman", options, named))];
     let mut notes = vec![relative(named)];
     match &options.image {

@@ -2,9 +2,17 @@
 
 use serde_json::json;
 
+use super::target::Row;
 use super::{Exported, File, Named, Options, on_every_node, yaml};
 
-pub(super) fn export(options: &Options, named: &Named) -> Exported {
+pub(super) const TARGET: Row = Row {
+    name: "helm",
+    help: "Values and a template of a chart",
+    export: |_, options, named| Ok(export(options, named)),
+    ..Row::PLAIN
+};
+
+fn export(options: &Options, named: &Named) -> Exported {
     let name = &options.name;
     let values = yaml::document(&json!({
         "seccompProfile": {"type": "Localhost", "localhostProfile": named.path()},

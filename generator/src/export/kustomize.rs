@@ -2,7 +2,18 @@
 
 use serde_json::{Value, json};
 
+use super::target::{Kind, Row};
 use super::{Exported, File, Named, Options, on_every_node, yaml};
+
+pub(super) const TARGET: Row = Row {
+    name: "kustomize",
+    help: "A kustomize component with a patch",
+    kind: Kind::Manifest,
+    has_init: true,
+    export: |_, options, named| Ok(export(options, named)),
+    together: Some(export_all),
+    ..Row::PLAIN
+};
 
 /// `securityContext` with the profile.
 pub(super) fn security_context(path: &str) -> Value {
@@ -59,7 +70,7 @@ fn bound(options: &Options) -> String {
     }
 }
 
-pub(super) fn export(options: &Options, named: &Named) -> Exported {
+fn export(options: &Options, named: &Named) -> Exported {
     let (file, entry) = patch(options, named, "seccomp-patch.yaml");
     Exported {
         files: vec![file, component(&[entry]), named.file()],
@@ -69,7 +80,7 @@ pub(super) fn export(options: &Options, named: &Named) -> Exported {
 }
 
 /// One component with a patch for each workload.
-pub(super) fn export_all(all: &[(&Options, Named)]) -> Exported {
+fn export_all(all: &[(&Options, Named)]) -> Exported {
     let (mut files, mut entries) = (Vec::new(), Vec::new());
     let mut notes = vec![INCLUDE.to_owned()];
     for (options, named) in all {

@@ -1,20 +1,23 @@
-//! Several profiles for one home.
+//! Several profiles for one target.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{ExportError, Exported, File, Home, Named, Options, compose, export, kustomize};
+use super::{ExportError, Exported, File, Kind, Named, Options, Target, export};
 use crate::profile::Profile;
 
-/// Writes several profiles down for a home. All of them are in what it is given: in one file where the home has one
+/// Writes several profiles for a target. All of them are in what it is given: in one file where the target has one
 /// for all of its containers, else in a folder for each application.
 ///
 /// # Errors
 ///
-/// [`ExportError`], if the home cannot hold one of them, an option is missing, or two are for the same name.
-pub fn export_all(profiles: &[(Profile, Options)], home: Home) -> Result<Exported, ExportError> {
+/// [`ExportError`], if the target cannot hold one of them, an option is missing, or two are for the same name.
+pub fn export_all(
+    profiles: &[(Profile, Options)],
+    target: Target,
+) -> Result<Exported, ExportError> {
     if let [(profile, options)] = profiles {
-        return export(profile, home, options);
+        return export(profile, target, options);
     }
     let mut names = BTreeSet::new();
     for (_, options) in profiles {
@@ -25,14 +28,10 @@ pub fn export_all(profiles: &[(Profile, Options)], home: Home) -> Result<Exporte
     let mut parts = Vec::new();
     let mut named = Vec::new();
     for (profile, options) in profiles {
-        parts.push((options, export(profile, home, options)?));
+        parts.push((options, export(profile, target, options)?));
         named.push((options, Named::new(profile, options)?));
     }
-    let together = match home {
-        Home::Compose => Some(compose::export_all(&named)),
-        Home::Kustomize => Some(kustomize::export_all(&named)),
-        _ => None,
-    };
+    let together = target.row().together.map(|write| write(&named));
     let mut all = Exported { files: Vec::new(), warnings: Vec::new(), notes: Vec::new() };
     for (options, part) in parts {
         all.warnings
@@ -40,7 +39,7 @@ pub fn export_all(profiles: &[(Profile, Options)], home: Home) -> Result<Exporte
         match &together {
             Some(_) => all.files.extend(part.files.into_iter().filter(|file| file.is_data)),
             None => {
-                all.files.extend(part.files.into_iter().map(|file| below(options, home, file)));
+                all.files.extend(part.files.into_iter().map(|file| below(options, target, file)));
                 all.notes.extend(part.notes);
             }
         }
@@ -67,9 +66,9 @@ fn is_of(options: &Options, path: &Path) -> bool {
 }
 
 /// A file in the folder of its application, unless its name is the application's own.
-fn below(options: &Options, home: Home, file: File) -> File {
+fn below(options: &Options, target: Target, file: File) -> File {
     // A layout is a folder; a profile is where the other files say that it is.
-    if is_of(options, &file.path) || (file.is_data && home != Home::OciArtifact) {
+    if is_of(options, &file.path) || (file.is_data && target.kind() != Kind::Layout) {
         return file;
     }
     File { path: Path::new(options.name.as_str()).join(&file.path), ..file }

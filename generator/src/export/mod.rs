@@ -1,7 +1,7 @@
-//! Other homes for a profile: what an operator, an orchestrator or a service manager wants to be given
+//! A profile for other targets: what an operator, an orchestrator or a service manager wants to be given
 //! in place of an OCI file, each the way its users write it.
 //!
-//! Pure. A home that cannot say all that the profile says gets what is narrower, and a
+//! Pure. A target that cannot say all that the profile says gets what is narrower, and a
 //! [warning](Exported::warnings) says what was left out. The one exception is systemd, which cannot compare
 //! arguments: see [`systemd`].
 
@@ -17,6 +17,7 @@ mod nomad;
 mod oci_artifact;
 pub mod spo;
 pub mod systemd;
+mod target;
 pub mod yaml;
 
 #[cfg(test)]
@@ -32,55 +33,7 @@ use crate::profile::{self, Profile};
 
 pub use many::export_all;
 pub use name::{InvalidName, Label, Reference, Release, WorkloadRef};
-
-/// Where a profile can live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Home {
-    /// A `SeccompProfile` of the Security Profiles Operator.
-    Spo,
-    /// A ConfigMap, and a DaemonSet that installs it on every node.
-    Configmap,
-    /// A kustomize component that binds a workload to it.
-    Kustomize,
-    /// Values and a template for a chart.
-    Helm,
-    /// An override file for docker compose.
-    Compose,
-    /// A command line of docker.
-    Docker,
-    /// A command line of podman, and a quadlet unit.
-    Podman,
-    /// A drop-in for a service of systemd's.
-    Systemd,
-    /// A task of Nomad's docker driver.
-    Nomad,
-    /// Annotations of CRI-O for a profile in a registry.
-    Crio,
-    /// The OCI artifact of KEP-6061, as an OCI layout on disk.
-    OciArtifact,
-}
-
-impl Home {
-    /// All of them.
-    pub const ALL: [Self; 11] = [
-        Self::Spo,
-        Self::Configmap,
-        Self::Kustomize,
-        Self::Helm,
-        Self::Compose,
-        Self::Docker,
-        Self::Podman,
-        Self::Systemd,
-        Self::Nomad,
-        Self::Crio,
-        Self::OciArtifact,
-    ];
-
-    /// Whether what it is given names calls that a machine has, and not the profile as it is.
-    pub const fn depends_on_machine(self) -> bool {
-        matches!(self, Self::Spo | Self::Systemd)
-    }
-}
+pub use target::{Kind, Target};
 
 /// How the profile is called, and what it shall be bound to.
 #[derive(Clone, Debug)]
@@ -102,7 +55,7 @@ pub struct Options {
     pub workload: Option<WorkloadRef>,
     /// Where the profile will be in a registry.
     pub artifact: Option<Reference>,
-    /// The machines that it is for, where a home holds something else on each ([`Home::depends_on_machine`]).
+    /// The machines that it is for, where a target holds something else on each ([`Target::depends_on_machine`]).
     pub machines: Machines,
 }
 
@@ -163,8 +116,8 @@ impl File {
     }
 }
 
-/// What a home gets, and what its users have to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a target gets, and what its users have to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
     /// The files, the most important one first.
     pub files: Vec<File>,
@@ -178,20 +131,20 @@ pub struct Exported {
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// An option is missing.
-    #[error("{home} needs {what}: give {option}")]
+    #[error("{target} needs {what}: give {option}")]
     Missing {
         /// Who needs it.
-        home: &'static str,
+        target: &'static str,
         /// What is missing.
         what: &'static str,
         /// How to give it.
         option: &'static str,
     },
     /// Neither a narrower profile nor this one can be written down.
-    #[error("{home} cannot hold this profile: {reason}")]
+    #[error("{target} cannot hold this profile: {reason}")]
     Unsuitable {
         /// Whose limit it is.
-        home: &'static str,
+        target: &'static str,
         /// Which limit, and what to do.
         reason: String,
     },
@@ -209,26 +162,17 @@ pub enum ExportError {
     Json(#[from] serde_json::Error),
 }
 
-/// Writes a profile down for a home. The same profile and options give the same bytes.
+/// Writes a profile for a target. The same profile and options give the same bytes.
 ///
 /// # Errors
 ///
-/// [`ExportError`], if the home cannot hold it or an option is missing.
-pub fn export(profile: &Profile, home: Home, options: &Options) -> Result<Exported, ExportError> {
-    let named = Named::new(profile, options)?;
-    match home {
-        Home::Spo => spo::export(profile, options, &named),
-        Home::Configmap => configmap::export(options, &named),
-        Home::Kustomize => Ok(kustomize::export(options, &named)),
-        Home::Helm => Ok(helm::export(options, &named)),
-        Home::Compose => Ok(compose::export(options, &named)),
-        Home::Docker => Ok(engines::docker(options, &named)),
-        Home::Podman => Ok(engines::podman(options, &named)),
-        Home::Systemd => systemd::export(profile, options),
-        Home::Nomad => Ok(nomad::export(options, &named)),
-        Home::Crio => crio::export(options, &named),
-        Home::OciArtifact => oci_artifact::export(profile, options),
-    }
+/// [`ExportError`], if the target cannot hold it or an option is missing.
+pub fn export(
+    profile: &Profile,
+    target: Target,
+    options: &Options,
+) -> Result<Exported, ExportError> {
+    (target.row().export)(profile, options, &Named::new(profile, options)?)
 }
 
 /// The profile as a file, and what that file is called.
@@ -271,7 +215,7 @@ impl Named {
     }
 }
 
-/// The last note of homes that name a file which has to be on every node.
+/// The last note of targets that name a file which has to be on every node.
 fn on_every_node(path: &str) -> String {
     format!(
         "the profile has to be on every node as /var/lib/kubelet/seccomp/{path} before a pod starts: \

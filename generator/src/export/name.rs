@@ -1,4 +1,4 @@
-//! Names as the homes accept them, checked before anything is written.
+//! Names as targets accept them, checked before anything is written.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,11 +1,19 @@
 //! A task of Nomad's docker driver.
 
+use super::target::Row;
 use super::{Exported, File, Named, Options};
+
+pub(super) const TARGET: Row = Row {
+    name: "nomad",
+    help: "A task of Nomad's docker driver",
+    export: |_, options, named| Ok(export(options, named)),
+    ..Row::PLAIN
+};
 
 /// Where the client has the profile.
 const FOLDER: &str = "/etc/nomad.d/seccomp";
 
-pub(super) fn export(options: &Options, named: &Named) -> Exported {
+fn export(options: &Options, named: &Named) -> Exported {
     let image = options.image.as_ref().map_or_else(|| "IMAGE".to_owned(), ToString::to_string);
     let (name, path) = (options.container.as_ref().unwrap_or(&options.name), named.path());
     let text = format!(

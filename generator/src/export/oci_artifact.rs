@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::target::{Kind, Row};
 use super::{ExportError, Exported, File, Named, Options};
 use crate::digest::sha256;
 use crate::machine::Machines;
@@ -17,7 +18,15 @@ use crate::profile::consumers::artifact::{self, Fault, MOST_BYTES};
 use crate::profile::lint::overlapping;
 use crate::untrusted::short;
 
-const HOME: &str = "an artifact of KEP-6061";
+pub(super) const TARGET: Row = Row {
+    name: "oci-artifact",
+    help: "An OCI layout as KEP-6061 wants it; needs -o",
+    kind: Kind::Layout,
+    export: |profile, options, _| export(profile, options),
+    ..Row::PLAIN
+};
+
+const NAME: &str = "an artifact of KEP-6061";
 /// Of the config and of the artifact.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.cncf.seccomp-profile.config.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -49,7 +58,7 @@ impl Blob {
 }
 
 fn unsuitable(reason: String) -> ExportError {
-    ExportError::Unsuitable { home: HOME, reason }
+    ExportError::Unsuitable { target: NAME, reason }
 }
 
 /// A profile that is accepted, and the calls of which a refusal is left to the default.
@@ -134,7 +143,7 @@ fn reason(fault: Fault) -> String {
     }
 }
 
-pub(super) fn export(profile: &Profile, options: &Options) -> Result<Exported, ExportError> {
+fn export(profile: &Profile, options: &Options) -> Result<Exported, ExportError> {
     let (profile, mixed) = accepted(profile)?;
     let named = Named::new(&profile, options)?;
     if named.json.len() > MOST_BYTES {

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::target::{Kind, Row};
 use super::{ExportError, Exported, File, Named, Options, yaml};
 use crate::abi::Abi;
 use crate::machine::Machines;
@@ -18,7 +19,16 @@ use crate::policy::{Action, Errno, NoPolicy, Predicate, Width, decide, multiplex
 use crate::profile::lint::overlapping;
 use crate::profile::{self, Entry, Profile};
 
-const HOME: &str = "a SeccompProfile of the Security Profiles Operator";
+pub(super) const TARGET: Row = Row {
+    name: "spo",
+    help: "SeccompProfile and ProfileBinding of the Security Profiles Operator",
+    kind: Kind::Manifest,
+    depends_on_machine: true,
+    export,
+    ..Row::PLAIN
+};
+
+const NAME: &str = "a SeccompProfile of the Security Profiles Operator";
 const GROUP: &str = "security-profiles-operator.x-k8s.io";
 
 /// Architectures that the schema of the resource lists none of.
@@ -212,15 +222,11 @@ fn is_too_large(predicate: Predicate) -> bool {
     predicate.constants().into_iter().any(|constant| i64::try_from(constant).is_err())
 }
 
-pub(super) fn export(
-    profile: &Profile,
-    options: &Options,
-    named: &Named,
-) -> Result<Exported, ExportError> {
+fn export(profile: &Profile, options: &Options, named: &Named) -> Result<Exported, ExportError> {
     let unknown = profile.architectures.iter().find(|a| UNKNOWN_ARCHITECTURES.contains(&a.name()));
     if let Some(architecture) = unknown {
         return Err(ExportError::Unsuitable {
-            home: HOME,
+            target: NAME,
             reason: format!(
                 "its schema does not list {architecture}: remove it, or use `--to configmap`"
             ),

@@ -16,6 +16,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::target::Row;
 use super::{ExportError, Exported, File, Options};
 use crate::abi::Abi;
 use crate::machine::Machines;
@@ -23,7 +24,15 @@ use crate::policy::data::{embedded, words};
 use crate::policy::{Action, Clause, Errno, Policy, Predicate, width};
 use crate::profile::Profile;
 
-const HOME: &str = "systemd";
+pub(super) const TARGET: Row = Row {
+    name: "systemd",
+    help: "A drop-in for a service",
+    depends_on_machine: true,
+    export: |profile, options, _| export(profile, options),
+    ..Row::PLAIN
+};
+
+const NAME: &str = "systemd";
 /// The longest line, so that people can read a difference.
 const WIDTH: usize = 100;
 /// The flags of clone(2), unshare(2) and setns(2) that `RestrictNamespaces=` knows: cgroup, ipc, net, mnt,
@@ -97,7 +106,7 @@ pub struct Settings {
 pub fn settings(profile: &Profile, machines: Machines) -> Result<Settings, ExportError> {
     if profile.default.lets_through() {
         return Err(ExportError::Unsuitable {
-            home: HOME,
+            target: NAME,
             reason: "it allows what it does not name, and systemd's list would not".to_owned(),
         });
     }
@@ -309,7 +318,7 @@ fn unit(settings: &Settings) -> String {
     text
 }
 
-pub(super) fn export(profile: &Profile, options: &Options) -> Result<Exported, ExportError> {
+fn export(profile: &Profile, options: &Options) -> Result<Exported, ExportError> {
     let settings = settings(profile, options.machines)?;
     let name = &options.name;
     let (mut warnings, mut notes) = (Vec::new(), Vec::new());

@@ -4,10 +4,15 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::abi::Abi;
+use crate::choice::Choice;
 use crate::policy::decide::within;
 use crate::policy::{Action, Errno, Policy, Predicate};
 use crate::profile::consumers::artifact;
 use crate::profile::{Architecture, Arg, Entry};
+
+fn target(name: &str) -> Target {
+    Target::named(name).unwrap()
+}
 
 const NAMES: [&str; 12] = [
     "read",
@@ -124,7 +129,7 @@ proptest! {
 
     #[test]
     fn a_seccomp_profile_is_read_back_as_the_adapted_one(profile in profiles()) {
-        let exported = export(&profile, Home::Spo, &options()).unwrap();
+        let exported = export(&profile, target("spo"), &options()).unwrap();
         let documents = serde_saphyr::from_multiple::<serde_json::Value>(
             &text(&exported, "seccompprofile.yaml")
         ).unwrap();
@@ -142,7 +147,7 @@ proptest! {
 
     #[test]
     fn a_config_map_holds_the_profile(profile in profiles()) {
-        let exported = export(&profile, Home::Configmap, &options()).unwrap();
+        let exported = export(&profile, target("configmap"), &options()).unwrap();
         let config: serde_json::Value =
             serde_saphyr::from_str(&text(&exported, "configmap.yaml")).unwrap();
         let (name, content) = config["data"].as_object().unwrap().iter().next().unwrap();
@@ -152,7 +157,7 @@ proptest! {
 
     #[test]
     fn an_artifact_holds_the_profile_and_every_digest_is_right(profile in profiles()) {
-        let exported = match export(&profile, Home::OciArtifact, &options()) {
+        let exported = match export(&profile, target("oci-artifact"), &options()) {
             Err(ExportError::Unsuitable { .. }) => return Ok(()),
             other => other.unwrap(),
         };
@@ -179,7 +184,7 @@ proptest! {
 
     #[test]
     fn compose_names_the_profile_that_lies_beside_it(profile in profiles()) {
-        let exported = export(&profile, Home::Compose, &options()).unwrap();
+        let exported = export(&profile, target("compose"), &options()).unwrap();
         let compose: serde_json::Value =
             serde_saphyr::from_str(&text(&exported, "compose.override.yaml")).unwrap();
         let option = compose["services"]["web"]["security_opt"][0].as_str().unwrap();
@@ -220,12 +225,12 @@ proptest! {
     fn the_same_profile_gives_the_same_bytes(profile in profiles()) {
         let mut options = options();
         options.artifact = Some("registry.example.com/seccomp/web:1.2".parse().unwrap());
-        for home in Home::ALL {
-            let once = match export(&profile, home, &options) {
-                Err(ExportError::Unsuitable { .. }) if home == Home::OciArtifact => continue,
+        for one in Target::all() {
+            let once = match export(&profile, one, &options) {
+                Err(ExportError::Unsuitable { .. }) if one == target("oci-artifact") => continue,
                 other => other.unwrap(),
             };
-            prop_assert_eq!(&once, &export(&profile, home, &options).unwrap());
+            prop_assert_eq!(&once, &export(&profile, one, &options).unwrap());
             for file in &once.files {
                 let plain = |part: std::path::Component<'_>| {
                     matches!(part, std::path::Component::Normal(_))
@@ -252,14 +257,14 @@ fn an_artifact_keeps_what_is_refused_of_a_multiplexer() {
                 entry(behind, Action::Allow),
             ],
         };
-        let error = export(&profile, Home::OciArtifact, &options()).unwrap_err().to_string();
+        let error = export(&profile, target("oci-artifact"), &options()).unwrap_err().to_string();
         assert!(error.contains(&format!("`{multiplexer}`")), "{error}");
         assert!(error.contains("would be allowed"), "{error}");
     }
 }
 
 #[test]
-fn what_a_home_cannot_hold_is_an_error() {
+fn what_a_one_cannot_hold_is_an_error() {
     let entry = |nth: u64| Entry {
         names: vec!["read".to_owned()],
         action: Action::Allow,
@@ -271,11 +276,11 @@ fn what_a_home_cannot_hold_is_an_error() {
         entries: (0..129).map(entry).collect(),
     };
     let complaint =
-        |profile: &Profile, home| export(profile, home, &options()).unwrap_err().to_string();
-    assert!(complaint(&profile, Home::OciArtifact).contains("129 entries"));
-    assert!(complaint(&profile, Home::Spo).contains("SCMP_ARCH_LOONGARCH64"));
-    assert!(complaint(&profile, Home::Crio).contains("--artifact"));
+        |profile: &Profile, one| export(profile, one, &options()).unwrap_err().to_string();
+    assert!(complaint(&profile, target("oci-artifact")).contains("129 entries"));
+    assert!(complaint(&profile, target("spo")).contains("SCMP_ARCH_LOONGARCH64"));
+    assert!(complaint(&profile, target("crio")).contains("--artifact"));
     profile.default = Action::Log;
-    assert!(complaint(&profile, Home::Systemd).contains("does not name"));
-    assert!(export(&profile, Home::Compose, &options()).is_ok());
+    assert!(complaint(&profile, target("systemd")).contains("does not name"));
+    assert!(export(&profile, target("compose"), &options()).is_ok());
 }

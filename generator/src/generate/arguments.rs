@@ -25,6 +25,13 @@ pub enum ArgumentFilters {
     Seen(Level),
 }
 
+crate::choice::choices!(ArgumentFilters {
+    None => "none", "Nothing; wider than the Docker default for socket, clone and personality";
+    Baseline => "baseline", "What the Docker default looks at, under its own conditions";
+    Seen(Level::Standard) => "standard", "Also what was recorded, where it protects the kernel or others and the call is not hot";
+    Seen(Level::Strict) => "strict", "What was recorded, wherever it was";
+});
+
 /// What a call that is filtered by its arguments is allowed with.
 #[derive(Clone, Debug)]
 pub(super) struct Filter {

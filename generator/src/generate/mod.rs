@@ -55,6 +55,13 @@ pub enum RefuseWith {
     Kill,
 }
 
+crate::choice::choices!(RefuseWith {
+    Enosys => "enosys", "Software falls back to older calls";
+    Eperm => "eperm", "What Docker does";
+    Log => "log", "Allowed and logged; confines nothing";
+    Kill => "kill", "The process is killed";
+});
+
 impl RefuseWith {
     /// The action of a profile.
     pub fn action(self) -> Action {

@@ -110,6 +110,14 @@ pub enum Runtimes {
     Any,
 }
 
+crate::choice::choices!(Runtimes {
+    Recorded => "recorded", "The one under which it was recorded; none for a command";
+    One(Runtime::Runc) => "runc", "What Docker and containerd use";
+    One(Runtime::Crun) => "crun", "What podman and CRI-O use";
+    One(Runtime::Youki) => "youki", "The one in Rust";
+    Any => "any", "All of them";
+});
+
 impl Runtimes {
     /// Whose sets are added.
     fn known(self) -> &'static [Runtime] {

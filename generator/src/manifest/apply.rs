@@ -18,6 +18,11 @@ pub enum Level {
     Pod,
 }
 
+crate::choice::choices!(Level {
+    Container => "container", "To each container";
+    Pod => "pod", "To the pod";
+});
+
 /// How to apply profiles.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {

@@ -208,10 +208,7 @@ impl Policy {
 
 /// How much of an argument a filter for this ABI compares.
 pub const fn width(abi: Abi) -> Width {
-    match abi {
-        Abi::X86_64 | Abi::Aarch64 => Width::Bits64,
-        Abi::X86 | Abi::X32 => Width::Bits32,
-    }
+    if abi.bits() == 64 { Width::Bits64 } else { Width::Bits32 }
 }
 
 #[cfg(test)]

@@ -51,12 +51,7 @@ impl Architecture {
 
 impl From<Abi> for Architecture {
     fn from(abi: Abi) -> Self {
-        Self(match abi {
-            Abi::X86_64 => "SCMP_ARCH_X86_64",
-            Abi::X86 => "SCMP_ARCH_X86",
-            Abi::X32 => "SCMP_ARCH_X32",
-            Abi::Aarch64 => "SCMP_ARCH_AARCH64",
-        })
+        Self(abi.architecture())
     }
 }
 

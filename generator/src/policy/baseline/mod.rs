@@ -9,13 +9,10 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use serde::Deserialize;
-
 use super::complement::complement;
 use super::data::{embedded, words};
 use super::{Capability, Clause, Errno, Predicate};
 use crate::abi::Abi;
-use crate::machine::Machine;
 use table::Table;
 
 pub use resolved::Resolved;
@@ -28,41 +25,6 @@ static PODMAN_DEFAULT: LazyLock<Baseline> =
 
 static CONTAINERD_DEFAULT: LazyLock<Baseline> =
     LazyLock::new(|| Baseline(embedded(strait_profiles::baselines::CONTAINERD_DEFAULT)));
-
-/// A processor family, by the name that Go and so Docker has for it: the facts are those of Docker's own
-/// table. On an x86-64 machine, all three ABIs get the same names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Processor {
-    /// 64-bit x86.
-    Amd64,
-    /// 32-bit x86.
-    X86,
-    /// x86-64 with 32-bit pointers.
-    X32,
-    /// 32-bit arm.
-    Arm,
-    /// 64-bit arm.
-    Arm64,
-    /// 64-bit little-endian POWER.
-    Ppc64le,
-    /// 64-bit RISC-V.
-    Riscv64,
-    /// 31-bit z/Architecture.
-    S390,
-    /// 64-bit z/Architecture.
-    S390x,
-}
-
-impl From<Abi> for Processor {
-    /// That of the machine that has the ABI.
-    fn from(abi: Abi) -> Self {
-        match abi.machine() {
-            Machine::X86_64 => Self::Amd64,
-            Machine::Aarch64 => Self::Arm64,
-        }
-    }
-}
 
 /// A kernel version: major and minor.
 pub type KernelVersion = (u32, u32);
@@ -171,18 +133,18 @@ impl Baseline {
         self.0.refuse_with.parse().unwrap_or(Errno::EPERM)
     }
 
-    /// What is done with each name on a processor; names that are not here are refused with
+    /// What is done with each name on a processor, by the name that Go has for it (`amd64`); names that are not here are refused with
     /// [`refuse_with`](Self::refuse_with).
     pub fn treatments(
         &self,
-        processor: Processor,
+        processor: &str,
         capabilities: &BTreeSet<Capability>,
         kernel: Option<KernelVersion>,
     ) -> BTreeMap<&str, Treatment> {
         let has = |name: &str| name.parse().is_ok_and(|cap| capabilities.contains(&cap));
         let mut table = BTreeMap::new();
         for rule in &self.0.by_argument {
-            let argument = rule.argument_on_machine.get(&processor);
+            let argument = rule.argument_on_machine.get(processor);
             let treatment = Treatment::AllowIf {
                 argument: *argument.unwrap_or(&rule.argument),
                 any: rule.allow.iter().copied().map(Predicate::from).collect(),
@@ -215,7 +177,7 @@ impl Baseline {
             .iter()
             .filter(|(since, _)| kernel.is_none_or(|kernel| version(since) <= Some(kernel)))
             .map(|(_, names)| names);
-        let by_machine = self.0.on_machine.get(&processor);
+        let by_machine = self.0.on_machine.get(processor);
         let by_capability = self
             .0
             .with_capability

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Baseline, Context, Processor, Treatment, clauses};
+use super::{Baseline, Context, Treatment, clauses};
 use crate::abi::Abi;
+use crate::machine::Machine;
 use crate::policy::decide::Meaning;
 use crate::policy::{Action, Clause, Conflict, Errno, Policy};
 
@@ -16,24 +17,24 @@ const X32_OWN: std::ops::Range<u32> = 512..548;
 pub struct Resolved<'a> {
     baseline: &'a Baseline,
     context: Context,
-    tables: BTreeMap<Processor, BTreeMap<&'a str, Treatment>>,
+    tables: BTreeMap<Machine, BTreeMap<&'a str, Treatment>>,
     /// The largest number that is named.
     newest: BTreeMap<Abi, u32>,
 }
 
 impl<'a> Resolved<'a> {
     pub(super) fn new(baseline: &'a Baseline, context: &Context) -> Self {
-        let processors: BTreeSet<Processor> =
-            context.abis.iter().copied().map(Processor::from).collect();
-        let tables: BTreeMap<Processor, BTreeMap<&str, Treatment>> = processors
+        let machines: BTreeSet<Machine> = context.abis.iter().map(|abi| abi.machine()).collect();
+        let tables: BTreeMap<Machine, BTreeMap<&str, Treatment>> = machines
             .into_iter()
-            .map(|processor| {
-                let table = baseline.treatments(processor, &context.capabilities, context.kernel);
-                (processor, table)
+            .map(|machine| {
+                let table =
+                    baseline.treatments(machine.go_name(), &context.capabilities, context.kernel);
+                (machine, table)
             })
             .collect();
         let newest = context.abis.iter().filter_map(|abi| {
-            let names = tables.get(&Processor::from(*abi))?.keys();
+            let names = tables.get(&abi.machine())?.keys();
             let numbers = names.filter_map(|name| abi.syscall_number(name));
             Some((*abi, numbers.filter(|number| !X32_OWN.contains(number)).max()?))
         });
@@ -52,7 +53,7 @@ impl<'a> Resolved<'a> {
 
     /// What is done with a call of an ABI; `None` if it is refused like any call without a name.
     pub fn treatment(&self, abi: Abi, name: &str) -> Option<&Treatment> {
-        self.tables.get(&Processor::from(abi))?.get(name)
+        self.tables.get(&abi.machine())?.get(name)
     }
 
     /// How many calls of the ABI's table are allowed, for some arguments at least.
@@ -84,7 +85,7 @@ impl<'a> Resolved<'a> {
     pub fn policy(&self, abi: Abi) -> Result<Policy, Conflict> {
         let default = Action::Errno(self.baseline.refuse_with());
         let mut policy = Policy::new(default, [abi]);
-        let table = self.tables.get(&Processor::from(abi));
+        let table = self.tables.get(&abi.machine());
         for (name, treatment) in table.into_iter().flatten() {
             match treatment {
                 Treatment::Allow => policy.add(name, Action::Allow, Clause::ALWAYS)?,

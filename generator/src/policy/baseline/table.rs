@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Processor;
 use crate::policy::{Clause, Predicate};
 
 #[derive(Debug, Deserialize)]
@@ -16,7 +15,8 @@ pub(super) struct Table {
     pub refuse_with: String,
     pub always: Vec<String>,
     pub since_kernel: BTreeMap<String, String>,
-    pub on_machine: BTreeMap<Processor, String>,
+    /// By the name that Go has for a machine, which Docker's own table has.
+    pub on_machine: BTreeMap<String, String>,
     pub with_capability: BTreeMap<String, String>,
     pub by_argument: Vec<ByArgument>,
     #[serde(default)]
@@ -58,7 +58,7 @@ pub(super) struct ByArgument {
     pub call: String,
     pub argument: usize,
     #[serde(default)]
-    pub argument_on_machine: BTreeMap<Processor, usize>,
+    pub argument_on_machine: BTreeMap<String, usize>,
     pub allow: Vec<PredicateFact>,
 }
 

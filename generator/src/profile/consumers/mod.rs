@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::LazyLock;
 
+use crate::choice::Choice;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -42,22 +43,19 @@ pub enum Consumer {
     Kep6061,
 }
 
+crate::choice::choices!(Consumer {
+    Docker => "docker", "dockerd with runc";
+    Podman => "podman", "podman with crun or runc";
+    Containerd => "containerd", "containerd, for Kubernetes";
+    Crio => "crio", "CRI-O";
+    Spo => "spo", "The Security Profiles Operator";
+    Kep6061 => "kep-6061", "A profile in a registry";
+});
+
 impl Consumer {
     /// All of them, in the order in which they are reported.
     pub const ALL: [Self; 6] =
         [Self::Docker, Self::Podman, Self::Containerd, Self::Crio, Self::Spo, Self::Kep6061];
-
-    /// What it is called on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Podman => "podman",
-            Self::Containerd => "containerd",
-            Self::Crio => "crio",
-            Self::Spo => "spo",
-            Self::Kep6061 => "kep-6061",
-        }
-    }
 
     fn book(self) -> &'static Book {
         match self {
@@ -213,7 +211,7 @@ pub fn of_runtime(profile: &Value, name: &str) -> Vec<(Trait, Effect)> {
 
 /// What is known about a consumer or a runtime, by the name of its file, and whether a test checks it.
 pub fn facts(name: &str) -> Vec<(Trait, Effect, bool)> {
-    let consumer = Consumer::ALL.into_iter().find(|consumer| consumer.name() == name);
+    let consumer = Consumer::named(name);
     let book = consumer.map(Consumer::book).or_else(|| BOOKS.runtimes.get(name));
     book.into_iter()
         .flat_map(|book| {

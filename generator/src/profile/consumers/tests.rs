@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::abi::Abi;
+use crate::choice::Choice;
 use serde_json::json;
 
 fn effects(profile: &Value, consumer: Consumer) -> Vec<(Effect, String)> {

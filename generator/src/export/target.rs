@@ -1,0 +1,126 @@
+//! The list of targets: a row for each, which is in the target's own file.
+
+use std::fmt;
+
+use super::{ExportError, Exported, Named, Options};
+use super::{
+    compose, configmap, crio, engines, helm, kustomize, nomad, oci_artifact, spo, systemd,
+};
+use crate::choice::Choice;
+use crate::profile::Profile;
+
+/// All targets, in the order in which they are listed.
+const TARGETS: [&Row; 11] = [
+    &spo::TARGET,
+    &configmap::TARGET,
+    &kustomize::TARGET,
+    &helm::TARGET,
+    &compose::TARGET,
+    &engines::DOCKER,
+    &engines::PODMAN,
+    &systemd::TARGET,
+    &nomad::TARGET,
+    &crio::TARGET,
+    &oci_artifact::TARGET,
+];
+
+/// What there is to know about a target.
+pub(super) struct Row {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it gets, in a line.
+    pub help: &'static str,
+    /// What kind of thing it is.
+    pub kind: Kind,
+    /// Writes one profile for it.
+    pub export: fn(&Profile, &Options, &Named) -> Result<Exported, ExportError>,
+    /// Writes several into one file; `None` if each application has a folder of its own.
+    pub together: Option<fn(&[(&Options, Named)]) -> Exported>,
+    /// Whether it is given names of calls that a machine has, and not the profile as it is.
+    pub depends_on_machine: bool,
+    /// Whether it can bind an init container.
+    pub has_init: bool,
+}
+
+impl Row {
+    /// A target that gets some text beside the profile, as most do.
+    pub const PLAIN: Self = Self {
+        name: "",
+        help: "",
+        kind: Kind::Text,
+        export: |_, _, _| Ok(Exported::default()),
+        together: None,
+        depends_on_machine: false,
+        has_init: false,
+    };
+}
+
+/// What a target's files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text of its own.
+    Text,
+    /// Objects of Kubernetes: documents of YAML, which may be one stream.
+    Manifest,
+    /// An OCI layout: a folder, and nothing without it.
+    Layout,
+}
+
+/// Where a profile can be used.
+#[derive(Clone, Copy)]
+pub struct Target(&'static Row);
+
+impl Target {
+    pub(super) const fn row(self) -> &'static Row {
+        self.0
+    }
+
+    /// What its files are.
+    pub const fn kind(self) -> Kind {
+        self.0.kind
+    }
+
+    /// Whether what it is given names calls that a machine has, and not the profile as it is.
+    pub const fn depends_on_machine(self) -> bool {
+        self.0.depends_on_machine
+    }
+
+    /// Whether it can bind a profile to an init container.
+    pub const fn has_init(self) -> bool {
+        self.0.has_init
+    }
+}
+
+impl Choice for Target {
+    fn all() -> Vec<Self> {
+        TARGETS.map(Self).to_vec()
+    }
+
+    fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    fn help(self) -> &'static str {
+        self.0.help
+    }
+}
+
+impl PartialEq for Target {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl Eq for Target {}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0.name)
+    }
+}
