@@ -32,6 +32,9 @@ pub enum Abi {
     /// 64-bit calls on arm64.
     #[serde(rename = "aarch64")]
     Aarch64,
+    /// 64-bit calls on RISC-V.
+    #[serde(rename = "riscv64")]
+    Riscv64,
 }
 
 /// What there is to know about an ABI.
@@ -47,7 +50,7 @@ struct Facts {
 }
 
 /// A row for each, in the order of the enum.
-const ABIS: [Facts; 4] = [
+const ABIS: [Facts; 5] = [
     Facts {
         name: "x86_64",
         architecture: "SCMP_ARCH_X86_64",
@@ -76,11 +79,18 @@ const ABIS: [Facts; 4] = [
         bits: 64,
         numbers: table::AARCH64,
     },
+    Facts {
+        name: "riscv64",
+        architecture: "SCMP_ARCH_RISCV64",
+        audit: 0xc000_00f3,
+        bits: 64,
+        numbers: table::RISCV64,
+    },
 ];
 
 impl Abi {
     /// Every ABI, in the order in which they are listed everywhere.
-    pub const ALL: [Self; 4] = [Self::X86_64, Self::X86, Self::X32, Self::Aarch64];
+    pub const ALL: [Self; 5] = [Self::X86_64, Self::X86, Self::X32, Self::Aarch64, Self::Riscv64];
 
     const fn facts(self) -> &'static Facts {
         &ABIS[self as usize]

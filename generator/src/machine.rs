@@ -19,6 +19,8 @@ pub enum Machine {
     X86_64,
     /// 64-bit arm.
     Aarch64,
+    /// 64-bit RISC-V.
+    Riscv64,
 }
 
 /// What there is to know about a machine.
@@ -32,7 +34,7 @@ struct Facts {
 }
 
 /// A row for each, in the order of the enum.
-const MACHINES: [Facts; 2] = [
+const MACHINES: [Facts; 3] = [
     Facts {
         name: "x86_64",
         go_name: "amd64",
@@ -45,11 +47,17 @@ const MACHINES: [Facts; 2] = [
         help: "64-bit arm; 32-bit arm is not modelled",
         abis: &[Abi::Aarch64],
     },
+    Facts {
+        name: "riscv64",
+        go_name: "riscv64",
+        help: "64-bit RISC-V; nothing is recorded there",
+        abis: &[Abi::Riscv64],
+    },
 ];
 
 impl Machine {
     /// Every machine, in the order in which they are listed everywhere.
-    pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
+    pub const ALL: [Self; 3] = [Self::X86_64, Self::Aarch64, Self::Riscv64];
 
     const fn facts(self) -> &'static Facts {
         &MACHINES[self as usize]
@@ -89,7 +97,7 @@ impl fmt::Display for Machine {
 
 /// The text names no machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a machine: write {machines}", machines = names(" or "))]
+#[error("`{0}` is not a machine: write {machines}", machines = names(Machine::ALL.into_iter(), " or "))]
 pub struct UnknownMachine(String);
 
 impl FromStr for Machine {
@@ -101,9 +109,9 @@ impl FromStr for Machine {
     }
 }
 
-/// The names of all machines, as in a sentence.
-fn names(last: &str) -> String {
-    let names = Machine::ALL.map(Machine::name);
+/// Names as in a sentence: `x86_64, aarch64 and riscv64`.
+fn names(machines: impl Iterator<Item = Machine>, last: &str) -> String {
+    let names: Vec<&str> = machines.map(Machine::name).collect();
     match names.split_last() {
         Some((end, [])) => (*end).to_owned(),
         Some((end, others)) => format!("{}{last}{end}", others.join(", ")),
@@ -214,10 +222,9 @@ impl FromIterator<Machine> for Machines {
 }
 
 impl fmt::Display for Machines {
-    /// As in a sentence: `x86_64 and aarch64`.
+    /// As in a sentence: `x86_64, aarch64 and riscv64`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.iter().map(Machine::name).collect();
-        f.write_str(&names.join(" and "))
+        f.write_str(&names(self.iter(), " and "))
     }
 }
 
@@ -246,7 +253,7 @@ mod tests {
 
     #[test]
     fn machines_are_named_as_in_a_sentence() {
-        assert_eq!(Machines::ALL.to_string(), "x86_64 and aarch64");
+        assert_eq!(Machines::ALL.to_string(), "x86_64, aarch64 and riscv64");
         assert_eq!(Machines::from(Machine::Aarch64).to_string(), "aarch64");
         assert!(Machines::ALL.and(Machines::default()).is_empty());
     }

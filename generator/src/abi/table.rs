@@ -121,6 +121,9 @@ pub const X32: Numbers = Numbers {
 /// `include/uapi/asm-generic/unistd.h`, Linux 6.12.
 pub const AARCH64: Numbers =
     numbers!(aarch64, without: TIMES, renamed: [(79, "fstatat", "newfstatat")]);
+/// `include/uapi/asm-generic/unistd.h` and `arch/riscv/include/uapi/asm/unistd.h`, Linux 6.12.
+pub const RISCV64: Numbers =
+    numbers!(riscv64, without: TIMES, renamed: [(79, "fstatat", "newfstatat")]);
 
 /// Whether x86-64 and x32 have one number for this call.
 fn is_common(name: &str) -> bool {

@@ -17,7 +17,7 @@ pub fn rules() -> impl Iterator<Item = (u32, u32, probe_common::ArgumentRule)> {
             Abi::ALL.into_iter().filter_map(move |abi| {
                 let number = abi.syscall_number(call)?;
                 let known = usize::try_from(number).is_ok_and(|number| number < NUMBERS);
-                known.then(|| (index_of(abi), number, for_probe(rule)))
+                Some((index_of(abi).filter(|_| known)?, number, for_probe(rule)))
             })
         })
     })

@@ -7,7 +7,6 @@ use probe_common::Config;
 use thiserror::Error;
 
 use super::btf::{Btf, BtfError};
-use super::numbers::index_of;
 use strait_generator::abi::Abi;
 
 /// Where the kernel publishes its types; `STRAIT_BTF` names another file.
@@ -35,6 +34,8 @@ pub enum KernelError {
 /// What an architecture calls things.
 struct Machine {
     native: Abi,
+    /// The number that the probe has for it.
+    index: u32,
     has_x32: bool,
     number: &'static str,
     args: [&'static str; 6],
@@ -46,6 +47,7 @@ struct Machine {
 /// `arch/x86/include/asm/ptrace.h` and `syscall.h`; `TS_COMPAT` from `asm/thread_info.h`.
 const X86_64: Machine = Machine {
     native: Abi::X86_64,
+    index: probe_common::abi::X86_64,
     has_x32: true,
     number: "orig_ax",
     args: ["di", "si", "dx", "r10", "r8", "r9"],
@@ -57,6 +59,7 @@ const X86_64: Machine = Machine {
 /// result. 32-bit calls are not told apart yet.
 const AARCH64: Machine = Machine {
     native: Abi::Aarch64,
+    index: probe_common::abi::AARCH64,
     has_x32: false,
     number: "syscallno",
     args: ["orig_x0", "regs", "regs", "regs", "regs", "regs"],
@@ -157,7 +160,7 @@ pub fn read() -> Result<Kernel, KernelError> {
         task_compat: btf.offset("task_struct", machine.compat.0)?,
         compat_mask: machine.compat.1,
         task_btf: u32::from(btf.has_function(TASK_BTF) && !slow_task()),
-        native_abi: index_of(machine.native),
+        native_abi: machine.index,
         has_x32: u32::from(machine.has_x32),
         execve: number(machine.native, "execve"),
         execveat: number(machine.native, "execveat"),

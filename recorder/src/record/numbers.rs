@@ -4,15 +4,22 @@ use probe_common::{SET_FIRST, SET_LAUNCH, SET_OTHER, abi, phase};
 use strait_generator::abi::Abi;
 use strait_generator::recording::Phase;
 
+/// The ABIs that the probe tells apart. On machines with others it is not loaded.
+const INDEXES: [(u32, Abi); 4] = [
+    (abi::X86_64, Abi::X86_64),
+    (abi::X86, Abi::X86),
+    (abi::X32, Abi::X32),
+    (abi::AARCH64, Abi::Aarch64),
+];
+
 /// The ABI that the probe gave as an index.
 pub fn abi_of(index: u32) -> Option<Abi> {
-    match index {
-        abi::X86_64 => Some(Abi::X86_64),
-        abi::X86 => Some(Abi::X86),
-        abi::X32 => Some(Abi::X32),
-        abi::AARCH64 => Some(Abi::Aarch64),
-        _ => None,
-    }
+    INDEXES.iter().find(|(of, _)| *of == index).map(|(_, abi)| *abi)
+}
+
+/// The index by which the probe knows an ABI.
+pub fn index_of(abi: Abi) -> Option<u32> {
+    INDEXES.iter().find(|(_, of)| *of == abi).map(|(index, _)| *index)
 }
 
 /// The phase that the probe gave as a number.
@@ -23,16 +30,6 @@ pub fn phase_of(number: u16) -> Option<Phase> {
         phase::RUNNING => Some(Phase::Running),
         phase::EXEC => Some(Phase::Exec),
         _ => None,
-    }
-}
-
-/// The index by which the probe knows an ABI.
-pub fn index_of(of: Abi) -> u32 {
-    match of {
-        Abi::X86_64 => abi::X86_64,
-        Abi::X86 => abi::X86,
-        Abi::X32 => abi::X32,
-        Abi::Aarch64 => abi::AARCH64,
     }
 }
 
@@ -47,5 +44,6 @@ pub fn abi_of_set(set: u32, of_program: u32, native: u32) -> Option<Abi> {
 
 /// A list of arguments to look at, as the probe takes it.
 pub fn watch_list(looked_at: &[(Abi, u32, u8)]) -> Vec<(u32, u32, u8)> {
-    looked_at.iter().map(|(abi, number, bits)| (index_of(*abi), *number, *bits)).collect()
+    let probes = |(abi, number, bits): &(Abi, u32, u8)| Some((index_of(*abi)?, *number, *bits));
+    looked_at.iter().filter_map(probes).collect()
 }

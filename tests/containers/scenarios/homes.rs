@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use strait_generator::choice::Choice;
 
 use serde_json::{Value, json};
 use strait_generator::profile::consumers::{Consumer, Effect, Remark, Trait, facts, find, remarks};
