@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use granit_parser::ScalarStyle;
 
@@ -24,6 +24,15 @@ pub struct Editor<'a> {
     steps: RefCell<HashMap<NodeId, Option<usize>>>,
 }
 
+/// Where something changes.
+const fn place(change: &Change) -> NodeId {
+    let (Change::Insert { mapping: at, .. }
+    | Change::Fill { node: at, .. }
+    | Change::Replace { node: at, .. }
+    | Change::Remove { mapping: at, .. }) = change;
+    *at
+}
+
 type Splices = Result<Vec<Splice>, ManifestError>;
 
 impl<'a> Editor<'a> {
@@ -38,6 +47,7 @@ impl<'a> Editor<'a> {
     ///
     /// [`ManifestError::Unsafe`] where the file is written in a way in which a line cannot be put in.
     pub fn splices(&self, changes: &[Change]) -> Splices {
+        self.only_texts_are_keys(changes)?;
         let mut splices = Vec::new();
         // Where a mapping ends the one around it may end too: what is put into the inner one comes first. A null
         // that becomes a mapping is such an inner one.
@@ -59,12 +69,36 @@ impl<'a> Editor<'a> {
         Ok(splices)
     }
 
+    /// YAML lets a key be nothing, a list or a mapping, and then a colon may stand nearly anywhere. Kubernetes takes
+    /// texts only, so a document with another key is not edited.
+    fn only_texts_are_keys(&self, changes: &[Change]) -> Result<(), ManifestError> {
+        let document = |at| self.tree.lineage(at).last();
+        let edited: BTreeSet<Option<NodeId>> =
+            changes.iter().map(|change| document(place(change))).collect();
+        for id in self.tree.ids() {
+            let Kind::Mapping(entries) = &self.tree.node(id).kind else { continue };
+            let is_text = |key: &NodeId| match &self.tree.node(*key).kind {
+                Kind::Scalar { value, style } => !value.is_empty() || *style != ScalarStyle::Plain,
+                Kind::Alias(_) => true,
+                Kind::Sequence(_) | Kind::Mapping(_) => false,
+            };
+            if let Some((key, _)) = entries.iter().find(|(key, _)| !is_text(key))
+                && edited.contains(&document(id))
+            {
+                return Err(ManifestError::Unsafe {
+                    at: self.tree.position(*key),
+                    what: self.tree.path(id),
+                    reason: "it has a key that is not text, which Kubernetes does not take"
+                        .to_owned(),
+                    way_out: "Give the key a name",
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn depth(&self, change: &Change) -> usize {
-        let (Change::Insert { mapping: at, .. }
-        | Change::Fill { node: at, .. }
-        | Change::Replace { node: at, .. }
-        | Change::Remove { mapping: at, .. }) = change;
-        self.tree.lineage(*at).count()
+        self.tree.lineage(place(change)).count()
     }
 
     fn unsafe_here(&self, at: NodeId, reason: &str) -> ManifestError {
