@@ -11,9 +11,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::api::{self, Client};
+use super::http::Error;
 use super::memory::Memory;
 use super::watch::Shared;
-use super::{Description, EngineKind, Identity, bundle, lineage, runtime, storage, trusted, watch};
+use super::{
+    Description, EngineKind, Identity, answers, bundle, lineage, runtime, storage, trusted, watch,
+};
 use crate::recording::Container;
 
 /// How long not to ask an engine that did not answer.
@@ -156,7 +159,7 @@ impl Engines {
         let path = description.runtime_path.clone();
         let path = path.unwrap_or_else(|| PathBuf::from(&container.runtime));
         if container.runtime.is_empty() {
-            container.runtime = api::runtime_name(&path.to_string_lossy());
+            container.runtime = answers::runtime_name(&path.to_string_lossy());
         }
         if container.engine.is_empty() {
             container.engine = found.container.engine;
@@ -295,9 +298,9 @@ impl Endpoint {
     }
 
     /// Notes why, and leaves an engine alone that would make everyone wait again.
-    fn failed(&mut self, error: &bollard::errors::Error, memory: &Memory) {
+    fn failed(&mut self, error: &Error, memory: &Memory) {
         self.client.set(None);
-        if api::is_slow(error) {
+        if matches!(error, Error::Slow) {
             self.ask_again = Some(Instant::now() + LEAVE_ALONE);
         }
         let socket = self.socket.display();

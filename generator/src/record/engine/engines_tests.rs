@@ -3,6 +3,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 
 use super::*;
+use crate::record::engine::http;
 
 const ID: &str = "1a99aac7137e288591966ac26dc38d18ab503db514a19088ddd9eb8b4fdb3be3";
 
@@ -155,6 +156,36 @@ fn an_engine_that_answers_with_rubbish_is_noted() {
     let mut engines = engines(folder.path(), &[&socket]);
     assert_eq!(block_on(engines.describe(&identity(None))), Description::of(&identity(None)));
     assert_eq!(engines.notes().len(), 1);
+}
+
+#[test]
+fn an_engine_that_says_too_much_is_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    let large = "0".repeat(http::LARGEST);
+    fake(&socket, move |path| {
+        let event = format!("{{\"time\": {large}}}\n");
+        match path {
+            "/info" => Some("{}".to_owned()),
+            path => version(path).or(Some(event)),
+        }
+    });
+    let mut engines = engines(folder.path(), &[&socket]);
+    engines.hearsay = Duration::ZERO;
+    let identity = identity(Some(EngineKind::Docker));
+    block_on(async {
+        engines.watch();
+        while engines.notes().len() < 2 {
+            assert_eq!(engines.describe(&identity).await, Description::of(&identity));
+        }
+    });
+    let mut notes = engines.notes();
+    notes.sort();
+    let why = "it sent an answer of more than 4 MiB. Names and images of";
+    let path = socket.display();
+    let ask = format!("cannot ask the container engine at {path}, which DOCKER_HOST names: {why}");
+    let listen = format!("cannot listen to the container engine at {path}: {why}");
+    assert!(notes[0].starts_with(&ask) && notes[1].starts_with(&listen), "{notes:?}");
 }
 
 #[test]

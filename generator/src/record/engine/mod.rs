@@ -8,7 +8,7 @@
 //!
 //! - [`identify`], `cgroup`: is it a container, and which one?
 //! - `lineage`: what its monitor's command line tells
-//! - [`Engines`], `memory`, `watch`, `api`: asking the engines, and listening to them
+//! - [`Engines`], `memory`, `watch`, `api`, `answers`, `http`: asking the engines, and listening to them
 //! - `bundle`, `storage`, `docker`: reading what runtimes, podman and Docker write to disk
 //! - `runtime`: versions of runtimes
 //! - `naming`, `only`: what a container is called, and which are wanted
@@ -19,11 +19,13 @@
 //! - *runtime*: what the engine starts to make one container: runc, crun, youki
 //! - *monitor*: the process that stays with a container while it lives: containerd's shim, conmon
 
+mod answers;
 mod api;
 mod bundle;
 mod cgroup;
 mod docker;
 mod engines;
+mod http;
 mod identify;
 mod lineage;
 mod memory;

@@ -2,15 +2,14 @@
 //! all the same.
 
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bollard::models::EventMessage;
-use futures_util::StreamExt;
 use tokio::time::sleep;
 
-use super::api::{Client, describe_event};
+use super::answers::{Event, describe_event};
+use super::api::{self, Client};
+use super::http::Error;
 use super::memory::Memory;
 use super::trusted;
 
@@ -57,17 +56,32 @@ pub async fn listen(place: Place, shared: Shared, since: i64, memory: Memory) {
         let is_there = if is_named { socket.exists() } else { is_roots(&socket) };
         if is_there && let Ok(client) = Client::connect(&socket).await {
             shared.set(Some(client.clone()));
-            let mut events = pin!(client.events(since));
-            while let Some(Ok(event)) = events.next().await {
-                since = event.time.unwrap_or(since);
-                hear(&event, &client, &memory);
+            let result = hear_all(&client, &mut since, &memory).await;
+            // Engines also end in the middle of an answer.
+            if let Err(error @ (Error::TooLarge | Error::Json(_))) = result {
+                memory.note(format!(
+                    "cannot listen to the container engine at {}: {}. Names and images of containers that are \
+                     gone soon may be missing",
+                    socket.display(),
+                    api::explain(&error)
+                ));
             }
         }
         sleep(TRY_AGAIN).await;
     }
 }
 
-fn hear(event: &EventMessage, client: &Client, memory: &Memory) {
+/// Listens until the engine ends.
+async fn hear_all(client: &Client, since: &mut i64, memory: &Memory) -> Result<(), Error> {
+    let mut events = client.events(*since).await?;
+    while let Some(event) = events.next().await? {
+        *since = event.time.unwrap_or(*since);
+        hear(&event, client, memory);
+    }
+    Ok(())
+}
+
+fn hear(event: &Event, client: &Client, memory: &Memory) {
     let Some(told) = describe_event(event, client.kind()) else { return };
     let id = told.container.id.clone();
     if memory.recall(&id).is_some_and(|known| known.is_from(client.kind())) {
