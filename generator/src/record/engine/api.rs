@@ -61,6 +61,11 @@ impl Client {
         self.kind
     }
 
+    /// Whether it is believed about every container: no one but a trusted user answers.
+    pub fn is_trusted(&self) -> bool {
+        self.socket.is_trusted()
+    }
+
     /// Asks for a container; `None` if the engine has no such container.
     pub async fn inspect(&self, id: &str) -> Result<Option<Description>, Error> {
         let path = format!("/containers/{}/json", escaped(id));

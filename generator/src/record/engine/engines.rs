@@ -205,7 +205,7 @@ impl Engines {
         }
         let mut is_gone = false;
         for endpoint in &mut self.endpoints {
-            let Some(client) = endpoint.client(&self.memory).await else { continue };
+            let Some(client) = endpoint.trusted(&self.memory).await else { continue };
             if identity.engine.is_some_and(|engine| engine != client.kind()) {
                 continue;
             }
@@ -265,7 +265,7 @@ impl Engines {
             return;
         }
         for endpoint in &mut self.endpoints {
-            let Some(client) = endpoint.client(&self.memory).await else { continue };
+            let Some(client) = endpoint.trusted(&self.memory).await else { continue };
             if engine.is_none_or(|engine| engine == client.kind()) {
                 known.container.image_digest = client.digest(&known.container.image).await;
                 return self.memory.add(known);
@@ -295,6 +295,11 @@ impl Endpoint {
             }
         }
         self.client.get()
+    }
+
+    /// The same, if it is believed about the containers of trusted users.
+    async fn trusted(&mut self, memory: &Memory) -> Option<Client> {
+        self.client(memory).await.filter(Client::is_trusted)
     }
 
     /// Notes why, and leaves an engine alone that would make everyone wait again.

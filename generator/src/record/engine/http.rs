@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
@@ -16,6 +17,7 @@ use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 
 use super::api::PATIENCE;
+use super::trusted;
 
 /// Most bytes of an answer, and of one line of an answer that goes on. A container's inspection holds what is in
 /// its configuration, and of that no more is read from a file either (`trusted.rs`).
@@ -42,6 +44,9 @@ pub enum Error {
         /// What it says about that.
         message: String,
     },
+    /// Another user has taken the place of the one who answered first.
+    #[error("another user answers there than before")]
+    Replaced,
     /// It cannot be reached.
     #[error(transparent)]
     Unreachable(#[from] io::Error),
@@ -60,12 +65,20 @@ pub enum Error {
 #[derive(Clone)]
 pub struct Socket {
     path: PathBuf,
+    /// The user who listened there at the first connection.
+    user: Arc<OnceLock<u32>>,
 }
 
 impl Socket {
     /// The socket at this path; it is not connected to yet.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), user: Arc::default() }
+    }
+
+    /// Whether it is a trusted user who answers. The kernel has noted who listens; the owner of a file can be that of
+    /// another one a moment later.
+    pub fn is_trusted(&self) -> bool {
+        self.user.get().is_some_and(|user| trusted::is_trusted(*user))
     }
 
     /// The whole answer to a request for `path`.
@@ -81,6 +94,10 @@ impl Socket {
 
     async fn request(&self, path: &str) -> Result<Answer, Error> {
         let stream = UnixStream::connect(&self.path).await?;
+        let user = stream.peer_cred()?.uid();
+        if *self.user.get_or_init(|| user) != user {
+            return Err(Error::Replaced);
+        }
         let mut http = http1::Builder::new();
         let (mut sender, connection) =
             http.max_buf_size(LONGEST_HEAD).handshake(TokioIo::new(stream)).await?;

@@ -37,7 +37,7 @@ impl Shared {
 pub struct Place {
     /// Its socket.
     pub socket: PathBuf,
-    /// Whether the caller named it, and so believes whoever answers.
+    /// Whether the caller named it, so that it is asked whoever answers.
     pub is_named: bool,
 }
 
@@ -46,7 +46,8 @@ pub fn is_roots(socket: &Path) -> bool {
     trusted::exists(socket) && trusted::owner(socket).is_some_and(trusted::is_trusted)
 }
 
-/// Listens for as long as it is polled. Nothing that happens from the second `since` (since 1970) on is
+/// Listens for as long as it is polled, but not to an engine of another user, which is believed about that user's
+/// containers only, and only when it is asked. Nothing that happens from the second `since` (since 1970) on is
 /// missed, as engines keep what happened last.
 pub async fn listen(place: Place, shared: Shared, since: i64, memory: Memory) {
     let Place { socket, is_named } = place;
@@ -56,6 +57,9 @@ pub async fn listen(place: Place, shared: Shared, since: i64, memory: Memory) {
         let is_there = if is_named { socket.exists() } else { is_roots(&socket) };
         if is_there && let Ok(client) = Client::connect(&socket).await {
             shared.set(Some(client.clone()));
+            if !client.is_trusted() {
+                return;
+            }
             let result = hear_all(&client, &mut since, &memory).await;
             // Engines also end in the middle of an answer.
             if let Err(error @ (Error::TooLarge | Error::Json(_))) = result {
