@@ -169,6 +169,9 @@ pub fn runtime_name(name: &str) -> String {
     }
 }
 
+/// Bytes of an id: 32, in hexadecimal.
+const LONGEST_ID: usize = 64;
+
 /// What is in an event beside labels (moby `daemon/events.go`; podman
 /// `pkg/domain/entities/events.go`).
 const NO_LABELS: [&str; 8] =
@@ -180,7 +183,7 @@ pub fn describe_event(event: &Event, kind: EngineKind) -> Option<Description> {
         return None;
     }
     let actor = event.actor.as_ref()?;
-    let id = actor.id.as_ref().filter(|id| !id.is_empty())?;
+    let id = actor.id.as_ref().filter(|id| (1..=LONGEST_ID).contains(&id.len()))?;
     let attributes = actor.attributes.clone().unwrap_or_default();
     let get = |key| attributes.get(key).cloned().unwrap_or_default();
     Some(Description {
@@ -296,6 +299,9 @@ mod tests {
         assert_eq!(told.container.labels, [("tier".to_owned(), "front".to_owned())].into());
         assert_eq!(told.sources, ["events of docker"]);
         assert_eq!(describe_event(&event("die"), EngineKind::Docker), None);
+        let mut long = event("create");
+        long.actor.as_mut().unwrap().id = Some("1".repeat(65));
+        assert_eq!(describe_event(&long, EngineKind::Docker), None);
         assert_eq!(describe_event(&Event::default(), EngineKind::Docker), None);
     }
 }

@@ -234,7 +234,11 @@ impl Engines {
             }
             let Some(client) = endpoint.client(&self.memory).await else { continue };
             match client.inspect(id).await {
-                Ok(Some(found)) => return Description { vouched: true, ..found },
+                Ok(Some(found)) => {
+                    let mut description = Description { vouched: true, ..Description::default() };
+                    description.fill(found);
+                    return description;
+                }
                 Ok(None) => {}
                 Err(error) => endpoint.failed(&error, &self.memory),
             }

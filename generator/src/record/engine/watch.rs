@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::answers::{Event, describe_event};
@@ -16,6 +17,10 @@ use super::trusted;
 /// How soon to try again with an engine that is not there, or has gone: it may be started by the very
 /// command that is recorded.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
+
+/// For how many containers of which an engine has told it is asked at a time. It does not answer about one that it is
+/// starting; while it starts so many, the next events wait in its socket.
+const ASKED_AT_ONCE: usize = 16;
 
 /// An engine that answers, if there is one: shared by who listens and who asks.
 #[derive(Clone, Default)]
@@ -52,6 +57,7 @@ pub fn is_roots(socket: &Path) -> bool {
 pub async fn listen(place: Place, shared: Shared, since: i64, memory: Memory) {
     let Place { socket, is_named } = place;
     let mut since = since;
+    let room = Arc::new(Semaphore::new(ASKED_AT_ONCE));
     loop {
         // Whoever asks for a container says what is wrong with the engine.
         let is_there = if is_named { socket.exists() } else { is_roots(&socket) };
@@ -60,7 +66,7 @@ pub async fn listen(place: Place, shared: Shared, since: i64, memory: Memory) {
             if !client.is_trusted() {
                 return;
             }
-            let result = hear_all(&client, &mut since, &memory).await;
+            let result = hear_all(&client, &mut since, &memory, &room).await;
             // Engines also end in the middle of an answer.
             if let Err(error @ (Error::TooLarge | Error::Json(_))) = result {
                 memory.note(format!(
@@ -76,16 +82,21 @@ pub async fn listen(place: Place, shared: Shared, since: i64, memory: Memory) {
 }
 
 /// Listens until the engine ends.
-async fn hear_all(client: &Client, since: &mut i64, memory: &Memory) -> Result<(), Error> {
+async fn hear_all(
+    client: &Client,
+    since: &mut i64,
+    memory: &Memory,
+    room: &Arc<Semaphore>,
+) -> Result<(), Error> {
     let mut events = client.events(*since).await?;
     while let Some(event) = events.next().await? {
         *since = event.time.unwrap_or(*since);
-        hear(&event, client, memory);
+        hear(&event, client, memory, room).await;
     }
     Ok(())
 }
 
-fn hear(event: &Event, client: &Client, memory: &Memory) {
+async fn hear(event: &Event, client: &Client, memory: &Memory, room: &Arc<Semaphore>) {
     let Some(told) = describe_event(event, client.kind()) else { return };
     let id = told.container.id.clone();
     if memory.recall(&id).is_some_and(|known| known.is_from(client.kind())) {
@@ -94,10 +105,12 @@ fn hear(event: &Event, client: &Client, memory: &Memory) {
     memory.add(told);
     // The engine knows more, and now it can still be asked: a container is created some time before
     // its first process is.
+    let Ok(place) = room.clone().acquire_owned().await else { return };
     let (client, memory) = (client.clone(), memory.clone());
     tokio::spawn(async move {
         if let Ok(Some(found)) = client.inspect(&id).await {
             memory.remember(found);
         }
+        drop(place);
     });
 }
