@@ -27,6 +27,9 @@ pub const VARIABLE: &str = "STRAIT_MARK";
 /// The longest name, in bytes.
 const LONGEST: usize = 1024;
 
+/// The most that a client reads of an answer: the socket is whichever the environment names.
+const LONGEST_ANSWER: u64 = 4096;
+
 /// How long a client may take to say its name.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -80,7 +83,7 @@ pub fn mark(name: &str) -> Result<(), MarkError> {
     let mut answer = String::new();
     // If it has closed the socket there may still be an answer that says why.
     let written = stream.write_all(format!("{name}\n").as_bytes());
-    stream.read_to_string(&mut answer).map_err(MarkError::Gone)?;
+    stream.take(LONGEST_ANSWER).read_to_string(&mut answer).map_err(MarkError::Gone)?;
     match answer.as_str() {
         OK => Ok(()),
         "" => Err(MarkError::Gone(

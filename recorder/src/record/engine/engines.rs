@@ -11,9 +11,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::api::{self, Client};
+use super::http::Error;
 use super::memory::Memory;
 use super::watch::Shared;
-use super::{Description, EngineKind, Identity, bundle, lineage, runtime, storage, trusted, watch};
+use super::{
+    Description, EngineKind, Identity, answers, bundle, lineage, runtime, storage, trusted, watch,
+};
 use strait_generator::recording::Container;
 
 /// How long not to ask an engine that did not answer.
@@ -156,7 +159,7 @@ impl Engines {
         let path = description.runtime_path.clone();
         let path = path.unwrap_or_else(|| PathBuf::from(&container.runtime));
         if container.runtime.is_empty() {
-            container.runtime = api::runtime_name(&path.to_string_lossy());
+            container.runtime = answers::runtime_name(&path.to_string_lossy());
         }
         if container.engine.is_empty() {
             container.engine = found.container.engine;
@@ -202,7 +205,7 @@ impl Engines {
         }
         let mut is_gone = false;
         for endpoint in &mut self.endpoints {
-            let Some(client) = endpoint.client(&self.memory).await else { continue };
+            let Some(client) = endpoint.trusted(&self.memory).await else { continue };
             if identity.engine.is_some_and(|engine| engine != client.kind()) {
                 continue;
             }
@@ -231,7 +234,11 @@ impl Engines {
             }
             let Some(client) = endpoint.client(&self.memory).await else { continue };
             match client.inspect(id).await {
-                Ok(Some(found)) => return Description { vouched: true, ..found },
+                Ok(Some(found)) => {
+                    let mut description = Description { vouched: true, ..Description::default() };
+                    description.fill(found);
+                    return description;
+                }
                 Ok(None) => {}
                 Err(error) => endpoint.failed(&error, &self.memory),
             }
@@ -262,7 +269,7 @@ impl Engines {
             return;
         }
         for endpoint in &mut self.endpoints {
-            let Some(client) = endpoint.client(&self.memory).await else { continue };
+            let Some(client) = endpoint.trusted(&self.memory).await else { continue };
             if engine.is_none_or(|engine| engine == client.kind()) {
                 known.container.image_digest = client.digest(&known.container.image).await;
                 return self.memory.add(known);
@@ -294,10 +301,15 @@ impl Endpoint {
         self.client.get()
     }
 
+    /// The same, if it is believed about the containers of trusted users.
+    async fn trusted(&mut self, memory: &Memory) -> Option<Client> {
+        self.client(memory).await.filter(Client::is_trusted)
+    }
+
     /// Notes why, and leaves an engine alone that would make everyone wait again.
-    fn failed(&mut self, error: &bollard::errors::Error, memory: &Memory) {
+    fn failed(&mut self, error: &Error, memory: &Memory) {
         self.client.set(None);
-        if api::is_slow(error) {
+        if matches!(error, Error::Slow) {
             self.ask_again = Some(Instant::now() + LEAVE_ALONE);
         }
         let socket = self.socket.display();

@@ -1,8 +1,11 @@
 use std::fs;
 use std::io::{Read, Write};
+#[cfg(feature = "privileged-tests")]
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
 
 use super::*;
+use crate::record::engine::http;
 
 const ID: &str = "1a99aac7137e288591966ac26dc38d18ab503db514a19088ddd9eb8b4fdb3be3";
 
@@ -41,7 +44,10 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// An engine of which only the answers are real: `answer` gives the body for a request's path.
 fn fake(socket: &Path, answer: impl Fn(&str) -> Option<String> + Send + 'static) {
-    let listener = UnixListener::bind(socket).unwrap();
+    serve(UnixListener::bind(socket).unwrap(), answer);
+}
+
+fn serve(listener: UnixListener, answer: impl Fn(&str) -> Option<String> + Send + 'static) {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
@@ -111,6 +117,50 @@ fn events_name_a_container_that_is_gone() {
     assert_eq!(found.sources, ["events of docker"]);
 }
 
+/// Listens as another user, at a socket in a folder of root's.
+#[cfg(feature = "privileged-tests")]
+fn listen_as(user: u32, socket: &Path) -> UnixListener {
+    std::thread::scope(|scope| {
+        let listening = scope.spawn(|| {
+            let listener = UnixListener::bind(socket).unwrap();
+            // SAFETY: it takes numbers only, and without the C library it is for this thread alone.
+            let set = unsafe { libc::syscall(libc::SYS_setresuid, -1, user, -1) };
+            assert_eq!(set, 0, "we are root");
+            // Who listens last is who the kernel says listens.
+            // SAFETY: the descriptor is open.
+            assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 16) }, 0);
+            listener
+        });
+        listening.join().unwrap()
+    })
+}
+
+#[cfg(feature = "privileged-tests")]
+#[test]
+fn an_engine_of_another_user_tells_nothing_about_roots_containers() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    serve(listen_as(65534, &socket), |path| {
+        let attributes = r#"{"name": "forged", "image": "forged"}"#;
+        let event = format!(
+            "{{\"Action\": \"create\", \"Actor\": {{\"ID\": \"{ID}\", \"Attributes\": {attributes}}}}}\n"
+        );
+        let container = format!(r#"{{"Id": "{ID}", "Name": "forged"}}"#);
+        version(path).or(Some(if path.contains("/events") { event } else { container }))
+    });
+    let mut engines = engines(folder.path(), &[&socket]);
+    block_on(async {
+        engines.watch();
+        // Listening ends at once, and has heard nothing.
+        for listener in engines.listeners.drain(..) {
+            tokio::time::timeout(HEARSAY, listener).await.expect("it ends").unwrap();
+        }
+        let identity = identity(Some(EngineKind::Docker));
+        assert_eq!(engines.describe(&identity).await, Description::of(&identity));
+    });
+    assert_eq!(engines.notes(), Vec::<String>::new());
+}
+
 #[test]
 fn an_engine_that_says_nothing_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -155,6 +205,36 @@ fn an_engine_that_answers_with_rubbish_is_noted() {
     let mut engines = engines(folder.path(), &[&socket]);
     assert_eq!(block_on(engines.describe(&identity(None))), Description::of(&identity(None)));
     assert_eq!(engines.notes().len(), 1);
+}
+
+#[test]
+fn an_engine_that_says_too_much_is_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    let large = "0".repeat(http::LARGEST);
+    fake(&socket, move |path| {
+        let event = format!("{{\"time\": {large}}}\n");
+        match path {
+            "/info" => Some("{}".to_owned()),
+            path => version(path).or(Some(event)),
+        }
+    });
+    let mut engines = engines(folder.path(), &[&socket]);
+    engines.hearsay = Duration::ZERO;
+    let identity = identity(Some(EngineKind::Docker));
+    block_on(async {
+        engines.watch();
+        while engines.notes().len() < 2 {
+            assert_eq!(engines.describe(&identity).await, Description::of(&identity));
+        }
+    });
+    let mut notes = engines.notes();
+    notes.sort();
+    let why = "it sent an answer of more than 4 MiB. Names and images of";
+    let path = socket.display();
+    let ask = format!("cannot ask the container engine at {path}, which DOCKER_HOST names: {why}");
+    let listen = format!("cannot listen to the container engine at {path}: {why}");
+    assert!(notes[0].starts_with(&ask) && notes[1].starts_with(&listen), "{notes:?}");
 }
 
 #[test]

@@ -29,10 +29,11 @@ impl Memory {
     }
 
     /// Adds what has been learned; it goes before what was known already.
-    pub fn remember(&self, mut description: Description) {
+    pub fn remember(&self, description: Description) {
         self.update(description.container.id.clone(), |known| {
-            description.fill(std::mem::take(known));
-            *known = description;
+            let before = std::mem::take(known);
+            known.fill(description);
+            known.fill(before);
         });
     }
 

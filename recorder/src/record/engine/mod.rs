@@ -8,7 +8,7 @@
 //!
 //! - [`identify`], `cgroup`: is it a container, and which one?
 //! - `lineage`: what its monitor's command line tells
-//! - [`Engines`], `memory`, `watch`, `api`: asking the engines, and listening to them
+//! - [`Engines`], `memory`, `watch`, `api`, `answers`, `http`: asking the engines, and listening to them
 //! - `bundle`, `storage`, `docker`: reading what runtimes, podman and Docker write to disk
 //! - `runtime`: versions of runtimes
 //! - `naming`, `only`: what a container is called, and which are wanted
@@ -19,11 +19,13 @@
 //! - *runtime*: what the engine starts to make one container: runc, crun, youki
 //! - *monitor*: the process that stays with a container while it lives: containerd's shim, conmon
 
+mod answers;
 mod api;
 mod bundle;
 mod cgroup;
 mod docker;
 mod engines;
+mod http;
 mod identify;
 mod lineage;
 mod memory;
@@ -120,6 +122,10 @@ impl EngineKind {
     }
 }
 
+/// Most bytes of text that are kept about a container, as of a command line (`trusted.rs`). What does not fit is left out,
+/// the longest labels and the end of the command first.
+const MOST_TEXT: usize = 64 << 10;
+
 /// What is known about a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
@@ -158,8 +164,14 @@ impl Description {
         self.sources.iter().any(|source| source == engine.name())
     }
 
-    /// Takes from `other` what is unknown here.
+    /// Takes from `other` what is unknown here, as far as it fits into [`MOST_TEXT`].
     fn fill(&mut self, other: Self) {
+        let mut room = MOST_TEXT.saturating_sub(self.text_size());
+        let mut fits = |size: usize| {
+            let left = room.checked_sub(size);
+            room = left.unwrap_or(room);
+            left.is_some()
+        };
         let Self { container: theirs, command, seccomp, sources, vouched, runtime_path } = other;
         self.vouched |= vouched;
         let ours = &mut self.container;
@@ -174,25 +186,61 @@ impl Description {
             (&mut ours.profile, theirs.profile),
         ];
         for (own, other) in texts {
-            if own.is_empty() {
+            if own.is_empty() && fits(other.len()) {
                 *own = other;
             }
         }
-        for (key, value) in theirs.labels {
-            ours.labels.entry(key).or_insert(value);
-        }
         ours.no_new_privs |= theirs.no_new_privs;
-        if self.command.is_empty() {
-            self.command = command;
-        }
         self.seccomp = self.seccomp.take().or(seccomp);
-        self.runtime_path = self.runtime_path.take().or(runtime_path);
+        if self.runtime_path.is_none() {
+            self.runtime_path = runtime_path.filter(|path| fits(path.as_os_str().len()));
+        }
+        let mut labels: Vec<_> = theirs.labels.into_iter().collect();
+        labels.sort_by_key(label_size);
+        for label in labels {
+            if !ours.labels.contains_key(&label.0) && fits(label_size(&label)) {
+                ours.labels.insert(label.0, label.1);
+            }
+        }
+        if self.command.is_empty() {
+            self.command = command.into_iter().take_while(|part| fits(part_size(part))).collect();
+        }
         for source in sources {
             if !self.sources.contains(&source) {
                 self.sources.push(source);
             }
         }
     }
+
+    /// How much of [`MOST_TEXT`] is taken.
+    fn text_size(&self) -> usize {
+        let Container {
+            id,
+            engine,
+            name,
+            image,
+            image_digest,
+            runtime,
+            runtime_version,
+            profile,
+            labels,
+            ..
+        } = &self.container;
+        let texts = [id, engine, name, image, image_digest, runtime, runtime_version, profile];
+        let path = self.runtime_path.as_ref().map_or(0, |path| path.as_os_str().len());
+        let labels = labels.iter().map(|(name, value)| part_size(name) + part_size(value));
+        let command = self.command.iter().map(|part| part_size(part));
+        path + texts.map(String::len).iter().sum::<usize>() + labels.chain(command).sum::<usize>()
+    }
+}
+
+/// What one of many texts takes, and be it empty.
+fn part_size(text: &str) -> usize {
+    size_of::<String>() + text.len()
+}
+
+fn label_size((name, value): &(String, String)) -> usize {
+    part_size(name) + part_size(value)
 }
 
 #[cfg(test)]
@@ -223,5 +271,29 @@ mod tests {
         assert_eq!(best.container.labels["a"], "b");
         assert_eq!(best.command, ["nginx"]);
         assert_eq!(best.sources, ["docker", "conmon"]);
+    }
+
+    #[test]
+    fn what_is_kept_has_a_bound_however_often_more_is_told() {
+        let mut known = Description::default();
+        for number in 0..100 {
+            let label = |length: usize| (format!("{number}-{length}"), "x".repeat(length));
+            known.fill(Description {
+                container: Container {
+                    name: "x".repeat(MOST_TEXT + 1),
+                    image: "nginx".into(),
+                    labels: [label(1), label(MOST_TEXT / 32), label(MOST_TEXT)].into(),
+                    ..Container::default()
+                },
+                command: vec![String::new(); MOST_TEXT],
+                runtime_path: Some("x".repeat(MOST_TEXT).into()),
+                ..Description::default()
+            });
+            assert!(known.text_size() <= MOST_TEXT);
+        }
+        let Container { name, image, labels, .. } = &known.container;
+        assert_eq!((name.as_str(), image.as_str()), ("", "nginx"));
+        assert!(labels.contains_key("0-1") && !labels.contains_key(&format!("0-{MOST_TEXT}")));
+        assert!(!known.command.is_empty() && known.runtime_path.is_none());
     }
 }

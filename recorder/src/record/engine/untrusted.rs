@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::bundle::describe_config;
 use super::naming::display_name;
-use super::{Identity, Sighting, api, cgroup, identify, lineage, runtime, storage};
+use super::{Identity, Sighting, answers, cgroup, identify, lineage, runtime, storage};
 use strait_generator::recording::Container;
 
 /// Reads `bytes` as each of the things that engines, runtimes and processes say.
@@ -28,10 +28,10 @@ pub fn read(bytes: &[u8]) {
         named(&described.container);
     }
     if let Ok(found) = serde_json::from_slice(bytes) {
-        named(&api::describe(found, super::EngineKind::Docker).container);
+        named(&answers::describe(found, super::EngineKind::Docker).container);
     }
     if let Ok(event) = serde_json::from_slice(bytes) {
-        let told = api::describe_event(&event, super::EngineKind::Podman);
+        let told = answers::describe_event(&event, super::EngineKind::Podman);
         told.iter().for_each(|told| named(&told.container));
     }
     let _ = storage::entries(bytes);

@@ -2,21 +2,25 @@
 //! all the same.
 
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bollard::models::EventMessage;
-use futures_util::StreamExt;
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use super::api::{Client, describe_event};
+use super::answers::{Event, describe_event};
+use super::api::{self, Client};
+use super::http::Error;
 use super::memory::Memory;
 use super::trusted;
 
 /// How soon to try again with an engine that is not there, or has gone: it may be started by the very
 /// command that is recorded.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
+
+/// For how many containers of which an engine has told it is asked at a time. It does not answer about one that it is
+/// starting; while it starts so many, the next events wait in its socket.
+const ASKED_AT_ONCE: usize = 16;
 
 /// An engine that answers, if there is one: shared by who listens and who asks.
 #[derive(Clone, Default)]
@@ -38,7 +42,7 @@ impl Shared {
 pub struct Place {
     /// Its socket.
     pub socket: PathBuf,
-    /// Whether the caller named it, and so believes whoever answers.
+    /// Whether the caller named it, so that it is asked whoever answers.
     pub is_named: bool,
 }
 
@@ -47,27 +51,52 @@ pub fn is_roots(socket: &Path) -> bool {
     trusted::exists(socket) && trusted::owner(socket).is_some_and(trusted::is_trusted)
 }
 
-/// Listens for as long as it is polled. Nothing that happens from the second `since` (since 1970) on is
+/// Listens for as long as it is polled, but not to an engine of another user, which is believed about that user's
+/// containers only, and only when it is asked. Nothing that happens from the second `since` (since 1970) on is
 /// missed, as engines keep what happened last.
 pub async fn listen(place: Place, shared: Shared, since: i64, memory: Memory) {
     let Place { socket, is_named } = place;
     let mut since = since;
+    let room = Arc::new(Semaphore::new(ASKED_AT_ONCE));
     loop {
         // Whoever asks for a container says what is wrong with the engine.
         let is_there = if is_named { socket.exists() } else { is_roots(&socket) };
         if is_there && let Ok(client) = Client::connect(&socket).await {
             shared.set(Some(client.clone()));
-            let mut events = pin!(client.events(since));
-            while let Some(Ok(event)) = events.next().await {
-                since = event.time.unwrap_or(since);
-                hear(&event, &client, &memory);
+            if !client.is_trusted() {
+                return;
+            }
+            let result = hear_all(&client, &mut since, &memory, &room).await;
+            // Engines also end in the middle of an answer.
+            if let Err(error @ (Error::TooLarge | Error::Json(_))) = result {
+                memory.note(format!(
+                    "cannot listen to the container engine at {}: {}. Names and images of containers that are \
+                     gone soon may be missing",
+                    socket.display(),
+                    api::explain(&error)
+                ));
             }
         }
         sleep(TRY_AGAIN).await;
     }
 }
 
-fn hear(event: &EventMessage, client: &Client, memory: &Memory) {
+/// Listens until the engine ends.
+async fn hear_all(
+    client: &Client,
+    since: &mut i64,
+    memory: &Memory,
+    room: &Arc<Semaphore>,
+) -> Result<(), Error> {
+    let mut events = client.events(*since).await?;
+    while let Some(event) = events.next().await? {
+        *since = event.time.unwrap_or(*since);
+        hear(&event, client, memory, room).await;
+    }
+    Ok(())
+}
+
+async fn hear(event: &Event, client: &Client, memory: &Memory, room: &Arc<Semaphore>) {
     let Some(told) = describe_event(event, client.kind()) else { return };
     let id = told.container.id.clone();
     if memory.recall(&id).is_some_and(|known| known.is_from(client.kind())) {
@@ -76,10 +105,12 @@ fn hear(event: &EventMessage, client: &Client, memory: &Memory) {
     memory.add(told);
     // The engine knows more, and now it can still be asked: a container is created some time before
     // its first process is.
+    let Ok(place) = room.clone().acquire_owned().await else { return };
     let (client, memory) = (client.clone(), memory.clone());
     tokio::spawn(async move {
         if let Ok(Some(found)) = client.inspect(&id).await {
             memory.remember(found);
         }
+        drop(place);
     });
 }

@@ -6,7 +6,6 @@
 //! one of ours puts back what an infra container would have had.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::files;
 use crate::host;
 use strait_generator::policy::baseline::{self, Baseline};
 use strait_generator::policy::{Capability, Conflict};
@@ -139,8 +139,10 @@ fn filter(
     let profile = match default {
         Some(path) if path == Path::new("unconfined") => return Ok(None),
         Some(path) => {
-            let text = fs::read_to_string(path)
-                .map_err(|source| InfraError::Unreadable { path: path.to_owned(), source })?;
+            let unreadable = |source| InfraError::Unreadable { path: path.to_owned(), source };
+            let text = files::read(path).map_err(unreadable)?;
+            let text =
+                String::from_utf8(text).map_err(|error| unreadable(io::Error::other(error)))?;
             let context = profile::Context { machine, capabilities, kernel: None };
             profile::parse_for(&text, &context)
                 .map_err(|source| InfraError::Profile { path: path.to_owned(), source })?
@@ -160,6 +162,8 @@ fn filter(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn config(args: &[&str], sandbox: bool) -> String {
