@@ -146,7 +146,12 @@ impl Bundle {
             .unwrap();
         let errors = std::fs::read_to_string(errors).unwrap();
         assert!(status.success(), "{:?}, {:?}: {status}\n{errors}", self.runtime, self.way);
-        // The runtime's own process executes the workload a moment after the runtime has gone.
+        self.until_executed();
+    }
+
+    /// Waits for the workload: the runtime's own process executes it a moment after the runtime has gone. The process's
+    /// id is in the bundle's file `pid`.
+    pub fn until_executed(&self) {
         let pid = std::fs::read_to_string(self.directory.path().join("pid")).unwrap();
         let exe = Path::new("/proc").join(pid.trim()).join("exe");
         wait::until("the workload has started", || {

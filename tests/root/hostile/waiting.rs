@@ -163,9 +163,11 @@ fn a_bundle_is_not_waited_for() {
                 .status();
             assert!(status.unwrap().success(), "{words:?}");
         };
-        runc(&["create", "--bundle", bundle.path().to_str().unwrap(), bundle.id()]);
+        let (path, pid) = (bundle.path().to_str().unwrap(), bundle.path().join("pid"));
+        runc(&["create", "--pid-file", pid.to_str().unwrap(), "--bundle", path, bundle.id()]);
         in_place.put(&bundle.path().join("config.json"), &attacker);
         runc(&["start", bundle.id()]);
+        bundle.until_executed();
         let (folder, stderr) = recorder.finish();
         assert_recorded(folder.path(), &bundle, &stderr);
     });
