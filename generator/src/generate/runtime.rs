@@ -9,12 +9,10 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::choice::Choice;
 use crate::policy::data::{embedded, words};
 use crate::recording::Container;
 
-static RUNC: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::runtimes::RUNC));
-static CRUN: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::runtimes::CRUN));
-static YOUKI: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::runtimes::YOUKI));
 static INIT: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::runtimes::INIT));
 
 #[derive(Deserialize)]
@@ -73,29 +71,47 @@ pub enum Runtime {
     Youki,
 }
 
+/// What there is to know about a runtime.
+struct Facts {
+    /// The name of its command.
+    name: &'static str,
+    help: &'static str,
+    calls: &'static str,
+}
+
+/// A row for each, in the order of the enum.
+const RUNTIMES: [Facts; 3] = [
+    Facts {
+        name: "runc",
+        help: "What Docker and containerd use",
+        calls: strait_profiles::runtimes::RUNC,
+    },
+    Facts {
+        name: "crun",
+        help: "What podman and CRI-O use",
+        calls: strait_profiles::runtimes::CRUN,
+    },
+    Facts { name: "youki", help: "The one in Rust", calls: strait_profiles::runtimes::YOUKI },
+];
+
+static FILES: LazyLock<[File; RUNTIMES.len()]> =
+    LazyLock::new(|| RUNTIMES.map(|runtime| embedded(runtime.calls)));
+
 impl Runtime {
     /// All that Strait knows.
-    pub const ALL: [Self; 3] = [Self::Runc, Self::Crun, Self::Youki];
+    pub const ALL: [Self; RUNTIMES.len()] = [Self::Runc, Self::Crun, Self::Youki];
 
     /// The name of its command.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Runc => "runc",
-            Self::Crun => "crun",
-            Self::Youki => "youki",
-        }
-    }
-
-    fn file(self) -> &'static File {
-        match self {
-            Self::Runc => &RUNC,
-            Self::Crun => &CRUN,
-            Self::Youki => &YOUKI,
-        }
+        RUNTIMES[self as usize].name
     }
 
     fn calls(self, no_new_privs: bool) -> impl Iterator<Item = &'static str> {
         self.file().calls(no_new_privs)
+    }
+
+    fn file(self) -> &'static File {
+        &FILES[self as usize]
     }
 }
 
@@ -110,24 +126,38 @@ pub enum Runtimes {
     Any,
 }
 
-crate::choice::choices!(Runtimes {
-    Recorded => "recorded", "The one under which it was recorded; none for a command";
-    One(Runtime::Runc) => "runc", "What Docker and containerd use";
-    One(Runtime::Crun) => "crun", "What podman and CRI-O use";
-    One(Runtime::Youki) => "youki", "The one in Rust";
-    Any => "any", "All of them";
-});
+impl Choice for Runtimes {
+    fn all() -> Vec<Self> {
+        let each = Runtime::ALL.into_iter().map(Self::One);
+        [Self::Recorded].into_iter().chain(each).chain([Self::Any]).collect()
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::One(runtime) => runtime.name(),
+            Self::Any => "any",
+        }
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Recorded => "The one under which it was recorded; none for a command",
+            Self::One(runtime) => RUNTIMES[runtime as usize].help,
+            Self::Any => "All of them",
+        }
+    }
+}
 
 impl Runtimes {
     /// Whose sets are added.
-    fn known(self) -> &'static [Runtime] {
-        match self {
-            Self::Recorded => &[],
-            Self::Any => &Runtime::ALL,
-            Self::One(Runtime::Runc) => &[Runtime::Runc],
-            Self::One(Runtime::Crun) => &[Runtime::Crun],
-            Self::One(Runtime::Youki) => &[Runtime::Youki],
-        }
+    fn known(self) -> impl Iterator<Item = Runtime> {
+        let is_known = move |runtime: &Runtime| match self {
+            Self::Recorded => false,
+            Self::One(one) => *runtime == one,
+            Self::Any => true,
+        };
+        Runtime::ALL.into_iter().filter(is_known)
     }
 
     /// Whether a container was recorded under one of these. What Strait does not know counts.
@@ -161,7 +191,7 @@ impl Default for Startup {
 impl Startup {
     /// What has to be allowed whether or not it was recorded.
     pub(super) fn calls(&self) -> BTreeSet<&'static str> {
-        let runtimes = self.runtimes.known().iter();
+        let runtimes = self.runtimes.known();
         let mut calls: BTreeSet<&str> =
             runtimes.flat_map(|runtime| runtime.calls(self.no_new_privs)).collect();
         if self.init {
@@ -173,7 +203,7 @@ impl Startup {
     /// The values that are kept of the arguments of a call with which a workload is started; nothing if it
     /// is not one. `None` if not all of them are known.
     pub(super) fn arguments(&self, name: &str) -> Option<BTreeSet<Vec<u64>>> {
-        let runtimes = self.runtimes.known().iter().map(|runtime| runtime.file());
+        let runtimes = self.runtimes.known().map(Runtime::file);
         let init: Option<&'static File> = self.init.then_some(&INIT);
         let of_each = runtimes.chain(init).map(|file| file.arguments(name, self.no_new_privs));
         of_each.collect::<Option<Vec<_>>>().map(|sets| sets.into_iter().flatten().collect())
@@ -192,7 +222,7 @@ impl Startup {
 
     /// Who starts it, in words; empty if nothing is added.
     pub(super) fn starters(&self) -> Vec<&'static str> {
-        let runtimes = self.runtimes.known().iter().map(|runtime| runtime.name());
+        let runtimes = self.runtimes.known().map(Runtime::name);
         runtimes.chain(self.init.then_some("the init process")).collect()
     }
 }
@@ -211,8 +241,6 @@ mod tests {
     use crate::policy::Capability;
     use crate::policy::baseline::{Baseline, Context};
 
-    const FILES: [&LazyLock<File>; 4] = [&RUNC, &CRUN, &YOUKI, &INIT];
-
     #[test]
     fn every_name_is_a_call_and_within_the_baseline_without_any_capability() {
         for abi in [Abi::X86_64, Abi::Aarch64] {
@@ -221,7 +249,7 @@ mod tests {
                 capabilities: BTreeSet::<Capability>::new(),
                 kernel: None,
             });
-            for name in FILES.iter().flat_map(|file| file.calls(false)) {
+            for name in FILES.iter().chain([&*INIT]).flat_map(|file| file.calls(false)) {
                 assert!(Abi::X86_64.syscall_number(name).is_some(), "{name}");
                 let allowed =
                     baseline.treatment(abi, name).is_some_and(|t| !t.allowed().is_empty());
@@ -232,12 +260,8 @@ mod tests {
 
     #[test]
     fn every_set_says_where_it_is_from() {
-        for text in [
-            strait_profiles::runtimes::RUNC,
-            strait_profiles::runtimes::CRUN,
-            strait_profiles::runtimes::YOUKI,
-            strait_profiles::runtimes::INIT,
-        ] {
+        let init = strait_profiles::runtimes::INIT;
+        for text in RUNTIMES.iter().map(|runtime| runtime.calls).chain([init]) {
             let file: serde_json::Value = serde_json::from_str(text).unwrap();
             assert!(file["date"].as_str().is_some_and(|date| date.len() == "2026-11".len()));
             for set in file["sets"].as_array().unwrap() {
