@@ -157,7 +157,12 @@ pub fn run(
         max_programs,
         refusals: watched.as_deref().map(watch_list),
         verbose,
-        containers: Some(probe::Containers { namespaces, waits, owners }),
+        containers: Some(probe::Containers {
+            namespaces,
+            waits,
+            owners,
+            follows: launch.is_some(),
+        }),
         adopts: false,
     };
     let probe = Probe::load(&stage, config, &options)?;
@@ -227,6 +232,7 @@ pub fn run(
                         let snapshot = probe.snapshot()?;
                         flush(assembly.recordings(&snapshot, names, &known.borrow(), &marks));
                     }
+                    Happened::Request(_) => {}
                     Happened::Mark(name) => marks.take(name, monotonic(), &probe.snapshot()?),
                 }
                 Ok(())
