@@ -20,7 +20,7 @@ use crate::record::engine::{Identity, Only, display_name};
 use crate::recording::Container;
 use json::{Ambiguous, Json, Members};
 
-pub use target::{Target, target};
+pub use target::{Target, parts, target};
 
 /// A profile, as containers are given it.
 #[derive(Clone, Debug)]
