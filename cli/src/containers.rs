@@ -11,7 +11,7 @@ use super::exit::{self, Failure, Outcome};
 use super::record::{RecordArgs, not_run, saved, signals};
 use super::{Ui, record};
 use strait_generator::outcome::{ContainerRecording, ContainersOutcome, Status};
-use strait_generator::recording::{Losses, TargetKind, v1};
+use strait_generator::recording::{ContainerOrigin, Losses, TargetKind, v1};
 use strait_generator::untrusted::Json;
 use strait_recorder::record::engine::unambiguous;
 use strait_recorder::record::{ContainersRequest, Notice, Only, Signals, Writer, run_containers};
@@ -29,6 +29,7 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
         stop_timeout: args.run.stop_timeout(),
         max_programs: args.run.max_programs,
         only: args.only.clone(),
+        all: args.all,
         refusals: args.refusals.then(Vec::new),
         inject: None,
         verbose: ui.is_verbose(),
@@ -41,11 +42,13 @@ pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outco
         }
     };
     let outcome = run_containers(request, &signals, &notify, &flush).map_err(not_run)?;
-    let ContainersOutcome { recordings, notes, status, losses, others, .. } = outcome;
+    let ContainersOutcome { recordings, notes, status, losses, others, left_out, .. } = outcome;
     let written = folder.write(&recordings, ui);
     for note in notes {
         ui.note(note);
     }
+    let wants_others = args.all || !args.only.is_empty();
+    explain_origins(&recordings, &left_out, wants_others, ui);
     written?;
     // What was recorded is a file for each container, and so is not mixed.
     check_only(&args.only, &recordings)?;
@@ -66,6 +69,46 @@ pub fn check_only(only: &[Only], recordings: &[ContainerRecording]) -> Result<()
     unambiguous(only, chosen).map_err(|error| Failure::new(exit::USAGE, error))
 }
 
+/// Says which containers were left out, or else which may be of others than the command, unless those were asked
+/// for.
+pub fn explain_origins(
+    recordings: &[ContainerRecording],
+    left_out: &BTreeSet<String>,
+    wants_others: bool,
+    ui: &Ui,
+) {
+    if !left_out.is_empty() {
+        ui.warn(format_args!(
+            "left out, since the command did not start them as far as can be told: {}. Use --all to include \
+             them, or --only NAME to choose some",
+            list(left_out)
+        ));
+    }
+    let by_time = recordings.iter().map(|one| &one.recording).filter(|recording| {
+        matches!(&recording.target.kind, TargetKind::Container(container)
+            if container.origin == Some(ContainerOrigin::Time))
+    });
+    let by_time: BTreeSet<_> = by_time.map(|recording| recording.target.name.clone()).collect();
+    if !by_time.is_empty() && !wants_others {
+        ui.warn(format_args!(
+            "it is not known whether the command started these containers, only that they were started while \
+             it ran: {}. Use --only NAME to choose among them",
+            list(&by_time)
+        ));
+    }
+}
+
+/// Names, of which there may be many.
+fn list(names: &BTreeSet<String>) -> String {
+    const MOST: usize = 20;
+    let shown: Vec<_> = names.iter().map(|name| format!("`{name}`")).take(MOST).collect();
+    let more = match names.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", shown.join(", "))
+}
+
 /// Says why there is no recording. Returns the exit status that says the same.
 fn explain_nothing(
     none: bool,
@@ -74,20 +117,14 @@ fn explain_nothing(
     others: &BTreeSet<String>,
     ui: &Ui,
 ) -> u8 {
-    const MOST: usize = 20;
     if none && others.is_empty() {
         ui.warn("no container was started");
     } else if none {
         let asked: Vec<_> = only.iter().map(|only| format!("--only {only}")).collect();
-        let names: Vec<_> = others.iter().map(|name| format!("`{name}`")).take(MOST).collect();
-        let more = match others.len().saturating_sub(MOST) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
         ui.warn(format_args!(
-            "{} matches none of the containers that were started: {}{more}",
+            "{} matches none of the containers that were started: {}",
             asked.join(" "),
-            names.join(", "),
+            list(others),
         ));
     }
     if losses.is_zero() {

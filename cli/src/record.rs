@@ -41,8 +41,11 @@ pub struct RecordArgs {
     /// Where the recording goes; - is standard output [default: NAME.recording.json in this folder]
     #[arg(short, long, value_name = "FILE|DIR")]
     pub output: Option<PathBuf>,
-    /// Record every container that is started, whatever starts it, into a file each in the folder
-    /// given with -o; COMMAND itself is only run
+    /// Record every container that COMMAND starts, through whichever engine, into a file each in the folder
+    /// given with -o; COMMAND itself is only run. Without COMMAND, every container that is started
+    ///
+    /// Containers that COMMAND starts are told by descent, and by what it asks of container engines. If none is
+    /// found so, all that are started while COMMAND runs are recorded.
     #[arg(long, group = "scope")]
     containers: bool,
     /// Attach to this running container, by name, compose service or id, until it ends
@@ -60,6 +63,9 @@ pub struct RecordArgs {
     /// Only these containers: NAME, NAMESPACE/POD/CONTAINER, PROJECT/SERVICE, image=IMAGE or label=KEY[=VALUE]
     #[arg(long, value_name = "WHICH", requires = "containers")]
     pub only: Vec<Only>,
+    /// Also record containers that others than COMMAND start
+    #[arg(long, requires_all = ["containers", "command"], conflicts_with = "only")]
+    pub all: bool,
     /// Also record which calls the containers' filters refuse, and with what errno; every call of the
     /// machine then costs about half as much again as recording does
     #[arg(long, requires = "containers")]

@@ -75,6 +75,9 @@ pub struct VerifyArgs {
     /// Look only at these containers: NAME, NAMESPACE/POD/CONTAINER, PROJECT/SERVICE, image=IMAGE or label=KEY[=VALUE]
     #[arg(long, value_name = "WHICH", requires = "containers")]
     only: Vec<Only>,
+    /// Also look at containers that others than COMMAND start
+    #[arg(long, requires = "containers", conflicts_with = "only")]
+    all: bool,
     /// Give the profile to containers that have none of their own: to those that COMMAND has Docker or
     /// podman create, which it finds by DOCKER_HOST, CONTAINER_HOST and CONTAINERS_CONF
     #[arg(long, requires = "containers", conflicts_with = "user")]
@@ -182,6 +185,7 @@ fn watch_containers(
         stop_timeout: args.run.stop_timeout(),
         max_programs: args.run.max_programs,
         only: args.only.clone(),
+        all: args.all,
         refusals: Some(judge.looked_at()),
         inject,
         verbose: ui.is_verbose(),
@@ -191,6 +195,8 @@ fn watch_containers(
     for note in &outcome.notes {
         ui.note(note);
     }
+    let wants_others = args.all || !args.only.is_empty();
+    containers::explain_origins(&outcome.recordings, &outcome.left_out, wants_others, ui);
     if outcome.recordings.is_empty() {
         let error = anyhow!("no container was started while {:?} ran", args.command);
         return Err(Failure::new(exit::EMPTY, error));

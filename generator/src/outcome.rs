@@ -162,4 +162,6 @@ pub struct ContainersOutcome {
     pub still_running: u64,
     /// Containers that were started and that `only` does not choose, by their names.
     pub others: BTreeSet<String>,
+    /// Containers that were left out, by their names, since others than the command have started them.
+    pub left_out: BTreeSet<String>,
 }

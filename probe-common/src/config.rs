@@ -66,8 +66,26 @@ pub struct Config {
     pub sets: u32,
     /// Sets that one container can take: one that runs very many programs leaves room for the others.
     pub sets_per_container: u32,
-    /// Zero, since the next words are of 64 bits.
-    pub reserved: u32,
+    /// 1 to tell containers that the command starts from others: by descent, and by what it asks of engines.
+    pub follows: u32,
+    /// Numbers of the native calls by which a program may send a request: `write`, `sendto`, `writev`, `sendmsg`.
+    pub sends: [u32; 4],
+    /// `task_struct.files`.
+    pub task_files: u32,
+    /// `files_struct.fdt`.
+    pub files_fdt: u32,
+    /// `fdtable.max_fds`.
+    pub fdt_max_fds: u32,
+    /// `fdtable.fd`.
+    pub fdt_fd: u32,
+    /// `file.private_data`: the `struct socket`, of a socket.
+    pub file_private_data: u32,
+    /// `inode.i_mode`.
+    pub inode_mode: u32,
+    /// `socket.sk`.
+    pub socket_sk: u32,
+    /// `sock.__sk_common.skc_family`.
+    pub sock_family: u32,
     /// `task_struct.nsproxy`.
     pub task_nsproxy: u32,
     /// `nsproxy.mnt_ns`.

@@ -64,6 +64,9 @@ pub mod phase {
 /// Entries in one value of the map `TASKS`.
 pub const TASKS_PER_CHUNK: usize = 32;
 
+/// Values in the map `DESCENDANTS`: a bit for every thread id.
+pub const DESCENDANT_WORDS: u32 = 4 * 1024 * 1024 / 64;
+
 /// Values in the map `TASKS`: room for every thread id that a 64-bit kernel can give
 /// (`PID_MAX_LIMIT` in `include/linux/threads.h`), so that no task can be without an entry.
 pub const TASK_CHUNKS: u32 = (4 * 1024 * 1024 / TASKS_PER_CHUNK) as u32;
@@ -221,6 +224,10 @@ pub struct Container {
     /// Who made its mount namespace: the owner of the user namespace that it belongs to, or for the
     /// initial one the real user of the task that made it. In the initial user namespace.
     pub owner: u32,
+    /// 1 if the task that made it descends from the command.
+    pub descends: u32,
+    /// Zero.
+    pub reserved: u32,
     /// Name of the task that began it.
     pub comm: [u8; 16],
     /// Names of its cgroup and of the two above it; zero-terminated.
@@ -361,6 +368,19 @@ pub struct ArgumentsKey {
     pub number: u32,
     /// Of each argument that the call's [`ArgumentRule`] names.
     pub values: [u64; KEPT_ARGUMENTS],
+}
+
+/// Bytes kept of the beginning of a request.
+pub const REQUEST_LEN: usize = 192;
+
+/// The beginning of an HTTP request that the command, or a descendant of it, sends to a UNIX socket.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Request {
+    /// How many bytes there are.
+    pub length: u32,
+    /// They, and what was there before.
+    pub bytes: [u8; REQUEST_LEN],
 }
 
 /// A rare fact, announced through the ring buffer. Each can be recovered from a map.

@@ -18,6 +18,7 @@ use probe_common::{
     phase, room,
 };
 
+use crate::descent;
 use crate::filters;
 use crate::kernel::{Call, Task, config, parent_directory, read};
 use crate::programs;
@@ -176,6 +177,7 @@ fn of_namespace(namespace: u64, outer: u32, owner: u32, runtime: &Task) -> Optio
     container.parent = outer;
     container.owner = owner;
     container.filters_before = runtime.filters();
+    container.descends = u32::from(descent::is(runtime.pid()));
     if BY_NAMESPACE.insert(namespace, index, 1).is_err() {
         // Another CPU was first.
         let _ = FREE_CONTAINERS.push(index, 0);

@@ -40,7 +40,16 @@ pub static CONFIG: Config = Config {
     adopts: 0,
     sets: 0,
     sets_per_container: 0,
-    reserved: 0,
+    follows: 0,
+    sends: [0; 4],
+    task_files: 0,
+    files_fdt: 0,
+    fdt_max_fds: 0,
+    fdt_fd: 0,
+    file_private_data: 0,
+    inode_mode: 0,
+    socket_sk: 0,
+    sock_family: 0,
     task_nsproxy: 0,
     nsproxy_mnt_ns: 0,
     mnt_ns_id: 0,
@@ -160,6 +169,36 @@ impl Task {
             .and_then(|nsproxy| read::<*const u8>(nsproxy, config!(nsproxy_mnt_ns)))
             .and_then(|namespace| read(namespace, config!(mnt_ns_id)))
             .unwrap_or(0)
+    }
+
+    /// Whether one of the task's descriptors is a UNIX socket.
+    #[inline(always)]
+    pub fn has_unix_socket(&self, descriptor: u32) -> bool {
+        const S_IFMT: u16 = 0o170_000;
+        const S_IFSOCK: u16 = 0o140_000;
+        const AF_UNIX: u16 = 1;
+        let Some(file) = self.file(descriptor) else {
+            return false;
+        };
+        let mode = read::<*const u8>(file, config!(file_inode))
+            .and_then(|inode| read::<u16>(inode, config!(inode_mode)))
+            .unwrap_or(0);
+        let family = read::<*const u8>(file, config!(file_private_data))
+            .and_then(|socket| read::<*const u8>(socket, config!(socket_sk)))
+            .and_then(|sock| read::<u16>(sock, config!(sock_family)));
+        mode & S_IFMT == S_IFSOCK && family == Some(AF_UNIX)
+    }
+
+    /// The `struct file` of a descriptor.
+    #[inline(always)]
+    fn file(&self, descriptor: u32) -> Option<*const u8> {
+        let files = self.pointer(config!(task_files))?;
+        let table: *const u8 = read(files, config!(files_fdt))?;
+        if descriptor >= read::<u32>(table, config!(fdt_max_fds))? {
+            return None;
+        }
+        let files: *const u8 = read(table, config!(fdt_fd))?;
+        read::<*const u8>(files.wrapping_add(8 * descriptor as usize), 0)
     }
 
     /// Where the task's kernel stack begins.

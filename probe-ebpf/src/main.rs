@@ -7,6 +7,8 @@
 //!
 //! - [`scope`]: which tasks are recorded, followed through fork, exec and exit
 //! - [`containers`]: which of them are containers, and when these begin
+//! - [`descent`]: which tasks descend from the command, where that is not recorded itself
+//! - [`requests`]: what those ask of container engines
 //! - [`programs`]: which executable a task runs: one set of counters for each
 //! - [`count`]: the counters
 //! - [`arguments`]: the values of arguments, for calls where a filter may look at them
@@ -23,10 +25,12 @@
 mod arguments;
 mod containers;
 mod count;
+mod descent;
 mod filters;
 mod kernel;
 mod programs;
 mod refusals;
+mod requests;
 mod scope;
 
 use aya_ebpf::macros::raw_tracepoint;
@@ -46,10 +50,16 @@ pub fn sys_enter(ctx: RawTracePointContext) -> i32 {
         return 0;
     };
     let value = entry.get() & !IN_CALL;
-    if value == 0 {
+    if value == 0 && config!(follows) != 1 {
         return 0;
     }
     let call = Call::new(&task, ctx.arg::<u64>(1) as u32);
+    if config!(follows) == 1 {
+        requests::look(&ctx, &task, &call);
+    }
+    if value == 0 {
+        return 0;
+    }
     let now = if value & SLOW != 0 { slow(&ctx, &task, value, &call) } else { value };
     if config!(watch_refusals) == 1 {
         entry.set(now | IN_CALL);

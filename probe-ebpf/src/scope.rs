@@ -13,7 +13,7 @@ use probe_common::{
     TASKS_PER_CHUNK, entered, event, loss, room,
 };
 
-use crate::{containers, programs};
+use crate::{containers, descent, programs};
 use crate::kernel::{Task, config, current_is_recorder};
 
 #[map]
@@ -173,7 +173,11 @@ pub fn fork(parent: &Task, child: &Task) {
     } else {
         0
     };
+    let descends = descent::fork(parent, child);
     if of_child == 0 {
+        if descends {
+            count_stack(child, 1);
+        }
         // A task that was adopted after it had ended may have left its id to this one.
         if config!(adopts) == 1 {
             leave(child.pid());
@@ -257,6 +261,7 @@ pub fn leave(pid: u32) {
 /// leader takes over the leader's id, and with it goes its entry.
 #[inline(always)]
 pub fn leave_old_pid(task: &Task, old_pid: u32) -> Option<Entry> {
+    descent::rename(old_pid, task.pid());
     let old = entry(old_pid)?;
     let value = old.get();
     if value == 0 {
@@ -285,7 +290,11 @@ pub fn exit(ctx: &RawTracePointContext, task: &Task) {
         return;
     };
     let value = entry.get();
+    let descends = descent::exit(pid);
     if value == 0 {
+        if descends {
+            count_stack(task, u64::MAX);
+        }
         return;
     }
     entry.set(0);

@@ -173,3 +173,18 @@ fn a_choice_that_is_none_is_refused_before_anything_runs() {
     run(dir.path(), &["record", "--containers", "--name", "web", "--", "/bin/true"], 2)
         .says(&["--name"]);
 }
+
+/// All of them are what is recorded where there is no command, and a choice is made among all.
+#[test]
+fn all_containers_are_asked_for_where_that_makes_a_difference() {
+    let dir = scratch();
+    for (args, said) in [
+        (&["record", "--all", "--", "/bin/true"] as &[&str], "--containers"),
+        (&["record", "--containers", "--all"], "COMMAND"),
+        (&["record", "--containers", "--all", "--only", "web", "--", "/bin/true"], "--only"),
+        (&["verify", "p.json", "--all", "--", "/bin/true"], "--containers"),
+        (&["verify", "p.json", "--containers", "--all", "--only", "web", "--", "true"], "--only"),
+    ] {
+        run(dir.path(), args, 2).says(&["--all", said]);
+    }
+}

@@ -26,7 +26,9 @@ use libtest_mimic::{Arguments, Trial};
 use serde_json::{Value, json as value};
 use strait_generator::abi::Abi;
 use strait_generator::profile::Architecture;
-use strait_generator::recording::{Completeness, Recording, Start, TargetKind, v1};
+use strait_generator::recording::{
+    Completeness, ContainerOrigin, Recording, Start, TargetKind, v1,
+};
 
 use image::{Image, marker};
 use machine::boot;
@@ -117,7 +119,8 @@ fn all_works_on(platform: &Platform, kernel: &Path) -> String {
     for container in ["web", "api"] {
         let recording = complete(&out.join(format!("containers/{container}.recording.json")));
         assert_eq!(recording.target.start, Start::Filter, "{container}");
-        assert!(matches!(recording.target.kind, TargetKind::Container(_)), "{container}");
+        let TargetKind::Container(known) = &recording.target.kind else { panic!("{container}") };
+        assert_eq!(known.origin, Some(ContainerOrigin::Descent), "{container}");
         assert_eq!(count(&recording, abi, marker(abi)), 3, "{container}");
         let mount = abi.syscall_number("pivot_root").unwrap();
         assert_eq!(count(&recording, abi, mount), 0, "{container}");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use strait_generator::abi::Abi;
-use strait_generator::recording::{Container, Recording, Start, TargetKind};
+use strait_generator::recording::{Container, ContainerOrigin, Recording, Start, TargetKind};
 
 use crate::image::{Image, marker};
 use crate::machine::boot;
@@ -76,6 +76,7 @@ pub fn docker_works_with_the_cgroups_of_systemd(kernel: &Path) {
         let said = [&container.engine, &container.name, &container.image, &container.runtime];
         assert_eq!(said, ["docker", name, "small", "runc"]);
         assert_eq!(container.profile, "default", "{name}");
+        assert_eq!(container.origin, Some(ContainerOrigin::Engine), "{name}");
     }
 
     let refused = json(&out.join("verify.json"))["refused"].clone();

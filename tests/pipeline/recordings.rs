@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use strait_generator::abi::Abi;
 use strait_generator::recording::merge::merge;
 use strait_generator::recording::{
-    ArgumentUse, Arguments, Call, Container, Losses, Phase, Recording, Sample, Start, TargetKind,
-    v1,
+    ArgumentUse, Arguments, Call, Container, ContainerOrigin, Losses, Phase, Recording, Sample,
+    Start, TargetKind, v1,
 };
 
 use crate::support::recording;
@@ -59,8 +59,10 @@ fn kind() -> impl Strategy<Value = TargetKind> {
     let labels = prop::collection::btree_map("[a-z.]{1,9}", ".{0,9}", 0..3);
     let texts = (text(), text(), text(), text());
     let flags = any::<[bool; 3]>();
-    let container = (texts, labels, any::<Option<u64>>(), flags).prop_map(
-        |((id, name, image, runtime), labels, bounding_set, flags)| Container {
+    let origins = [ContainerOrigin::Time, ContainerOrigin::Engine, ContainerOrigin::Descent];
+    let origin = prop::option::of(prop::sample::select(origins.to_vec()));
+    let container = (texts, labels, any::<Option<u64>>(), flags, origin).prop_map(
+        |((id, name, image, runtime), labels, bounding_set, flags, origin)| Container {
             id,
             engine: "docker".to_owned(),
             name,
@@ -74,6 +76,7 @@ fn kind() -> impl Strategy<Value = TargetKind> {
             filtered: flags[1],
             profile: "default".to_owned(),
             unconfirmed: flags[2],
+            origin,
         },
     );
     prop_oneof![
@@ -195,6 +198,22 @@ fn a_recording_of_the_first_release_is_still_read() {
     assert!(validator().is_valid(&value));
     let read = v1::parse(&value.to_string()).unwrap();
     assert_eq!((read.target.start, read.refused.len()), (Start::Exec, 0));
+}
+
+#[test]
+fn an_origin_of_a_later_release_is_passed_over() {
+    let container = Container { origin: Some(ContainerOrigin::Engine), ..Container::default() };
+    let mut recording = recording(&[(Abi::X86_64, "read")]);
+    recording.target.kind = TargetKind::Container(Box::new(container));
+    let origin = |text: &str| match v1::parse(text).unwrap().target.kind {
+        TargetKind::Container(container) => container.origin,
+        _ => None,
+    };
+    let text = v1::print(&recording).unwrap();
+    assert_eq!(origin(&text), Some(ContainerOrigin::Engine));
+    let later = text.replace("\"origin\": \"engine\"", "\"origin\": \"label\"");
+    assert!(validator().is_valid(&serde_json::from_str(&later).unwrap()));
+    assert_eq!(origin(&later), None);
 }
 
 #[test]

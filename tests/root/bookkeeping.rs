@@ -52,6 +52,15 @@ impl Tables {
         recorded.map(|(id, _)| u32::try_from(id).expect("an id")).collect()
     }
 
+    /// The ids of tasks that descend from the command.
+    fn descendants(&self) -> Vec<usize> {
+        let words = self.words("DESCENDANTS");
+        let ids = words.iter().enumerate().flat_map(|(index, word)| {
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| index * 64 + bit)
+        });
+        ids.collect()
+    }
+
     fn keys(&self, name: &str) -> Vec<u32> {
         let map = Map::HashMap(self.map(name));
         let map: HashMap<&MapData, u32, u32> = (&map).try_into().expect("words");
@@ -114,6 +123,30 @@ fn what_a_command_starts_in_a_storm_is_left_once() {
     assert_eq!(recorder.line(), "calm");
     wait::until("what has ended has left", || tables.tasks().len() == 1);
     assert_eq!(tables.live(), 1);
+    let filter = tables.words("FILTER");
+    assert_eq!(filter.iter().sum::<u64>(), 1, "{:?}", filter.iter().filter(|count| **count != 0));
+    recorder.signal(Signal::SIGTERM);
+    recorder.end();
+}
+
+/// The same where the command's containers are recorded, and not the command: what descends from it is told by a bit
+/// for each task.
+#[test]
+fn what_descends_from_a_command_in_a_storm_is_left_once() {
+    kernel::require_root();
+    let dir = scratch();
+    let mut recorder = strait()
+        .args(["record", "--containers", "-o", ".", "--"])
+        .arg(Fixture::Dynamic("storm").build())
+        .arg(Fixture::Bare("static").build())
+        .in_dir(dir.path())
+        .spawn();
+    assert_eq!(recorder.line(), "raging");
+    let tables = Tables::of(recorder.pid());
+    wait::until("some descend from it", || tables.descendants().len() > 1);
+    recorder.write("\n");
+    assert_eq!(recorder.line(), "calm");
+    wait::until("what has ended has left", || tables.descendants().len() == 1);
     let filter = tables.words("FILTER");
     assert_eq!(filter.iter().sum::<u64>(), 1, "{:?}", filter.iter().filter(|count| **count != 0));
     recorder.signal(Signal::SIGTERM);

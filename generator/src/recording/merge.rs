@@ -284,6 +284,8 @@ fn add_target(sum: &mut Target, more: Target, first: bool) {
                 .reduce(|a, b| a | b),
             filtered: one.filtered && other.filtered,
             unconfirmed: one.unconfirmed || other.unconfirmed,
+            // The weaker one; none is weaker still.
+            origin: one.origin.min(other.origin),
             ..if first { (**other).clone() } else { (**one).clone() }
         }),
         _ => None,

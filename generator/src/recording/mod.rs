@@ -3,6 +3,7 @@
 //! [`Recording`] is the model; [`v1`] is how it is written to a file; [`merge`](mod@merge) makes one of many.
 
 mod caveat;
+mod container_origin;
 mod error;
 #[cfg(any(test, feature = "examples"))]
 pub mod example;
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use crate::abi::Abi;
 
 pub use caveat::Caveat;
+pub use container_origin::ContainerOrigin;
 pub use error::ReadError;
 pub use origin::{Origin, Sample, Source};
 pub use target::TargetId;
@@ -151,6 +153,8 @@ pub struct Container {
     /// Whether it only looks like a container: a user other than root made its namespaces, and no engine that was
     /// asked knows it. Nothing that it says about itself is in here.
     pub unconfirmed: bool,
+    /// How it was told that the command started it; `None` if there was no command, or a release of Strait did not say.
+    pub origin: Option<ContainerOrigin>,
 }
 
 /// Part of a container's life.

@@ -81,7 +81,7 @@ pub fn run(
                 let snapshot = marks.without_own_calls(probe.snapshot()?);
                 flush(&assembly.recording(&snapshot, names, &marks, probe.live()?));
             }
-            Happened::Container(_) => {}
+            Happened::Container(_) | Happened::Request(_) => {}
         }
         Ok(())
     };

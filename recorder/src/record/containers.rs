@@ -1,20 +1,21 @@
 //! Recording every container that is started, a recording each.
 
+mod asked;
 mod assembly;
+mod getting_to_know;
+mod origins;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use nix::unistd::Uid;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{sleep, sleep_until};
 
-use super::engine::{Description, Engines, Identity, Only, Sighting, display_name, identify};
+use super::engine::{Engines, Only};
 use super::inject::Injection;
 use super::kernel::{self, Kernel};
 use super::launch::{Held, Launch};
@@ -24,18 +25,17 @@ use super::privilege::{Loading, Needs};
 use super::probe::{self, Probe};
 use super::samples::Marks;
 use super::session::{Happened, Session, Unwanted};
-use super::signals::{FOR_WRITING, SOON, Signals};
+use super::signals::Signals;
 use super::time::monotonic;
 use super::{Notice, RecordError, User, host};
 use crate::host;
 use crate::output::sudo_user;
-use assembly::{Assembly, Clock, Known, sighting};
+use asked::Asked;
+use assembly::{Assembly, Clock, sighting};
+use getting_to_know::{Choice, Sighted, get_to_know, in_a_hurry};
+use origins::Origins;
 use strait_generator::abi::Abi;
 use strait_generator::outcome::{ContainerRecording, ContainersOutcome, Status};
-
-/// How long no container has to come to life before engines are asked: a busy engine takes its time to
-/// answer.
-const QUIET: Duration = Duration::from_millis(50);
 
 /// Calls by which a program waits for something to happen: the first of them says that a container is
 /// up. Reading from a socket, a terminal or a pipe is not among them, since files are read so too.
@@ -75,6 +75,8 @@ pub struct ContainersRequest {
     pub max_programs: Option<u16>,
     /// Which containers are wanted; all if it is empty.
     pub only: Vec<Only>,
+    /// Whether those are recorded, too, which the command has not started, as far as can be told.
+    pub all: bool,
     /// Whether to notice what the containers' filters refuse: by ABI and number of a call, a bit for each
     /// argument whose value tells one refusal from another. Every call of the machine then passes a
     /// second tracepoint.
@@ -106,6 +108,7 @@ pub fn run(
         stop_timeout,
         max_programs,
         only,
+        all,
         refusals: watched,
         inject,
         verbose,
@@ -117,11 +120,12 @@ pub fn run(
     let waits =
         WAITS.iter().filter_map(|name| host::MACHINE.native().syscall_number(name)).collect();
     let owners = owners(user.as_ref());
+    let follows = launch.is_some();
     let options = probe::Options {
         max_programs,
         refusals: watched.as_deref().map(watch_list),
         verbose,
-        containers: Some(probe::Containers { namespaces, waits, owners }),
+        containers: Some(probe::Containers { namespaces, waits, owners, follows }),
         adopts: false,
     };
     let probe = Probe::load(&stage, config, &options)?;
@@ -142,6 +146,13 @@ pub fn run(
         engines.watch();
         injection.map(Injection::serve).transpose()
     })?;
+    let asked = Rc::<RefCell<Asked>>::default();
+    let origins = Origins {
+        follows,
+        all: all || !only.is_empty(),
+        asked: asked.clone(),
+        left_out: RefCell::default(),
+    };
     let clock = Clock { started: Timestamp::now(), start: monotonic() };
     let assembly = Assembly {
         host,
@@ -152,6 +163,7 @@ pub fn run(
         memory: engines.memory(),
         unnamed: RefCell::default(),
         others: Rc::default(),
+        origins,
     };
     let stage = stage.running(held.as_ref().map(Held::child));
     let running = held.map(|held| held.release(&stage)).transpose()?;
@@ -191,6 +203,7 @@ pub fn run(
                         let snapshot = probe.snapshot()?;
                         flush(assembly.recordings(&snapshot, names, &known.borrow(), &marks));
                     }
+                    Happened::Request(start) => asked.borrow_mut().hear(&start),
                     Happened::Mark(name) => marks.take(name, monotonic(), &probe.snapshot()?),
                 }
                 Ok(())
@@ -218,6 +231,9 @@ pub fn run(
     let still_running = session.probe.live()?;
     let strangers = session.probe.strangers()?;
     let snapshot = session.probe.snapshot()?;
+    if session.probe.lost_requests()? > 0 {
+        asked.borrow_mut().lose();
+    }
     drop(session.probe);
     let recordings = assembly.recordings(&snapshot, &mut session.names, &known.borrow(), &marks);
     let mut notes = engines.notes();
@@ -235,6 +251,7 @@ pub fn run(
         losses: assembly.losses(&snapshot),
         still_running,
         others: assembly.others(),
+        left_out: assembly.origins.left_out.take(),
         notes,
         status,
     })
@@ -247,108 +264,4 @@ fn owners(user: Option<&User>) -> Vec<u32> {
     let users = users.into_iter().flatten().map(Uid::as_raw).chain(sudo_user());
     let owners: BTreeSet<u32> = users.filter(|uid| *uid != 0).collect();
     owners.into_iter().collect()
-}
-
-/// A container that has begun.
-struct Sighted {
-    index: u32,
-    /// The container in which it was made; 0 for none.
-    parent: u32,
-    sighting: Sighting,
-}
-
-/// Which containers are recorded.
-struct Choice {
-    only: Vec<Only>,
-    /// The others, so that they take no room. One within another is left alone: it belongs to a recording of that one.
-    unwanted: Unwanted,
-    /// Their names.
-    others: Rc<RefCell<BTreeSet<String>>>,
-}
-
-impl Choice {
-    fn consider(&self, index: u32, identity: &Identity, description: &Description) {
-        let name = display_name(&description.container, identity);
-        let is_wanted = self.only.is_empty()
-            || self.only.iter().any(|only| only.matches(&description.container, &name));
-        if !is_wanted {
-            self.unwanted.add(index);
-            self.others.borrow_mut().insert(name);
-        }
-    }
-}
-
-/// Finds out who the containers are that were sighted. What will soon be gone is read at once, for
-/// each; their engines are asked one after the other when nothing else comes in. What is no container is left out.
-async fn get_to_know(
-    mut seen: mpsc::UnboundedReceiver<Sighted>,
-    engines: &mut Engines,
-    known: &RefCell<Known>,
-    choice: &Choice,
-) {
-    let mut waiting = VecDeque::new();
-    loop {
-        tokio::select! {
-            biased;
-            sighted = seen.recv() => match sighted {
-                Some(Sighted { index, parent, sighting }) => match identify(&sighting) {
-                    Some(identity) => {
-                        engines.glance(&identity);
-                        waiting.push_back((index, parent, identity));
-                    }
-                    None => {
-                        log::debug!("{sighting:?} is no container");
-                        if parent == 0 {
-                            choice.unwanted.add(index);
-                        }
-                    }
-                },
-                None => break,
-            },
-            () = sleep(QUIET), if !waiting.is_empty() => {
-                if let Some(next) = waiting.pop_front() {
-                    describe(next, engines, known, choice).await;
-                }
-            }
-        }
-    }
-    for next in waiting {
-        describe(next, engines, known, choice).await;
-    }
-}
-
-/// Once watching has ended: ends when there is just time enough left to write what was recorded, if a signal has asked
-/// for the end or does so now.
-async fn in_a_hurry(watching: oneshot::Receiver<()>, signals: &Signals) {
-    // It ends with an error, since nothing is sent.
-    let _ = watching.await;
-    if signals.stopped().is_none() {
-        let Ok(readable) = super::session::watch(signals.as_fd()) else { return };
-        while !signals.asked_to_stop().unwrap_or(true) {
-            match readable.readable().await {
-                Ok(mut ready) => ready.clear_ready(),
-                Err(_) => return,
-            }
-        }
-    } else {
-        let _ = signals.end_at_the_next();
-    }
-    if let Some((_, since)) = signals.stopped() {
-        sleep_until(since + (SOON - FOR_WRITING)).await;
-    }
-}
-
-async fn describe(
-    (index, parent, identity): (u32, u32, Identity),
-    engines: &mut Engines,
-    known: &RefCell<Known>,
-    choice: &Choice,
-) {
-    let description = engines.describe(&identity).await;
-    // If all was known without asking, this is where others come to their turn.
-    tokio::task::yield_now().await;
-    if parent == 0 {
-        choice.consider(index, &identity, &description);
-    }
-    known.borrow_mut().insert(index, (identity, description));
 }

@@ -73,7 +73,10 @@ const TASK_BTF: &str = "bpf_get_current_task_btf";
 /// Kills by a signal that is delivered when the process leaves its call, since Linux 5.15.
 const FORCE_SIGSYS: &str = "force_sig_seccomp";
 
-const WANTED: [&str; 22] = [
+/// Calls by which a program may send a request; the probe knows what each takes.
+const SENDS: [&str; 4] = ["write", "sendto", "writev", "sendmsg"];
+
+const WANTED: [&str; 26] = [
     "task_struct",
     "sighand_struct",
     "k_sigaction",
@@ -83,6 +86,10 @@ const WANTED: [&str; 22] = [
     "sock_fprog_kern",
     FORCE_SIGSYS,
     "linux_binprm",
+    "files_struct",
+    "fdtable",
+    "socket",
+    "sock",
     "file",
     "inode",
     "super_block",
@@ -180,7 +187,16 @@ pub fn read() -> Result<Kernel, KernelError> {
         adopts: 0,
         sets: 0,
         sets_per_container: 0,
-        reserved: 0,
+        follows: 0,
+        sends: SENDS.map(|name| number(machine.native, name)),
+        task_files: btf.offset("task_struct", "files")?,
+        files_fdt: btf.offset("files_struct", "fdt")?,
+        fdt_max_fds: btf.offset("fdtable", "max_fds")?,
+        fdt_fd: btf.offset("fdtable", "fd")?,
+        file_private_data: btf.offset("file", "private_data")?,
+        inode_mode: btf.offset("inode", "i_mode")?,
+        socket_sk: btf.offset("socket", "sk")?,
+        sock_family: btf.offset("sock", "__sk_common.skc_family")?,
         task_nsproxy: btf.offset("task_struct", "nsproxy")?,
         nsproxy_mnt_ns: btf.offset("nsproxy", "mnt_ns")?,
         mnt_ns_id: namespaces.offset(&btf)?,

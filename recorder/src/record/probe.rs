@@ -9,6 +9,7 @@ macro_rules! map {
     }};
 }
 
+mod requests;
 mod room;
 pub mod snapshot;
 
@@ -22,8 +23,8 @@ use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use probe_common::control::{ADOPT, LEAVE};
 use probe_common::{
-    ArgumentRule, CONTAINERS, Config, Container, Counters, ENTERED, Event, FILTER_ENTRIES, FILTERS,
-    LookedAt, NUMBERS, Program, SET_FIRST, SET_MASK, STACK_BITS,
+    ArgumentRule, CONTAINERS, Config, Container, Counters, DESCENDANT_WORDS, ENTERED, Event,
+    FILTER_ENTRIES, FILTERS, LookedAt, NUMBERS, Program, SET_FIRST, SET_MASK, STACK_BITS,
 };
 use thiserror::Error;
 
@@ -31,6 +32,7 @@ use super::kernel::Namespaces;
 use super::privilege::Loading;
 use super::{arguments, control};
 
+use requests::Requests;
 use room::Given;
 
 pub use snapshot::Snapshot;
@@ -126,6 +128,8 @@ pub struct Containers {
     pub waits: Vec<u32>,
     /// Users whose containers are recorded, beside root: at most [`OWNERS`].
     pub owners: Vec<u32>,
+    /// Whether this process forks a command whose containers are to be told from others.
+    pub follows: bool,
 }
 
 /// The loaded probe. Nothing of it is pinned: it leaves the kernel with this value, or with the
@@ -133,6 +137,7 @@ pub struct Containers {
 pub struct Probe {
     ebpf: Ebpf,
     events: RingBuf<MapData>,
+    pub(super) requests: Requests,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     sets: u16,
     /// What was given back to be given out again, and what was read before.
@@ -176,6 +181,8 @@ impl Probe {
         config.watch_refusals = u32::from(options.refusals.is_some());
         config.containers = u32::from(options.containers.is_some());
         config.adopts = u32::from(options.adopts);
+        let follows = options.containers.as_ref().is_some_and(|containers| containers.follows);
+        config.follows = u32::from(follows);
         config.sets = u32::from(sets);
         // A container that runs very many programs leaves room for others.
         config.sets_per_container = u32::from((sets / 8).max(FEWEST_SETS_PER_CONTAINER.min(sets)));
@@ -193,14 +200,17 @@ impl Probe {
             .map_max_entries("FREE", u32::from(sets))
             .map_max_entries("ARGUMENTS", ARGUMENT_VALUES)
             .map_max_entries("ENTERED", if options.adopts { ENTERED } else { 1 })
+            .map_max_entries("DESCENDANTS", if follows { DESCENDANT_WORDS } else { 1 })
+            .map_max_entries("REQUESTS", requests::room(follows))
             .map_max_entries("CONTAINER_FILTERS", if keeps_filters { FILTERS } else { 1 })
             .load(&object()?)?;
         let logger = if options.verbose { Some(EbpfLogger::init(&mut ebpf)?) } else { None };
         let events = ebpf.take_map("EVENTS").ok_or(ProbeError::Missing("map EVENTS"))?;
         let events = RingBuf::try_from(events)
             .map_err(|source| ProbeError::Map { map: "EVENTS", source })?;
-        let mut probe =
-            Self { ebpf, events, logger, sets, given: Given::new(sets), knows_old: true };
+        let requests = Requests::of(&mut ebpf)?;
+        let given = Given::new(sets);
+        let mut probe = Self { ebpf, events, requests, logger, sets, given, knows_old: true };
         probe.push("FREE", u32::from(SET_FIRST)..u32::from(probe.sets))?;
         if keeps_filters {
             probe.push("FREE_FILTERS", 0..FILTERS)?;

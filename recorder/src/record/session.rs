@@ -72,6 +72,8 @@ pub enum Happened {
     Flush,
     /// A sample of this name ends now.
     Mark(String),
+    /// The command, or a descendant of it, has sent a request that begins so to a UNIX socket.
+    Request(Vec<u8>),
 }
 
 /// Who cares.
@@ -150,7 +152,10 @@ impl Session<'_> {
                     // Whoever asked may have gone away.
                     let _ = answer.send(taken.map_err(|error| error.to_string()));
                 }
-                _ = look.tick() => self.probe.flush_log(),
+                _ = look.tick() => {
+                    self.probe.flush_log();
+                    self.take_requests(handler)?;
+                }
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     // A command that was killed just now has ended.
                     let status = if status.is_none() { self.reap()? } else { status };
@@ -233,8 +238,17 @@ impl Session<'_> {
         Ok(wants_room)
     }
 
+    fn take_requests(&mut self, handler: &mut Handler<'_>) -> Result<(), RecordError> {
+        while let Some(request) = self.probe.next_request() {
+            handler(Happened::Request(request), &self.probe, &mut self.names)?;
+        }
+        Ok(())
+    }
+
     /// Takes all events, and makes room if the probe asks for it.
     fn take_events(&mut self, handler: &mut Handler<'_>) -> Result<(), RecordError> {
+        // A container that was asked for has begun after that.
+        self.take_requests(handler)?;
         for index in self.unwanted.take() {
             self.probe.ignore(index)?;
         }

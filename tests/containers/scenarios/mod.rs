@@ -13,6 +13,7 @@ mod lives;
 mod metadata;
 mod namespaces;
 mod oracle;
+mod origins;
 mod room;
 mod runtimes;
 mod twenty;
@@ -84,6 +85,20 @@ pub const ALL: &[Scenario] = &[
     }),
     ("without_a_filter_the_recording_starts_at_the_first_exec", metadata::without_a_filter),
     ("only_chosen_containers_are_recorded", metadata::only_chosen),
+    ("docker::containers_of_others_are_left_out", || {
+        origins::others_are_left_out(&Engine::docker(), "engine");
+    }),
+    ("podman::containers_of_others_are_left_out", || {
+        origins::others_are_left_out(&Engine::podman(), "descent");
+    }),
+    (
+        "origins_of_what_is_started_again_and_detached",
+        origins::what_is_started_again_and_what_is_detached,
+    ),
+    ("origins_count_for_verdicts", origins::verdicts_are_about_the_commands_own),
+    ("origins_of_a_runtime_by_itself", origins::of_a_runtime_by_itself),
+    ("origins_of_containerd_are_time_alone", origins::of_containerd),
+    ("origins_that_nothing_tells_are_said", origins::where_nothing_tells),
     ("only_that_chooses_none_is_said", metadata::only_none),
     ("a_name_in_two_projects_is_ambiguous", metadata::a_name_in_two_projects_is_ambiguous),
     ("the_table_is_what_docker_enforces", baseline::is_what_docker_enforces),

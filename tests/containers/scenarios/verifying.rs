@@ -45,8 +45,13 @@ fn profile_of_two(directory: &Path) -> PathBuf {
 /// Other tests' containers come to life at the same time, so that only these are looked at.
 pub(super) fn verify(profile: &Path, only: &[&str], options: &[&str]) -> Strait {
     let only = only.iter().flat_map(|name| ["--only", name]);
+    verify_with(profile, options).args(only).arg("--")
+}
+
+/// The same with these options alone, and without a command.
+pub(super) fn verify_with(profile: &Path, options: &[&str]) -> Strait {
     let strait = strait_with_engines().arg("verify").arg(profile).arg("--containers");
-    strait.args(only).args(options.iter().map(OsString::from)).arg("--")
+    strait.args(options.iter().map(OsString::from))
 }
 
 /// A shell that runs these commands one after the other, and then exits with 7.

@@ -75,9 +75,14 @@ impl Bundle {
 
     /// Runs it to its end as the container `id`, with the runtime's options before.
     pub fn run(&self, runtime: Runtime, options: &[&str], id: &str) {
+        output(&mut self.command(runtime, options, id));
+    }
+
+    /// The command that runs it, for others to run.
+    pub fn command(&self, runtime: Runtime, options: &[&str], id: &str) -> Command {
         let mut command = Command::new(program(runtime));
         command.args(options).arg("run").arg("--bundle").arg(self.path()).arg(id);
-        output(&mut command);
+        command
     }
 }
 

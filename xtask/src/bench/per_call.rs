@@ -27,6 +27,7 @@ enum Tracer {
     InScope,
     BesideContainers,
     InContainer,
+    StartsContainers,
     Bpftrace,
     PerfTrace,
     Strace,
@@ -34,13 +35,14 @@ enum Tracer {
 
 impl Tracer {
     /// In the order in which a round goes through them.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Untraced,
         Self::Floor,
         Self::OutOfScope,
         Self::InScope,
         Self::BesideContainers,
         Self::InContainer,
+        Self::StartsContainers,
         Self::Bpftrace,
         Self::PerfTrace,
         Self::Strace,
@@ -54,6 +56,7 @@ impl Tracer {
             Self::InScope => "… recorded (in scope)",
             Self::BesideContainers => "… beside 50 recorded containers (out of scope)",
             Self::InContainer => "… in a container, 50 others recorded (in scope)",
+            Self::StartsContainers => "… by a command whose containers are recorded (in scope)",
             Self::Bpftrace => "… under bpftrace's counter",
             Self::PerfTrace => "… under perf trace -s",
             Self::Strace => "… under strace -f -c",
@@ -143,6 +146,7 @@ fn once(lab: &Lab, tracer: Tracer, floor: &mut Floor) -> Result<f64> {
             held.end()?;
             figure
         }
+        Tracer::StartsContainers => under(of_containers(lab), FAST),
         Tracer::Bpftrace => {
             let command = format!("{} __getppid-loop {FAST}", lab.xtask.display());
             let output = Tool::new("bpftrace")
@@ -165,10 +169,15 @@ fn fifty_containers(lab: &Lab) -> Tool {
     let idle = "unshare --mount --fork tail --pid=$$ -f /dev/null";
     let script =
         format!("for i in $(seq 50); do {idle} & done; exec {} __hold", lab.xtask.display());
+    of_containers(lab).args(["sh", "-c", &script])
+}
+
+/// Records the containers of a command.
+fn of_containers(lab: &Lab) -> Tool {
     Tool::new(&lab.strait)
         .args(["record", "--quiet", "--containers", "-o"])
         .arg(lab.scratch.path().join("containers"))
-        .args(["--", "sh", "-c", &script])
+        .arg("--")
 }
 
 fn first_line(error: &anyhow::Error) -> String {
@@ -221,7 +230,7 @@ fn lines(outcomes: &[(Tracer, Outcome)]) -> Vec<Line> {
             Tracer::OutOfScope | Tracer::BesideContainers => {
                 Some(Bound { what, value: extra / floor, limit: Limit::AtMost(1.5) })
             }
-            Tracer::InScope | Tracer::InContainer => {
+            Tracer::InScope | Tracer::InContainer | Tracer::StartsContainers => {
                 Some(Bound { what, value: extra / floor, limit: Limit::AtMost(2.0) })
             }
             _ => None,

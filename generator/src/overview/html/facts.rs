@@ -112,6 +112,10 @@ fn container(container: &Container) -> Markup {
                 (untrusted(runtime)) " " (untrusted(runtime_version))
             }
         }
+        @if let Some(origin) = container.origin {
+            dt { "Origin" }
+            dd { (origin.to_string()) }
+        }
         dt { "Privileges" }
         dd {
             (capabilities(container)) "; "
@@ -188,6 +192,7 @@ fn seconds(from: Timestamp, to: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::ContainerOrigin;
 
     #[test]
     fn capabilities_are_said_in_few_words_where_that_is_possible() {
@@ -202,6 +207,14 @@ mod tests {
             let text = capabilities(&with(mask));
             assert!(text.contains(words), "{text}");
         }
+    }
+
+    #[test]
+    fn an_origin_is_said_where_it_is_known() {
+        let of = |origin| container(&Container { origin, ..Container::default() }).into_string();
+        assert!(of(Some(ContainerOrigin::Time)).contains("by whom is not known"));
+        assert!(of(Some(ContainerOrigin::Engine)).contains("asked a container engine"));
+        assert!(!of(None).contains("Origin"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::recording::{ArgumentUse, Arguments, Host, Phase, Sample, v1};
+use crate::recording::{ArgumentUse, Arguments, ContainerOrigin, Host, Phase, Sample, v1};
 
 /// A recording whose content follows from its number.
 fn recording(number: u64) -> Recording {
@@ -37,6 +37,12 @@ fn recording(number: u64) -> Recording {
         bounding_set: (!number.is_multiple_of(7)).then_some(1 << (number % 40)),
         no_new_privs: number.is_multiple_of(2),
         filtered: true,
+        origin: [
+            None,
+            Some(ContainerOrigin::Time),
+            Some(ContainerOrigin::Engine),
+            Some(ContainerOrigin::Descent),
+        ][number as usize % 4],
         ..Container::default()
     };
     let program = |path: &str| Program {
@@ -285,6 +291,31 @@ fn of_containers_the_one_that_needs_more_counts() {
         let TargetKind::Container(container) = merged.target.kind else { panic!() };
         let Container { bounding_set, no_new_privs, filtered, .. } = *container;
         assert_eq!((bounding_set, no_new_privs, filtered), (Some(0b11), false, false));
+    }
+}
+
+#[test]
+fn of_origins_the_weakest_counts_and_none_is_weaker_still() {
+    use ContainerOrigin::{Descent, Engine, Time};
+    let of = |number, origin| {
+        let mut recording = recording(number);
+        if let TargetKind::Container(container) = &mut recording.target.kind {
+            container.origin = origin;
+        }
+        recording
+    };
+    for (one, other, expected) in [
+        (Some(Descent), Some(Descent), Some(Descent)),
+        (Some(Descent), Some(Engine), Some(Engine)),
+        (Some(Engine), Some(Time), Some(Time)),
+        (Some(Descent), None, None),
+    ] {
+        for (one, other) in [(one, other), (other, one)] {
+            let TargetKind::Container(merged) = both(of(1, one), of(2, other)).target.kind else {
+                panic!()
+            };
+            assert_eq!(merged.origin, expected);
+        }
     }
 }
 

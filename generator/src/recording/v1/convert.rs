@@ -8,8 +8,8 @@ use super::file::{self, File};
 use crate::abi::Abi;
 use crate::digest::sha256;
 use crate::recording::{
-    ArgumentUse, Arguments, Call, Caveat, Completeness, Container, Host, Losses, Origin, Phase,
-    Program, ReadError, Recording, Sample, Source, Start, Target, TargetKind, Tool,
+    ArgumentUse, Arguments, Call, Caveat, Completeness, Host, Losses, Origin, Phase, Program,
+    ReadError, Recording, Sample, Source, Start, Target, TargetKind, Tool,
 };
 
 /// The key under which a call stands in the file: its name, or its number if it has none.
@@ -246,56 +246,6 @@ impl file::Target {
             file::Start::Attached => Start::Attached,
         };
         Ok(Target { kind, name: self.name, command: self.command, start })
-    }
-}
-
-impl file::Container {
-    fn from_model(container: &Container) -> Self {
-        let container = container.clone();
-        Self {
-            id: container.id,
-            engine: container.engine,
-            name: container.name,
-            image: container.image,
-            image_digest: container.image_digest,
-            labels: container.labels,
-            runtime: container.runtime,
-            runtime_version: container.runtime_version,
-            no_new_privs: container.no_new_privs,
-            bounding_set: container
-                .bounding_set
-                .map(|mask| format!("{mask:016x}"))
-                .unwrap_or_default(),
-            filtered: container.filtered,
-            profile: container.profile,
-            unconfirmed: container.unconfirmed,
-        }
-    }
-
-    fn into_model(self) -> Result<Container, ReadError> {
-        let bounding_set = match self.bounding_set.as_str() {
-            "" => None,
-            digits => Some(u64::from_str_radix(digits, 16).map_err(|_| {
-                ReadError::Inconsistent(format!(
-                    "`target.container.bounding_set` is `{digits}`, and not a hexadecimal number"
-                ))
-            })?),
-        };
-        Ok(Container {
-            id: self.id,
-            engine: self.engine,
-            name: self.name,
-            image: self.image,
-            image_digest: self.image_digest,
-            labels: self.labels,
-            runtime: self.runtime,
-            runtime_version: self.runtime_version,
-            no_new_privs: self.no_new_privs,
-            bounding_set,
-            filtered: self.filtered,
-            profile: self.profile,
-            unconfirmed: self.unconfirmed,
-        })
     }
 }
 

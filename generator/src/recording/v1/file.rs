@@ -111,6 +111,19 @@ pub(super) struct Container {
     pub profile: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unconfirmed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<ContainerOrigin>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ContainerOrigin {
+    Time,
+    Engine,
+    Descent,
+    /// Of a later release.
+    #[serde(other)]
+    Unknown,
 }
 
 #[derive(Serialize, Deserialize)]

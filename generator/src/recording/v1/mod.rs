@@ -1,6 +1,7 @@
 //! `strait.recording/v1`, the file format. A public contract: JSON Schema in
 //! `profiles/schema/recording-v1.json`.
 
+mod container;
 mod convert;
 mod file;
 

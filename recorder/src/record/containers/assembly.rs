@@ -7,6 +7,7 @@ use std::rc::Rc;
 use jiff::{SignedDuration, Timestamp};
 use probe_common::phase;
 
+use super::origins::Origins;
 use crate::record::assemble::{assemble, refusals};
 use crate::record::engine::{
     Description, FileNames, Identity, Memory, Only, Sighting, display_name, identify,
@@ -69,6 +70,8 @@ pub(super) struct Assembly {
     pub unnamed: RefCell<BTreeSet<String>>,
     /// Containers that were not chosen, by their names.
     pub others: Rc<RefCell<BTreeSet<String>>>,
+    /// Whose containers they are.
+    pub origins: Origins,
 }
 
 impl Assembly {
@@ -116,6 +119,8 @@ impl Assembly {
                 Some((*index, known.get(index).cloned().or_else(unknown)?))
             })
             .collect();
+        let told = self.origins.tell(snapshot, &identified);
+        self.origins.left_out.take();
         let mut files = FileNames::default();
         let mut recordings = Vec::new();
         for (index, container) in containers {
@@ -127,7 +132,14 @@ impl Assembly {
                 continue;
             }
             let (name, description) = believed(identity, description);
-            let described = of_kernel(description.container, container);
+            let described = Container {
+                origin: told.origin(*index),
+                ..of_kernel(description.container, container)
+            };
+            if self.origins.leaves_out(&told, *index, &described) {
+                self.origins.left_out.borrow_mut().insert(name);
+                continue;
+            }
             if !self.only.is_empty()
                 && !self.only.iter().any(|only| only.matches(&described, &name))
             {
@@ -174,7 +186,7 @@ impl Assembly {
 }
 
 /// What a container is called and what is known about it, as far as that can be believed.
-fn believed(identity: &Identity, description: &Description) -> (String, Description) {
+pub(super) fn believed(identity: &Identity, description: &Description) -> (String, Description) {
     if identity.is_trusted() || description.vouched {
         return (display_name(&description.container, identity), description.clone());
     }

@@ -20,7 +20,7 @@ use crate::record::engine::{Identity, Only, display_name};
 use json::{Ambiguous, Json, Members};
 use strait_generator::recording::Container;
 
-pub use target::{Target, target};
+pub use target::{Target, parts, target};
 
 /// A profile, as containers are given it.
 #[derive(Clone, Debug)]

@@ -39,6 +39,12 @@ pub fn target(path: &str) -> Option<Target> {
     })
 }
 
+/// The parts of a path, decoded, as engines see them; `None` for a path that Go refuses.
+pub fn parts(path: &str) -> Option<Vec<Vec<u8>>> {
+    let decoded = decode(path)?;
+    Some(clean(&decoded).into_iter().map(<[u8]>::to_vec).collect())
+}
+
 /// Go `net/url`, `unescape`: all escapes, once; an escape that is none is an error.
 pub(super) fn decode(path: &str) -> Option<Vec<u8>> {
     let mut rest = path.as_bytes();

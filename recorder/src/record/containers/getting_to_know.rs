@@ -1,0 +1,125 @@
+//! Finding out who the containers are that begin.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, sleep_until};
+
+use super::assembly::Known;
+use crate::record::engine::{
+    Description, Engines, Identity, Only, Sighting, display_name, identify,
+};
+use crate::record::session::{self, Unwanted};
+use crate::record::signals::{FOR_WRITING, SOON, Signals};
+
+/// How long no container has to come to life before engines are asked: a busy engine takes its time to
+/// answer.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// A container that has begun.
+pub(super) struct Sighted {
+    pub index: u32,
+    /// The container in which it was made; 0 for none.
+    pub parent: u32,
+    pub sighting: Sighting,
+}
+
+/// Which containers are recorded.
+pub(super) struct Choice {
+    pub only: Vec<Only>,
+    /// The others, so that they take no room. One within another is left alone: it belongs to a recording of that one.
+    pub unwanted: Unwanted,
+    /// Their names.
+    pub others: Rc<RefCell<BTreeSet<String>>>,
+}
+
+impl Choice {
+    fn consider(&self, index: u32, identity: &Identity, description: &Description) {
+        let name = display_name(&description.container, identity);
+        let is_wanted = self.only.is_empty()
+            || self.only.iter().any(|only| only.matches(&description.container, &name));
+        if !is_wanted {
+            self.unwanted.add(index);
+            self.others.borrow_mut().insert(name);
+        }
+    }
+}
+
+/// Finds out who the containers are that were sighted. What will soon be gone is read at once, for
+/// each; their engines are asked one after the other when nothing else comes in. What is no container is left out.
+pub(super) async fn get_to_know(
+    mut seen: mpsc::UnboundedReceiver<Sighted>,
+    engines: &mut Engines,
+    known: &RefCell<Known>,
+    choice: &Choice,
+) {
+    let mut waiting = VecDeque::new();
+    loop {
+        tokio::select! {
+            biased;
+            sighted = seen.recv() => match sighted {
+                Some(Sighted { index, parent, sighting }) => match identify(&sighting) {
+                    Some(identity) => {
+                        engines.glance(&identity);
+                        waiting.push_back((index, parent, identity));
+                    }
+                    None => {
+                        log::debug!("{sighting:?} is no container");
+                        if parent == 0 {
+                            choice.unwanted.add(index);
+                        }
+                    }
+                },
+                None => break,
+            },
+            () = sleep(QUIET), if !waiting.is_empty() => {
+                if let Some(next) = waiting.pop_front() {
+                    describe(next, engines, known, choice).await;
+                }
+            }
+        }
+    }
+    for next in waiting {
+        describe(next, engines, known, choice).await;
+    }
+}
+
+/// Once watching has ended: ends when there is just time enough left to write what was recorded, if a signal has asked
+/// for the end or does so now.
+pub(super) async fn in_a_hurry(watching: oneshot::Receiver<()>, signals: &Signals) {
+    // It ends with an error, since nothing is sent.
+    let _ = watching.await;
+    if signals.stopped().is_none() {
+        let Ok(readable) = session::watch(signals.as_fd()) else { return };
+        while !signals.asked_to_stop().unwrap_or(true) {
+            match readable.readable().await {
+                Ok(mut ready) => ready.clear_ready(),
+                Err(_) => return,
+            }
+        }
+    } else {
+        let _ = signals.end_at_the_next();
+    }
+    if let Some((_, since)) = signals.stopped() {
+        sleep_until(since + (SOON - FOR_WRITING)).await;
+    }
+}
+
+async fn describe(
+    (index, parent, identity): (u32, u32, Identity),
+    engines: &mut Engines,
+    known: &RefCell<Known>,
+    choice: &Choice,
+) {
+    let description = engines.describe(&identity).await;
+    // If all was known without asking, this is where others come to their turn.
+    tokio::task::yield_now().await;
+    if parent == 0 {
+        choice.consider(index, &identity, &description);
+    }
+    known.borrow_mut().insert(index, (identity, description));
+}
