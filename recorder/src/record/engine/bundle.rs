@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Description, EngineKind, docker, trusted};
+use super::docker::{self, Mount};
+use super::{Description, EngineKind, trusted};
 use strait_generator::recording::Container;
 
 /// Folders in which a container's bundle is named by its id. A `*` is any one folder.
@@ -104,16 +105,6 @@ pub(super) struct Config {
     annotations: std::collections::BTreeMap<String, String>,
     mounts: Vec<Mount>,
     linux: Linux,
-}
-
-/// A mount of an OCI `config.json`.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub struct Mount {
-    /// Path within the container.
-    pub destination: PathBuf,
-    /// Path on the host.
-    pub source: PathBuf,
 }
 
 #[derive(Deserialize, Default)]

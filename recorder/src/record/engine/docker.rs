@@ -1,11 +1,10 @@
 //! What a dockerd writes to disk about a container, for those whose socket nobody told us.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::bundle::Mount;
 use super::{Description, EngineKind, trusted};
 use strait_generator::recording::Container;
 
@@ -30,6 +29,16 @@ pub(super) struct Config {
 /// Reads such a file.
 pub(super) fn parse(bytes: &[u8]) -> Option<State> {
     serde_json::from_slice(bytes).ok()
+}
+
+/// A mount of an OCI `config.json`.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Mount {
+    /// Path within the container.
+    pub destination: PathBuf,
+    /// Path on the host.
+    pub source: PathBuf,
 }
 
 /// What is in the folder from which Docker mounts `/etc/hostname` or `/etc/hosts`: the one that it
