@@ -34,14 +34,14 @@ fn a_profile_for_arm64_is_not_proved_for_x86_64() {
     let wider = run(dir.path(), &["check", "arm.json"], 10).stdout;
     assert!(wider.contains("is wider than the Docker default on x86_64: 2 calls"), "{wider}");
     assert!(wider.contains("iopl(0): allow, there: refuse with EPERM (x86_64)"), "{wider}");
-    assert!(wider.contains("within        on aarch64"), "{wider}");
+    assert!(wider.contains("within        on aarch64 and riscv64"), "{wider}");
     assert!(wider.contains("not listed    x86 on x86_64, x32 on x86_64: every"), "{wider}");
     let within = run(dir.path(), &["check", "arm.json", "--machine", "aarch64"], 0).stdout;
     assert!(within.contains("is within the Docker default on aarch64: proved"), "{within}");
     assert!(!within.contains("x86") && !within.contains("not listed"), "{within}");
     let json = ["check", "arm.json", "--format", "json"];
     let report = run(dir.path(), &json, 10).json();
-    assert_eq!(report["machines"], json!(["x86_64", "aarch64"]));
+    assert_eq!(report["machines"], json!(["x86_64", "aarch64", "riscv64"]));
     assert_eq!(report["within"]["wider"][0]["machine"], "x86_64");
 }
 
@@ -97,7 +97,7 @@ fn a_change_is_told_once() {
         let changes = report["changes"].as_array().unwrap();
         changes.iter().find(|change| change["syscall"] == name).unwrap().clone()
     };
-    assert_eq!(change("flock")["also_on"], json!(["aarch64"]));
+    assert_eq!(change("flock")["also_on"], json!(["aarch64", "riscv64"]));
     assert_eq!(change("open")["also_on"], Value::Null);
     let text = run(dir.path(), &["diff", "old.json", "new.json"], 10).stdout;
     assert!(text.contains("+ flock: ") && text.contains("+ open (x86_64): "), "{text}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::target::Row;
+use super::row::Row;
 use super::{Exported, File, Named, Options, yaml};
 
 pub(super) const TARGET: Row = Row {

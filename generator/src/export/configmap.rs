@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::target::{Kind, Row};
+use super::row::{Kind, Row};
 use super::{ExportError, Exported, File, Named, Options, yaml};
 
 pub(super) const TARGET: Row = Row {

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::target::Row;
+use super::row::Row;
 use super::{ExportError, Exported, File, Named, Options, yaml};
 
 pub(super) const TARGET: Row = Row {

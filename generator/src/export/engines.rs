@@ -1,6 +1,6 @@
 //! Command lines of docker and podman, and a quadlet unit.
 
-use super::target::Row;
+use super::row::Row;
 use super::{Exported, File, Named, Options};
 
 pub(super) const DOCKER: Row = Row {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::target::Row;
+use super::row::Row;
 use super::{Exported, File, Named, Options, on_every_node, yaml};
 
 pub(super) const TARGET: Row = Row {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::target::{Kind, Row};
+use super::row::{Kind, Row};
 use super::{Exported, File, Named, Options, on_every_node, yaml};
 
 pub(super) const TARGET: Row = Row {

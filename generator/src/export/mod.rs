@@ -15,6 +15,7 @@ mod many;
 mod name;
 mod nomad;
 mod oci_artifact;
+mod row;
 pub mod spo;
 pub mod systemd;
 mod target;
@@ -33,7 +34,8 @@ use crate::profile::{self, Profile};
 
 pub use many::export_all;
 pub use name::{InvalidName, Label, Reference, Release, WorkloadRef};
-pub use target::{Kind, Target};
+pub use row::Kind;
+pub use target::Target;
 
 /// How the profile is called, and what it shall be bound to.
 #[derive(Clone, Debug)]

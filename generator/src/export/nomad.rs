@@ -1,6 +1,6 @@
 //! A task of Nomad's docker driver.
 
-use super::target::Row;
+use super::row::Row;
 use super::{Exported, File, Named, Options};
 
 pub(super) const TARGET: Row = Row {

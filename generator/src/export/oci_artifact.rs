@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::target::{Kind, Row};
+use super::row::{Kind, Row};
 use super::{ExportError, Exported, File, Named, Options};
 use crate::digest::sha256;
 use crate::machine::Machines;

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::target::{Kind, Row};
+use super::row::{Kind, Row};
 use super::{ExportError, Exported, File, Named, Options, yaml};
 use crate::abi::Abi;
 use crate::machine::Machines;

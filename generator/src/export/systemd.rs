@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::target::Row;
+use super::row::Row;
 use super::{ExportError, Exported, File, Options};
 use crate::abi::Abi;
 use crate::machine::Machines;
