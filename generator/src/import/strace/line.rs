@@ -194,6 +194,8 @@ fn event(event: &str) -> Option<Event<'_>> {
 fn is_name(name: &str) -> bool {
     // The longest of any architecture has 26 letters (`sched_rr_get_interval_time64`: 28).
     let fits = (1..=64).contains(&name.len()) && !name.starts_with(|c: char| c.is_ascii_digit());
+    // `rt_sigaction#64`: with the x32 bit and the number of a 64-bit program, as only strace tells it.
+    let name = name.strip_suffix("#64").unwrap_or(name);
     fits && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
@@ -209,7 +211,8 @@ mod tests {
 
     #[test]
     fn every_way_to_begin_a_line_is_read() {
-        let of_day = |seconds, micros| Some(Time::OfDay((seconds * 1_000_000 + micros) * 1000));
+        let of_day =
+            |seconds: u64, micros: u64| Some(Time::OfDay((seconds * 1_000_000 + micros) * 1000));
         let read = Some(Time::Unix(1_700_000_000_123_456_000));
         for (line, expected) in [
             ("read(0, \"\", 1) = 0", (None, None, None, "read")),

@@ -66,7 +66,10 @@ fn numbers(abi: Abi, name: &Name) -> Vec<u32> {
         let number = low_half(u64::from_str_radix(digits, 16).ok());
         return number.and_then(own).into_iter().collect();
     }
-    let direct = abi.syscall_number(&name.name);
+    let direct = match name.name.strip_suffix("#64") {
+        Some(of_native) if abi == Abi::X32 => Abi::X86_64.syscall_number(of_native),
+        _ => abi.syscall_number(&name.name),
+    };
     let through =
         multiplexer(abi, &name.name).and_then(|(multiplexer, _)| abi.syscall_number(multiplexer));
     let possible = direct.into_iter().chain(through);

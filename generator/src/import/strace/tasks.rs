@@ -20,6 +20,8 @@ struct Task {
     mode: Option<Mode>,
     pending: Option<Pending>,
     has_ended: bool,
+    /// Whether the call that made it has returned.
+    is_made: bool,
     /// Whether its first call was to execute a program; `None` before it.
     began: Option<bool>,
 }
@@ -95,7 +97,8 @@ impl Tasks {
             None => (start, Some(start), None),
         };
         let mode = self.last;
-        self.insert(pid, Task { node, start, mode, pending: None, has_ended: false, began });
+        let (has_ended, is_made) = (false, false);
+        self.insert(pid, Task { node, start, mode, pending: None, has_ended, is_made, began });
         pid
     }
 
@@ -183,11 +186,16 @@ impl Tasks {
             self.last = task.mode;
         }
         let executes = matches!(name, "execve" | "execveat");
+        // The launch is strace's own call, and strace a program of the machine's own kind.
+        let mode = match (task.mode, self.begins) {
+            (None, None) if executes => Some(Mode::Native),
+            (mode, _) => mode,
+        };
         task.began.get_or_insert(executes);
         self.any_begins |= task.began == Some(true);
         self.begins.get_or_insert(executes);
         let name = Name { name: name.to_owned(), number };
-        let call = Pending { name, text: String::new(), mode: task.mode, node: task.node, first };
+        let call = Pending { name, text: String::new(), mode, node: task.node, first };
         self.go_on(pid, call, rest, tally)
     }
 
@@ -283,15 +291,24 @@ impl Tasks {
 
     /// A task with this pid was made by one that ran this.
     fn made(&mut self, pid: u32, by: NodeId, tally: &mut Tally) {
-        if let Some(start) = self.tasks.get_mut(&pid).and_then(|task| task.start.take()) {
-            tally.resolve(start, by);
-            if !self.alive.contains(&pid) {
-                self.tasks.remove(&pid);
+        match self.tasks.get_mut(&pid) {
+            // It has run before the call that made it returned.
+            Some(task) if !task.is_made => {
+                task.is_made = true;
+                if let Some(start) = task.start.take() {
+                    tally.resolve(start, by);
+                }
+                if task.has_ended {
+                    self.tasks.remove(&pid);
+                }
             }
-        } else if !self.alive.contains(&pid) {
-            let (mode, began) = (self.last, Some(false));
-            let task = Task { node: by, start: None, mode, pending: None, has_ended: false, began };
-            self.insert(pid, task);
+            Some(task) if !task.has_ended => {}
+            _ => {
+                let (mode, began, pending) = (self.last, Some(false), None);
+                let (start, has_ended, is_made) = (None, false, true);
+                let task = Task { node: by, start, mode, pending, has_ended, is_made, began };
+                self.insert(pid, task);
+            }
         }
     }
 
@@ -301,7 +318,7 @@ impl Tasks {
         self.alive.remove(&pid);
         match self.tasks.get_mut(&pid) {
             // The call that made it may return later.
-            Some(task) if task.start.is_some() => task.has_ended = true,
+            Some(task) if !task.is_made => task.has_ended = true,
             _ => drop(self.tasks.remove(&pid)),
         }
     }
