@@ -44,20 +44,7 @@ pub fn split(text: &str) -> Split<'_> {
                 None => break,
             },
             b'<' if rest.starts_with(b"<<") => at += 1,
-            b'<' if rest.starts_with(b"<unfinished ...>")
-                || rest.starts_with(b"<detached ...>") =>
-            {
-                if start < at && !part(start, at).is_empty() {
-                    add(&mut args, start, at);
-                }
-                return Split { args, end: End::Unfinished(text.get(..at).unwrap_or_default()) };
-            }
-            b'<' => match decoration(rest) {
-                Some(length) => at += length - 1,
-                None => break,
-            },
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' if depth == 0 => {
+            b'<' if stops(rest) => {
                 add(&mut args, start, at);
                 let result = text.get(at + 1..).unwrap_or_default().trim_start();
                 let end = if result.starts_with('=') { End::Result(result) } else { End::Cut };
@@ -74,6 +61,14 @@ pub fn split(text: &str) -> Split<'_> {
     }
     // What is cut off may be half an argument.
     Split { args, end: End::Cut }
+}
+
+/// Whether strace says here that the call goes on elsewhere, or nowhere.
+fn stops(text: &[u8]) -> bool {
+    // `<pid changed to 7 ...>`: it was an execve in a thread.
+    [&b"<unfinished ...>"[..], b"<detached ...>", b"<pid changed to "]
+        .iter()
+        .any(|says| text.starts_with(says))
 }
 
 /// The length of a string in quotes, with them; `None` if it does not end.
