@@ -58,7 +58,7 @@ fn values(recording: &Recording) -> Values {
 }
 
 /// Records strace running a workload, and imports what strace has logged of it.
-fn both(workload: &Workload, options: &[&str]) -> (Recording, Recording) {
+fn both(workload: &Workload, options: &[&str]) -> (Recording, Recording, String) {
     kernel::require_root();
     let (dir, output) = (scratch(), scratch());
     workload.prepare(dir.path());
@@ -89,19 +89,20 @@ fn both(workload: &Workload, options: &[&str]) -> (Recording, Recording) {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("log"))
         .collect();
-    strait()
+    let said = strait()
         .arg("import")
         .args(logs)
         .args(["--machine", "x86_64", "-o"])
         .arg(of("imported.json"))
         .in_dir(dir.path())
         .run();
-    (read_recording(&of("recorded.json")), read_recording(&of("imported.json")))
+    let read = |name: &str| read_recording(&of(name));
+    (read("recorded.json"), read("imported.json"), said.stderr)
 }
 
 /// Both have the same calls, as often, with the same values of arguments.
 fn assert_same(workload: &Workload, options: &[&str]) {
-    let (recorded, imported) = both(workload, options);
+    let (recorded, imported, said) = both(workload, options);
     let (mut calls, values_recorded) = without_strace(&recorded);
     // strace's child executes the command as strace.
     calls.add(Abi::X86_64, 59);
@@ -114,7 +115,7 @@ fn assert_same(workload: &Workload, options: &[&str]) {
         differences.join("\n")
     );
     assert_eq!(values(&imported), values_recorded, "{:?} {options:?}", workload.command);
-    assert_eq!(imported.completeness.losses().unread, 0);
+    assert_eq!(imported.completeness.losses().unread, 0, "{said}");
     for (abi, number, call) in imported.iter() {
         let overflow = call.arguments.as_ref().map_or(0, |arguments| arguments.overflow);
         assert_eq!(overflow, 0, "{abi} {number}");
@@ -152,7 +153,14 @@ mod of_strace {
 
     #[test]
     fn of_standard_error_is_read_in_spite_of_messages_in_the_middle_of_lines() {
-        for workload in [workloads::shell(), workloads::python(), workloads::thread_exec()] {
+        // They write nothing to standard error themselves.
+        let all = [
+            workloads::python(),
+            workloads::spawn(),
+            workloads::clone3(),
+            workloads::thread_exec(),
+        ];
+        for workload in all {
             assert_same(&workload, &[TO_STDERR]);
         }
     }

@@ -157,36 +157,27 @@ impl Strace {
     }
 }
 
-/// A message that strace has written into a line of its own: what stands before it goes on in the next line.
-fn interrupted(text: &str) -> Option<(&str, &str)> {
-    let at = text.rfind("strace: Process ").filter(|at| *at > 0)?;
-    let (before, message) = text.split_at_checked(at)?;
-    let pid = message.strip_prefix("strace: Process ")?.strip_suffix(" attached")?;
-    let is_message = !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit());
-    is_message.then_some((before, message))
-}
-
 impl Reader for Strace {
     fn read(&mut self, mut lines: Lines<'_>, notes: &mut Notes) -> Result<(), ImportError> {
         let name = notes.file.clone();
         self.begin(&name);
         let mut held = String::new();
         loop {
-            let line = lines.next().map_err(|stop| ImportError::stopped(&name, stop))?;
-            let Some(line) = line else { break };
-            let Some(text) = line.text else {
-                notes.unread(line.number, "longer than a line may be");
+            let next = lines.next().map_err(|stop| ImportError::stopped(&name, stop))?;
+            let Some(next) = next else { break };
+            let Some(text) = next.text else {
+                notes.unread(next.number, "longer than a line may be");
                 continue;
             };
             // With `-f` and no `-o`: `clone(flags=SIGCHLDstrace: Process 7 attached`.
-            if let Some((before, message)) = interrupted(&text) {
+            if let Some((before, message)) = line::interrupted(&text) {
                 held.push_str(before);
-                self.line(line.number, message, notes);
-            } else if held.is_empty() || text.starts_with("strace: ") {
-                self.line(line.number, &text, notes);
+                self.line(next.number, message, notes);
+            } else if held.is_empty() || line::message(&text).is_some() {
+                self.line(next.number, &text, notes);
             } else {
                 held.push_str(&text);
-                self.line(line.number, &std::mem::take(&mut held), notes);
+                self.line(next.number, &std::mem::take(&mut held), notes);
             }
         }
         if !held.is_empty() {

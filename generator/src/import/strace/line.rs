@@ -70,7 +70,7 @@ pub fn parse(line: &str) -> Option<Line<'_>> {
 
 /// What strace says besides what tasks do: messages, and lines of stack traces (`-k`).
 fn own(line: &str) -> Option<Event<'_>> {
-    if let Some(message) = line.strip_prefix("strace: ") {
+    if let Some(message) = message(line) {
         return Some(attached(message).unwrap_or(Event::Other));
     }
     if let Some(attached) = attached(line) {
@@ -80,6 +80,44 @@ fn own(line: &str) -> Option<Event<'_>> {
         || line.starts_with("> ")
         || (line.starts_with("Process ") && line.ends_with("detached"));
     is_other.then_some(Event::Other)
+}
+
+/// What follows strace's own name, which is as it was called: `strace: …`, `/usr/bin/strace: …`.
+pub fn message(line: &str) -> Option<&str> {
+    let (folder, message) = line.split_once("strace: ")?;
+    let is_path = folder.ends_with('/') && folder.chars().all(is_of_path);
+    (folder.is_empty() || is_path).then_some(message)
+}
+
+/// A message that strace has written into a line of its own: what stands before it goes on in the next line.
+pub fn interrupted(text: &str) -> Option<(&str, &str)> {
+    let (before, message) = text.split_at_checked(text.rfind("strace: Process ")?)?;
+    let pid = message.strip_prefix("strace: Process ")?.strip_suffix(" attached")?;
+    if pid.is_empty() || !pid.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let before = match before.ends_with('/') {
+        true => without_folder(before),
+        false => before,
+    };
+    (!before.is_empty()).then_some((before, message))
+}
+
+/// A text without the folder at its end that strace was called from: what stands before it holds no slash but for the
+/// end of a comment.
+fn without_folder(text: &str) -> &str {
+    let path = text.trim_end_matches(is_of_path).len();
+    let (before, path) = text.split_at_checked(path).unwrap_or((text, ""));
+    let after_comment = usize::from(before.ends_with('*') && path.starts_with('/'));
+    let start = path.get(after_comment..).and_then(|rest| rest.find('/'));
+    let start = start.map_or(text.len(), |start| before.len() + after_comment + start);
+    let text = text.get(..start).unwrap_or_default();
+    // `./strace`, `../strace`.
+    text.trim_end_matches('.')
+}
+
+fn is_of_path(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '+')
 }
 
 /// `Process 7 attached`, with what older releases add.
@@ -245,10 +283,28 @@ mod tests {
     }
 
     #[test]
+    fn a_message_in_the_middle_of_a_line_is_found() {
+        for folder in ["", "/usr/bin/", "./", "../bin/"] {
+            for before in
+                ["vfork(", "clone(flags=A|SIGCHLD", "read(3, ", "execve(\"/x\", 0x7f /* 3 vars */"]
+            {
+                let message = "strace: Process 7 attached";
+                let line = format!("{before}{folder}{message}");
+                assert_eq!(interrupted(&line), Some((before, message)), "{line}");
+            }
+            assert_eq!(interrupted(&format!("{folder}strace: Process 7 attached")), None);
+        }
+        assert_eq!(interrupted("write(1, \"strace: Process 7 attached\", 9) = 9"), None);
+        assert_eq!(interrupted("vfork(strace: Process x attached"), None);
+    }
+
+    #[test]
     fn events_are_told_apart() {
         let event = |line: &'static str| parse(line).map(|line| line.event);
         for (line, expected) in [
             ("strace: Process 7 attached", Event::Attached(7)),
+            ("/usr/bin/strace: Process 7 attached", Event::Attached(7)),
+            ("./strace: -p: no such process", Event::Other),
             ("Process 7 attached", Event::Attached(7)),
             ("strace: Process 7 attached with 3 threads", Event::Attached(7)),
             ("strace: Process 7 detached", Event::Other),

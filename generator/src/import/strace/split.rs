@@ -45,6 +45,17 @@ pub fn split(text: &str) -> Split<'_> {
             },
             b'<' if rest.starts_with(b"<<") => at += 1,
             b'<' if stops(rest) => {
+                if !part(start, at).is_empty() {
+                    add(&mut args, start, at);
+                }
+                return Split { args, end: End::Unfinished(text.get(..at).unwrap_or_default()) };
+            }
+            b'<' => match decoration(rest) {
+                Some(length) => at += length - 1,
+                None => break,
+            },
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' if depth == 0 => {
                 add(&mut args, start, at);
                 let result = text.get(at + 1..).unwrap_or_default().trim_start();
                 let end = if result.starts_with('=') { End::Result(result) } else { End::Cut };

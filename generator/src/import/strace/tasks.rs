@@ -41,6 +41,7 @@ struct Pending {
 #[derive(Debug, Default)]
 pub struct Tasks {
     tasks: HashMap<u32, Task>,
+    /// Those of which something was seen, but not their end.
     alive: BTreeSet<u32>,
     /// Those in a call that makes a task.
     makers: BTreeSet<u32>,
@@ -79,6 +80,10 @@ impl Tasks {
         if self.alive.contains(&pid) {
             return pid;
         }
+        if self.is_announced(pid) {
+            self.alive.insert(pid);
+            return pid;
+        }
         if self.is_the_only(pid, resumes)
             && let Some(only) = self.tasks.remove(&ONLY)
         {
@@ -98,7 +103,9 @@ impl Tasks {
         };
         let mode = self.last;
         let (has_ended, is_made) = (false, false);
-        self.insert(pid, Task { node, start, mode, pending: None, has_ended, is_made, began });
+        let task = Task { node, start, mode, pending: None, has_ended, is_made, began };
+        self.tasks.insert(pid, task);
+        self.alive.insert(pid);
         pid
     }
 
@@ -110,9 +117,10 @@ impl Tasks {
         is_new && !only.has_ended && (call == resumes || !call.is_some_and(makes_a_task))
     }
 
-    fn insert(&mut self, pid: u32, task: Task) {
-        self.tasks.insert(pid, task);
-        self.alive.insert(pid);
+    /// Whether the call has returned that made this task, and nothing was seen of it yet: until then strace may write
+    /// no pid in front of its maker's lines.
+    fn is_announced(&self, pid: u32) -> bool {
+        self.tasks.get(&pid).is_some_and(|task| task.is_made && !task.has_ended)
     }
 
     fn without_pid(&self) -> u32 {
@@ -134,7 +142,8 @@ impl Tasks {
     /// A task is traced from now on.
     pub fn attached(&mut self, pid: u32, tally: &mut Tally) {
         // The first of a log that begins with this (`-p`) is no child.
-        if !self.alive.contains(&pid) && self.only_maker().is_some() {
+        let is_child = self.is_announced(pid) || self.only_maker().is_some();
+        if !self.alive.contains(&pid) && is_child {
             self.task(Some(pid), None, tally);
         }
     }
@@ -307,7 +316,7 @@ impl Tasks {
                 let (mode, began, pending) = (self.last, Some(false), None);
                 let (start, has_ended, is_made) = (None, false, true);
                 let task = Task { node: by, start, mode, pending, has_ended, is_made, began };
-                self.insert(pid, task);
+                self.tasks.insert(pid, task);
             }
         }
     }

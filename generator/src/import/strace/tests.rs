@@ -106,6 +106,12 @@ clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLDstr
 [pid     9] +++ exited with 0 +++
 [pid     8] +++ exited with 0 +++
 <... vfork resumed>) = 9
+clone3({flags=0, exit_signal=SIGCHLD, stack=NULL, stack_size=0}, 88) = 10
+wait4(10, /usr/bin/strace: Process 10 attached
+ <unfinished ...>
+[pid    10] getuid() = 0
+[pid    10] +++ exited with 0 +++
+<... wait4 resumed>NULL, 0, NULL) = 10
 --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=8, si_uid=0} ---
 getuid() = 0
 exit_group(0) = ?
@@ -117,13 +123,15 @@ exit_group(0) = ?
     let expected = [
         ("arch_prctl", 1),
         ("clone", 1),
+        ("clone3", 1),
         ("execve", 1),
         ("exit_group", 1),
-        ("getuid", 3),
+        ("getuid", 4),
         ("vfork", 1),
+        ("wait4", 1),
     ];
     is(&found, &expected);
-    assert_eq!(programs(&recording, "getuid"), [("/bin/a".to_owned(), 3)].into());
+    assert_eq!(programs(&recording, "getuid"), [("/bin/a".to_owned(), 4)].into());
 }
 
 #[test]
