@@ -26,6 +26,7 @@ use super::lines::Lines;
 use super::notes::Notes;
 use super::{About, ImportError, Options, Reader, host};
 use crate::abi::is_call_somewhere;
+use crate::limits::LOG_LINE_BYTES;
 use crate::machine::Machine;
 use crate::observation;
 use crate::recording::{Losses, Recording, Start, Tracer};
@@ -161,27 +162,37 @@ impl Reader for Strace {
     fn read(&mut self, mut lines: Lines<'_>, notes: &mut Notes) -> Result<(), ImportError> {
         let name = notes.file.clone();
         self.begin(&name);
-        let mut held = String::new();
+        // With `-f` and no `-o`: `clone(flags=SIGCHLDstrace: Process 7 attached`. What stands before the message is
+        // what the task did that had no company until then.
+        let (mut held, mut messages) = (String::new(), Vec::new());
+        let mut last = 0;
         loop {
             let next = lines.next().map_err(|stop| ImportError::stopped(&name, stop))?;
             let Some(next) = next else { break };
+            last = next.number;
             let Some(text) = next.text else {
-                notes.unread(next.number, "longer than a line may be");
+                notes.unread(last, "longer than a line may be");
                 continue;
             };
-            // With `-f` and no `-o`: `clone(flags=SIGCHLDstrace: Process 7 attached`.
-            if let Some((before, message)) = line::interrupted(&text) {
+            if let Some((before, message)) = line::interrupted(&text)
+                && held.len() <= LOG_LINE_BYTES
+            {
                 held.push_str(before);
-                self.line(next.number, message, notes);
-            } else if held.is_empty() || line::message(&text).is_some() {
-                self.line(next.number, &text, notes);
+                messages.push(message.to_owned());
+            } else if held.is_empty() {
+                self.line(last, &text, notes);
+            } else if line::message(&text).is_some() && messages.len() <= LOG_LINE_BYTES {
+                messages.push(text.into_owned());
             } else {
                 held.push_str(&text);
-                self.line(next.number, &std::mem::take(&mut held), notes);
+                self.line(last, &std::mem::take(&mut held), notes);
+                for message in messages.drain(..) {
+                    self.line(last, &message, notes);
+                }
             }
         }
         if !held.is_empty() {
-            self.line(0, &held, notes);
+            self.line(last, &held, notes);
         }
         Ok(())
     }
