@@ -17,15 +17,17 @@ struct File {
 
 static FILE: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::STRACE));
 
-/// Names that strace prints for values, by call and argument.
-static NAMES: LazyLock<HashMap<(&str, usize), Vec<&HashMap<String, u64>>>> = LazyLock::new(|| {
-    let mut all = HashMap::new();
+/// By call and argument, the sets of names that strace prints there.
+type Names = HashMap<(&'static str, usize), Vec<&'static HashMap<String, u64>>>;
+
+static NAMES: LazyLock<Names> = LazyLock::new(|| {
+    let mut all = Names::new();
     for (calls, uses) in &FILE.uses {
-        for (call, (index, sets)) in
-            words(calls).flat_map(|call| uses.iter().map(move |use_| (call, use_)))
-        {
-            let sets = sets.iter().filter_map(|set| FILE.names.get(set)).collect();
-            all.insert((call, *index), sets);
+        for call in words(calls) {
+            for (index, sets) in uses {
+                let sets = sets.iter().filter_map(|set| FILE.names.get(set)).collect();
+                all.insert((call, *index), sets);
+            }
         }
     }
     all
