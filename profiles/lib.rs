@@ -27,6 +27,9 @@ pub const FALLBACKS: &str = include_str!("fallbacks.json");
 /// What an attacker gains by a call.
 pub const RISK: &str = include_str!("risk.json");
 
+/// Names that strace prints for values of arguments.
+pub const STRACE: &str = include_str!("strace.json");
+
 /// systemd's groups of calls.
 pub const SYSTEMD: &str = include_str!("systemd.json");
 

@@ -16,6 +16,7 @@ mod export;
 mod format;
 mod generate;
 mod given;
+mod import;
 mod input;
 mod inspect;
 mod lint;
@@ -76,6 +77,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Record(record::RecordArgs),
+    Import(import::ImportArgs),
     Generate(generate::GenerateArgs),
     Verify(verify::VerifyArgs),
     Diff(diff::DiffArgs),
@@ -128,6 +130,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     strait_recorder::record::raise_file_limit();
     let outcome = match &cli.command {
         Command::Record(args) => record::main(args, &ui),
+        Command::Import(args) => import::main(args, &ui),
         Command::Generate(args) => generate::main(args, &ui),
         Command::Verify(args) => verify::main(args, &ui),
         Command::Diff(args) => diff::main(args, &ui),

@@ -257,7 +257,7 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
 }
 
 /// A name that is also one for a file.
-fn name(text: &str) -> Result<String, String> {
+pub fn name(text: &str) -> Result<String, String> {
     let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let fits = (1..=100).contains(&text.len()) && !text.starts_with(['.', '-']);
     match fits && text.chars().all(safe) {
@@ -321,7 +321,7 @@ fn default_output(command: &[OsString]) -> PathBuf {
 
 /// Says what is in a recording, and what was lost.
 pub fn describe(recording: &Recording, ui: &Ui) {
-    let Recording { completeness, calls, programs, started, finished, .. } = recording;
+    let Recording { calls, programs, started, finished, .. } = recording;
     let of_abis: Vec<_> =
         calls.iter().map(|(abi, calls)| format!("{} {abi}", calls.len())).collect();
     let seconds = finished.duration_since(*started).as_secs_f64();
@@ -336,7 +336,12 @@ pub fn describe(recording: &Recording, ui: &Ui) {
             plural(programs.len(), "program"),
         ));
     }
-    if let Completeness::Incomplete(losses) = completeness {
+    describe_gaps(recording, ui);
+}
+
+/// Says what was lost, and what a recording does not show.
+pub fn describe_gaps(recording: &Recording, ui: &Ui) {
+    if let Completeness::Incomplete(losses) = recording.completeness {
         for line in losses.describe() {
             ui.warn(format_args!("incomplete: {line}"));
         }

@@ -15,6 +15,7 @@ pub mod evidence;
 pub mod explain;
 pub mod export;
 pub mod generate;
+pub mod import;
 pub mod limits;
 pub mod machine;
 pub mod manifest;

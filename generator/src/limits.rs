@@ -30,6 +30,19 @@ pub const MANIFEST_ITEMS: usize = 1 << 20;
 /// Most bytes of any other file, such as a recording.
 pub const FILE_BYTES: usize = 256 << 20;
 
+/// Most bytes of a log, such as one of strace, all its lines together: they are read one by one, and are not kept.
+pub const LOG_BYTES: u64 = 16 << 30;
+
+/// Most bytes of a line of a log. strace and auditd write shorter ones unless they are told to show large buffers.
+pub const LOG_LINE_BYTES: usize = 4 << 20;
+
+/// How many different calls of a log are kept apart, by program, call and arguments. A filter has room for far
+/// fewer, so that arguments beyond that are as good as not known.
+pub(crate) const LOG_CALLS: usize = 1 << 20;
+
+/// How many programs of a log are told apart.
+pub(crate) const LOG_PROGRAMS: usize = 1 << 16;
+
 /// How many findings of one kind are listed before the rest is counted.
 pub(crate) const LISTED: usize = 100;
 

@@ -116,7 +116,7 @@ pub struct Refusal {
 }
 
 /// How a call was answered that did not get past a filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Answer {
     /// With an error.
     Errno(u16),

@@ -6,6 +6,7 @@ use crate::support::strait;
 fn every_command_has_help_with_its_options() {
     for (command, words) in [
         ("record", &["--output", "--user", "--linger", "COMMAND"][..]),
+        ("import", &["--output", "--from", "--name", "--machine", "strace -f", "FILE"]),
         ("generate", &["--output", "--allow-incomplete", "RECORDING"]),
         ("verify", &["--output", "--format", "--user", "PROFILE"]),
         ("check", &["--within", "--covers", "--caps", "--kernel", "PROFILE"]),
@@ -38,6 +39,7 @@ fn the_help_names_every_command() {
     let help = strait().arg("--help").run().stdout;
     for command in [
         "record",
+        "import",
         "generate",
         "verify",
         "check",
@@ -71,6 +73,11 @@ fn a_wrong_command_line_is_2() {
         &["record", "--no-such-option", "--", "/bin/true"],
         &["record", "--linger", "soon", "--", "/bin/true"],
         &["record", "--max-programs", "0", "--", "/bin/true"],
+        &["import"],
+        &["import", "a.log", "--from", "poem"],
+        &["import", "-", "-"],
+        &["import", "a.log", "-o", "a.log"],
+        &["import", "a.log", "--name", "a/b"],
         &["generate"],
         &["verify"],
         &["verify", "p.json"],

@@ -22,6 +22,7 @@ mod generate;
 mod given;
 mod help;
 mod hostile;
+mod import;
 mod lint;
 mod machine;
 mod merge;

@@ -27,6 +27,7 @@ mod dialect;
 mod glue;
 mod homes;
 mod hostile;
+mod import;
 mod inspect;
 mod lint;
 mod marks;

@@ -78,9 +78,9 @@ impl Tool {
 /// The machine on which a recording was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
-    /// Kernel release, as `uname -r` prints it.
+    /// Kernel release, as `uname -r` prints it; empty if it is not known.
     pub kernel: String,
-    /// Machine, as `uname -m` prints it.
+    /// Machine, as `uname -m` prints it; several, with commas, if it was merged from recordings of several.
     pub arch: String,
 }
 
@@ -284,9 +284,10 @@ impl Completeness {
 pub struct Program {
     /// Absolute path where it could be found out, else the path by which it was executed.
     pub path: String,
-    /// Device number, as `major:minor`; empty for the program `(other)`.
+    /// Device number, as `major:minor`; empty for the program `(other)`, and where the source of the recording does
+    /// not tell.
     pub device: String,
-    /// Inode number on that device; 0 for the program `(other)`.
+    /// Inode number on that device; 0 where the device is empty.
     pub inode: u64,
 }
 

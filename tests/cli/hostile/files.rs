@@ -30,6 +30,11 @@ pub struct Files {
     pub missing: String,
     /// A folder that is not there.
     pub folder: String,
+    /// Logs.
+    pub strace: String,
+    pub audit: String,
+    /// No log.
+    pub foreign: String,
 }
 
 /// The name as far as a file can have it.
@@ -112,9 +117,25 @@ impl Files {
             schema: of(".schema.json"),
             missing: of(".missing"),
             folder: of(".folder"),
+            strace: of(".strace"),
+            audit: of(".audit"),
+            foreign: of(".foreign"),
         };
         let few = [("read", 0), ("write", 1), ("exit_group", 231)];
         let more = [few.as_slice(), &[("mkdir", 83), ("socket", 41)]].concat();
+        let quoted = name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let strace = format!(
+            "7 execve(\"/{quoted}\", [\"{quoted}\"], 0x7f) = 0\n7 arch_prctl(ARCH_SET_FS, 0x7f) = 0\n{name}\n7 no_call({name}) = 0\n"
+        );
+        std::fs::write(dir.join(&files.strace), strace).unwrap();
+        let hex: String = format!("/{name}").bytes().map(|byte| format!("{byte:02X}")).collect();
+        let audit = format!(
+            "type=SECCOMP msg=audit(1700000000.123:4): pid=7 exe={hex} sig=0 arch=c000003e syscall=59 code=0x7ffc0000\n\
+             type=SECCOMP msg=audit(1700000000.123:5): pid=7 exe={hex} sig=0 arch={name} syscall={name}\n\
+             audit_lost={name}\n"
+        );
+        std::fs::write(dir.join(&files.audit), audit).unwrap();
+        std::fs::write(dir.join(&files.foreign), format!("{name}\n")).unwrap();
         put(dir, &files.old_recording, &a_recording(name, 1, &few));
         put(dir, &files.new_recording, &a_recording(name, 2, &more));
         put(dir, &files.other_recording, &a_recording(&format!("{name}3"), 3, &few));

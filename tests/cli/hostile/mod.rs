@@ -26,6 +26,9 @@ fn uses(files: &Files) -> Vec<Run> {
     let Files { old_recording, new_recording, other_recording, old, new, unknown, .. } = files;
     let Files { exceptions, manifest, folder, .. } = files;
     let mut runs = vec![
+        run_of(Json, &["import", &files.strace, "-o", "-"]),
+        run_of(Json, &["import", &files.audit, "-o", "-"]),
+        run_of(Json, &["import", unknown, "-o", "-"]),
         run_of(Json, &["generate", new_recording]),
         run_of(Json, &["generate", "--allow-mixed", new_recording, other_recording]),
         run_of(Terminal, &["generate", new_recording, "-o", &format!("{old}.json")]),
@@ -103,6 +106,14 @@ fn errors(files: &Files, name: &str) -> Vec<Run> {
         &[name],
         &["--color", name],
         &["generate", "--args", name, missing],
+        &["import", missing],
+        &["import", schema],
+        &["import", broken],
+        &["import", manifest],
+        &["import", &files.foreign],
+        &["import", &files.strace, &files.audit],
+        &["import", "--from", name, &files.strace],
+        &["import", "--name", &format!("{name}/"), &files.strace],
         &["generate", missing],
         &["generate", schema],
         &["generate", broken],

@@ -67,7 +67,11 @@ pub(super) fn section(recording: &Recording) -> Markup {
             dl.facts {
                 @if !target.command.is_empty() { dt { "Command" } dd { (command(target)) } }
                 @if let TargetKind::Container(container) = &target.kind { (self::container(container)) }
-                dt { "Machine" } dd { (untrusted(&host.arch)) ", Linux " (untrusted(&host.kernel)) }
+                dt { "Machine" }
+                dd {
+                    (untrusted(&host.arch))
+                    @if !host.kernel.is_empty() { ", Linux " (untrusted(&host.kernel)) }
+                }
                 dt { "Time" }
                 dd {
                     (instant(recording.started)) " to " (instant(recording.finished))

@@ -1,0 +1,146 @@
+//! `strait import`.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use super::exit::{self, Failure, Outcome};
+use super::machine::MachineArg;
+use super::record::{self, plural};
+use super::ui::Report;
+use super::{Ui, input, shown};
+use strait_generator::import::{Format, ImportError, Imported, Options, Source, import};
+use strait_generator::machine::Machine;
+use strait_generator::recording::v1;
+use strait_recorder::output::Output;
+use strait_recorder::record::engine::file_name;
+
+/// Make a recording of what others logged: strace, the kernel's audit, a profile
+///
+/// What FILE is, is found out from what is in it:
+///
+/// A log of strace, or the table of strace -c. Best is `strace -f -n --quiet=none -o FILE`, or -ff with one file for
+/// each process: -n and --quiet=none tell 32-bit calls from others, and -o keeps the log apart from other output. Any
+/// of -y, -yy, -t, -r, -T, -k and -X may be added.
+///
+/// Records of the kernel's audit (SECCOMP, as a filter with SCMP_ACT_LOG leaves them, and SYSCALL), as auditd,
+/// `ausearch --raw`, `journalctl -k -o json` and `dmesg` write them. The kernel does not log every call, so their
+/// recording is incomplete.
+///
+/// A seccomp profile in any dialect, or a SeccompProfile of the Security Profiles Operator: the calls that it allows.
+/// Who made them, how often and with which arguments is not known then.
+///
+/// Several files make one recording, and are of one target. What a source cannot tell is said, is in the recording,
+/// and a profile made of it is as wide there as the Docker default. A log without a date makes a recording that begins
+/// on 1970-01-01.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  strace -f -n --quiet=none -o app.strace ./app && strait import app.strace
+  strace -ff -o log ./app && strait import log.* --name app -o app.recording.json
+  ausearch --raw -m SECCOMP -x /usr/sbin/nginx | strait import - --name nginx
+  kubectl get seccompprofile nginx -o yaml | strait import - -o nginx.recording.json
+
+Exit status: 1 if a file cannot be read or is in no such format, 3 if there is no system call in it. An incomplete
+recording is written, and `strait generate` ends with 4 unless it is given --allow-incomplete.")]
+pub struct ImportArgs {
+    /// Logs or profiles; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where the recording goes; - is standard output [default: NAME.recording.json in this folder]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What the files are [default: what they look like]
+    #[arg(long, value_name = "FORMAT", value_parser = format())]
+    from: Option<Format>,
+    /// What the target is called, and which SeccompProfile is meant if there are several [default: as the files say]
+    #[arg(long, value_name = "NAME", value_parser = record::name)]
+    name: Option<String>,
+    /// The machine on which they were made [default: as the files say]
+    ///
+    /// Of a profile: for which machine's calls it is read.
+    #[arg(long, value_name = "MACHINE")]
+    machine: Option<MachineArg>,
+}
+
+/// Formats by name.
+fn format() -> impl TypedValueParser<Value = Format> {
+    let named = |format: Format| PossibleValue::new(format.name()).help(format.about());
+    PossibleValuesParser::new(Format::all().map(named).collect::<Vec<_>>())
+        .try_map(|name| name.parse::<Format>())
+}
+
+/// Opens a file, or standard input for `-`.
+fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::other("it is a folder: name the files in it"));
+    }
+    Ok(Box::new(BufReader::new(file)))
+}
+
+/// The exit status for it.
+fn code(error: &ImportError) -> u8 {
+    match error {
+        ImportError::Empty { .. } => exit::EMPTY,
+        _ => exit::FAILED,
+    }
+}
+
+/// Runs `strait import`.
+pub fn main(args: &ImportArgs, ui: &Ui) -> Outcome {
+    input::only_once(&args.files)?;
+    if let Some(output) = &args.output {
+        Output::from(output.clone()).check()?;
+        if args.files.iter().any(|file| file == output && file.as_os_str() != "-") {
+            let error = anyhow!("{} is to be read and written: give another -o", shown(output));
+            return Err(Failure::new(exit::USAGE, error));
+        }
+    }
+    let options = Options {
+        format: args.from,
+        name: args.name.clone(),
+        machine: args.machine.and_then(|machine| match machine {
+            MachineArg::X86_64 => Some(Machine::X86_64),
+            MachineArg::Aarch64 => Some(Machine::Aarch64),
+            MachineArg::All => None,
+        }),
+    };
+    let sources = args.files.iter().map(|path| Source::opened(shown(path), || open(path)));
+    let imported = import(sources.collect(), &options);
+    let Imported { recording, format, remarks } =
+        imported.map_err(|error| Failure::new(code(&error), error))?;
+    for remark in remarks {
+        ui.warn(remark);
+    }
+    let output = match &args.output {
+        Some(output) => Output::from(output.clone()),
+        None => Output::from(PathBuf::from(file_name(&recording.target.name, 1))),
+    };
+    output.check()?;
+    Report::json(&v1::print(&recording)?).write(&output)?;
+    let of_abis: Vec<_> =
+        recording.calls.iter().map(|(abi, calls)| format!("{} {abi}", calls.len())).collect();
+    let different = recording.iter().count();
+    ui.say(format_args!(
+        "{}: {} ({} different: {}) of {}",
+        format.about(),
+        plural(recording.total(), "system call"),
+        different,
+        of_abis.join(", "),
+        plural(recording.programs.len(), "program"),
+    ));
+    record::describe_gaps(&recording, ui);
+    if let Output::File(path) = &output {
+        ui.say(format_args!("wrote {}", shown(path)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
