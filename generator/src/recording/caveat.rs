@@ -102,10 +102,13 @@ impl fmt::Display for Caveat {
                  refuses them they fail. Add them to the profile by hand",
             ),
             Self::NoNewPrivs => f.write_str(
-                "no_new_privs was set, which recording without privileges needs: set-user-ID programs (sudo, ping, su)                  ran without their rights. If the workload needs them, record it as root",
+                "no_new_privs was set, which recording without privileges needs: set-user-ID programs (sudo, ping, su) \
+                 ran without their rights. If the workload needs them, record it as root",
             ),
             Self::SupervisorRefused => f.write_str(
-                "a seccomp filter with a supervisor (SECCOMP_FILTER_FLAG_NEW_LISTENER) was refused with EBUSY, since                  the kernel allows one supervisor and recording by user notification is one: what the workload does                  with its own is not in the recording. Record it with `strait record --backend ebpf`",
+                "a seccomp filter with a supervisor (SECCOMP_FILTER_FLAG_NEW_LISTENER) was refused with EBUSY, since \
+                 the kernel allows one supervisor and recording by user notification is one: what the workload does \
+                 with its own is not in the recording. Record it with `strait record --backend ebpf`",
             ),
             Self::TracedBy(tracer) => f.write_str(tracer.blind_to().unwrap_or_default()),
             Self::StillRunning(1) => f.write_str(

@@ -39,9 +39,9 @@ impl Tracer {
         match self {
             Self::Ebpf => None,
             Self::Notify => Some(
-                "it was recorded by seccomp user notification, which takes more time for each call than eBPF: what \
-                 depends on time may differ, and a ptrace tracer that seccomp is to stop for (SECCOMP_RET_TRACE) is \
-                 not asked",
+                "it was recorded by seccomp user notification: each call takes longer, so what depends on time may \
+                 differ; a signal may end any call with EINTR; and a ptrace tracer that seccomp stops for \
+                 (SECCOMP_RET_TRACE) is not asked",
             ),
             Self::Strace => Some(
                 "it is a log of strace: what strace was told to leave out is not in it, and what ptrace changes about \
