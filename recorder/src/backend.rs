@@ -55,7 +55,7 @@ pub enum RunError {
     #[error("{notify}. With eBPF: {ebpf}")]
     Neither {
         /// Why not by the probe.
-        ebpf: RecordError,
+        ebpf: Box<RecordError>,
         /// Why not by user notification.
         notify: NotifyError,
     },
@@ -103,7 +103,7 @@ pub fn run(
     notify(&Notice::WithoutProbe(reason(&ebpf)));
     notify::run_launch(launch, &request, signals, notify, flush).map_err(|error| match error {
         NotifyError::Missing(_) | NotifyError::Refused(_) | NotifyError::Supervised => {
-            RunError::Neither { ebpf, notify: error }
+            RunError::Neither { ebpf: Box::new(ebpf), notify: error }
         }
         other => other.into(),
     })

@@ -49,6 +49,9 @@ impl CallNumber {
     }
 }
 
+/// An executable, by its number, and a call that it made.
+pub type OfProgram = (u32, CallNumber);
+
 /// Calls that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -95,7 +98,7 @@ pub struct Counters {
     pub tasks: Tasks,
     calls: HashMap<Key, Seen>,
     /// How many different values are kept of a program's call.
-    different: HashMap<(u32, CallNumber), u32>,
+    different: HashMap<OfProgram, u32>,
     unknown: usize,
     losses: Losses,
     rules: Rules,
@@ -220,7 +223,7 @@ impl Counters {
     }
 
     /// How often each call was made, by executable.
-    pub fn totals(&self) -> HashMap<(u32, CallNumber), u64> {
+    pub fn totals(&self) -> HashMap<OfProgram, u64> {
         let mut totals = HashMap::new();
         for (key, seen) in &self.calls {
             *totals.entry((key.program, key.call)).or_default() += seen.count;

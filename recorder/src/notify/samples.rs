@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::counters::{CallNumber, Counters};
+use super::counters::{Counters, OfProgram};
 use crate::record::time::monotonic;
 use strait_generator::abi::Abi;
 use strait_generator::recording::{Program, Sample};
@@ -11,15 +11,15 @@ use strait_generator::recording::{Program, Sample};
 #[derive(Default)]
 pub struct Samples {
     /// What was counted up to the last mark.
-    before: HashMap<(u32, CallNumber), u64>,
-    taken: Vec<(Sample, Vec<((u32, CallNumber), u64)>)>,
+    before: HashMap<OfProgram, u64>,
+    taken: Vec<(Sample, Vec<(OfProgram, u64)>)>,
 }
 
 impl Samples {
     /// Ends a sample: what was counted since the last one is its.
     pub fn take(&mut self, name: String, counters: &Counters) {
         let now = counters.totals();
-        let since = |(key, count): (&(u32, CallNumber), &u64)| {
+        let since = |(key, count): (&OfProgram, &u64)| {
             let before = self.before.get(key).copied().unwrap_or_default();
             (*count > before).then(|| (*key, count - before))
         };

@@ -5,15 +5,16 @@ use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{AccessFlags, ForkResult, Pid, access, fork, pipe2, setsid};
+use nix::unistd::{ForkResult, Pid, fork, pipe2, setsid};
 use thiserror::Error;
 
 use super::limits;
+use super::lookup;
 use super::mailbox::Mailbox;
 use super::privilege::{Loading, Running as RunningStage};
 use super::user::User;
@@ -99,7 +100,7 @@ impl Launch {
         filter: Option<Filter>,
     ) -> Result<Self, LaunchError> {
         let name = command.first().map(OsString::as_os_str).unwrap_or_default();
-        let program = find(name)?;
+        let program = lookup::find(name)?;
         let environment = environment(user.as_ref());
         Ok(Self {
             program: CString::new(program.into_os_string().into_vec())
@@ -150,11 +151,9 @@ impl Launch {
         let envp = pointers(&self.environment);
         let shares_descriptors = self.last_step.is_some();
         let recorder = Pid::this();
+        let fork: unsafe fn() -> _ = if shares_descriptors { fork_with_descriptors } else { fork };
         // SAFETY: there is one thread, and the child only makes system calls on what is prepared.
-        let forked = match shares_descriptors {
-            false => unsafe { fork() },
-            true => unsafe { fork_with_descriptors() },
-        };
+        let forked = unsafe { fork() };
         match forked.map_err(system("fork"))? {
             ForkResult::Parent { child } => {
                 let has_own_session = self.has_own_session();
@@ -408,59 +407,4 @@ fn environment(user: Option<&User>) -> Vec<CString> {
             CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok()
         })
         .collect()
-}
-
-fn find(name: &OsStr) -> Result<PathBuf, LaunchError> {
-    let shown = || name.to_string_lossy().into_owned();
-    if name.as_bytes().contains(&b'/') {
-        return executable(Path::new(name)).map(|()| name.into()).map_err(|errno| match errno {
-            nix::Error::ENOENT | nix::Error::ENOTDIR => LaunchError::NotFound(shown()),
-            _ => not_executable(shown(), errno),
-        });
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-    let mut refused = None;
-    for folder in std::env::split_paths(&folders).filter(|_| !name.is_empty()) {
-        let path = folder.join(name);
-        match executable(&path) {
-            Ok(()) => return Ok(path),
-            Err(nix::Error::ENOENT | nix::Error::ENOTDIR) => {}
-            Err(errno) => refused = refused.or(Some(errno)),
-        }
-    }
-    Err(refused
-        .map_or_else(|| LaunchError::NotFound(shown()), |errno| not_executable(shown(), errno)))
-}
-
-fn executable(path: &Path) -> nix::Result<()> {
-    access(path, AccessFlags::F_OK)?;
-    if path.is_dir() {
-        return Err(nix::Error::EISDIR);
-    }
-    access(path, AccessFlags::X_OK)
-}
-
-fn not_executable(program: String, errno: nix::Error) -> LaunchError {
-    let reason = match errno {
-        nix::Error::EISDIR => "it is a folder".to_owned(),
-        nix::Error::EACCES => "it is not executable. `chmod +x` makes it so".to_owned(),
-        other => other.desc().to_owned(),
-    };
-    LaunchError::NotExecutable { program, reason }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_program_is_looked_for_as_a_shell_does() {
-        assert_eq!(find(OsStr::new("/bin/sh")).unwrap(), Path::new("/bin/sh"));
-        assert!(find(OsStr::new("sh")).unwrap().is_absolute());
-        assert!(matches!(find(OsStr::new("no-such-program")), Err(LaunchError::NotFound(_))));
-        assert!(matches!(find(OsStr::new("/no/such")), Err(LaunchError::NotFound(_))));
-        assert!(matches!(find(OsStr::new("/etc/passwd")), Err(LaunchError::NotExecutable { .. })));
-        assert!(matches!(find(OsStr::new("/etc")), Err(LaunchError::NotExecutable { .. })));
-        assert!(matches!(find(OsStr::new("")), Err(LaunchError::NotFound(_))));
-    }
 }

@@ -3,7 +3,7 @@
 //!
 //! - [`btf`], `kernel`: what the probe has to know about this kernel
 //! - `probe`: the probe itself
-//! - `launch`, `user`, `mailbox`: the command
+//! - `launch`, `lookup`, `user`, `mailbox`: the command
 //! - `marks`: samples of a run
 //! - `signals`, `session`: waiting for all that can happen
 //! - `command`, `containers`, `attach`: what is recorded, and how
@@ -41,6 +41,7 @@ mod inject;
 mod kernel;
 pub(crate) mod launch;
 mod limits;
+mod lookup;
 pub(crate) mod mailbox;
 pub(crate) mod marks;
 pub(crate) mod names;
