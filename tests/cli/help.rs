@@ -5,7 +5,7 @@ use crate::support::strait;
 #[test]
 fn every_command_has_help_with_its_options() {
     for (command, words) in [
-        ("record", &["--output", "--user", "--linger", "COMMAND"][..]),
+        ("record", &["--output", "--user", "--linger", "--backend", "notify", "COMMAND"][..]),
         ("generate", &["--output", "--allow-incomplete", "RECORDING"]),
         ("verify", &["--output", "--format", "--user", "PROFILE"]),
         ("check", &["--within", "--covers", "--caps", "--kernel", "PROFILE"]),
@@ -71,6 +71,9 @@ fn a_wrong_command_line_is_2() {
         &["record", "--no-such-option", "--", "/bin/true"],
         &["record", "--linger", "soon", "--", "/bin/true"],
         &["record", "--max-programs", "0", "--", "/bin/true"],
+        &["record", "--backend", "ptrace", "--", "/bin/true"],
+        &["record", "--backend", "notify", "--containers", "-o", "out"],
+        &["record", "--backend", "notify", "--pid", "1"],
         &["generate"],
         &["verify"],
         &["verify", "p.json"],
