@@ -103,6 +103,9 @@ pub mod own {
 
     /// The profile of the process that writes files for a user.
     pub const WRITER: &str = include_str!("own/writer.json");
+
+    /// The profile of the process that answers notifications when the recorder has ended.
+    pub const STANDBY: &str = include_str!("own/standby.json");
 }
 
 /// Calls of runtimes that a profile has to allow.

@@ -9,13 +9,13 @@ use anyhow::anyhow;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use super::choice::one_of;
 use super::exit::{self, Failure, Outcome};
-use super::machine::MachineArg;
 use super::record::{self, plural};
 use super::ui::Report;
-use super::{Ui, input, shown};
+use super::{Ui, shown};
 use strait_generator::import::{Format, ImportError, Imported, Options, Source, import};
-use strait_generator::machine::Machine;
+use strait_generator::machine::Machines;
 use strait_generator::recording::v1;
 use strait_recorder::output::Output;
 use strait_recorder::record::engine::file_name;
@@ -64,8 +64,8 @@ pub struct ImportArgs {
     /// The machine on which they were made [default: as the files say]
     ///
     /// Of a profile: for which machine's calls it is read.
-    #[arg(long, value_name = "MACHINE")]
-    machine: Option<MachineArg>,
+    #[arg(long, value_name = "MACHINE", value_parser = one_of::<Machines>())]
+    machine: Option<Machines>,
 }
 
 /// Formats by name.
@@ -97,7 +97,7 @@ fn code(error: &ImportError) -> u8 {
 
 /// Runs `strait import`.
 pub fn main(args: &ImportArgs, ui: &Ui) -> Outcome {
-    input::only_once(&args.files)?;
+    super::given::only_once(&args.files)?;
     if let Some(output) = &args.output {
         Output::from(output.clone()).check()?;
         if args.files.iter().any(|file| file == output && file.as_os_str() != "-") {
@@ -108,11 +108,7 @@ pub fn main(args: &ImportArgs, ui: &Ui) -> Outcome {
     let options = Options {
         format: args.from,
         name: args.name.clone(),
-        machine: args.machine.and_then(|machine| match machine {
-            MachineArg::X86_64 => Some(Machine::X86_64),
-            MachineArg::Aarch64 => Some(Machine::Aarch64),
-            MachineArg::All => None,
-        }),
+        machine: args.machine.and_then(Machines::only),
     };
     let sources = args.files.iter().map(|path| Source::opened(shown(path), || open(path)));
     let imported = import(sources.collect(), &options);

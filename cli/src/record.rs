@@ -14,6 +14,7 @@ use super::{Ui, containers, duration, shown};
 use strait_generator::outcome;
 use strait_generator::recording::{Completeness, Recording, v1};
 use strait_generator::untrusted::Json;
+use strait_recorder::backend::{self, Backend, RunError};
 use strait_recorder::enforce::NoNewPrivs;
 use strait_recorder::output::Output;
 use strait_recorder::record::engine::file_name;
@@ -25,8 +26,9 @@ use strait_recorder::record::{
 /// Record the system calls of a command and all that it starts
 ///
 /// Runs COMMAND with your terminal, environment and limits, and counts in the kernel what it and every
-/// process that it starts calls. Its exit status is passed through. Needs root, or CAP_BPF and
-/// CAP_PERFMON; the command itself needs neither (see --user).
+/// process that it starts calls. Its exit status is passed through. That needs root, or CAP_BPF and
+/// CAP_PERFMON; the command itself needs neither (see --user). Without them COMMAND is recorded by
+/// seccomp user notification, which needs no privilege (see --backend).
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -77,6 +79,10 @@ pub struct RecordArgs {
     /// End after this time in any case
     #[arg(long = "for", value_name = "DURATION", requires = "scope", value_parser = duration::parse)]
     pub limit: Option<duration::Limit>,
+    /// What observes COMMAND: eBPF in the kernel, which needs root, or seccomp user notification, which needs no
+    /// privilege and costs more for each call; auto takes eBPF where it can be had
+    #[arg(long, value_name = "BACKEND", default_value = "auto", value_parser = backend())]
+    backend: Backend,
     /// What COMMAND is called in the recording [default: its file name]
     ///
     /// Recordings of commands make one profile together, unless they were given different names.
@@ -87,6 +93,13 @@ pub struct RecordArgs {
     /// Program and arguments
     #[arg(last = true, required_unless_present = "scope", conflicts_with_all = ["container", "pid", "cgroup"], value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+/// What can observe a command.
+fn backend() -> impl TypedValueParser<Value = Backend> {
+    PossibleValuesParser::new(Backend::ALL.map(Backend::name)).try_map(|chosen| {
+        Backend::ALL.into_iter().find(|backend| backend.name() == chosen).ok_or("unknown")
+    })
 }
 
 /// What a command can be kept from.
@@ -147,10 +160,13 @@ impl RunArgs {
 }
 
 /// The exit status of a run that failed.
-pub fn not_run(error: RecordError) -> Failure {
+pub fn not_run(error: impl Into<RunError>) -> Failure {
+    let error = error.into();
     let code = match &error {
-        RecordError::Launch(LaunchError::NotFound(_)) => exit::NOT_FOUND,
-        RecordError::Launch(LaunchError::NotExecutable { .. }) => exit::NOT_EXECUTABLE,
+        RunError::Record(RecordError::Launch(LaunchError::NotFound(_))) => exit::NOT_FOUND,
+        RunError::Record(RecordError::Launch(LaunchError::NotExecutable { .. })) => {
+            exit::NOT_EXECUTABLE
+        }
         _ => exit::NOT_RUN,
     };
     Failure::new(code, error)
@@ -158,13 +174,14 @@ pub fn not_run(error: RecordError) -> Failure {
 
 /// Runs a request, with its notices and errors as the command line has them.
 pub fn run(
+    backend: Backend,
     request: Request,
     signals: &Signals,
     ui: &Ui,
     flush: &dyn Fn(&Recording),
 ) -> Result<outcome::Outcome, Failure> {
     let notify = |notice: &Notice| ui.note(notice);
-    record::run(request, signals, &notify, flush).map_err(not_run)
+    backend::run(backend, request, signals, &notify, flush).map_err(not_run)
 }
 
 /// Starts what writes the output, before anything can change what is there, and then takes signals.
@@ -208,6 +225,17 @@ pub fn saved(saved: Saved, ui: &Ui) -> Result<(), Failure> {
 
 /// Runs `strait record`.
 pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
+    if args.backend == Backend::Notify
+        && let Some(option) = args.scope()
+    {
+        return Err(Failure::new(
+            exit::USAGE,
+            anyhow!(
+                "cannot use {option} with --backend notify: user notification is only of what Strait starts \
+                 itself, and {option} is about what others start. Leave --backend out, and run Strait as root"
+            ),
+        ));
+    }
     if args.containers {
         let command = (!args.command.is_empty()).then(|| args.command.clone());
         return containers::main(command, args, ui);
@@ -249,7 +277,7 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
             ui.error(&error);
         }
     };
-    let outcome = run(request, &signals, ui, &flush)?;
+    let outcome = run(args.backend, request, &signals, ui, &flush)?;
     let place = write(&outcome.recording)?;
     describe(&outcome.recording, ui);
     saved(place, ui)?;
@@ -269,6 +297,17 @@ pub fn name(text: &str) -> Result<String, String> {
 }
 
 impl RecordArgs {
+    /// The option that chooses something else to record than a command.
+    fn scope(&self) -> Option<&'static str> {
+        let options = [
+            ("--containers", self.containers),
+            ("--container", self.container.is_some()),
+            ("--pid", self.pid.is_some()),
+            ("--cgroup", self.cgroup.is_some()),
+        ];
+        options.into_iter().find(|(_, is_given)| *is_given).map(|(option, _)| option)
+    }
+
     fn attach(&self) -> Option<Attach> {
         let pid = self.pid.map(Attach::Process);
         pid.or_else(|| self.cgroup.clone().map(Attach::Cgroup))

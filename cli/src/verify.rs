@@ -21,6 +21,7 @@ use strait_generator::policy::baseline::{KernelVersion, release};
 use strait_generator::profile::Workload;
 use strait_generator::recording::{Recording, TargetKind};
 use strait_generator::verify::{Conclusion, Judge, Report, Under, json, under, under_filter};
+use strait_recorder::backend::Backend;
 use strait_recorder::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
 use strait_recorder::host;
 use strait_recorder::output::Output;
@@ -164,7 +165,7 @@ fn run_under(
     let no_new_privs = if no_new_privs { NoNewPrivs::Set } else { NoNewPrivs::Leave };
     request.filter = Some(Filter { program, no_new_privs });
     request.watched = Some(judge.looked_at());
-    Ok(Report::new(name, judge, &run(request, signals, ui, &|_| ())?))
+    Ok(Report::new(name, judge, &run(Backend::Ebpf, request, signals, ui, &|_| ())?))
 }
 
 /// Runs the command, and looks at the containers that it starts.

@@ -1,9 +1,11 @@
 //! What Strait needs Linux for.
 
+pub mod backend;
 pub mod enforce;
 pub mod files;
 pub mod host;
 pub mod inspect;
+pub mod notify;
 pub mod output;
 pub mod record;
 mod walk;

@@ -5,7 +5,7 @@ use crate::support::strait;
 #[test]
 fn every_command_has_help_with_its_options() {
     for (command, words) in [
-        ("record", &["--output", "--user", "--linger", "COMMAND"][..]),
+        ("record", &["--output", "--user", "--linger", "--backend", "notify", "COMMAND"][..]),
         ("import", &["--output", "--from", "--name", "--machine", "strace -f", "FILE"]),
         ("generate", &["--output", "--allow-incomplete", "RECORDING"]),
         ("verify", &["--output", "--format", "--user", "PROFILE"]),
@@ -78,6 +78,9 @@ fn a_wrong_command_line_is_2() {
         &["import", "-", "-"],
         &["import", "a.log", "-o", "a.log"],
         &["import", "a.log", "--name", "a/b"],
+        &["record", "--backend", "ptrace", "--", "/bin/true"],
+        &["record", "--backend", "notify", "--containers", "-o", "out"],
+        &["record", "--backend", "notify", "--pid", "1"],
         &["generate"],
         &["verify"],
         &["verify", "p.json"],

@@ -4,8 +4,8 @@ use crate::support::calls::read_complete_recording;
 use crate::support::{Calls, kernel, scratch, strace, strait};
 use crate::workloads::{self, Workload};
 
-/// The calls of one run under `strait record`.
-fn record(workload: &Workload) -> Calls {
+/// The calls of one run under `strait record` with these options.
+pub fn record(workload: &Workload, options: &[&str]) -> Calls {
     let dir = scratch();
     let output = scratch();
     let file = output.path().join("recording.json");
@@ -13,6 +13,7 @@ fn record(workload: &Workload) -> Calls {
     strait()
         .args(["record", "-o"])
         .arg(&file)
+        .args(options)
         .args(workload.user.map(|user| ["--user", user]).into_iter().flatten())
         .arg("--")
         .args(&workload.command)
@@ -21,13 +22,13 @@ fn record(workload: &Workload) -> Calls {
     Calls::of(&read_complete_recording(&file))
 }
 
-fn trace(workload: &Workload) -> Calls {
+pub fn trace(workload: &Workload) -> Calls {
     let dir = scratch();
     workload.prepare(dir.path());
     strace::trace(&workload.command, dir.path(), workload.user)
 }
 
-fn assert_same(workload: &Workload, first: &Calls, second: &Calls) {
+pub fn assert_same(workload: &Workload, first: &Calls, second: &Calls) {
     let differences = first.unexplained(second, workload.explained);
     assert!(differences.is_empty(), "{:?}\n{}", workload.command, differences.join("\n"));
 }
@@ -41,7 +42,7 @@ macro_rules! recorded_as_traced {
             fn is_recorded_as_strace_sees_it() {
                 kernel::require_root();
                 let workload = workloads::$name();
-                assert_same(&workload, &trace(&workload), &record(&workload));
+                assert_same(&workload, &trace(&workload), &record(&workload, &["--backend", "ebpf"]));
             }
 
             /// Otherwise the comparison would say as little as the oracle does.

@@ -32,6 +32,7 @@ mod inspect;
 mod lint;
 mod marks;
 mod no_loss;
+mod notify;
 mod own;
 mod passing_through;
 mod privilege;

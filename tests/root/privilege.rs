@@ -32,7 +32,9 @@ fn for_nobody() -> tempfile::TempDir {
 }
 
 fn record(dir: &Path) -> Strait {
-    strait().args(["record", "-o", "r.json", "--", "/bin/echo", "hello"]).in_dir(dir)
+    strait()
+        .args(["record", "--backend", "ebpf", "-o", "r.json", "--", "/bin/echo", "hello"])
+        .in_dir(dir)
 }
 
 #[test]

@@ -55,6 +55,13 @@ enum Command {
         /// How many calls
         calls: u64,
     },
+    /// Run a command with both stops of ptrace at each system call, and nothing else (for `bench`)
+    #[command(name = "__ptrace", hide = true)]
+    Ptrace {
+        /// Program and arguments
+        #[arg(last = true)]
+        command: Vec<std::ffi::OsString>,
+    },
     /// Say that this process runs, then wait for the end of standard input (for `bench`)
     #[command(name = "__hold", hide = true)]
     Hold,
@@ -73,6 +80,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::GetppidLoop { calls } => return bench::load::getppid_loop(calls),
+        Command::Ptrace { command } => return bench::load::ptrace(&command),
         Command::Hold => return bench::load::hold(),
         _ => run::catch_interrupts()?,
     }
@@ -84,7 +92,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Test { arm64: false } => test::run(&root)?,
         Command::Demo => demo::run(&root)?,
         Command::Bench(options) => return bench::run(&root, &options),
-        Command::GetppidLoop { .. } | Command::Hold => {}
+        Command::GetppidLoop { .. } | Command::Ptrace { .. } | Command::Hold => {}
     }
     Ok(ExitCode::SUCCESS)
 }

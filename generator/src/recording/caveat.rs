@@ -21,8 +21,13 @@ pub enum Caveat {
     /// A filter was installed that hands calls to a supervisor. What a supervisor answers never enters the kernel's
     /// table of calls, and is not in the recording.
     Listener,
+    /// `no_new_privs` was set for recording.
+    NoNewPrivs,
     /// So many tasks were still running when the recording ended.
     StillRunning(u64),
+    /// A filter that hands calls to a supervisor was not installed, since what recorded was the one supervisor that the
+    /// kernel allows.
+    SupervisorRefused,
     /// What observed the calls does not see all that Strait's probe does.
     TracedBy(Tracer),
 }
@@ -95,6 +100,15 @@ impl fmt::Display for Caveat {
                 "a seccomp filter with a supervisor (SECCOMP_FILTER_FLAG_NEW_LISTENER) was installed: calls that \
                  the supervisor answers are not in the recording, and under a profile that \
                  refuses them they fail. Add them to the profile by hand",
+            ),
+            Self::NoNewPrivs => f.write_str(
+                "no_new_privs was set, which recording without privileges needs: set-user-ID programs (sudo, ping, su) \
+                 ran without their rights. If the workload needs them, record it as root",
+            ),
+            Self::SupervisorRefused => f.write_str(
+                "a seccomp filter with a supervisor (SECCOMP_FILTER_FLAG_NEW_LISTENER) was refused with EBUSY, since \
+                 the kernel allows one supervisor and recording by user notification is one: what the workload does \
+                 with its own is not in the recording. Record it with `strait record --backend ebpf`",
             ),
             Self::TracedBy(tracer) => f.write_str(tracer.blind_to().unwrap_or_default()),
             Self::StillRunning(1) => f.write_str(

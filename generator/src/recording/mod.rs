@@ -280,7 +280,7 @@ impl Completeness {
 }
 
 /// An executable file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Program {
     /// Absolute path where it could be found out, else the path by which it was executed.
     pub path: String,

@@ -39,8 +39,9 @@ impl Tracer {
         match self {
             Self::Ebpf => None,
             Self::Notify => Some(
-                "it was recorded by seccomp user notification: no_new_privs was set, so that set-user-ID programs \
-                 ran without their rights",
+                "it was recorded by seccomp user notification: each call takes longer, so what depends on time may \
+                 differ; a signal may end any call with EINTR; and a ptrace tracer that seccomp stops for \
+                 (SECCOMP_RET_TRACE) is not asked",
             ),
             Self::Strace => Some(
                 "it is a log of strace: what strace was told to leave out is not in it, and what ptrace changes about \

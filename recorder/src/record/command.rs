@@ -28,84 +28,119 @@ use strait_generator::recording::{Host, Recording, Start, Target, TargetKind, Tr
 /// [`RecordError`] if the command was not run, or what it called could not be read. In the first
 /// case nothing has been started.
 pub fn run(
-    request: Request,
+    mut request: Request,
     signals: &Signals,
     notify: &dyn Fn(&Notice),
     flush: &dyn Fn(&Recording),
 ) -> Result<Outcome, RecordError> {
-    let Request { command, user, linger, stop_timeout, max_programs, filter, watched, verbose } =
-        request;
+    let launch = Launch::new(&request.command, request.user.clone(), request.filter.take())?;
+    load(&mut request)?.run(launch, request, signals, notify, flush)
+}
+
+/// The probe, in place before anything was started.
+pub(crate) struct Loaded {
+    stage: Loading,
+    probe: Probe,
+    native: u32,
+    records: bool,
+}
+
+/// Loads the probe for a request, whose `watched` it takes.
+///
+/// # Errors
+///
+/// [`RecordError`] if that cannot be done here. Nothing has been started.
+pub(crate) fn load(request: &mut Request) -> Result<Loaded, RecordError> {
+    let watched = request.watched.take();
     let records = watched.is_none();
-    let watched = watched.map(|looked_at| watch_list(&looked_at));
-    let mut launch = Launch::new(&command, user.clone(), filter)?;
     let stage = Loading::begin()?;
     let Kernel { config, .. } = kernel::read()?;
-    let options =
-        probe::Options { max_programs, refusals: watched, verbose, ..probe::Options::default() };
+    let options = probe::Options {
+        max_programs: request.max_programs,
+        refusals: watched.map(|looked_at| watch_list(&looked_at)),
+        verbose: request.verbose,
+        ..probe::Options::default()
+    };
     let probe = Probe::load(&stage, config, &options)?;
-    let name = name_of(launch.program());
-    let listener = if records { listen(&mut launch, user.as_ref(), notify) } else { None };
-    let needs = Needs { command: true, ..Needs::default() };
-    let host = host()?;
-    let held = launch.fork(&stage, signals.blocked())?;
-    let stage = stage.attached(needs, || probe.live().is_ok())?;
+    Ok(Loaded { stage, probe, native: config.native_abi, records })
+}
 
-    let assembly = Assembly {
-        host,
-        name,
-        command: command.iter().map(|part| part.to_string_lossy().into_owned()).collect(),
-        native: config.native_abi,
-        started: Timestamp::now(),
-        start: monotonic(),
-    };
-    let runtime = super::runtime()?;
-    let stage = stage.running(Some(held.child()));
-    let running = Some(held.release(&stage)?);
-    let mut session = Session {
-        probe,
-        running,
-        names: Names::default(),
-        notify,
-        linger,
-        until_all_end: false,
-        limit: None,
-        stop_timeout,
-        listener,
-        unwanted: Unwanted::default(),
-    };
-    let mut marks = Marks::default();
-    let mut handler = |happened: Happened, probe: &Probe, names: &mut Names| {
-        match happened {
-            Happened::Mark(name) => marks.take(name, monotonic(), &probe.snapshot()?),
-            Happened::Flush => {
-                let snapshot = marks.without_own_calls(probe.snapshot()?);
-                flush(&assembly.recording(&snapshot, names, &marks, probe.live()?));
+impl Loaded {
+    /// Runs and records the command.
+    pub(crate) fn run(
+        self,
+        mut launch: Launch,
+        request: Request,
+        signals: &Signals,
+        notify: &dyn Fn(&Notice),
+        flush: &dyn Fn(&Recording),
+    ) -> Result<Outcome, RecordError> {
+        let Self { stage, probe, native, records } = self;
+        let Request { command, user, linger, stop_timeout, .. } = request;
+        let name = name_of(launch.program());
+        let listener = if records { listen(&mut launch, user.as_ref(), notify) } else { None };
+        let needs = Needs { command: true, ..Needs::default() };
+        let host = host()?;
+        let held = launch.fork(&stage, signals.blocked())?;
+        let stage = stage.attached(needs, || probe.live().is_ok())?;
+
+        let assembly = Assembly {
+            host,
+            name,
+            command: command.iter().map(|part| part.to_string_lossy().into_owned()).collect(),
+            native,
+            started: Timestamp::now(),
+            start: monotonic(),
+        };
+        let runtime = super::runtime()?;
+        let stage = stage.running(Some(held.child()));
+        let running = Some(held.release(&stage)?);
+        let mut session = Session {
+            probe,
+            running,
+            names: Names::default(),
+            notify,
+            linger,
+            until_all_end: false,
+            limit: None,
+            stop_timeout,
+            listener,
+            unwanted: Unwanted::default(),
+        };
+        let mut marks = Marks::default();
+        let mut handler = |happened: Happened, probe: &Probe, names: &mut Names| {
+            match happened {
+                Happened::Mark(name) => marks.take(name, monotonic(), &probe.snapshot()?),
+                Happened::Flush => {
+                    let snapshot = marks.without_own_calls(probe.snapshot()?);
+                    flush(&assembly.recording(&snapshot, names, &marks, probe.live()?));
+                }
+                Happened::Container(_) | Happened::Request(_) => {}
             }
-            Happened::Container(_) | Happened::Request(_) => {}
+            Ok(())
+        };
+        let ended = runtime.block_on(session.wait(signals, &mut handler))?;
+        let status = ended.unwrap_or_else(|| match signals.stopped() {
+            Some((signal, _)) => Status::Signaled(signal as u8),
+            None => Status::Exited(0),
+        });
+        if let Some(failure) = session.running.as_ref().and_then(super::launch::Running::failure) {
+            return Err(failure.into());
         }
-        Ok(())
-    };
-    let ended = runtime.block_on(session.wait(signals, &mut handler))?;
-    let status = ended.unwrap_or_else(|| match signals.stopped() {
-        Some((signal, _)) => Status::Signaled(signal as u8),
-        None => Status::Exited(0),
-    });
-    if let Some(failure) = session.running.as_ref().and_then(super::launch::Running::failure) {
-        return Err(failure.into());
+        let still_running = session.probe.live()?;
+        let snapshot = marks.without_own_calls(session.probe.snapshot()?);
+        drop(session.probe);
+        let mut names = session.names;
+        let outcome = Outcome {
+            refusals: refusals(&snapshot, &mut names),
+            refusals_lost: snapshot.refusals_lost,
+            recording: assembly.recording(&snapshot, &mut names, &marks, still_running),
+            status,
+            still_running,
+        };
+        stage.writing()?;
+        Ok(outcome)
     }
-    let still_running = session.probe.live()?;
-    let snapshot = marks.without_own_calls(session.probe.snapshot()?);
-    drop(session.probe);
-    let mut names = session.names;
-    let outcome = Outcome {
-        refusals: refusals(&snapshot, &mut names),
-        refusals_lost: snapshot.refusals_lost,
-        recording: assembly.recording(&snapshot, &mut names, &marks, still_running),
-        status,
-        still_running,
-    };
-    stage.writing()?;
-    Ok(outcome)
 }
 
 /// What is known before the command runs.
@@ -145,6 +180,6 @@ impl Assembly {
     }
 }
 
-fn name_of(program: &Path) -> String {
+pub(crate) fn name_of(program: &Path) -> String {
     program.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

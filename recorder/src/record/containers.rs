@@ -135,8 +135,11 @@ pub fn run(
         launch.set_environment(injection.environment());
     }
     let mut engines = Engines::new();
-    let needs =
-        Needs { command: launch.is_some(), other_users_engine: engines.are_of_other_users() };
+    let needs = Needs {
+        command: launch.is_some(),
+        other_users_engine: engines.are_of_other_users(),
+        ..Needs::default()
+    };
     let host = host()?;
     let held = launch.map(|launch| launch.fork(&stage, signals.blocked())).transpose()?;
     let stage = stage.attached(needs, || probe.live().is_ok())?;

@@ -3,19 +3,24 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use nix::unistd::{AccessFlags, ForkResult, Pid, access, fork, pipe2, setsid};
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, pipe2, setsid};
 use thiserror::Error;
 
 use super::limits;
+use super::lookup;
 use super::mailbox::{Mailbox, Stage};
 use super::privilege::{Loading, Running as RunningStage};
 use super::user::User;
+use super::{Notice, RecordError};
 use crate::enforce::{self, NoNewPrivs};
+use strait_generator::outcome::Status;
 
 /// Why the command was not started.
 #[derive(Debug, Error)]
@@ -42,6 +47,9 @@ pub enum LaunchError {
         /// Why it failed.
         source: io::Error,
     },
+    /// What the child was to do last was refused.
+    #[error("cannot prepare the command: {0}")]
+    LastStep(#[source] io::Error),
     /// The child could not become what was asked for.
     #[error("cannot {what} before running the command: {source}")]
     Setup {
@@ -64,6 +72,16 @@ pub struct Launch {
     environment: Vec<CString>,
     user: Option<User>,
     filter: Option<Filter>,
+    last_step: Option<LastStep>,
+}
+
+/// What the child does right before it executes the command, while it shares its descriptors with the recorder.
+#[derive(Clone, Copy)]
+pub struct LastStep {
+    /// Only makes system calls. What it opens for the recorder it [hands over](Mailbox::hand_over).
+    pub run: fn(&Mailbox, NoNewPrivs) -> nix::Result<()>,
+    /// Whether it sets `no_new_privs`. Else it needs `CAP_SYS_ADMIN`.
+    pub no_new_privs: NoNewPrivs,
 }
 
 /// A seccomp filter to be installed right before the command is executed.
@@ -82,7 +100,7 @@ impl Launch {
         filter: Option<Filter>,
     ) -> Result<Self, LaunchError> {
         let name = command.first().map(OsString::as_os_str).unwrap_or_default();
-        let program = find(name)?;
+        let program = lookup::find(name)?;
         let environment = environment(user.as_ref());
         Ok(Self {
             program: CString::new(program.into_os_string().into_vec())
@@ -98,7 +116,13 @@ impl Launch {
             environment,
             user,
             filter,
+            last_step: None,
         })
+    }
+
+    /// Has the child do this right before it executes the command.
+    pub fn set_last_step(&mut self, step: LastStep) {
+        self.last_step = Some(step);
     }
 
     /// Gives the command other values of these variables than the caller has.
@@ -125,15 +149,25 @@ impl Launch {
             Mailbox::new().map_err(|source| LaunchError::System { what: "map memory", source })?;
         let argv = pointers(&self.arguments);
         let envp = pointers(&self.environment);
+        let shares_descriptors = self.last_step.is_some();
+        let recorder = Pid::this();
+        let fork: unsafe fn() -> _ = if shares_descriptors { fork_with_descriptors } else { fork };
         // SAFETY: there is one thread, and the child only makes system calls on what is prepared.
-        match unsafe { fork() }.map_err(system("fork"))? {
+        let forked = unsafe { fork() };
+        match forked.map_err(system("fork"))? {
             ForkResult::Parent { child } => {
                 let has_own_session = self.has_own_session();
-                Ok(Held { child, release, mailbox, shown: self.shown, has_own_session })
+                // If the child has it by the same entry of the table, it stays open until the child has read.
+                let gate = shares_descriptors.then_some(gate);
+                Ok(Held { child, release, gate, mailbox, shown: self.shown, has_own_session })
             }
             ForkResult::Child => {
-                drop(release);
-                self.child(&gate, &mailbox, signals, &argv, &envp)
+                match shares_descriptors {
+                    false => drop(release),
+                    // It would be closed for the recorder, too.
+                    true => std::mem::forget(release),
+                }
+                self.child(recorder, &gate, &mailbox, signals, &argv, &envp)
             }
         }
     }
@@ -147,17 +181,23 @@ impl Launch {
     /// In the child. Allocates nothing and never returns.
     fn child(
         &self,
+        recorder: Pid,
         gate: &OwnedFd,
         mailbox: &Mailbox,
         signals: &SigSet,
         argv: &[*const libc::c_char],
         envp: &[*const libc::c_char],
     ) -> ! {
+        // Who shares the other end of the pipe does not see it closed.
+        if self.last_step.is_some() && end_with_recorder(recorder).is_err() {
+            // SAFETY: as below.
+            unsafe { libc::_exit(127) }
+        }
         let mut released = [0_u8; 1];
         // SAFETY: a buffer of one byte.
         let read = unsafe { libc::read(gate.as_raw_fd(), released.as_mut_ptr().cast(), 1) };
         if read == 1 {
-            let (stage, errno) = self.become_command(signals, argv, envp);
+            let (stage, errno) = self.become_command(recorder, mailbox, signals, argv, envp);
             mailbox.post(stage, errno);
         }
         // SAFETY: ends the process, without the exit handlers of a process that it is not.
@@ -167,12 +207,15 @@ impl Launch {
     /// Returns only if that failed: at which stage, and why.
     fn become_command(
         &self,
+        recorder: Pid,
+        mailbox: &Mailbox,
         signals: &SigSet,
         argv: &[*const libc::c_char],
         envp: &[*const libc::c_char],
     ) -> (Stage, i32) {
-        let needs_admin =
-            self.filter.as_ref().is_some_and(|filter| filter.no_new_privs != NoNewPrivs::Set);
+        let of_filter = self.filter.as_ref().map(|filter| filter.no_new_privs);
+        let of_step = self.last_step.map(|step| step.no_new_privs);
+        let needs_admin = [of_filter, of_step].contains(&Some(NoNewPrivs::Leave));
         if self.has_own_session()
             && let Err(errno) = setsid()
         {
@@ -195,16 +238,54 @@ impl Launch {
         {
             return (Stage::Filter, error.raw_os_error().unwrap_or(libc::EINVAL));
         }
+        if let Some(step) = self.last_step
+            // A change of the user has ended what the child asked for at its start.
+            && let Err(errno) = end_with_recorder(recorder)
+                .and_then(|()| (step.run)(mailbox, step.no_new_privs))
+                .and_then(|()| outlive_recorder())
+        {
+            return (Stage::LastStep, errno as i32);
+        }
         // SAFETY: all strings and both arrays end in zero.
         unsafe { libc::execve(self.program.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
         (Stage::Exec, nix::errno::Errno::last_raw())
     }
 }
 
+/// Forks a child that has its own memory, and the recorder's table of descriptors until it executes something.
+///
+/// # Safety
+///
+/// As for `fork`: with more than one thread the child may only make system calls.
+unsafe fn fork_with_descriptors() -> nix::Result<ForkResult> {
+    let flags = libc::c_long::from(libc::CLONE_FILES | libc::SIGCHLD);
+    // SAFETY: without a stack of its own the child goes on with a copy of this one.
+    let child =
+        unsafe { libc::syscall(libc::SYS_clone, flags, 0_usize, 0_usize, 0_usize, 0_usize) };
+    match Errno::result(child)? {
+        0 => Ok(ForkResult::Child),
+        child => Ok(ForkResult::Parent {
+            child: Pid::from_raw(i32::try_from(child).map_err(|_| Errno::EOVERFLOW)?),
+        }),
+    }
+}
+
+/// In the child: it is killed when the recorder ends, or ends itself if that has happened already.
+fn end_with_recorder(recorder: Pid) -> nix::Result<()> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    if Pid::parent() == recorder { Ok(()) } else { Err(Errno::ESRCH) }
+}
+
+/// In the child: takes that back.
+fn outlive_recorder() -> nix::Result<()> {
+    nix::sys::prctl::set_pdeathsig(None)
+}
+
 /// A child that waits.
 pub struct Held {
     child: Pid,
     release: OwnedFd,
+    gate: Option<OwnedFd>,
     mailbox: Mailbox,
     shown: String,
     has_own_session: bool,
@@ -216,6 +297,8 @@ pub struct Running {
     pub child: Pid,
     /// Whether it leads a session, so that the terminal sends it no signals.
     pub has_own_session: bool,
+    /// Both ends of the pipe by which the child was released, if it has them by this process's table.
+    _shared: Option<(OwnedFd, OwnedFd)>,
     mailbox: Mailbox,
     shown: String,
 }
@@ -228,10 +311,11 @@ impl Held {
 
     /// Lets the child run the command.
     pub fn release(self, _stage: &RunningStage) -> Result<Running, LaunchError> {
-        let Self { child, release, mailbox, shown, has_own_session } = self;
+        let Self { child, release, gate, mailbox, shown, has_own_session } = self;
         nix::unistd::write(&release, b"!")
             .map_err(|errno| LaunchError::System { what: "release", source: errno.into() })?;
-        Ok(Running { child, has_own_session, mailbox, shown })
+        let shared = gate.map(|gate| (gate, release));
+        Ok(Running { child, has_own_session, _shared: shared, mailbox, shown })
     }
 }
 
@@ -239,6 +323,37 @@ impl Running {
     /// Who gets a signal: all of its session's first process group, as from a terminal, or itself alone.
     pub fn target(&self) -> Pid {
         if self.has_own_session { Pid::from_raw(-self.child.as_raw()) } else { self.child }
+    }
+
+    /// What the child has opened for the recorder, if it has by now.
+    pub fn handed_over(&self) -> Option<RawFd> {
+        self.mailbox.handed_over()
+    }
+
+    /// Passes the first signal on, unless the terminal has given it to the command already, and kills
+    /// at the second.
+    pub fn stop(&self, stops: u32, signal: Signal, from_terminal: bool, notify: &dyn Fn(&Notice)) {
+        // The command may just have ended, which is what was wanted.
+        let _ = match stops {
+            1 if from_terminal && !self.has_own_session => Ok(()),
+            1 => kill(self.target(), signal),
+            _ => {
+                notify(&Notice::Killing);
+                kill(self.target(), Signal::SIGKILL)
+            }
+        };
+    }
+
+    /// How the command ended, if it has. To be asked until it has, and then no more.
+    pub fn reap(&self) -> Result<Option<Status>, RecordError> {
+        match waitpid(self.child, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(_, code)) => Ok(Some(Status::Exited(code as u8))),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Ok(Some(Status::Signaled(signal as u8))),
+            Ok(_) => Ok(None),
+            Err(errno) => {
+                Err(RecordError::System { what: "wait for the command", source: errno.into() })
+            }
+        }
     }
 
     /// Once the child has ended: whether that was because the command could not be run.
@@ -250,6 +365,7 @@ impl Running {
             Stage::User => LaunchError::Setup { what: "change the user", source },
             Stage::Signals => LaunchError::Setup { what: "unblock signals", source },
             Stage::Filter => LaunchError::Setup { what: "install the filter", source },
+            Stage::LastStep => LaunchError::LastStep(source),
             Stage::Exec => LaunchError::NotExecutable {
                 program,
                 reason: match errno {
@@ -280,59 +396,4 @@ fn environment(user: Option<&User>) -> Vec<CString> {
             CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok()
         })
         .collect()
-}
-
-fn find(name: &OsStr) -> Result<PathBuf, LaunchError> {
-    let shown = || name.to_string_lossy().into_owned();
-    if name.as_bytes().contains(&b'/') {
-        return executable(Path::new(name)).map(|()| name.into()).map_err(|errno| match errno {
-            nix::Error::ENOENT | nix::Error::ENOTDIR => LaunchError::NotFound(shown()),
-            _ => not_executable(shown(), errno),
-        });
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-    let mut refused = None;
-    for folder in std::env::split_paths(&folders).filter(|_| !name.is_empty()) {
-        let path = folder.join(name);
-        match executable(&path) {
-            Ok(()) => return Ok(path),
-            Err(nix::Error::ENOENT | nix::Error::ENOTDIR) => {}
-            Err(errno) => refused = refused.or(Some(errno)),
-        }
-    }
-    Err(refused
-        .map_or_else(|| LaunchError::NotFound(shown()), |errno| not_executable(shown(), errno)))
-}
-
-fn executable(path: &Path) -> nix::Result<()> {
-    access(path, AccessFlags::F_OK)?;
-    if path.is_dir() {
-        return Err(nix::Error::EISDIR);
-    }
-    access(path, AccessFlags::X_OK)
-}
-
-fn not_executable(program: String, errno: nix::Error) -> LaunchError {
-    let reason = match errno {
-        nix::Error::EISDIR => "it is a folder".to_owned(),
-        nix::Error::EACCES => "it is not executable. `chmod +x` makes it so".to_owned(),
-        other => other.desc().to_owned(),
-    };
-    LaunchError::NotExecutable { program, reason }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_program_is_looked_for_as_a_shell_does() {
-        assert_eq!(find(OsStr::new("/bin/sh")).unwrap(), Path::new("/bin/sh"));
-        assert!(find(OsStr::new("sh")).unwrap().is_absolute());
-        assert!(matches!(find(OsStr::new("no-such-program")), Err(LaunchError::NotFound(_))));
-        assert!(matches!(find(OsStr::new("/no/such")), Err(LaunchError::NotFound(_))));
-        assert!(matches!(find(OsStr::new("/etc/passwd")), Err(LaunchError::NotExecutable { .. })));
-        assert!(matches!(find(OsStr::new("/etc")), Err(LaunchError::NotExecutable { .. })));
-        assert!(matches!(find(OsStr::new("")), Err(LaunchError::NotFound(_))));
-    }
 }

@@ -3,7 +3,7 @@
 //!
 //! - [`btf`], `kernel`: what the probe has to know about this kernel
 //! - `probe`: the probe itself
-//! - `launch`, `user`, `mailbox`: the command
+//! - `launch`, `lookup`, `user`, `mailbox`: the command
 //! - `marks`: samples of a run
 //! - `signals`, `session`: waiting for all that can happen
 //! - `command`, `containers`, `attach`: what is recorded, and how
@@ -39,18 +39,19 @@ mod control;
 mod folder;
 mod inject;
 mod kernel;
-mod launch;
+pub(crate) mod launch;
 mod limits;
-mod mailbox;
-mod marks;
-mod names;
+mod lookup;
+pub(crate) mod mailbox;
+pub(crate) mod marks;
+pub(crate) mod names;
 mod numbers;
-mod privilege;
+pub(crate) mod privilege;
 mod probe;
 mod samples;
-mod session;
-mod signals;
-mod time;
+pub(crate) mod session;
+pub(crate) mod signals;
+pub(crate) mod time;
 mod user;
 mod without;
 mod writer;
@@ -68,6 +69,7 @@ use strait_generator::recording::Host;
 
 pub use attach::{Attach, AttachError, AttachRequest, run as run_attached};
 pub use command::run;
+pub(crate) use command::{load, name_of};
 pub use containers::{ContainersRequest, run as run_containers};
 pub use engine::{Only, OnlyError};
 #[doc(hidden)]
@@ -138,6 +140,8 @@ pub enum Notice {
     },
     /// This many tasks that ran already are recorded from now on.
     Attached(usize),
+    /// The command is recorded by user notification, since the probe cannot be loaded, for this reason.
+    WithoutProbe(String),
     /// `strait mark` will not be heard, for this reason.
     NoMarks(String),
     /// A second signal: the command is killed, since the first one did not end it.
@@ -167,6 +171,12 @@ impl fmt::Display for Notice {
             }
             Self::Attached(tasks) => {
                 write!(f, "attached to {tasks} tasks; recording until they end, Ctrl-C stops")
+            }
+            Self::WithoutProbe(why) => {
+                write!(
+                    f,
+                    "eBPF cannot be used: {why}; recording by seccomp user notification instead"
+                )
             }
             Self::NoMarks(why) => write!(f, "marks cannot be taken: {why}"),
             Self::LeftRunning { signal, after } => write!(
@@ -220,7 +230,7 @@ pub enum RecordError {
 
 /// Listens for marks, and tells the command where. That fails only where no socket can be made, which is
 /// no reason not to record.
-fn listen(
+pub(crate) fn listen(
     launch: &mut launch::Launch,
     user: Option<&User>,
     notify: &dyn Fn(&Notice),
@@ -237,7 +247,7 @@ fn listen(
     }
 }
 
-fn host() -> Result<Host, RecordError> {
+pub(crate) fn host() -> Result<Host, RecordError> {
     let uname = nix::sys::utsname::uname()
         .map_err(|errno| RecordError::System { what: "name the host", source: errno.into() })?;
     Ok(Host {
@@ -247,7 +257,7 @@ fn host() -> Result<Host, RecordError> {
 }
 
 /// One thread, so that capabilities, which are a thread's, are given up for good.
-fn runtime() -> Result<tokio::runtime::Runtime, RecordError> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, RecordError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

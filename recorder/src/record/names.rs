@@ -72,6 +72,11 @@ fn from_proc(program: &Program) -> Option<PathBuf> {
     if !is_the_file(&link, program) {
         return None;
     }
+    executable(&link)
+}
+
+/// Where the executable is, or was, to which a link in `/proc` leads.
+pub fn executable(link: &Path) -> Option<PathBuf> {
     let path = link.read_link().ok()?;
     let bytes = path.as_os_str().as_bytes();
     Some(match bytes.strip_suffix(b" (deleted)") {

@@ -6,8 +6,6 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use probe_common::event;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -79,21 +77,28 @@ pub enum Happened {
 /// Who cares.
 pub type Handler<'a> = dyn FnMut(Happened, &Probe, &mut Names) -> Result<(), RecordError> + 'a;
 
-fn waiting(source: io::Error) -> RecordError {
+pub(crate) fn waiting(source: io::Error) -> RecordError {
     RecordError::System { what: "wait", source }
 }
 
 /// The next mark, where marks come in.
-async fn next(incoming: &mut Option<Incoming>) -> Option<Request> {
+pub(crate) async fn next(incoming: &mut Option<Incoming>) -> Option<Request> {
     match incoming {
         Some(incoming) => incoming.next().await,
         None => std::future::pending().await,
     }
 }
 
-pub(super) fn watch<T: AsFd + AsRawFd>(owner: T) -> Result<AsyncFd<T>, RecordError> {
+pub(crate) fn watch<T: AsFd + AsRawFd>(owner: T) -> Result<AsyncFd<T>, RecordError> {
+    watch_for(owner, Interest::READABLE)
+}
+
+pub(crate) fn watch_for<T: AsFd + AsRawFd>(
+    owner: T,
+    interest: Interest,
+) -> Result<AsyncFd<T>, RecordError> {
     // SAFETY: what owns its descriptor keeps it open, and the same one, while it lives.
-    unsafe { AsyncFd::register_with_interest(owner, Interest::READABLE) }
+    unsafe { AsyncFd::register_with_interest(owner, interest) }
         .map_err(|error| waiting(error.into()))
 }
 
@@ -128,7 +133,9 @@ impl Session<'_> {
                             Arrived::Stop { signal, from_terminal } => {
                                 stops += 1;
                                 if status.is_none() {
-                                    self.stop(stops, signal, from_terminal);
+                                    if let Some(running) = &self.running {
+                                        running.stop(stops, signal, from_terminal, self.notify);
+                                    }
                                     let patience =
                                         if stops == 1 { self.stop_timeout } else { Duration::ZERO };
                                     let end = Instant::now().checked_add(patience);
@@ -190,31 +197,8 @@ impl Session<'_> {
         }
     }
 
-    /// Passes the first signal on, unless the terminal has given it to the command already, and kills
-    /// at the second.
-    fn stop(&self, stops: u32, signal: Signal, from_terminal: bool) {
-        let Some(running) = &self.running else { return };
-        // The command may just have ended, which is what was wanted.
-        let _ = match stops {
-            1 if from_terminal && !running.has_own_session => Ok(()),
-            1 => kill(running.target(), signal),
-            _ => {
-                (self.notify)(&Notice::Killing);
-                kill(running.target(), Signal::SIGKILL)
-            }
-        };
-    }
-
     fn reap(&self) -> Result<Option<Status>, RecordError> {
-        let Some(running) = &self.running else { return Ok(None) };
-        match waitpid(running.child, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(_, code)) => Ok(Some(Status::Exited(code as u8))),
-            Ok(WaitStatus::Signaled(_, signal, _)) => Ok(Some(Status::Signaled(signal as u8))),
-            Ok(_) => Ok(None),
-            Err(errno) => {
-                Err(RecordError::System { what: "wait for the command", source: errno.into() })
-            }
-        }
+        self.running.as_ref().map_or(Ok(None), Running::reap)
     }
 
     /// Takes all events. Returns whether the probe asks for room.

@@ -17,6 +17,7 @@ mod origins;
 mod room;
 mod runtimes;
 mod twenty;
+mod unprivileged;
 mod verifying;
 
 use crate::apps::{Gunicorn, Nginx, Postgres, Redis};
@@ -70,6 +71,13 @@ pub const ALL: &[Scenario] = &[
     ),
     ("docker::twenty_at_once_are_told_apart", || twenty::are_told_apart(&Engine::docker())),
     ("podman::twenty_at_once_are_told_apart", || twenty::are_told_apart(&Engine::podman())),
+    ("docker::a_container_without_privilege_records_itself", || {
+        unprivileged::records_itself(&Engine::docker());
+    }),
+    ("podman::a_container_without_privilege_records_itself", || {
+        unprivileged::records_itself(&Engine::podman());
+    }),
+    ("a_container_whose_profile_refuses_seccomp_says_so", unprivileged::refused_by_the_profile),
     ("docker::a_life_of_milliseconds_is_recorded", || lives::of_milliseconds(&Engine::docker())),
     ("podman::a_life_of_milliseconds_is_recorded", || lives::of_milliseconds(&Engine::podman())),
     ("docker::five_lives_are_five_recordings", lives::five_are_five_recordings),

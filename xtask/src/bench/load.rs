@@ -1,10 +1,14 @@
 //! The programs that the bench measures, run as hidden commands of xtask.
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
 
 use super::stats::median;
 use crate::ui;
@@ -34,6 +38,28 @@ fn time(calls: u64) -> f64 {
         std::hint::black_box(nix::unistd::getppid());
     }
     start.elapsed().as_nanos() as f64 / calls as f64
+}
+
+/// Runs a command with a stop before and after each of its calls, as every tool that is built on ptrace has it, and
+/// does nothing there.
+pub fn ptrace(command: &[OsString]) -> Result<ExitCode> {
+    let (program, arguments) = command.split_first().context("no command")?;
+    let child = Command::new(program).args(arguments).spawn().context("cannot run the command")?;
+    let child = Pid::from_raw(i32::try_from(child.id())?);
+    // It runs already: what it called up to now is not what is measured.
+    ptrace::seize(child, ptrace::Options::PTRACE_O_TRACESYSGOOD)?;
+    ptrace::interrupt(child)?;
+    loop {
+        let signal = match waitpid(child, None)? {
+            WaitStatus::Exited(_, code) => return Ok(ExitCode::from(u8::try_from(code)?)),
+            WaitStatus::Signaled(_, signal, _) => {
+                anyhow::bail!("the command was ended by {signal}")
+            }
+            WaitStatus::Stopped(_, signal) => Some(signal),
+            _ => None,
+        };
+        ptrace::syscall(child, signal)?;
+    }
 }
 
 /// The figure that the loop printed.

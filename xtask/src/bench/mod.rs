@@ -88,8 +88,13 @@ fn warn_of_company() {
 impl Lab {
     /// The words that record what follows them.
     fn recorder(&self) -> crate::run::Tool {
+        self.recorder_by("ebpf")
+    }
+
+    /// The same with this backend.
+    fn recorder_by(&self, backend: &str) -> crate::run::Tool {
         crate::run::Tool::new(&self.strait)
-            .args(["record", "--quiet", "-o"])
+            .args(["record", "--quiet", "--backend", backend, "-o"])
             .arg(self.scratch.path().join("bench.recording.json"))
             .arg("--")
     }

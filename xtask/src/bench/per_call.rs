@@ -15,6 +15,7 @@ use crate::ui;
 
 /// Enough calls for a tenth of a second or more.
 const FAST: u64 = 2_000_000;
+const MIDDLING: u64 = 100_000;
 const SLOW: u64 = 20_000;
 
 const BPFTRACE: &str = "tracepoint:raw_syscalls:sys_enter { @[args->id] = count(); }";
@@ -28,14 +29,16 @@ enum Tracer {
     BesideContainers,
     InContainer,
     StartsContainers,
+    Notified,
     Bpftrace,
     PerfTrace,
+    Ptrace,
     Strace,
 }
 
 impl Tracer {
     /// In the order in which a round goes through them.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Untraced,
         Self::Floor,
         Self::OutOfScope,
@@ -43,8 +46,10 @@ impl Tracer {
         Self::BesideContainers,
         Self::InContainer,
         Self::StartsContainers,
+        Self::Notified,
         Self::Bpftrace,
         Self::PerfTrace,
+        Self::Ptrace,
         Self::Strace,
     ];
 
@@ -57,8 +62,10 @@ impl Tracer {
             Self::BesideContainers => "… beside 50 recorded containers (out of scope)",
             Self::InContainer => "… in a container, 50 others recorded (in scope)",
             Self::StartsContainers => "… by a command whose containers are recorded (in scope)",
+            Self::Notified => "… recorded without privilege (user notification)",
             Self::Bpftrace => "… under bpftrace's counter",
             Self::PerfTrace => "… under perf trace -s",
+            Self::Ptrace => "… under ptrace that does nothing",
             Self::Strace => "… under strace -f -c",
         }
     }
@@ -147,6 +154,7 @@ fn once(lab: &Lab, tracer: Tracer, floor: &mut Floor) -> Result<f64> {
             figure
         }
         Tracer::StartsContainers => under(of_containers(lab), FAST),
+        Tracer::Notified => under(lab.recorder_by("notify"), MIDDLING),
         Tracer::Bpftrace => {
             let command = format!("{} __getppid-loop {FAST}", lab.xtask.display());
             let output = Tool::new("bpftrace")
@@ -157,6 +165,7 @@ fn once(lab: &Lab, tracer: Tracer, floor: &mut Floor) -> Result<f64> {
         Tracer::PerfTrace => {
             under(Tool::new("perf").args(["trace", "-s", "-o", "/dev/null", "--"]), SLOW)
         }
+        Tracer::Ptrace => under(Tool::new(&lab.xtask).args(["__ptrace", "--"]), SLOW),
         Tracer::Strace => {
             under(Tool::new("strace").args(["-f", "-c", "-o", "/dev/null", "--"]), SLOW)
         }
@@ -199,7 +208,17 @@ fn lines(outcomes: &[(Tracer, Outcome)]) -> Vec<Line> {
         Some(Spread::of(&added).median)
     };
     let floor = added(Tracer::Floor).unwrap_or(f64::NAN);
-    let bpftrace = added(Tracer::Bpftrace);
+    let against = |name: &str, ours: Tracer, theirs: Tracer, limit: Limit| {
+        let value = added(ours)? / added(theirs)?;
+        Some(Line {
+            name: name.to_owned(),
+            unit: "",
+            figure: None,
+            ratio: None,
+            remark: String::new(),
+            bound: Some(Bound { what: "times its addition:", value, limit }),
+        })
+    };
 
     let mut lines = Vec::new();
     for (tracer, outcome) in outcomes {
@@ -237,20 +256,27 @@ fn lines(outcomes: &[(Tracer, Outcome)]) -> Vec<Line> {
         };
         lines.push(line);
     }
-    if let (Some(ours), Some(theirs)) = (added(Tracer::InScope), bpftrace) {
-        lines.push(Line {
-            name: "recorded, against bpftrace's counter".to_owned(),
-            unit: "",
-            figure: None,
-            ratio: None,
-            remark: String::new(),
-            bound: Some(Bound {
-                what: "times its addition:",
-                value: ours / theirs,
-                limit: Limit::Below(1.0),
-            }),
-        });
-    }
+    let (recorded, notified) = (Tracer::InScope, Tracer::Notified);
+    let by_notification = "recorded by user notification, against";
+    lines.extend(against(
+        "recorded, against bpftrace's counter",
+        recorded,
+        Tracer::Bpftrace,
+        Limit::Below(1.0),
+    ));
+    lines.extend(against(
+        &format!("{by_notification} strace"),
+        notified,
+        Tracer::Strace,
+        // What both cost most is that the CPU goes to another process and back.
+        Limit::AtMost(0.4),
+    ));
+    lines.extend(against(
+        &format!("{by_notification} ptrace"),
+        notified,
+        Tracer::Ptrace,
+        Limit::Below(1.0),
+    ));
     lines
 }
 

@@ -34,6 +34,8 @@ impl From<Caveat> for file::Caveat {
             Caveat::EngineClient(program) => Self::EngineClient { program },
             Caveat::IoUring => Self::IoUring,
             Caveat::Listener => Self::Listener,
+            Caveat::NoNewPrivs => Self::NoNewPrivs,
+            Caveat::SupervisorRefused => Self::SupervisorRefused,
             Caveat::StillRunning(tasks) => Self::StillRunning { tasks },
             Caveat::TracedBy(tracer) => Self::TracedBy { tracer: tracer.name().to_owned() },
         }
@@ -46,6 +48,8 @@ impl file::Caveat {
             Self::EngineClient { program } => Some(Caveat::EngineClient(program)),
             Self::IoUring => Some(Caveat::IoUring),
             Self::Listener => Some(Caveat::Listener),
+            Self::NoNewPrivs => Some(Caveat::NoNewPrivs),
+            Self::SupervisorRefused => Some(Caveat::SupervisorRefused),
             Self::StillRunning { tasks } => Some(Caveat::StillRunning(tasks)),
             // One that is not known is of a later release.
             Self::TracedBy { tracer } => tracer.parse().ok().map(Caveat::TracedBy),

@@ -153,9 +153,11 @@ pub(super) enum Caveat {
     },
     IoUring,
     Listener,
+    NoNewPrivs,
     StillRunning {
         tasks: u64,
     },
+    SupervisorRefused,
     TracedBy {
         tracer: String,
     },

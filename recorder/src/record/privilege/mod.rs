@@ -54,6 +54,10 @@ pub struct Needs {
     pub command: bool,
     /// An engine was named whose socket belongs to another user.
     pub other_users_engine: bool,
+    /// Which programs the command's processes are is asked of `/proc` while they run. Without `CAP_SYS_PTRACE` the
+    /// kernel tells only who has every capability that they have (`ptrace(2)`, access mode checking), so then none
+    /// is given up.
+    pub programs: bool,
 }
 
 /// Before the probe is in place: all privileges that the caller had.
@@ -92,6 +96,12 @@ impl Loading {
         Ok(Self(()))
     }
 
+    /// The same stage without a probe, for which no privilege is needed.
+    pub fn without_probe() -> Self {
+        report("loading");
+        Self(())
+    }
+
     /// Gives up, in this thread, all that is of no use once the probe is in place and the command has been
     /// forked. To be called before any other thread exists. `can_read` tries whether the counters can be read:
     /// before Linux 5.19 that takes `CAP_BPF`.
@@ -104,6 +114,11 @@ impl Loading {
         needs: Needs,
         can_read: impl Fn() -> bool,
     ) -> Result<Attached, PrivilegeError> {
+        if needs.programs && !has(Capability::CAP_SYS_PTRACE) {
+            give_up_inheritance()?;
+            report("attached");
+            return Ok(Attached(()));
+        }
         let wanted = [
             // `/proc/PID/exe` and `/proc/PID/ns` of other users' processes.
             (Capability::CAP_SYS_PTRACE, true),

@@ -17,10 +17,13 @@ pub enum Own {
     },
     /// The one that writes files.
     Writer,
+    /// The one that answers in the recorder's stead.
+    Standby,
 }
 
 const RECORDER: &str = strait_profiles::own::RECORDER;
 const WRITER: &str = strait_profiles::own::WRITER;
+const STANDBY: &str = strait_profiles::own::STANDBY;
 
 /// Puts this thread, and those that it starts, under the filter. It is the second line of defence: a kernel that
 /// has no seccomp filters, or a library that cannot make one, is no reason not to record, but said.
@@ -34,16 +37,22 @@ fn try_to(own: Own) -> Result<(), String> {
     let text = match own {
         Own::Recorder { .. } => RECORDER,
         Own::Writer => WRITER,
+        Own::Standby => STANDBY,
     };
     let mut profile = profile::parse(text).map_err(|error| error.to_string())?;
-    if let Own::Recorder { command: Some(command) } = own {
-        // Itself, or the session that it leads.
-        for target in [command.as_raw(), -command.as_raw()] {
-            let value = u64::from(target.cast_unsigned());
-            let predicate = Predicate::MaskedEqual { mask: u64::from(u32::MAX), value };
-            let args = vec![Arg { index: 0, predicate }];
-            let names = vec!["kill".to_owned()];
-            profile.entries.push(Entry { names, action: Action::Allow, args });
+    let mut allow = |call: &str, target: u32| {
+        let value = u64::from(target);
+        let predicate = Predicate::MaskedEqual { mask: u64::from(u32::MAX), value };
+        let args = vec![Arg { index: 0, predicate }];
+        profile.entries.push(Entry { names: vec![call.to_owned()], action: Action::Allow, args });
+    };
+    if let Own::Recorder { command } = own {
+        // Its own threads.
+        allow("tgkill", std::process::id());
+        if let Some(command) = command {
+            // The command itself, or the session that it leads.
+            allow("kill", command.as_raw().cast_unsigned());
+            allow("kill", (-command.as_raw()).cast_unsigned());
         }
     }
     let filter = compile(&profile).map_err(|error| error.to_string())?;
@@ -58,7 +67,7 @@ mod tests {
 
     #[test]
     fn own_profiles_mean_what_they_say() {
-        for text in [RECORDER, WRITER] {
+        for text in [RECORDER, WRITER, STANDBY] {
             let profile = profile::parse(text).unwrap();
             let findings = profile::lint(&profile);
             assert!(findings.iter().all(|finding| finding.severity != Severity::Error));
