@@ -130,7 +130,9 @@ impl<'a> Editor<'a> {
     /// no colon.
     fn end_of_value(&self, id: NodeId) -> usize {
         let node = self.tree.node(id);
-        if !node.start.is_empty() || !matches!(node.kind, Kind::Scalar { .. }) {
+        // A block of text may be empty as well, behind its `|` or `>`.
+        let is_plain = matches!(node.kind, Kind::Scalar { style: ScalarStyle::Plain, .. });
+        if !node.start.is_empty() || !is_plain {
             return self.content_end(id);
         }
         match node.parent.map(|parent| &self.tree.node(parent).kind) {
@@ -325,13 +327,13 @@ impl<'a> Editor<'a> {
             return Err(self.unsafe_here(id, "it has an anchor or a tag"));
         }
         let text = match (value, &node.kind) {
+            (_, Kind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. }) => {
+                return Err(self.unsafe_here(id, "it is a block of text (| or >)"));
+            }
             (Value::Bool(is), _) => is.to_string(),
             (Value::Map(entries), _) => {
                 let style = Flow { quoted: self.is_json(id), ..Flow::default() };
                 format!("{{{}}}", style.entries(entries))
-            }
-            (_, Kind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. }) => {
-                return Err(self.unsafe_here(id, "it is a block of text (| or >)"));
             }
             (Value::Text(text), Kind::Scalar { style: ScalarStyle::SingleQuoted, .. }) => {
                 format!("'{}'", text.replace('\'', "''"))

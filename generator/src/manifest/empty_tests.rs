@@ -219,3 +219,14 @@ fn the_colon_of_an_outer_mapping_announces_nothing_within() {
         }
     }
 }
+
+/// What was found by fuzzing: the dash of the next item was taken for that of an empty block of text.
+#[test]
+fn an_empty_block_of_text_ends_where_it_is() {
+    for style in ["|", "|-", "|+", ">", ">-", "|2"] {
+        for next in ["", "  -\t\n\t", "  -\n", "  - name: web\n", "metadata:\n  name: b\n", "\n\n"] {
+            is_edited(&format!("{HEAD}    args:\n    - {style}\n{next}"));
+            is_edited(&format!("{HEAD}    image: {style}\n{next}"));
+        }
+    }
+}
