@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,7 +16,9 @@ use strait_recorder::record::engine::unambiguous;
 use strait_recorder::record::{ContainersRequest, Notice, Only, Signals, Writer, run_containers};
 
 /// Runs `strait record --containers`.
-pub fn main(command: Option<Vec<OsString>>, args: &RecordArgs, ui: &Ui) -> Outcome {
+pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
+    record::check(args)?;
+    let command = (!args.command.is_empty()).then(|| args.command.clone());
     let folder = args.output.clone().unwrap_or_else(|| PathBuf::from("."));
     let writer = Writer::for_folder(&folder).map_err(|error| Failure::new(exit::NOT_RUN, error))?;
     let signals = signals()?;

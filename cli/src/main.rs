@@ -129,6 +129,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let ui = Ui::new(cli.quiet, cli.verbose, cli.color);
     strait_recorder::record::raise_file_limit();
     let outcome = match &cli.command {
+        Command::Record(args) if args.containers => containers::main(args, &ui),
         Command::Record(args) => record::main(args, &ui),
         Command::Import(args) => import::main(args, &ui),
         Command::Generate(args) => generate::main(args, &ui),

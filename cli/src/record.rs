@@ -10,7 +10,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::exit::{self, Failure, Outcome};
-use super::{Ui, containers, duration, shown};
+use super::{Ui, duration, shown};
 use strait_generator::outcome;
 use strait_generator::recording::{Completeness, Recording, v1};
 use strait_generator::untrusted::Json;
@@ -49,7 +49,7 @@ pub struct RecordArgs {
     /// Containers that COMMAND starts are told by descent, and by what it asks of container engines. If none is
     /// found so, all that are started while COMMAND runs are recorded.
     #[arg(long, group = "scope")]
-    containers: bool,
+    pub containers: bool,
     /// Attach to this running container, by name, compose service or id, until it ends
     ///
     /// What is put into it from outside, as by docker exec and health checks, is not recorded; with
@@ -92,7 +92,7 @@ pub struct RecordArgs {
     pub run: RunArgs,
     /// Program and arguments
     #[arg(last = true, required_unless_present = "scope", conflicts_with_all = ["container", "pid", "cgroup"], value_name = "COMMAND")]
-    command: Vec<OsString>,
+    pub command: Vec<OsString>,
 }
 
 /// What can observe a command.
@@ -223,8 +223,8 @@ pub fn saved(saved: Saved, ui: &Ui) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs `strait record`.
-pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
+/// Refuses options that do not go together.
+pub fn check(args: &RecordArgs) -> Result<(), Failure> {
     if args.backend == Backend::Notify
         && let Some(option) = args.scope()
     {
@@ -236,10 +236,12 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
             ),
         ));
     }
-    if args.containers {
-        let command = (!args.command.is_empty()).then(|| args.command.clone());
-        return containers::main(command, args, ui);
-    }
+    Ok(())
+}
+
+/// Runs `strait record` of a command, or of what runs already.
+pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
+    check(args)?;
     if let Some(attach) = args.attach() {
         return attached(attach, args, ui);
     }

@@ -3,6 +3,9 @@
 use super::{ExportError, Exported, Named, Options};
 use crate::profile::Profile;
 
+/// Writes several profiles into one file.
+pub(super) type Together = fn(&[(&Options, Named)]) -> Exported;
+
 /// What there is to know about a target.
 pub(super) struct Row {
     /// Its name on the command line.
@@ -14,7 +17,7 @@ pub(super) struct Row {
     /// Writes one profile for it.
     pub export: fn(&Profile, &Options, &Named) -> Result<Exported, ExportError>,
     /// Writes several into one file; `None` if each application has a folder of its own.
-    pub together: Option<fn(&[(&Options, Named)]) -> Exported>,
+    pub together: Option<Together>,
     /// Whether it is given names of calls that a machine has, and not the profile as it is.
     pub depends_on_machine: bool,
     /// Whether it can bind an init container.

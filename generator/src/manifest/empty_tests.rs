@@ -224,7 +224,8 @@ fn the_colon_of_an_outer_mapping_announces_nothing_within() {
 #[test]
 fn an_empty_block_of_text_ends_where_it_is() {
     for style in ["|", "|-", "|+", ">", ">-", "|2"] {
-        for next in ["", "  -\t\n\t", "  -\n", "  - name: web\n", "metadata:\n  name: b\n", "\n\n"] {
+        for next in ["", "  -\t\n\t", "  -\n", "  - name: web\n", "metadata:\n  name: b\n", "\n\n"]
+        {
             is_edited(&format!("{HEAD}    args:\n    - {style}\n{next}"));
             is_edited(&format!("{HEAD}    image: {style}\n{next}"));
         }

@@ -49,7 +49,7 @@ impl Errno {
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
-            Some(name) => f.pad(&name),
+            Some(name) => f.pad(name),
             None => f.pad(&self.0.to_string()),
         }
     }

@@ -1,4 +1,5 @@
 //! A recording for tests.
+#![expect(clippy::expect_used, reason = "tests give it names that exist")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -3,6 +3,7 @@
 mod asked;
 mod assembly;
 mod getting_to_know;
+mod known;
 mod origins;
 
 use std::cell::RefCell;

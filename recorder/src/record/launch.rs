@@ -14,7 +14,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe2, setsid};
 use thiserror::Error;
 
 use super::limits;
-use super::lookup;
+use super::lookup::{self, Missing};
 use super::mailbox::{Mailbox, Stage};
 use super::privilege::{Loading, Running as RunningStage};
 use super::user::User;
@@ -100,7 +100,12 @@ impl Launch {
         filter: Option<Filter>,
     ) -> Result<Self, LaunchError> {
         let name = command.first().map(OsString::as_os_str).unwrap_or_default();
-        let program = lookup::find(name)?;
+        let program = lookup::find(name).map_err(|missing| match missing {
+            Missing::NotFound(program) => LaunchError::NotFound(program),
+            Missing::NotExecutable(program, reason) => {
+                LaunchError::NotExecutable { program, reason }
+            }
+        })?;
         let environment = environment(user.as_ref());
         Ok(Self {
             program: CString::new(program.into_os_string().into_vec())

@@ -6,18 +6,25 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-use super::launch::LaunchError;
+/// Why there is nothing to execute.
+#[derive(Debug)]
+pub enum Missing {
+    /// No such program.
+    NotFound(String),
+    /// There is one, but it cannot be executed, for this reason.
+    NotExecutable(String, String),
+}
 
 /// The file that `execvp` would execute for this name.
 ///
 /// # Errors
 ///
-/// [`LaunchError::NotFound`] or [`LaunchError::NotExecutable`].
-pub fn find(name: &OsStr) -> Result<PathBuf, LaunchError> {
+/// [`Missing`].
+pub fn find(name: &OsStr) -> Result<PathBuf, Missing> {
     let shown = || name.to_string_lossy().into_owned();
     if name.as_bytes().contains(&b'/') {
         return executable(Path::new(name)).map(|()| name.into()).map_err(|errno| match errno {
-            nix::Error::ENOENT | nix::Error::ENOTDIR => LaunchError::NotFound(shown()),
+            nix::Error::ENOENT | nix::Error::ENOTDIR => Missing::NotFound(shown()),
             _ => not_executable(shown(), errno),
         });
     }
@@ -31,8 +38,7 @@ pub fn find(name: &OsStr) -> Result<PathBuf, LaunchError> {
             Err(errno) => refused = refused.or(Some(errno)),
         }
     }
-    Err(refused
-        .map_or_else(|| LaunchError::NotFound(shown()), |errno| not_executable(shown(), errno)))
+    Err(refused.map_or_else(|| Missing::NotFound(shown()), |errno| not_executable(shown(), errno)))
 }
 
 fn executable(path: &Path) -> nix::Result<()> {
@@ -43,13 +49,13 @@ fn executable(path: &Path) -> nix::Result<()> {
     access(path, AccessFlags::X_OK)
 }
 
-fn not_executable(program: String, errno: nix::Error) -> LaunchError {
+fn not_executable(program: String, errno: nix::Error) -> Missing {
     let reason = match errno {
         nix::Error::EISDIR => "it is a folder".to_owned(),
         nix::Error::EACCES => "it is not executable. `chmod +x` makes it so".to_owned(),
         other => other.desc().to_owned(),
     };
-    LaunchError::NotExecutable { program, reason }
+    Missing::NotExecutable(program, reason)
 }
 
 #[cfg(test)]
@@ -60,10 +66,10 @@ mod tests {
     fn a_program_is_looked_for_as_a_shell_does() {
         assert_eq!(find(OsStr::new("/bin/sh")).unwrap(), Path::new("/bin/sh"));
         assert!(find(OsStr::new("sh")).unwrap().is_absolute());
-        assert!(matches!(find(OsStr::new("no-such-program")), Err(LaunchError::NotFound(_))));
-        assert!(matches!(find(OsStr::new("/no/such")), Err(LaunchError::NotFound(_))));
-        assert!(matches!(find(OsStr::new("/etc/passwd")), Err(LaunchError::NotExecutable { .. })));
-        assert!(matches!(find(OsStr::new("/etc")), Err(LaunchError::NotExecutable { .. })));
-        assert!(matches!(find(OsStr::new("")), Err(LaunchError::NotFound(_))));
+        assert!(matches!(find(OsStr::new("no-such-program")), Err(Missing::NotFound(_))));
+        assert!(matches!(find(OsStr::new("/no/such")), Err(Missing::NotFound(_))));
+        assert!(matches!(find(OsStr::new("/etc/passwd")), Err(Missing::NotExecutable(..))));
+        assert!(matches!(find(OsStr::new("/etc")), Err(Missing::NotExecutable(..))));
+        assert!(matches!(find(OsStr::new("")), Err(Missing::NotFound(_))));
     }
 }

@@ -1,18 +1,16 @@
 //! What was counted, as a recording for each container.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use probe_common::phase;
 
+use super::known::{Known, believed};
 use super::origins::Origins;
 use crate::record::assemble::{assemble, refusals};
-use crate::record::engine::{
-    Description, FileNames, Identity, Memory, Only, Sighting, display_name, identify,
-    unconfirmed_name,
-};
+use crate::record::engine::{FileNames, Memory, Only, Sighting, identify};
 use crate::record::names::Names;
 use crate::record::probe::Snapshot;
 use crate::record::samples::Marks;
@@ -20,9 +18,6 @@ use strait_generator::bpf::{Filter, Instruction};
 use strait_generator::observation::About;
 use strait_generator::outcome::ContainerRecording;
 use strait_generator::recording::{Container, Host, Losses, Start, Target, TargetKind, Tracer};
-
-/// Who a container is, and what is known about it.
-pub(super) type Known = BTreeMap<u32, (Identity, Description)>;
 
 /// What the kernel saw of a container.
 pub(super) fn sighting(container: &probe_common::Container) -> Sighting {
@@ -183,22 +178,6 @@ impl Assembly {
         }
         recordings
     }
-}
-
-/// What a container is called and what is known about it, as far as that can be believed.
-pub(super) fn believed(identity: &Identity, description: &Description) -> (String, Description) {
-    if identity.is_trusted() || description.vouched {
-        return (display_name(&description.container, identity), description.clone());
-    }
-    let name = unconfirmed_name(identity);
-    let container = Container {
-        id: format!("pid-{}", identity.pid),
-        unconfirmed: true,
-        ..Container::default()
-    };
-    let mut nothing = Description::default();
-    nothing.container = container;
-    (name, nothing)
 }
 
 /// A filter as the kernel has it.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until};
 
-use super::assembly::Known;
+use super::known::Known;
 use crate::record::engine::{
     Description, Engines, Identity, Only, Sighting, display_name, identify,
 };

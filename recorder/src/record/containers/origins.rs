@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::asked::Asked;
-use super::assembly::Known;
+use super::known::{Known, believed};
 use crate::record::probe::Snapshot;
 use strait_generator::recording::{Container, ContainerOrigin};
 
@@ -41,9 +41,9 @@ impl Origins {
     pub fn tell(&self, snapshot: &Snapshot, known: &Known) -> Told {
         let asked = self.asked.borrow();
         let own = |index: u32, descends: bool| {
-            let container = known.get(&index).map(|(identity, description)| {
-                super::assembly::believed(identity, description).1.container
-            });
+            let container = known
+                .get(&index)
+                .map(|(identity, description)| believed(identity, description).1.container);
             if descends {
                 ContainerOrigin::Descent
             } else if container.is_some_and(|container| asked.has(&container)) {

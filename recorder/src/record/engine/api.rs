@@ -3,19 +3,14 @@
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::answers::{self, Event, Image, Info, Inspected, Version, describe, runtime_name};
-use super::http::{Error, Lines, Socket, escaped};
+use super::http::{Error, Lines, PATIENCE, Socket, escaped};
 use super::runtime::upstream;
 use super::{Description, EngineKind};
-
-/// How long an engine may take to answer. Podman has been seen to take more than three seconds on a
-/// machine that had more to do than it could.
-pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The most of an engine's own words that is in a note.
 const LONGEST_REASON: usize = 300;

@@ -176,7 +176,7 @@ fn an_engine_that_says_nothing_is_left_alone() {
             let identity = identity(Some(EngineKind::Docker));
             assert_eq!(engines.describe(&identity).await, Description::of(&identity));
         }
-        assert!(begun.elapsed() < 2 * api::PATIENCE, "it is waited for once");
+        assert!(begun.elapsed() < 2 * http::PATIENCE, "it is waited for once");
     });
     let notes = engines.notes();
     assert_eq!(notes.len(), 1);

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
@@ -16,8 +17,11 @@ use thiserror::Error;
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 
-use super::api::PATIENCE;
 use super::trusted;
+
+/// How long an engine may take to answer. Podman has been seen to take more than three seconds on a
+/// machine that had more to do than it could.
+pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Most bytes of an answer, and of one line of an answer that goes on. A container's inspection holds what is in
 /// its configuration, and of that no more is read from a file either (`trusted.rs`).
