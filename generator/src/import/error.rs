@@ -71,7 +71,7 @@ pub enum ImportError {
     /// Nothing tells the machine, on which the numbers of calls depend.
     #[error(
         "{name} does not tell on which machine it was made, on which the numbers of calls depend: say so with \
-         --machine x86_64 or --machine aarch64"
+         --machine"
     )]
     WhichMachine {
         /// The files.
@@ -79,7 +79,7 @@ pub enum ImportError {
     },
     /// Calls of different machines.
     #[error(
-        "{name} has calls of x86_64 and of aarch64: import the logs of each machine by themselves"
+        "{name} has calls of different machines: import the logs of each machine by themselves"
     )]
     Machines {
         /// The files.

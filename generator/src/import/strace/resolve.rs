@@ -11,7 +11,7 @@ use super::super::{About, ImportError, UNKNOWN, program};
 use super::line::{Mode, low_half};
 use super::tally::{Kept, Made, Name, Tally};
 use crate::abi::Abi;
-use crate::machine::Machine;
+use crate::machine::{Machine, Machines};
 use crate::observation::{Observation, Observations, Values};
 use crate::policy::multiplex::multiplexer;
 use crate::untrusted::short;
@@ -30,26 +30,26 @@ pub fn machine(
     if let Some(machine) = given {
         return Ok(machine);
     }
-    let mut found = BTreeSet::new();
+    // The machines on which each of the calls can have been made; one that no machine has tells nothing.
+    let mut left = Machines::ALL;
     for made in tally.made() {
         let fits = |machine: &Machine| {
             let mut abis = machine.abis().iter();
             abis.any(|abi| !numbers(*abi, made.name).is_empty())
         };
-        let fitting: Vec<Machine> = Machine::ALL.into_iter().filter(fits).collect();
-        let by_mode = matches!(made.mode, Some(Mode::X32)).then_some(Machine::X86_64);
-        let only = match fitting.as_slice() {
-            [machine] => Some(*machine),
-            _ => by_mode,
+        let fitting: Machines = match made.mode {
+            Some(Mode::X32) => Machine::X86_64.into(),
+            _ => Machine::ALL.into_iter().filter(fits).collect(),
         };
-        found.extend(only);
+        if !fitting.is_empty() {
+            left = left.and(fitting);
+        }
     }
-    let mut found = found.into_iter();
-    match (found.next(), found.next()) {
-        (Some(machine), None) => Ok(machine),
-        (Some(_), Some(_)) => Err(ImportError::Machines { name: about.all.to_owned() }),
-        (None, _) if tally.is_empty() => Ok(Machine::X86_64),
-        (None, _) => Err(ImportError::WhichMachine { name: about.all.to_owned() }),
+    match left.only() {
+        Some(machine) => Ok(machine),
+        None if left.is_empty() => Err(ImportError::Machines { name: about.all.to_owned() }),
+        None if tally.is_empty() => Ok(Machine::X86_64),
+        None => Err(ImportError::WhichMachine { name: about.all.to_owned() }),
     }
 }
 
