@@ -51,7 +51,7 @@ type Event = (u64, u64);
 /// Reads records.
 #[derive(Default)]
 pub(super) struct Audit {
-    /// Events of which more may follow, and their order.
+    /// Events that may have more records, and their order.
     open: HashMap<Event, Seen>,
     order: VecDeque<Event>,
     sums: HashMap<Seen, Sum>,

@@ -45,7 +45,7 @@ use notes::Notes;
 pub use notes::Remark;
 
 /// How much of a file is looked at to find out what it is.
-const HEAD: u64 = 64 << 10;
+const HEAD: usize = 64 << 10;
 
 /// Reads the files of a format, one after the other.
 trait Reader {
@@ -218,7 +218,7 @@ pub fn import(sources: Vec<Source<'_>>, options: &Options) -> Result<Imported, I
         let failed = |error| ImportError::Read { name: name.clone(), error };
         let mut text = open().map_err(failed)?;
         let mut head = Vec::new();
-        text.by_ref().take(HEAD).read_to_end(&mut head).map_err(failed)?;
+        text.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(failed)?;
         notes.file.clone_from(&name);
         if head.iter().all(u8::is_ascii_whitespace) {
             notes.say("it is empty");
@@ -293,7 +293,7 @@ fn host(machines: Machines) -> Host {
     Host { kernel: String::new(), arch: names.join(", ") }
 }
 
-/// A program of which nothing but the path is known.
+/// A program that is known by its path only.
 fn program(path: &str) -> Program {
     Program { path: path.to_owned(), device: String::new(), inode: 0 }
 }

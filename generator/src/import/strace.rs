@@ -4,6 +4,7 @@
 //! again, and what the kernel restarts begins again, as it does for a filter. Source: strace(1) and the sources of
 //! strace 6.1.
 
+mod call;
 mod clock;
 mod line;
 mod resolve;
@@ -24,7 +25,7 @@ use self::tally::{Kept, Name, Seen, Tally};
 use self::tasks::{Read, Tasks};
 use super::lines::Lines;
 use super::notes::Notes;
-use super::{About, ImportError, Options, Reader, host};
+use super::{About, HEAD, ImportError, Options, Reader, host};
 use crate::abi::is_call_somewhere;
 use crate::limits::LOG_LINE_BYTES;
 use crate::machine::Machine;
@@ -32,16 +33,21 @@ use crate::observation;
 use crate::recording::{Losses, Recording, Start, Tracer};
 use crate::untrusted::short;
 
+/// How many messages may stand in the middle of a line, and how long one of them is at most.
+const MESSAGES: usize = 1024;
+const LONGEST_MESSAGE: usize = 1024;
+
 /// How many lines of a beginning look like strace's.
 pub(super) fn likeness(head: &str) -> usize {
+    // The beginning may be that of one long line.
+    let may_be_cut = head.len() >= HEAD && head.lines().nth(1).is_none();
     let looks_like_it = |line: &str| {
         let Some(line) = line::parse(line) else { return summary::is_head(line) };
         match line.event {
             // A line of C has a semicolon where strace has the result.
             Event::Call(name, rest) => {
                 let is_call = name.starts_with("syscall_0x") || is_call_somewhere(name);
-                let end = split::split(rest).end;
-                is_call && end != split::End::Cut
+                is_call && (may_be_cut || split::split(rest).end != split::End::Cut)
             }
             Event::Resumed(name, _) => is_call_somewhere(name),
             Event::Mode(_) | Event::Ended | Event::Superseded(_) | Event::NotMade => true,
@@ -176,13 +182,14 @@ impl Reader for Strace {
             };
             if let Some((before, message)) = line::interrupted(&text)
                 && held.len() <= LOG_LINE_BYTES
+                && messages.len() < MESSAGES
             {
                 held.push_str(before);
                 messages.push(message.to_owned());
             } else if held.is_empty() {
                 self.line(last, &text, notes);
-            } else if line::message(&text).is_some() && messages.len() <= LOG_LINE_BYTES {
-                messages.push(text.into_owned());
+            } else if line::message(&text).is_some() && messages.len() < MESSAGES {
+                messages.extend((text.len() <= LONGEST_MESSAGE).then(|| text.into_owned()));
             } else {
                 held.push_str(&text);
                 self.line(last, &std::mem::take(&mut held), notes);
@@ -205,12 +212,13 @@ impl Reader for Strace {
         self.end_log();
         if self.tally.is_empty() {
             // With -C the calls of the table are those of the log.
-            for (mode, name, count) in std::mem::take(&mut self.summary.calls) {
+            for ((mode, name), count) in std::mem::take(&mut self.summary.calls) {
                 let name = Name { name, number: None };
                 let seen = Seen { count, first: None };
                 self.tally.add(Tally::UNKNOWN, mode, name, Kept::NotTold, seen);
             }
         }
+        self.tally.finish();
         let (origin, length) = match self.clock.span {
             Some((first, last)) => (first, last.saturating_sub(first)),
             None => (0, 0),

@@ -44,14 +44,13 @@ const ENRICHED: char = '\u{1d}';
 
 /// Reads a line of auditd's log, of the kernel's, or of what `ausearch` prints.
 pub fn parse(line: &str) -> Line<'_> {
-    if let Some(dropped) = dropped(line) {
-        return Line::Dropped(dropped);
-    }
+    // Not before it is clear that the line is no record: what a program is called is in one.
+    let other = || dropped(line).map_or(Line::Foreign, Line::Dropped);
     // `type=SECCOMP msg=audit(…): …` of auditd, `audit: type=1326 audit(…): …` of the kernel.
-    let Some((_, from_type)) = line.split_once("type=") else { return Line::Foreign };
-    let Some((kind, rest)) = from_type.split_once(' ') else { return Line::Foreign };
+    let Some((_, from_type)) = line.split_once("type=") else { return other() };
+    let Some((kind, rest)) = from_type.split_once(' ') else { return other() };
     let Some(rest) = rest.trim_start().trim_start_matches("msg=").strip_prefix("audit(") else {
-        return Line::Foreign;
+        return other();
     };
     let kind = match kind {
         "SECCOMP" | "1326" | "UNKNOWN[1326]" => Kind::Seccomp,
@@ -169,7 +168,7 @@ impl<'a> Record<'a> {
         };
         let bytes: Vec<u8> = digits.chunks(2).map(byte).collect::<Option<_>>()?;
         let path = String::from_utf8_lossy(&bytes).into_owned();
-        path.starts_with('/').then_some(path)
+        path.starts_with('/').then_some(path).filter(|path| path.len() <= 4096)
     }
 
     /// A hexadecimal number.
@@ -232,6 +231,8 @@ mod tests {
         assert_eq!(parse("type=PATH msg=audit(1.123:4): item=0"), Line::Other);
         assert_eq!(parse("[1.0] usb 1-1: new device"), Line::Foreign);
         assert_eq!(parse("type=disk"), Line::Foreign);
+        let called = AUDITD.replace("a b=c", "audit_lost=1");
+        assert!(matches!(parse(&called), Line::Record(_)));
         let lost = "[1.0] audit: audit_lost=12 audit_rate_limit=0 audit_backlog_limit=64";
         assert!(matches!(parse(lost), Line::Dropped(what) if what.starts_with("audit_lost=12")));
     }

@@ -5,7 +5,7 @@
 pub enum Time {
     /// Since the Unix epoch (`-ttt`).
     Unix(u64),
-    /// Since midnight, and of which day is not said (`-t`, `-tt`).
+    /// Since midnight of a day that is not told (`-t`, `-tt`).
     OfDay(u64),
     /// Since the line before (`-r`).
     Since(u64),

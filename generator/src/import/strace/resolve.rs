@@ -219,7 +219,7 @@ fn values(made: &Made<'_>, abi: Abi, number: u32) -> Values {
     }
 }
 
-/// Which programs are 32-bit, of calls of which the log does not tell.
+/// Which programs are 32-bit, where the log does not say how they call.
 struct Programs {
     x86: BTreeSet<String>,
     of_both: BTreeSet<String>,

@@ -1,6 +1,10 @@
 //! The table that strace prints for `-c`: names of calls, and how often each was made.
 
+use std::collections::BTreeMap;
+
 use super::line::Mode;
+use crate::limits::LOG_CALLS;
+use crate::untrusted::short;
 
 /// Reads the lines of summaries.
 #[derive(Debug, Default)]
@@ -9,7 +13,7 @@ pub struct Summary {
     table: Option<Columns>,
     mode: Option<Mode>,
     /// Calls, with how often they were made.
-    pub calls: Vec<(Option<Mode>, String, u64)>,
+    pub calls: BTreeMap<(Option<Mode>, String), u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +76,10 @@ impl Summary {
         if *name == "total" {
             self.table = None;
         } else {
-            self.calls.push((self.mode, (*name).to_owned(), count));
+            if self.calls.len() < LOG_CALLS {
+                let sum = self.calls.entry((self.mode, short(name))).or_default();
+                *sum = sum.saturating_add(count);
+            }
         }
         true
     }
@@ -98,10 +105,11 @@ System call usage summary for 32 bit mode:
 ";
         let mut summary = Summary::default();
         assert!(text.lines().all(|line| summary.read(line)));
-        let call = |mode, name: &str, count| (mode, name.to_owned(), count);
+        let call = |mode, name: &str, count| ((mode, name.to_owned()), count);
         assert_eq!(
             summary.calls,
             [call(None, "wait4", 2), call(None, "mmap", 38), call(Some(Mode::Bits32), "exit", 1)]
+                .into()
         );
         assert!(!summary.read("hello"));
         assert!(!Summary::default().read(" 1 2 3 read"));

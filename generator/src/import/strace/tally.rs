@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::line::Mode;
 use crate::limits::{LOG_CALLS, LOG_PROGRAMS};
 
-/// A program, or the beginning of a task of which it is not known yet what it runs.
+/// A program, or the beginning of a task that runs a program which is not known yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NodeId(usize);
 
@@ -104,7 +104,7 @@ impl Tally {
     /// What stands for a program that is never told.
     pub const UNKNOWN: NodeId = NodeId(0);
 
-    /// The beginning of a task of which it is not known what it runs.
+    /// The beginning of a task that runs a program which is not known yet.
     pub fn start(&mut self) -> NodeId {
         if self.nodes.len() >= LOG_CALLS {
             return Self::UNKNOWN;
@@ -130,13 +130,28 @@ impl Tally {
 
     /// Says what a task runs that has begun as `start`, if that is not known yet.
     pub fn resolve(&mut self, start: NodeId, as_node: NodeId) {
-        // Nodes lead back to the ones that were there before or are programs, so that there is no circle.
-        let leads_back = self.end(as_node) != self.end(start);
+        let end = self.short_cut(as_node);
         if start != Self::UNKNOWN
-            && leads_back
+            && end != start
             && let Some(Node::Start(origin @ None)) = self.nodes.get_mut(start.0)
         {
-            *origin = Some(as_node);
+            *origin = Some(end);
+        }
+    }
+
+    /// Where a node leads, and the way there made short for the next time.
+    fn short_cut(&mut self, mut node: NodeId) -> NodeId {
+        let end = self.end(node);
+        while let Some(Node::Start(Some(origin))) = self.nodes.get_mut(node.0) {
+            node = std::mem::replace(origin, end);
+        }
+        end
+    }
+
+    /// Makes all ways short.
+    pub fn finish(&mut self) {
+        for node in 0..self.nodes.len() {
+            self.short_cut(NodeId(node));
         }
     }
 

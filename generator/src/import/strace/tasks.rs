@@ -2,11 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::line::{Mode, low_half};
+use super::call::{Pending, child, command, count, executed, give_up, is_zero, makes_a_task};
+use super::line::Mode;
 use super::split::{End, Split, split};
 use super::tally::{Kept, Name, NodeId, Seen, Tally};
-use super::value;
+use crate::limits::{LOG_CALLS, LOG_LINE_BYTES};
 use crate::policy::argument::ArgumentRule;
+
+/// For how many bytes of calls that have not returned there is room.
+const PENDING_BYTES: usize = 16 * LOG_LINE_BYTES;
+
+/// On how many lines a call may be. strace writes it on two.
+const LINES: u8 = 8;
 
 /// Stands for the pid of the only task of a log that does not tell it.
 const ONLY: u32 = 0;
@@ -26,25 +33,16 @@ struct Task {
     began: Option<bool>,
 }
 
-/// A call that has begun and not returned.
-#[derive(Debug)]
-struct Pending {
-    name: Name,
-    /// What stands behind the bracket so far.
-    text: String,
-    mode: Option<Mode>,
-    node: NodeId,
-    first: Option<u64>,
-}
-
 /// The tasks of one log, or of several that are of one run.
 #[derive(Debug, Default)]
 pub struct Tasks {
     tasks: HashMap<u32, Task>,
-    /// Those of which something was seen, but not their end.
+    /// Those that were seen, and have not ended.
     alive: BTreeSet<u32>,
     /// Those in a call that makes a task.
     makers: BTreeSet<u32>,
+    /// How many bytes of calls are kept that have not returned.
+    pending_bytes: usize,
     /// The task without a pid in front of its lines.
     only: Option<u32>,
     /// The mode of the task that was handled last, if the log has said one: what a new one begins with (strace 6.1
@@ -93,6 +91,9 @@ impl Tasks {
                 self.makers.insert(pid);
             }
             self.tasks.insert(pid, only);
+            return pid;
+        }
+        if self.tasks.len() >= LOG_CALLS {
             return pid;
         }
         let start = tally.start();
@@ -151,7 +152,7 @@ impl Tasks {
     /// The mode of a task changes.
     pub fn mode(&mut self, pid: u32, mode: Mode) {
         if self.last.is_none() {
-            // Those of which nothing was said until now were as the machine's own.
+            // Until the first message all were as the machine's own.
             for pid in &self.alive {
                 if let Some(task) = self.tasks.get_mut(pid) {
                     task.mode.get_or_insert(Mode::Native);
@@ -167,7 +168,9 @@ impl Tasks {
     /// The call that a task is in.
     fn take(&mut self, pid: u32) -> Option<Pending> {
         self.makers.remove(&pid);
-        self.tasks.get_mut(&pid)?.pending.take()
+        let call = self.tasks.get_mut(&pid)?.pending.take()?;
+        self.pending_bytes = self.pending_bytes.saturating_sub(call.text.len());
+        Some(call)
     }
 
     fn put(&mut self, pid: u32, call: Pending) {
@@ -175,6 +178,7 @@ impl Tasks {
             self.makers.insert(pid);
         }
         if let Some(task) = self.tasks.get_mut(&pid) {
+            self.pending_bytes = self.pending_bytes.saturating_add(call.text.len());
             task.pending = Some(call);
         }
     }
@@ -204,7 +208,8 @@ impl Tasks {
         self.any_begins |= task.began == Some(true);
         self.begins.get_or_insert(executes);
         let name = Name { name: name.to_owned(), number };
-        let call = Pending { name, text: String::new(), mode, node: task.node, first };
+        let (text, lines, is_counted) = (String::new(), 0, false);
+        let call = Pending { name, text, mode, node: task.node, first, lines, is_counted };
         self.go_on(pid, call, rest, tally)
     }
 
@@ -237,8 +242,15 @@ impl Tasks {
         };
         let Split { args, end } = split(text);
         match end {
-            End::Unfinished(so_far) => {
-                call.text = so_far.to_owned();
+            End::Unfinished(so_far) if call.lines < LINES => {
+                call.lines += 1;
+                if self.pending_bytes.saturating_add(so_far.len()) > PENDING_BYTES {
+                    count(&call, &args, tally);
+                    call.is_counted = true;
+                    call.text.clear();
+                } else {
+                    call.text = so_far.to_owned();
+                }
                 self.put(pid, call);
                 Read::Whole
             }
@@ -247,7 +259,7 @@ impl Tasks {
                 self.returned(pid, &call, &args, result, tally);
                 Read::Whole
             }
-            End::Cut => {
+            End::Cut | End::Unfinished(_) => {
                 count(&call, &args, tally);
                 Read::Cut
             }
@@ -277,7 +289,7 @@ impl Tasks {
             self.made(child, call.node, tally);
         }
         if matches!(name, "execve" | "execveat") && is_zero(result) {
-            let path = executed(name, args);
+            let path = executed(name, args).filter(|_| !call.is_counted);
             let node = match &path {
                 Some(path) => tally.program(path),
                 None => tally.start(),
@@ -300,6 +312,7 @@ impl Tasks {
 
     /// A task with this pid was made by one that ran this.
     fn made(&mut self, pid: u32, by: NodeId, tally: &mut Tally) {
+        let is_full = self.tasks.len() >= LOG_CALLS;
         match self.tasks.get_mut(&pid) {
             // It has run before the call that made it returned.
             Some(task) if !task.is_made => {
@@ -312,6 +325,7 @@ impl Tasks {
                 }
             }
             Some(task) if !task.has_ended => {}
+            _ if is_full => {}
             _ => {
                 let (mode, began, pending) = (self.last, Some(false), None);
                 let (start, has_ended, is_made) = (None, false, true);
@@ -349,67 +363,4 @@ impl Tasks {
             self.give_up(pid, tally);
         }
     }
-}
-
-/// Counts a call that will not return, with the arguments that were shown.
-fn give_up(call: &Pending, tally: &mut Tally) {
-    let text = format!("{}<unfinished ...>", call.text);
-    count(call, &split(&text).args, tally);
-}
-
-fn makes_a_task(name: &str) -> bool {
-    matches!(name, "fork" | "vfork" | "clone" | "clone3")
-}
-
-fn is_zero(result: &str) -> bool {
-    result.trim_start_matches('=').split_whitespace().next() == Some("0")
-}
-
-/// Counts a call.
-fn count(call: &Pending, args: &[&str], tally: &mut Tally) {
-    let name = call.name.name.as_str();
-    let kept = match ArgumentRule::of(name) {
-        None => Kept::Nothing,
-        Some(rule) => value::kept(name, rule, args).map_or(Kept::Lost, Kept::Values),
-    };
-    tally.add(call.node, call.mode, call.name.clone(), kept, Seen { count: 1, first: call.first });
-}
-
-/// The pid of the task that a call has made: the one in strace's own namespace, if it says so
-/// (`--pidns-translation`: `= 3 /* 77 in strace's PID NS */`).
-fn child(result: &str) -> Option<u32> {
-    let result = result.strip_prefix('=')?.trim_start();
-    let translated = result
-        .split_once("/* ")
-        .and_then(|(_, rest)| rest.split_once(" in strace's PID NS"))
-        .and_then(|(pid, _)| value::number(pid));
-    let pid = translated.or_else(|| value::number(result.split([' ', '\t']).next()?))?;
-    low_half(Some(pid)).filter(|low| *low > 0 && u64::from(*low) == pid)
-}
-
-/// The path of the program that a call has executed.
-fn executed(name: &str, args: &[&str]) -> Option<String> {
-    let (folder, path) = match name {
-        "execve" => (None, args.first()?),
-        _ => (args.first().copied(), args.get(1)?),
-    };
-    let path = value::text(path)?;
-    if !path.is_empty() {
-        return Some(path);
-    }
-    // The file itself, by its descriptor (AT_EMPTY_PATH), which -y shows with its path.
-    let (_, file) = folder?.split_once('<')?;
-    let file = value::text(&format!("\"{}\"", file.strip_suffix('>')?))?;
-    file.starts_with('/').then_some(file)
-}
-
-/// Program and arguments, as far as the log has all of them.
-fn command(path: String, args: &[&str]) -> Vec<String> {
-    let list = args.iter().find_map(|arg| arg.strip_prefix('[')?.strip_suffix(']'));
-    let list = list.map(|list| format!("{list})"));
-    let words: Option<Vec<String>> =
-        list.and_then(|list| split(&list).args.into_iter().map(value::text).collect());
-    let mut command = vec![path];
-    command.extend(words.into_iter().flatten().skip(1));
-    command
 }
