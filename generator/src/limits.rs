@@ -36,9 +36,12 @@ pub const LOG_BYTES: u64 = 16 << 30;
 /// Most bytes of a line of a log. strace and auditd write shorter ones unless they are told to show large buffers.
 pub const LOG_LINE_BYTES: usize = 4 << 20;
 
-/// How many different calls of a log are kept apart, by program, call and arguments. A filter has room for far
-/// fewer, so that arguments beyond that are as good as not known.
+/// How many different calls of a log are kept apart, by program and call; and how many tasks.
 pub(crate) const LOG_CALLS: usize = 1 << 20;
+
+/// How many of them are kept apart by arguments too. A filter has room for far fewer, so that arguments beyond that are
+/// as good as not known.
+pub(crate) const LOG_VALUES: usize = 1 << 16;
 
 /// How many programs of a log are told apart.
 pub(crate) const LOG_PROGRAMS: usize = 1 << 16;

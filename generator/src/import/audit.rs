@@ -12,7 +12,7 @@ use super::lines::Lines;
 use super::notes::Notes;
 use super::{About, ImportError, Reader, UNKNOWN, host, program};
 use crate::abi::Abi;
-use crate::limits::{LOG_CALLS, LOG_PROGRAMS};
+use crate::limits::{LOG_CALLS, LOG_PROGRAMS, LOG_VALUES};
 use crate::machine::Machine;
 use crate::observation::{self, Observation, Observations, Values};
 use crate::outcome::{Answer, Refusal};
@@ -55,6 +55,8 @@ pub(super) struct Audit {
     open: HashMap<Event, Seen>,
     order: VecDeque<Event>,
     sums: HashMap<Seen, Sum>,
+    /// How many of them have values of arguments.
+    with_values: usize,
     programs: BTreeSet<String>,
     losses: Losses,
     /// Milliseconds since the epoch, of the first and the last record.
@@ -184,11 +186,15 @@ impl Audit {
     }
 
     fn add(&mut self, time: Option<u64>, mut seen: Seen) {
-        if self.sums.len() >= LOG_CALLS && !self.sums.contains_key(&seen) {
-            if seen.arguments != Arguments::NotTold {
-                seen.arguments = Arguments::Lost;
+        if !self.sums.contains_key(&seen) {
+            if matches!(seen.arguments, Arguments::Kept(_)) {
+                if self.with_values >= LOG_VALUES {
+                    seen.arguments = Arguments::Lost;
+                } else {
+                    self.with_values += 1;
+                }
             }
-            if self.sums.len() >= 2 * LOG_CALLS && !self.sums.contains_key(&seen) {
+            if self.sums.len() >= LOG_CALLS && !self.sums.contains_key(&seen) {
                 self.losses.calls = self.losses.calls.saturating_add(1);
                 return;
             }

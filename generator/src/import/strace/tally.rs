@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::line::Mode;
-use crate::limits::{LOG_CALLS, LOG_PROGRAMS};
+use crate::limits::{LOG_CALLS, LOG_PROGRAMS, LOG_VALUES};
 
 /// A program, or the beginning of a task that runs a program which is not known yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +80,8 @@ pub struct Tally {
     names: Vec<Name>,
     ids: HashMap<Name, usize>,
     calls: HashMap<Key, Seen>,
+    /// How many of them have values of arguments.
+    with_values: usize,
     /// Programs for which there was no room.
     pub programs_lost: u64,
     /// Calls for which there was no room.
@@ -94,6 +96,7 @@ impl Default for Tally {
             names: Vec::new(),
             ids: HashMap::new(),
             calls: HashMap::new(),
+            with_values: 0,
             programs_lost: 0,
             calls_lost: 0,
         }
@@ -178,12 +181,18 @@ impl Tally {
             }
         };
         let mut key = Key { node, mode, name: id, kept };
-        if self.calls.len() >= LOG_CALLS && !self.calls.contains_key(&key) {
+        if !self.calls.contains_key(&key) {
             if matches!(key.kept, Kept::Values(_)) {
-                key.kept = Kept::Lost;
+                if self.with_values >= LOG_VALUES {
+                    key.kept = Kept::Lost;
+                } else {
+                    self.with_values += 1;
+                }
             }
-            // Of a program of its own there is no room for it, and of all together there is.
-            key.node = Self::UNKNOWN;
+            // For each program there is no room, and for all together there is.
+            if self.calls.len() >= LOG_CALLS {
+                key.node = Self::UNKNOWN;
+            }
         }
         let sum = self.calls.entry(key).or_insert(Seen { count: 0, first: None });
         sum.count = sum.count.saturating_add(seen.count);
