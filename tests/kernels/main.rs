@@ -88,7 +88,17 @@ fn all_works_on(platform: &Platform, kernel: &Path) -> String {
     let out = boot(kernel, &image(platform), &format!("marker={}", marker(abi)));
     let out = out.path();
     let release = read(&out.join("release")).trim().to_owned();
-    let steps = ["record", "generate", "verify", "attack", "containers", "profile", "enforce"];
+    let steps = [
+        "record",
+        "notify",
+        "outlive",
+        "generate",
+        "verify",
+        "attack",
+        "containers",
+        "profile",
+        "enforce",
+    ];
     for step in steps {
         let expected = if step == "attack" { "12" } else { "0" };
         let status = read(&out.join(format!("{step}.status")));
@@ -97,14 +107,16 @@ fn all_works_on(platform: &Platform, kernel: &Path) -> String {
     }
 
     // Every call of every task, with the values of arguments.
-    let recording = complete(&out.join("command.json"));
-    assert_eq!(recording.host.kernel, release);
-    assert_eq!(recording.calls.keys().collect::<Vec<_>>(), [&abi]);
-    assert_eq!(count(&recording, abi, marker(abi)), 150);
-    let socket = abi.syscall_number("socket").unwrap();
-    let arguments = recording.calls[&abi][&socket].arguments.as_ref().unwrap();
-    let values: Vec<_> = arguments.values.keys().map(Vec::as_slice).collect();
-    assert_eq!(values, [[1, 1, 0], [2, 2, 17]]);
+    for file in ["command.json", "notify.json"] {
+        let recording = complete(&out.join(file));
+        assert_eq!(recording.host.kernel, release);
+        assert_eq!(recording.calls.keys().collect::<Vec<_>>(), [&abi]);
+        assert_eq!(count(&recording, abi, marker(abi)), 150, "{file}");
+        let socket = abi.syscall_number("socket").unwrap();
+        let arguments = recording.calls[&abi][&socket].arguments.as_ref().unwrap();
+        let values: Vec<_> = arguments.values.keys().map(Vec::as_slice).collect();
+        assert_eq!(values, [[1, 1, 0], [2, 2, 17]], "{file}");
+    }
 
     // What a filter refuses never enters, and is seen all the same.
     assert_eq!(json(&out.join("verify.json"))["refused"], Value::Array(Vec::new()));

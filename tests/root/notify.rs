@@ -267,3 +267,38 @@ fn a_name_cannot_pose_as_a_message() {
     let recording = read(attacker.folder());
     assert_eq!(recording["programs"][0]["path"], program.to_str().unwrap());
 }
+
+/// A line of `/proc/PID/status`.
+fn status(pid: &str, name: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("no {name}")).trim().to_owned()
+}
+
+#[test]
+fn recorder_and_standby_keep_nothing_that_they_do_not_need() {
+    let dir = open_folder();
+    for (user, kept) in [(Vec::new(), "0000000000080020"), (as_nobody(""), "0000000000000000")] {
+        let script = ["/bin/sh", "-c", "echo ready; read line; exit 0"];
+        let mut recorder = notify(dir.path(), &[], &script).through(user).spawn();
+        assert_eq!(recorder.line(), "ready");
+        let pid = recorder.pid().to_string();
+        // CAP_KILL and CAP_SYS_PTRACE.
+        assert_eq!(status(&pid, "CapPrm"), kept);
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        let is_standby = |pid: &&str| status(pid, "Name") == "strait-standby";
+        let standby = children.split_whitespace().find(is_standby).unwrap();
+        assert_eq!(status(standby, "CapPrm"), "0000000000000000");
+        for of in [&pid, standby] {
+            assert_eq!((status(of, "NoNewPrivs"), status(of, "Seccomp")), ("1".into(), "2".into()));
+            // What cannot be dumped belongs to root, so that its user can neither trace it nor take its descriptors.
+            let owner = std::os::unix::fs::MetadataExt::uid(
+                &Path::new(&format!("/proc/{of}/fd")).metadata().unwrap(),
+            );
+            assert_eq!(owner, 0, "{of}");
+        }
+        let open = std::fs::read_dir(format!("/proc/{standby}/fd")).unwrap().count();
+        assert_eq!(open, 5, "input, output and error, the recorder's socket, the listener");
+        assert_eq!(recorder.finish().0, 0);
+    }
+}

@@ -44,6 +44,7 @@ fn own_filters_refuse_nothing_that_is_needed() {
     for words in [
         &["record", "-o", "r.json"][..],
         &["record", "-o", "r.json", "--user", "nobody"],
+        &["record", "--backend", "notify", "--linger", "0", "-o", "r.json"],
         &["record", "--containers", "-o", "out"],
         &["verify", "base.json", "--containers", "--inject", "-o", "v.json"],
     ] {

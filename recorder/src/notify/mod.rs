@@ -15,7 +15,7 @@
 //! - The kernel gives a task one supervisor. A workload's own gets `EBUSY`, and where there is one already nothing can
 //!   be recorded. A tracer that lets a filter stop a task (`SECCOMP_RET_TRACE`) is not asked.
 //! - Without `CAP_SYS_ADMIN` a filter takes `no_new_privs`, so programs with set-user-ID run without their rights.
-//! - What is there already, or is started by others, such as a container by its engine, is not recorded.
+//! - Only what the command starts is recorded: no process that runs already, and no container that an engine starts.
 //! - A signal may interrupt a call before this process has been told of it. Then the call ends with `EINTR`, or is
 //!   made anew, as the signal's handler wants it.
 //!
@@ -72,10 +72,10 @@ const LOOK_AGAIN: Duration = Duration::from_micros(100);
 /// Why nothing was recorded.
 #[derive(Debug, Error)]
 pub enum NotifyError {
-    /// The kernel has no such notifications, or not all that is needed of them.
+    /// The kernel has no user notification, or lacks a part that is needed.
     #[error(
-        "cannot record by seccomp user notification: the kernel does not have it ({0}). Linux 5.9 or later with \
-         CONFIG_SECCOMP_FILTER has it. Or record with --backend ebpf, as root"
+        "cannot record by seccomp user notification: the kernel does not support it ({0}). Use Linux 5.9 or later \
+         with CONFIG_SECCOMP_FILTER, or record with --backend ebpf as root"
     )]
     Missing(String),
     /// A filter that this process is under refuses them.
@@ -87,8 +87,8 @@ pub enum NotifyError {
     Refused(Errno),
     /// There is a supervisor already.
     #[error(
-        "cannot record by seccomp user notification: another supervisor is told of this process's calls already, and \
-         the kernel allows one. Run Strait outside of it, or record with --backend ebpf as root"
+        "cannot record by seccomp user notification: this process has another supervisor already, and the kernel allows \
+         one. Run Strait outside of it, or record with --backend ebpf as root"
     )]
     Supervised,
     /// The child did not say what its listener is.
@@ -213,7 +213,10 @@ pub(crate) fn run_launch(
     let mut handler = |happened| match happened {
         Happened::Mark(name) => samples.take(name, &counters.lock()),
         Happened::Flush => {
-            let recording = assembly.recording(&counters.lock(), &samples, 1);
+            let counters = counters.lock();
+            let running = counters.tasks.still_running();
+            let recording = assembly.recording(&counters, &samples, running);
+            drop(counters);
             flush(&recording);
         }
     };

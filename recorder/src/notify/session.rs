@@ -98,7 +98,7 @@ impl Session<'_> {
                 }
                 Some(marks::Request { name, answer }) = next(&mut incoming) => {
                     handler(Happened::Mark(name));
-                    // Whoever asked may have gone away.
+                    // The client may have gone away.
                     let _ = answer.send(Ok(()));
                 }
                 _ = look.tick() => {

@@ -76,7 +76,7 @@ fn stand_by(socket: &OwnedFd, inbox: &Inbox) -> io::Result<()> {
         // SAFETY: no handler is installed.
         unsafe { signal(ignored, SigHandler::SigIgn) }?;
     }
-    // Whoever kills the recorder's process group does not kill what its survivors need.
+    // A kill of the recorder's process group must not reach what the survivors need.
     setsid()?;
     nix::sys::prctl::set_name(NAME)?;
     leave_only(socket.as_raw_fd())?;

@@ -17,7 +17,7 @@ use super::counters::Counters;
 use super::listener::{Inbox, Listener};
 use crate::record::time::monotonic;
 
-/// Interrupts the thread. By default it does nothing, so that nobody else uses it for anything that matters.
+/// Interrupts the thread. A process ignores this signal by default, so a handler changes nothing for other senders.
 const INTERRUPT: Signal = Signal::SIGURG;
 
 /// How long the thread may take to notice, before it is interrupted again: it may have been between two requests.

@@ -110,6 +110,8 @@ fn the_recorder_keeps_no_privilege_that_could_do_harm() {
     for words in [
         &["record", "-o", "r.json"][..],
         &["record", "-o", "r.json", "--user", &uid],
+        &["record", "--backend", "notify", "-o", "r.json"],
+        &["record", "--backend", "notify", "-o", "r.json", "--user", &uid],
         &["record", "--containers", "-o", "out"],
     ] {
         assert_harmless(&stages(words, &attacker), words);

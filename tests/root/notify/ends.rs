@@ -116,7 +116,7 @@ fn a_recorder_killed_at_work_leaves_no_call_unanswered() {
     }
 }
 
-/// Nobody is left to let a call through, so each fails; but it does not wait.
+/// With no supervisor left each call fails, but none waits.
 #[test]
 fn without_recorder_and_standby_the_command_ends() {
     let dir = scratch();
