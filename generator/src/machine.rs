@@ -110,7 +110,7 @@ impl FromStr for Machine {
 }
 
 /// Names as in a sentence: `x86_64, aarch64 and riscv64`.
-fn names(machines: impl Iterator<Item = Machine>, last: &str) -> String {
+pub(crate) fn names(machines: impl Iterator<Item = Machine>, last: &str) -> String {
     let names: Vec<&str> = machines.map(Machine::name).collect();
     match names.split_last() {
         Some((end, [])) => (*end).to_owned(),

@@ -71,7 +71,7 @@ pub enum ImportError {
     /// Nothing tells the machine, on which the numbers of calls depend.
     #[error(
         "{name} does not tell on which machine it was made, on which the numbers of calls depend: say so with \
-         --machine"
+         --machine {}", crate::machine::names(crate::machine::Machine::ALL.into_iter(), " or ")
     )]
     WhichMachine {
         /// The files.
