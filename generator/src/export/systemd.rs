@@ -159,8 +159,12 @@ pub fn settings(profile: &Profile, machines: Machines) -> Result<Settings, Expor
         }
     }
     settings.allowed.retain(|Word(name)| !is_always_refused(&policy, name));
+    // What only a machine has that is not meant, an older systemd there complains about and passes over.
+    let listed = profile.listed_machines().and(machines);
+    let meant = if machines.only().is_some() || listed.is_empty() { machines } else { listed };
     for name in words(&FACTS.implicit) {
-        let known = policy.abis().any(|abi| abi.syscall_number(name).is_some());
+        let mut abis = policy.abis().filter(|abi| meant.have(*abi));
+        let known = abis.any(|abi| abi.syscall_number(name).is_some());
         if let Some(word) = Word::new(name).filter(|word| known && !settings.allowed.contains(word))
         {
             settings.refused.entry(word).or_insert(profile.default);

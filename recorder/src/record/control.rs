@@ -61,7 +61,10 @@ pub fn namespaces(owners: &[u32]) -> io::Result<Old> {
         if !name.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
             continue;
         }
-        let namespace = match File::open(process.path().join("ns/mnt")) {
+        // Of a process that ends just now the kernel says EACCES (`proc_ns_get_link` in `fs/proc/namespaces.c`), and then
+        // ENOENT.
+        let open = || File::open(process.path().join("ns/mnt"));
+        let namespace = match open().or_else(|_| open()) {
             Ok(namespace) => namespace,
             Err(error) => {
                 // It has ended; or its namespaces are not for this user to see. Those of the first process of all are
