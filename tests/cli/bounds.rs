@@ -13,7 +13,7 @@ use crate::support::{scratch, strait};
 
 const MANY: usize = 100_000;
 /// Seconds of the processor, and KiB of memory.
-const LIMITS: &str = "ulimit -t 40 && ulimit -v 2000000 && exec \"$@\"";
+const LIMITS: &str = "ulimit -t 80 && ulimit -v 2000000 && exec \"$@\"";
 
 fn bounded(dir: &Path, args: &[&str], status: i32) -> Outcome {
     let run = strait().through(["sh", "-c", LIMITS, "sh"]).args(args.to_vec());
