@@ -41,7 +41,7 @@ fn an_architecture_map_is_resolved_for_the_machine() {
             {"names": ["sync"], "action": "SCMP_ACT_ALLOW", "includes": {"arches": ["arm64"]}}]}"#;
     let capabilities = Capability::docker_default();
     let profile = parse_on(text, Machines::ALL, &Workload { capabilities, kernel: None }).unwrap();
-    assert_eq!(profile.abis(), [Abi::X86_64, Abi::X86, Abi::Aarch64]);
+    assert_eq!(profile.abis(), [Abi::X86_64, Abi::X86, Abi::Aarch64, Abi::Riscv64]);
     for (machine, profile) in profile.iter() {
         let compiled = compile_for(profile, machine).unwrap();
         faithful(&compiled, &profile.policy(machine).unwrap(), machine).unwrap();
