@@ -1,7 +1,7 @@
 //! What is recorded is what `strace -f` sees: the same calls by ABI, and as often.
 
 use crate::support::calls::read_complete_recording;
-use crate::support::{Calls, kernel, scratch, strace, strait};
+use crate::support::{Calls, Explained, kernel, scratch, strace, strait};
 use crate::workloads::{self, Workload};
 
 /// The calls of one run under `strait record` with these options.
@@ -28,8 +28,18 @@ pub fn trace(workload: &Workload) -> Calls {
     strace::trace(&workload.command, dir.path(), workload.user)
 }
 
-pub fn assert_same(workload: &Workload, first: &Calls, second: &Calls) {
-    let differences = first.unexplained(second, workload.explained);
+fn assert_same(workload: &Workload, first: &Calls, second: &Calls) {
+    assert_same_but(workload, first, second, &[]);
+}
+
+/// That both are the same, but for what may differ between two runs and for this.
+pub fn assert_same_but(
+    workload: &Workload,
+    first: &Calls,
+    second: &Calls,
+    explained: &[Explained],
+) {
+    let differences = first.unexplained(second, &[workload.explained, explained].concat());
     assert!(differences.is_empty(), "{:?}\n{}", workload.command, differences.join("\n"));
 }
 

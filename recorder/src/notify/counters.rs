@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use probe_common::{KEPT_ARGUMENTS, NUMBERS, VALUES_PER_CALL, X32_BIT};
 
+use super::filter::{AARCH64, X86, X86_64};
 use super::listener::Notification;
 use super::programs::Tasks;
 use crate::host;
@@ -15,11 +16,6 @@ use strait_generator::recording::{Losses, Program};
 
 /// Calls whose number no table has that there is room for, over all executables.
 const UNKNOWN_CALLS: usize = 1024;
-
-/// `AUDIT_ARCH_*`, `include/uapi/linux/audit.h`.
-const X86_64: u32 = 0xc000_003e;
-const X86: u32 = 0x4000_0003;
-const AARCH64: u32 = 0xc000_00b7;
 
 /// A call as a recording has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -158,6 +154,8 @@ impl Counters {
                     self.launch = Launch::Done;
                 }
                 self.add(Key { program, call, values }, now);
+                let Notification { task, number, args, .. } = *notification;
+                self.tasks.calls(task, number, args);
                 if call.is(&["execve", "execveat"]) {
                     self.tasks.executes(notification.task);
                 } else if call.is(&["exit", "exit_group"]) {
@@ -220,6 +218,13 @@ impl Counters {
             });
         }
         observations
+    }
+
+    /// Whether a call ends its process, where other threads have ended.
+    pub fn ends_process(call: &Notification, is_first_thread: bool) -> bool {
+        let names: &[&str] =
+            if is_first_thread { &["exit", "exit_group"] } else { &["exit_group"] };
+        CallNumber::of(call).is_some_and(|call| call.is(names))
     }
 
     /// How often each call was made, by executable.

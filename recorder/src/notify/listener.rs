@@ -45,8 +45,10 @@ pub fn install(mailbox: &Mailbox, no_new_privs: NoNewPrivs) -> nix::Result<()> {
 }
 
 fn filter(flags: libc::c_ulong) -> nix::Result<RawFd> {
-    let program = libc::sock_fprog { len: 1, filter: PROGRAM.as_ptr().cast_mut() };
-    // SAFETY: `program` points to one instruction, which the kernel copies.
+    const LENGTH: u16 = PROGRAM.len() as u16;
+    static FILTER: [libc::sock_filter; LENGTH as usize] = PROGRAM;
+    let program = libc::sock_fprog { len: LENGTH, filter: FILTER.as_ptr().cast_mut() };
+    // SAFETY: `program` points to as many instructions as it says, which the kernel copies.
     let listener = Errno::result(unsafe {
         libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program)
     })?;
@@ -74,7 +76,7 @@ pub struct Inbox {
     size: usize,
 }
 
-// SAFETY: it owns its page, which it reads and writes only by exclusive references, but for `unanswered`.
+// SAFETY: it owns its page in this process; another process reads it when this one has ended.
 unsafe impl Send for Inbox {}
 
 impl Inbox {
@@ -101,8 +103,8 @@ impl Inbox {
         unsafe { std::ptr::write_bytes(self.page, 0, self.size) };
     }
 
-    /// The id of the notification that is in it; 0 if it is empty, since the kernel's ids are random 64-bit numbers
-    /// that it counts up.
+    /// The id of the notification that is in it; 0 if it is empty, which is no call's id but by chance: the kernel
+    /// counts up from a random 64-bit number.
     pub fn unanswered(&self) -> u64 {
         // SAFETY: the page is aligned, and begins with the id.
         unsafe { std::ptr::read_volatile(self.page.cast()) }
@@ -226,6 +228,27 @@ impl Listener {
             libc::ioctl(self.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id)
         };
         result == 0
+    }
+
+    /// Waits until there is a call, one of these processes has ended, or this time is over; returns whether there is a
+    /// call, which then can be [received](Self::receive) without waiting.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's error, but for `EINTR`.
+    pub fn wait<'a>(
+        &self,
+        processes: impl Iterator<Item = BorrowedFd<'a>>,
+        limit: PollTimeout,
+    ) -> nix::Result<bool> {
+        let mut fds = vec![PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        fds.extend(processes.map(|process| PollFd::new(process, PollFlags::POLLIN)));
+        match poll(&mut fds, limit) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+        let events = fds.first().and_then(PollFd::revents);
+        Ok(events.is_some_and(|events| events.contains(PollFlags::POLLIN)))
     }
 
     /// Whether no task is under the filter any more: since Linux 5.9 the kernel says so.

@@ -7,6 +7,7 @@
 //! - `programs`: who makes them
 //! - `counters`, `samples`: what is kept of them
 //! - `supervise`: the loop
+//! - `guard`: keeps the end of a child from ending a call of its parent
 //! - `standby`: a process that goes on with it when this one has ended
 //! - `session`: waiting for all else that can happen
 //!
@@ -17,7 +18,8 @@
 //! - Without `CAP_SYS_ADMIN` a filter takes `no_new_privs`, so programs with set-user-ID run without their rights.
 //! - Only what the command starts is recorded: no process that runs already, and no container that an engine starts.
 //! - A signal may interrupt a call before this process has been told of it. Then the call ends with `EINTR`, or is
-//!   made anew, as the signal's handler wants it.
+//!   made anew, as the signal's handler wants it. For the commonest signal, that of a child's end, `guard` has it made
+//!   anew in any case.
 //!
 //! # Platforms
 //!
@@ -25,6 +27,7 @@
 
 mod counters;
 mod filter;
+mod guard;
 mod listener;
 mod programs;
 mod samples;
@@ -188,7 +191,7 @@ pub(crate) fn run_launch(
     let held = launch.fork(&stage, signals.blocked())?;
     let needs = Needs { command: true, programs: true, ..Needs::default() };
     let stage = stage.attached(needs, || true)?;
-    let stage = stage.running(Some(held.child()));
+    let stage = stage.supervising(held.child());
     // The command's user may be the recorder's, and may then trace what lets itself be traced.
     nix::sys::prctl::set_dumpable(false).map_err(|errno| system("guard memory")(errno.into()))?;
     let most = usize::from(request.max_programs.unwrap_or(PROGRAMS).min(MAX_PROGRAMS));

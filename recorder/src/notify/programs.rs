@@ -47,6 +47,8 @@ struct Task {
     checked: u64,
     /// What it may execute right now.
     executing: Executing,
+    /// The last call that was let through: its number, with the x32 bit, and its arguments.
+    last: Option<(u32, [u64; 6])>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,8 +122,21 @@ impl Tasks {
         }
         let program = self.number(program);
         self.sweep();
-        self.tasks.insert(task, Task { program, leader, started, checked: now, executing });
+        self.tasks
+            .insert(task, Task { program, leader, started, checked: now, executing, last: None });
         Some(program)
+    }
+
+    /// This call of a task was let through.
+    pub fn calls(&mut self, task: u32, number: u32, args: [u64; 6]) {
+        if let Some(known) = self.tasks.get_mut(&task) {
+            known.last = Some((number, args));
+        }
+    }
+
+    /// The number, with the x32 bit, and the arguments of the last call of a task that was let through.
+    pub fn last_call(&self, task: u32) -> Option<(u32, [u64; 6])> {
+        self.tasks.get(&task)?.last
     }
 
     /// The task has called `execve`, and is let.
@@ -139,6 +154,11 @@ impl Tasks {
     /// The task has called `exit` or `exit_group`.
     pub fn ends(&mut self, task: u32) {
         self.tasks.remove(&task);
+    }
+
+    /// The first thread of a task's process, if the task has called something.
+    pub fn leader(&self, task: u32) -> Option<u32> {
+        Some(self.tasks.get(&task)?.leader)
     }
 
     /// How many of the tasks that have called something have not ended.
@@ -204,9 +224,39 @@ fn running(task: u32) -> Option<Program> {
 
 /// The first thread of a task's process.
 fn leader(task: u32) -> Option<u32> {
-    let status = files::of_proc(&format!("/proc/{task}/status"))?;
-    // Its name is in a line before, in which the kernel escapes line breaks.
-    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+    field(&status(task)?, "Tgid:")?.parse().ok()
+}
+
+/// The process that started this one, or has taken it over.
+pub fn parent(process: u32) -> Option<u32> {
+    field(&status(process)?, "PPid:")?.parse().ok()
+}
+
+/// Whether the end of a child calls a handler of this process at once.
+pub fn handles_end_of_child(process: u32) -> bool {
+    let Some(status) = status(process) else { return false };
+    let has = |set| is_end_of_child_in(&status, set);
+    has("SigCgt:") && !has("SigBlk:")
+}
+
+/// Whether the end of a child waits to be told to this process.
+pub fn has_end_of_child_pending(process: u32) -> bool {
+    status(process).is_some_and(|status| is_end_of_child_in(&status, "ShdPnd:"))
+}
+
+/// Whether a set of signals in `/proc/PID/status` has SIGCHLD.
+fn is_end_of_child_in(status: &str, set: &str) -> bool {
+    let set = field(status, set).and_then(|set| u64::from_str_radix(set, 16).ok());
+    set.is_some_and(|set| set & (1 << (libc::SIGCHLD - 1)) != 0)
+}
+
+fn status(task: u32) -> Option<String> {
+    files::of_proc(&format!("/proc/{task}/status"))
+}
+
+/// A field of it. The task's name is in a line before, in which the kernel escapes line breaks.
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    Some(status.lines().find_map(|line| line.strip_prefix(name))?.trim())
 }
 
 /// A task's state and when it was started, in ticks since the machine's start: fields 3 and 22 of `proc_pid_stat(5)`.

@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 use super::counters::Counters;
+use super::guard::Guard;
 use super::listener::{Inbox, Listener};
 use crate::record::time::monotonic;
 
@@ -96,18 +97,26 @@ fn supervise(
     counters: &Shared,
     ends: &AtomicBool,
 ) -> nix::Result<()> {
+    let mut guard = Guard::default();
     while !ends.load(Ordering::Acquire) {
+        if !guard.is_idle() {
+            guard.look(&counters.lock().tasks);
+            if !guard.wait(listener)? {
+                continue;
+            }
+        }
         let call = match listener.receive(&mut inbox) {
             Ok(call) => call,
             Err(Errno::EINTR) => continue,
             Err(Errno::ENOENT) if listener.is_unused() => return Ok(()),
-            // Its task was killed.
+            // Its task was killed or interrupted.
             Err(Errno::ENOENT) => continue,
             Err(errno) => return Err(errno),
         };
         let mut counters = counters.lock();
         let now = monotonic();
         let caller = counters.caller(&call, now, || listener.still_waits(call.id));
+        guard.before(&call, &counters.tasks);
         match (listener.let_through(call.id), caller) {
             (Ok(()), Some(caller)) => counters.count(&call, caller, now),
             // It was killed or interrupted just now.

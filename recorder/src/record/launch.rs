@@ -9,7 +9,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe2, setsid};
 use thiserror::Error;
 
@@ -351,7 +351,14 @@ impl Running {
 
     /// How the command ended, if it has. To be asked until it has, and then no more.
     pub fn reap(&self) -> Result<Option<Status>, RecordError> {
-        match waitpid(self.child, Some(WaitPidFlag::WNOHANG)) {
+        let child = self.child;
+        // A stop is not taken from the thread that traces it.
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        let ended = waitid(Id::Pid(child), flags).and_then(|peeked| match peeked {
+            WaitStatus::Exited(..) | WaitStatus::Signaled(..) => waitpid(child, None),
+            other => Ok(other),
+        });
+        match ended {
             Ok(WaitStatus::Exited(_, code)) => Ok(Some(Status::Exited(code as u8))),
             Ok(WaitStatus::Signaled(_, signal, _)) => Ok(Some(Status::Signaled(signal as u8))),
             Ok(_) => Ok(None),

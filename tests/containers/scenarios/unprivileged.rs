@@ -18,7 +18,8 @@ fn library() -> PathBuf {
     line.split_whitespace().nth(2).expect("it was found").into()
 }
 
-/// How often each program made each call, but for the `execve` with which `strait` starts the command.
+/// How often each program made each call, but for the `execve` with which `strait` starts the command and for what is
+/// not notified.
 fn by_program(recording: &Value) -> BTreeMap<(String, String), u64> {
     let calls = recording["abis"]["x86_64"]["syscalls"].as_object().expect("a table");
     let of_call = |(name, call): (&String, &Value)| {
@@ -29,7 +30,7 @@ fn by_program(recording: &Value) -> BTreeMap<(String, String), u64> {
         })
     };
     let all = calls.iter().flat_map(of_call);
-    all.filter(|((_, call), _)| call != "execve").collect()
+    all.filter(|((_, call), _)| !["execve", "rt_sigreturn"].contains(&call.as_str())).collect()
 }
 
 /// As the container's root, with and without capabilities, and as an ordinary user; and the recording is as that of the

@@ -143,7 +143,14 @@ impl Attached {
     /// Puts the recorder under its own filter, and lets no exec give it anything back. `command` is the only
     /// process that may be sent signals from now on.
     pub fn running(self, command: Option<nix::unistd::Pid>) -> Running {
-        confine(Own::Recorder { command });
+        confine(Own::Recorder { command, supervises: false });
+        report("running");
+        Running(())
+    }
+
+    /// The same for a recorder that is told of each of the command's calls.
+    pub fn supervising(self, command: nix::unistd::Pid) -> Running {
+        confine(Own::Recorder { command: Some(command), supervises: true });
         report("running");
         Running(())
     }

@@ -14,12 +14,18 @@ pub enum Own {
     Recorder {
         /// The only process to which it may send signals.
         command: Option<Pid>,
+        /// Whether it supervises the command's calls.
+        supervises: bool,
     },
     /// The one that writes files.
     Writer,
     /// The one that answers in the recorder's stead.
     Standby,
 }
+
+/// What a supervisor asks of ptrace: `PTRACE_CONT`, `PTRACE_GETREGS`, `PTRACE_SETREGS`, `PTRACE_DETACH`,
+/// `PTRACE_SEIZE` and `PTRACE_INTERRUPT` of `include/uapi/linux/ptrace.h` and `arch/x86`.
+const SUPERVISION: [u32; 6] = [7, 12, 13, 17, 0x4206, 0x4207];
 
 const RECORDER: &str = strait_profiles::own::RECORDER;
 const WRITER: &str = strait_profiles::own::WRITER;
@@ -40,19 +46,27 @@ fn try_to(own: Own) -> Result<(), String> {
         Own::Standby => STANDBY,
     };
     let mut profile = profile::parse(text).map_err(|error| error.to_string())?;
-    let mut allow = |call: &str, target: u32| {
-        let value = u64::from(target);
-        let predicate = Predicate::MaskedEqual { mask: u64::from(u32::MAX), value };
-        let args = vec![Arg { index: 0, predicate }];
+    let mut allow = |call: &str, first: Option<u32>| {
+        let of_value = |value: u32| {
+            let (mask, value) = (u64::from(u32::MAX), u64::from(value));
+            Arg { index: 0, predicate: Predicate::MaskedEqual { mask, value } }
+        };
+        let args = first.map(of_value).into_iter().collect();
         profile.entries.push(Entry { names: vec![call.to_owned()], action: Action::Allow, args });
     };
-    if let Own::Recorder { command } = own {
+    if let Own::Recorder { command, supervises } = own {
+        if supervises {
+            for request in SUPERVISION {
+                allow("ptrace", Some(request));
+            }
+            allow("pidfd_open", None);
+        }
         // Its own threads.
-        allow("tgkill", std::process::id());
+        allow("tgkill", Some(std::process::id()));
         if let Some(command) = command {
             // The command itself, or the session that it leads.
-            allow("kill", command.as_raw().cast_unsigned());
-            allow("kill", (-command.as_raw()).cast_unsigned());
+            allow("kill", Some(command.as_raw().cast_unsigned()));
+            allow("kill", Some((-command.as_raw()).cast_unsigned()));
         }
     }
     let filter = compile(&profile).map_err(|error| error.to_string())?;
