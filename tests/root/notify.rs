@@ -16,6 +16,7 @@ use crate::privilege::as_nobody;
 use crate::support::attacker::Attacker;
 use crate::support::calls::{may_be_absent, read_complete_recording};
 use crate::support::fixtures::{Fixture, text};
+use crate::support::helpers::helper;
 use crate::support::run::{STRAIT, Strait};
 use crate::support::{Calls, Explained, kernel, scratch, scrub, strait, wait};
 use crate::workloads;
@@ -324,9 +325,7 @@ fn recorder_and_standby_keep_nothing_that_they_do_not_need() {
         let pid = recorder.pid().to_string();
         // CAP_KILL and CAP_SYS_PTRACE.
         assert_eq!(status(&pid, "CapPrm"), kept);
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-        let is_standby = |pid: &&str| status(pid, "Name") == "strait-standby";
-        let standby = children.split_whitespace().find(is_standby).unwrap();
+        let standby = &helper(&pid, "strait-standby").unwrap();
         assert_eq!(status(standby, "CapPrm"), "0000000000000000");
         for of in [&pid, standby] {
             assert_eq!((status(of, "NoNewPrivs"), status(of, "Seccomp")), ("1".into(), "2".into()));

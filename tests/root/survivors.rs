@@ -64,14 +64,25 @@ fn lingering_has_an_end() {
 }
 
 /// Processes whose parent is `pid` and which have not ended.
-/// But for the one that writes the recording.
 fn children(pid: nix::unistd::Pid) -> Vec<String> {
     let path = format!("/proc/{pid}/task/{pid}/children");
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    let comm = |child: &str| std::fs::read_to_string(format!("/proc/{child}/comm"));
-    let writes = |child: &str| comm(child).is_ok_and(|comm| comm == "strait-writer\n");
-    let children = text.split_whitespace().filter(|child| is_alive(child) && !writes(child));
+    let children = text.split_whitespace().filter(|child| is_alive(child));
     children.map(str::to_owned).collect()
+}
+
+/// Scripts look for the command with `pgrep -P`, and would signal what else they find.
+#[test]
+fn the_only_child_of_the_recorder_is_its_command() {
+    let dir = with_fifo();
+    let script = ["/bin/sh", "-c", "echo $$; read line <go"];
+    for options in [&["--backend", "ebpf"], &["--backend", "notify"]] {
+        let mut recorder = record(dir.path(), options, &script).spawn();
+        let command = recorder.line();
+        assert_eq!(children(recorder.pid()), [command], "{options:?}");
+        go(dir.path());
+        assert_eq!(recorder.finish().0, 0);
+    }
 }
 
 #[test]

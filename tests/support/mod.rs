@@ -6,6 +6,7 @@ pub mod attack;
 pub mod attacker;
 pub mod calls;
 pub mod fixtures;
+pub mod helpers;
 pub mod kernel;
 pub mod manifests;
 pub mod modules;

@@ -15,9 +15,10 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv,
     recvmsg, send, sendmsg, socketpair,
 };
-use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, setsid};
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use super::listener::{Inbox, Listener};
+use crate::record::aside::{Side, fork_aside};
 use crate::record::privilege::{self, Own};
 
 /// By which it is known in lists of processes.
@@ -37,13 +38,13 @@ impl Standby {
         let (socket, other) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         // SAFETY: there is one thread, so the child is a process like any other.
-        match unsafe { fork() }? {
-            ForkResult::Child => {
+        match unsafe { fork_aside() }? {
+            Side::Aside => {
                 let code = i32::from(stand_by(&other, inbox).is_err());
                 // SAFETY: ends the process, without the exit handlers of the recorder.
                 unsafe { libc::_exit(code) }
             }
-            ForkResult::Parent { .. } => {
+            Side::Recorder => {
                 drop(other);
                 let mut ready = [0_u8; 1];
                 match recv(socket.as_raw_fd(), &mut ready, MsgFlags::empty())? {

@@ -31,6 +31,7 @@ pub mod btf;
 pub mod engine;
 
 mod arguments;
+pub(crate) mod aside;
 mod assemble;
 mod attach;
 mod command;

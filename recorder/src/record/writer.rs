@@ -22,9 +22,10 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv,
     recvmsg, send, sendmsg, socketpair,
 };
-use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork};
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
 use serde::{Deserialize, Serialize};
 
+use super::aside::{Side, fork_aside};
 use super::privilege::{self, Own};
 use super::signals::{FOR_WRITING, SOON, Signals};
 use crate::output::{Folder, Output, OutputError, Place, Rights, Sync, Written};
@@ -153,8 +154,8 @@ fn start(path: &Path, open: impl FnOnce() -> io::Result<Target>) -> Result<Write
         socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .map_err(|errno| unwritable(errno.into()))?;
     // SAFETY: there is one thread, so the child is a process like any other.
-    match unsafe { fork() }.map_err(|errno| unwritable(errno.into()))? {
-        ForkResult::Child => {
+    match unsafe { fork_aside() }.map_err(|errno| unwritable(errno.into()))? {
+        Side::Aside => {
             drop(socket);
             let code = match serve(&other, open) {
                 Ok(()) => 0,
@@ -172,7 +173,7 @@ fn start(path: &Path, open: impl FnOnce() -> io::Result<Target>) -> Result<Write
             // SAFETY: ends the process, without the exit handlers of the recorder.
             unsafe { libc::_exit(code) }
         }
-        ForkResult::Parent { .. } => {
+        Side::Recorder => {
             drop(other);
             let answer = receive(&socket).map_err(unwritable)?;
             if answer.is_empty() {

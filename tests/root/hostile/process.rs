@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use super::{PATIENCE, each, with_sudo};
 use crate::support::attacker::Attacker;
 use crate::support::calls::{read_complete_recording, read_recording};
+use crate::support::helpers::helper;
 use crate::support::run::{STRAIT, Strait};
 use crate::support::{kernel, scratch, scrub, strait, wait};
 
@@ -167,8 +168,8 @@ fn a_command_of_another_user_cannot_type_into_roots_terminal() {
 fn neither_the_command_nor_another_user_may_signal_the_recorder() {
     let dir = scratch();
     let (user, other) = (Attacker::new(), Attacker::new());
-    // Its children are the command, and what else the recorder has.
-    let script = "echo $PPID $$; me=$$; for pid in $PPID $(cat /proc/$PPID/task/*/children); do \
+    // All that the recorder has: its command, and what helps it.
+    let script = "echo $PPID $$; me=$$; for pid in $PPID $(cat /proc/$PPID/task/*/children) $(pgrep strait-writer); do \
                   test $pid = $me || ! kill -TERM $pid 2>/dev/null || echo signalled $pid; done; \
                   echo tried; read line";
     let run = strait()
@@ -181,7 +182,8 @@ fn neither_the_command_nor_another_user_may_signal_the_recorder() {
     let (pid, command) = pids.split_once(' ').unwrap();
     assert_eq!(recorder.line(), "tried");
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    for target in std::iter::once(pid).chain(children.split_whitespace()) {
+    let writer = helper(pid, "strait-writer").expect("it is there");
+    for target in [pid, &writer].into_iter().chain(children.split_whitespace()) {
         let kill = |attacker: &Attacker| {
             attacker.shell(&format!("kill -TERM {target} 2>/dev/null")).status().unwrap().success()
         };

@@ -10,6 +10,7 @@ use strait_generator::abi::Abi;
 
 use super::{notify, read};
 use crate::support::calls::read_complete_recording;
+use crate::support::helpers::helper;
 use crate::support::kernel::is_alive;
 use crate::support::{Calls, kernel, scratch, wait};
 
@@ -130,7 +131,9 @@ fn without_recorder_and_standby_the_command_ends() {
         text.split_whitespace().find(is).map(|pid| nix::unistd::Pid::from_raw(pid.parse().unwrap()))
     };
     wait::until("the command runs", || child("cat").is_some());
-    let (standby, command) = (child("strait-standby").unwrap(), child("cat").unwrap().to_string());
+    let standby = helper(&recorder.pid().to_string(), "strait-standby").unwrap();
+    let standby = nix::unistd::Pid::from_raw(standby.parse().unwrap());
+    let command = child("cat").unwrap().to_string();
     nix::sys::signal::kill(standby, Signal::SIGKILL).unwrap();
     recorder.signal(Signal::SIGKILL);
     recorder.status();
