@@ -174,7 +174,7 @@ fn a_truncated_recording_is_refused() {
 }
 
 #[test]
-fn foreign_json_is_refused() {
+fn json_that_is_no_recording_is_refused() {
     assert_refused(&with(r#"{"hello": "world"}"#), 1, &["r.json", "schema"]);
     let profile = r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}"#;
     assert_refused(&with(profile), 1, &["r.json", "strait record"]);

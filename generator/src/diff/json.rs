@@ -137,7 +137,7 @@ fn done(kind: Kind, action: Action) -> String {
 }
 
 impl<'a> ChangeJson<'a> {
-    fn of(change: &'a Change, diff: &Diff) -> Self {
+    fn new(change: &'a Change, diff: &Diff) -> Self {
         let witness = &change.witness;
         Self {
             machine: change.abi.machine().name(),
@@ -217,7 +217,7 @@ pub fn print(diff: &Diff, fail_on: FailOn) -> Result<String, serde_json::Error> 
                 after: &setting.after,
             })
             .collect(),
-        changes: diff.changes.iter().map(|change| ChangeJson::of(change, diff)).collect(),
+        changes: diff.changes.iter().map(|change| ChangeJson::new(change, diff)).collect(),
         expired_exceptions: &diff.expired,
         partial_exceptions: &diff.partial,
         unused_exceptions: &diff.unused,

@@ -67,7 +67,7 @@ pub fn of_meaning(
         architectures: policy.abis().map(Into::into).collect(),
         entries: entries.collect(),
     };
-    let comparison = Comparison::of(meaning, &Meaning::from(&profile.policy(machine)?));
+    let comparison = Comparison::new(meaning, &Meaning::from(&profile.policy(machine)?));
     let mut refusals = Vec::new();
     for change in comparison.changes() {
         if let Some(witness) = change.widened.or(change.narrowed) {

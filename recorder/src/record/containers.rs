@@ -32,8 +32,8 @@ use super::{Notice, RecordError, User, host};
 use crate::host;
 use crate::output::sudo_user;
 use asked::Asked;
-use assembly::{Assembly, Clock, sighting};
-use getting_to_know::{Choice, Sighted, get_to_know, in_a_hurry};
+use assembly::{Assembly, Clock, observed_task};
+use getting_to_know::{Choice, NewContainer, get_to_know, in_a_hurry};
 use origins::Origins;
 use strait_generator::abi::Abi;
 use strait_generator::outcome::{ContainerRecording, ContainersOutcome, Status};
@@ -164,7 +164,7 @@ pub fn run(
         clock,
         only,
         knows_old: probe.knows_old(),
-        memory: engines.memory(),
+        cache: engines.cache(),
         unnamed: RefCell::default(),
         others: Rc::default(),
         origins,
@@ -187,7 +187,7 @@ pub fn run(
     let mut marks = Marks::default();
     let known = RefCell::new(BTreeMap::new());
     let choice = Choice { only: assembly.only.clone(), unwanted, others: assembly.others.clone() };
-    let (sightings, seen) = mpsc::unbounded_channel();
+    let (found, seen) = mpsc::unbounded_channel();
     let (watches, ended) = oneshot::channel();
     let status = runtime.block_on(async {
         let watching = async {
@@ -195,25 +195,25 @@ pub fn run(
                 match happened {
                     Happened::Container(index) => {
                         let container = probe.container(index)?;
-                        let sighted = Sighted {
+                        let container = NewContainer {
                             index,
                             parent: container.parent,
-                            sighting: sighting(&container),
+                            task: observed_task(&container),
                         };
                         // The other end is there for as long as this one.
-                        let _ = sightings.send(sighted);
+                        let _ = found.send(container);
                     }
                     Happened::Flush => {
                         let snapshot = probe.snapshot()?;
                         flush(assembly.recordings(&snapshot, names, &known.borrow(), &marks));
                     }
-                    Happened::Request(start) => asked.borrow_mut().hear(&start),
+                    Happened::Request(start) => asked.borrow_mut().handle_request(&start),
                     Happened::Mark(name) => marks.take(name, monotonic(), &probe.snapshot()?),
                 }
                 Ok(())
             };
             let status = session.wait(signals, &mut handler).await;
-            drop((sightings, watches));
+            drop((found, watches));
             status
         };
         let getting_to_know = async {

@@ -72,7 +72,7 @@ fn uses(files: &Files) -> Vec<Run> {
 /// Exports of a profile with calls that nobody knows.
 fn exports(files: &Files) -> Vec<Run> {
     use Medium::{Plain, Unit, Yaml};
-    let homes = [
+    let targets = [
         ("spo", Yaml),
         ("configmap", Yaml),
         ("kustomize", Yaml),
@@ -84,12 +84,20 @@ fn exports(files: &Files) -> Vec<Run> {
         ("nomad", Plain),
         ("crio", Plain),
     ];
-    let of = |(home, medium)| {
-        let words =
-            ["export", &files.unknown, "--to", home, "--name", "app", "--artifact", "reg.io/app:1"];
+    let of = |(target, medium)| {
+        let words = [
+            "export",
+            &files.unknown,
+            "--to",
+            target,
+            "--name",
+            "app",
+            "--artifact",
+            "reg.io/app:1",
+        ];
         run_of(medium, &words)
     };
-    let mut runs: Vec<Run> = homes.map(of).to_vec();
+    let mut runs: Vec<Run> = targets.map(of).to_vec();
     let layout = format!("{}.layout", files.folder);
     let words = ["export", &files.unknown, "--to", "oci-artifact", "--name", "app", "-o", &layout];
     runs.push(run_of(Plain, &words));
@@ -110,7 +118,7 @@ fn errors(files: &Files, name: &str) -> Vec<Run> {
         &["import", schema],
         &["import", broken],
         &["import", manifest],
-        &["import", &files.foreign],
+        &["import", &files.no_log],
         &["import", &files.strace, &files.audit],
         &["import", "--from", name, &files.strace],
         &["import", "--name", &format!("{name}/"), &files.strace],

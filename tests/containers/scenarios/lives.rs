@@ -142,7 +142,7 @@ pub fn exit_status() {
     };
     let words = std::iter::once(run.get_program()).chain(run.get_args()).map(ToOwned::to_owned);
     container(1).args::<std::ffi::OsString>(words).run();
-    let recordings = Recordings::of(directory);
+    let recordings = Recordings::read(directory);
     let names = recordings.names();
     assert!(names.contains(&"docker-status.recording.json".to_owned()), "{names:?}");
     let remove = ["rm", "--force", "docker-status"];

@@ -69,7 +69,7 @@ impl Recorder {
         for word in words {
             assert!(stderr.contains(word), "stderr does not say {word:?}:\n{stderr}");
         }
-        Recordings::of(self.directory)
+        Recordings::read(self.directory)
     }
 
     /// Ends the recorder, whatever it makes of it; returns its exit status, what it said, and what it wrote.

@@ -37,7 +37,7 @@ fn sigusr1_does_not_end_a_recording_and_what_there_is_is_written() {
     recorder.close();
     let (status, stderr) = recorder.end_within(PATIENCE);
     assert_eq!(status, 0, "{stderr}");
-    let calls = crate::support::Calls::of(&read_complete_recording(&file));
+    let calls = crate::support::Calls::from_recording(&read_complete_recording(&file));
     assert_eq!(calls.count(strait_recorder::host::MACHINE.native(), "mkdir"), 1);
 }
 

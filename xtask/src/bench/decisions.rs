@@ -39,7 +39,7 @@ pub fn measure(lab: &Lab, rounds: u32) -> Result<Vec<Line>> {
             times.push(time);
             memory.push(peak);
         }
-        lines.extend(decision.lines(&Spread::of(&times), &Spread::of(&memory)));
+        lines.extend(decision.lines(&Spread::from_figures(&times), &Spread::from_figures(&memory)));
     }
     Ok(lines)
 }

@@ -41,7 +41,7 @@ enum Request {
 
 impl Asked {
     /// Takes note of a request that begins so.
-    pub fn hear(&mut self, start: &[u8]) {
+    pub fn handle_request(&mut self, start: &[u8]) {
         match request(start) {
             Request::Container(name) if self.containers.len() < MOST => {
                 self.containers.insert(name);
@@ -106,14 +106,14 @@ mod tests {
 
     const WEB: &str = "1a99aac7137e288591966ac26dc38d18ab503db514a19088ddd9eb8b4fdb3be3";
 
-    fn of(line: &str) -> Request {
+    fn parsed(line: &str) -> Request {
         request(format!("{line} HTTP/1.1\r\nHost: api.moby.localhost\r\n").as_bytes())
     }
 
     fn asked(lines: &[&str]) -> Asked {
         let mut asked = Asked::default();
         for line in lines {
-            asked.hear(format!("POST {line} HTTP/1.1\r\n").as_bytes());
+            asked.handle_request(format!("POST {line} HTTP/1.1\r\n").as_bytes());
         }
         asked
     }
@@ -126,19 +126,19 @@ mod tests {
     #[test]
     fn a_container_that_is_started_is_named() {
         let named = |name: &str| Request::Container(name.to_owned());
-        assert_eq!(of(&format!("POST /v1.41/containers/{WEB}/start")), named(WEB));
-        assert_eq!(of("POST /containers/web/restart?t=5"), named("web"));
-        assert_eq!(of("POST /v5.4.2/libpod/containers/web/start?detachKeys="), named("web"));
-        assert_eq!(of("POST /v1.41/containers/%77eb/start"), named("web"));
+        assert_eq!(parsed(&format!("POST /v1.41/containers/{WEB}/start")), named(WEB));
+        assert_eq!(parsed("POST /containers/web/restart?t=5"), named("web"));
+        assert_eq!(parsed("POST /v5.4.2/libpod/containers/web/start?detachKeys="), named("web"));
+        assert_eq!(parsed("POST /v1.41/containers/%77eb/start"), named("web"));
     }
 
     #[test]
     fn what_starts_containers_without_naming_them_is_told() {
         for path in ["/libpod/pods/p/start", "/v5/libpod/play/kube", "/v1.41/services/create"] {
-            assert_eq!(of(&format!("POST {path}")), Request::Unnamed, "{path}");
+            assert_eq!(parsed(&format!("POST {path}")), Request::Unnamed, "{path}");
         }
         for path in ["/build?t=x", "/v1.41/grpc", "/session"] {
-            assert_eq!(of(&format!("POST {path}")), Request::Build, "{path}");
+            assert_eq!(parsed(&format!("POST {path}")), Request::Build, "{path}");
         }
         for cut in ["a-very-long-na", "a-very-long-name/sta"] {
             let start = format!("POST /v1.41/containers/{cut}");
@@ -157,7 +157,7 @@ mod tests {
             "POST /containers/%zz/start",
             "",
         ] {
-            assert_eq!(of(line), Request::Other, "{line}");
+            assert_eq!(parsed(line), Request::Other, "{line}");
         }
     }
 

@@ -10,7 +10,7 @@ use probe_common::phase;
 use super::known::{Known, believed};
 use super::origins::Origins;
 use crate::record::assemble::{assemble, refusals};
-use crate::record::engine::{FileNames, Memory, Only, Sighting, identify};
+use crate::record::engine::{Cache, FileNames, ObservedTask, Only, identify};
 use crate::record::names::Names;
 use crate::record::probe::Snapshot;
 use crate::record::samples::Marks;
@@ -20,9 +20,9 @@ use strait_generator::outcome::ContainerRecording;
 use strait_generator::recording::{Container, Host, Losses, Start, Target, TargetKind, Tracer};
 
 /// What the kernel saw of a container.
-pub(super) fn sighting(container: &probe_common::Container) -> Sighting {
+pub(super) fn observed_task(container: &probe_common::Container) -> ObservedTask {
     let cgroups = container.cgroups.iter().map(|name| text(name));
-    Sighting {
+    ObservedTask {
         pid: container.pid,
         comm: text(&container.comm),
         cgroups: cgroups.filter(|name| !name.is_empty()).collect(),
@@ -60,7 +60,7 @@ pub(super) struct Assembly {
     /// Whether a container that is seen for the first time can be none that was there before.
     pub knows_old: bool,
     /// What engines have told, for containers of which there was no time to ask.
-    pub memory: Memory,
+    pub cache: Cache,
     /// Containers that were not chosen, and of which nobody knew name or image.
     pub unnamed: RefCell<BTreeSet<String>>,
     /// Containers that were not chosen, by their names.
@@ -107,8 +107,8 @@ impl Assembly {
             .iter()
             .filter_map(|(index, container)| {
                 let unknown = || {
-                    let identity = identify(&sighting(container))?;
-                    let description = self.memory.description(&identity);
+                    let identity = identify(&observed_task(container))?;
+                    let description = self.cache.description(&identity);
                     Some((identity, description))
                 };
                 Some((*index, known.get(index).cloned().or_else(unknown)?))

@@ -113,7 +113,7 @@ mod tests {
             owner: 0,
             began: 1,
         };
-        let description = Description::of(&identity);
+        let description = Description::from_identity(&identity);
         (identity, description)
     }
 
@@ -145,10 +145,9 @@ mod tests {
         let three = [seen(0, 1), seen(0, 0), seen(0, 0)];
         assert_eq!(left_out(&beside_a_command(), &three), [2, 3]);
         let origins = beside_a_command();
-        origins
-            .asked
-            .borrow_mut()
-            .hear(format!("POST /containers/{}/start HTTP/1.1", ID.replace('1', "3")).as_bytes());
+        origins.asked.borrow_mut().handle_request(
+            format!("POST /containers/{}/start HTTP/1.1", ID.replace('1', "3")).as_bytes(),
+        );
         assert_eq!(left_out(&origins, &three), [2]);
     }
 
@@ -165,7 +164,7 @@ mod tests {
         let origins = Origins { all: true, ..beside_a_command() };
         assert!(left_out(&origins, &[seen(0, 1), seen(0, 0)]).is_empty());
         let origins = beside_a_command();
-        origins.asked.borrow_mut().hear(b"POST /libpod/kube/play HTTP/1.1");
+        origins.asked.borrow_mut().handle_request(b"POST /libpod/kube/play HTTP/1.1");
         assert!(left_out(&origins, &[seen(0, 1), seen(0, 0)]).is_empty());
     }
 

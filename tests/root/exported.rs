@@ -19,11 +19,11 @@ const PROFILE: &str = r#"{
   ]
 }"#;
 
-fn export(home: &str, options: &[&str]) -> TempDir {
+fn export(target: &str, options: &[&str]) -> TempDir {
     let dir = scratch();
     std::fs::write(dir.path().join("web.json"), PROFILE).unwrap();
     strait()
-        .args(["export", "web.json", "-o", "out", "--to", home])
+        .args(["export", "web.json", "-o", "out", "--to", target])
         .args(options.to_vec())
         .in_dir(dir.path())
         .run();
@@ -201,8 +201,8 @@ fn the_installer_keeps_a_node_as_the_config_map_says_and_touches_nothing_else() 
     kernel::require("busybox", "busybox-static");
     for shell in [&["sh"][..], &["busybox", "sh"]] {
         let node = Node::new(shell);
-        let foreign = node.dir.path().join("seccomp/web/mine.json");
-        std::fs::write(&foreign, "mine").unwrap();
+        let others = node.dir.path().join("seccomp/web/mine.json");
+        std::fs::write(&others, "mine").unwrap();
 
         node.sync(&[("1-a.json", "one"), ("2-b.json", "two")]);
         let both = [("1-a.json", "one"), ("2-b.json", "two"), ("mine.json", "mine")];
