@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::allow::ByCall;
 use super::wording::{self, is_all};
-use super::{Change, Exception, Kind, Side, risk, said};
+use super::{Change, Exception, Kind, Side, action_text, risk};
 use crate::abi::Abi;
 use crate::policy::decide::space::Set;
 use crate::policy::decide::{self, ChangeKind, Meaning, Witness};
@@ -91,7 +91,10 @@ impl Pair {
             gained: part(&gained),
             lost: part(&lost),
             witness,
-            of_witness: (said(old.kind(), witness.before), said(new.kind(), witness.after)),
+            of_witness: (
+                action_text(old.kind(), witness.before),
+                action_text(new.kind(), witness.after),
+            ),
             risk: risk::assess(abi, number, if subject.is_empty() { &has } else { &subject }),
             seen: if whole { seen } else { seen.and_then(|seen| seen.only(is_meant)) },
             instead: match new.kind() {
@@ -118,7 +121,8 @@ fn state(
     if !allowed.is_empty() && !is_all(allowed) {
         return describe(allowed);
     }
-    let actions: BTreeSet<String> = parts.iter().map(|(action, _)| said(kind, *action)).collect();
+    let actions: BTreeSet<String> =
+        parts.iter().map(|(action, _)| action_text(kind, *action)).collect();
     actions.into_iter().collect::<Vec<_>>().join(" or ")
 }
 

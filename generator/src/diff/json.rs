@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Change, Diff, Exception, FailOn, Kind, said};
+use super::{Change, Diff, Exception, FailOn, Kind, action_text};
 use crate::abi::Abi;
 use crate::machine::Machine;
 use crate::policy::Action;
@@ -132,7 +132,7 @@ struct FirstJson<'a> {
 fn done(kind: Kind, action: Action) -> String {
     match kind {
         Kind::Profile => action.to_string(),
-        Kind::Recording => said(kind, action),
+        Kind::Recording => action_text(kind, action),
     }
 }
 

@@ -322,7 +322,7 @@ fn verdict(changes: &[Change], settings: &[Setting]) -> Verdict {
 }
 
 /// What a side says of a call. A recording has not refused what was not called.
-fn said(kind: Kind, action: Action) -> String {
+fn action_text(kind: Kind, action: Action) -> String {
     match kind {
         Kind::Profile => past(action),
         Kind::Recording if action.lets_through() => "called".to_owned(),

@@ -253,7 +253,7 @@ async fn find_container(name: &str) -> Result<(u64, Identity, Description), Atta
         let task = ObservedTask { pid, comm, owner, ..ObservedTask::default() };
         let Some(identity) = identify(&task) else { continue };
         let description = engines.describe(&identity).await;
-        if !identity.is_trusted() && !description.vouched {
+        if !identity.is_trusted() && !description.confirmed {
             // It only looks like a container, and may be called as he likes who made it.
             continue;
         }

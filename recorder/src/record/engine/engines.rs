@@ -148,7 +148,7 @@ impl Engines {
         } else {
             self.ask_its_owner(identity).await
         };
-        if !identity.is_trusted() && !description.vouched {
+        if !identity.is_trusted() && !description.confirmed {
             return Description::default();
         }
         let container = &mut description.container;
@@ -200,7 +200,7 @@ impl Engines {
         use EngineKind::{Docker, Podman};
         let id = &identity.id;
         let is_served = matches!(identity.engine, None | Some(Docker | Podman)) && id.len() == 64;
-        if !is_served || self.is_told(id, &[Docker, Podman]) {
+        if !is_served || self.knows(id, &[Docker, Podman]) {
             return;
         }
         let mut is_gone = false;
@@ -235,7 +235,7 @@ impl Engines {
             let Some(client) = endpoint.client(&self.cache).await else { continue };
             match client.inspect(id).await {
                 Ok(Some(found)) => {
-                    let mut description = Description { vouched: true, ..Description::default() };
+                    let mut description = Description { confirmed: true, ..Description::default() };
                     description.fill(found);
                     return description;
                 }
@@ -247,7 +247,7 @@ impl Engines {
     }
 
     /// Whether one of these engines was asked for a container and knew it.
-    fn is_told(&self, id: &str, engines: &[EngineKind]) -> bool {
+    fn knows(&self, id: &str, engines: &[EngineKind]) -> bool {
         let known = self.cache.get(id);
         known.is_some_and(|known| engines.iter().any(|engine| known.is_from(*engine)))
     }
@@ -255,11 +255,11 @@ impl Engines {
     /// For a container that is gone: waits until the events that its engine sent about it have been
     /// read, and asks for the image that they name.
     async fn lookup(&mut self, Identity { id, engine, .. }: &Identity) {
-        let heard =
+        let is_cached =
             |cache: &Cache| cache.get(id).is_some_and(|known| !known.container.image.is_empty());
         let started = Instant::now();
         let deadline = started + self.lookup.max(LOOKUP_EACH);
-        while !self.listeners.is_empty() && !heard(&self.cache) && Instant::now() < deadline {
+        while !self.listeners.is_empty() && !is_cached(&self.cache) && Instant::now() < deadline {
             sleep(LOOK_AGAIN).await;
         }
         self.lookup = self.lookup.saturating_sub(started.elapsed());

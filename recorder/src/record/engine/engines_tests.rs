@@ -273,7 +273,7 @@ fn where_nobody_tells_anything_its_task_has_told_the_runtime() {
 }
 
 #[test]
-fn a_glance_is_remembered() {
+fn what_a_poll_finds_is_cached() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("run/crun").join(ID);
     fs::create_dir_all(&state).unwrap();

@@ -140,7 +140,7 @@ pub struct Description {
     /// Who told, best first, none if nobody did: `docker`, `events of docker`, `conmon`, `/run/runc/x/state.json`.
     pub sources: Vec<String>,
     /// Whether an engine that the caller named, and that belongs to the user who made the container, knows it.
-    pub vouched: bool,
+    pub confirmed: bool,
     /// Path or name by which the engine starts the runtime.
     runtime_path: Option<PathBuf>,
 }
@@ -172,8 +172,8 @@ impl Description {
             room = left.unwrap_or(room);
             left.is_some()
         };
-        let Self { container: theirs, command, seccomp, sources, vouched, runtime_path } = other;
-        self.vouched |= vouched;
+        let Self { container: theirs, command, seccomp, sources, confirmed, runtime_path } = other;
+        self.confirmed |= confirmed;
         let ours = &mut self.container;
         let texts = [
             (&mut ours.id, theirs.id),

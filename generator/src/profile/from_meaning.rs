@@ -33,7 +33,7 @@ pub enum NoProfile {
 /// # Errors
 ///
 /// [`NoProfile`] if the nearest profile would let something else through.
-pub fn of_meaning(
+pub fn from_meaning(
     meaning: &Meaning,
     machine: Machine,
 ) -> Result<(Profile, Vec<Change>), NoProfile> {

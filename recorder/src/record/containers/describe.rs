@@ -51,7 +51,7 @@ impl Choice {
 
 /// Finds out who the containers are that were observed. What will soon be gone is read at once, for
 /// each; their engines are asked one after the other when nothing else comes in. What is no container is left out.
-pub(super) async fn get_to_know(
+pub(super) async fn describe_all(
     mut seen: mpsc::UnboundedReceiver<NewContainer>,
     engines: &mut Engines,
     known: &RefCell<Known>,
@@ -90,7 +90,7 @@ pub(super) async fn get_to_know(
 
 /// Once watching has ended: ends when there is just time enough left to write what was recorded, if a signal has asked
 /// for the end or does so now.
-pub(super) async fn in_a_hurry(watching: oneshot::Receiver<()>, signals: &Signals) {
+pub(super) async fn until_time_is_short(watching: oneshot::Receiver<()>, signals: &Signals) {
     // It ends with an error, since nothing is sent.
     let _ = watching.await;
     if signals.stopped().is_none() {

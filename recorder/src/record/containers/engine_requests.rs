@@ -17,7 +17,7 @@ const SHORTEST: usize = 12;
 
 /// What the command has asked for.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct EngineRequests {
     /// Containers, by name, id, or the beginning of an id.
     containers: BTreeSet<String>,
     /// Builds, whose containers have ids that no request names.
@@ -39,7 +39,7 @@ enum Request {
     Other,
 }
 
-impl Asked {
+impl EngineRequests {
     /// Takes note of a request that begins so.
     pub fn handle_request(&mut self, start: &[u8]) {
         match request(start) {
@@ -110,12 +110,12 @@ mod tests {
         request(format!("{line} HTTP/1.1\r\nHost: api.moby.localhost\r\n").as_bytes())
     }
 
-    fn asked(lines: &[&str]) -> Asked {
-        let mut asked = Asked::default();
+    fn requests(lines: &[&str]) -> EngineRequests {
+        let mut requests = EngineRequests::default();
         for line in lines {
-            asked.handle_request(format!("POST {line} HTTP/1.1\r\n").as_bytes());
+            requests.handle_request(format!("POST {line} HTTP/1.1\r\n").as_bytes());
         }
-        asked
+        requests
     }
 
     fn container(id: &str, name: &str, engine: &str) -> Container {
@@ -165,16 +165,16 @@ mod tests {
     fn a_container_is_known_by_what_it_was_called() {
         let web = container(WEB, "web", "docker");
         for name in ["web", WEB, &WEB[..12]] {
-            assert!(asked(&[&format!("/containers/{name}/start")]).has(&web), "{name}");
+            assert!(requests(&[&format!("/containers/{name}/start")]).has(&web), "{name}");
         }
         for name in [&WEB[..11], "db", &WEB[1..]] {
-            assert!(!asked(&[&format!("/containers/{name}/start")]).has(&web), "{name}");
+            assert!(!requests(&[&format!("/containers/{name}/start")]).has(&web), "{name}");
         }
     }
 
     #[test]
     fn what_is_called_the_same_elsewhere_was_not_asked_for() {
-        let asked = asked(&["/containers/web/start", "/containers/chosen-by-hand/start"]);
+        let requests = requests(&["/containers/web/start", "/containers/chosen-by-hand/start"]);
         for stranger in [
             container("web", "", ""),
             container("chosen-by-hand", "", ""),
@@ -183,18 +183,18 @@ mod tests {
             container(WEB, "", "docker"),
             container("pid-7", "", ""),
         ] {
-            assert!(!asked.has(&stranger), "{stranger:?}");
+            assert!(!requests.has(&stranger), "{stranger:?}");
         }
     }
 
     #[test]
     fn what_may_be_the_commands_is_told_by_what_it_asked_for() {
         let (web, step) = (container(WEB, "web", "docker"), container("x", "", "buildkit"));
-        let may = |lines: &[&str]| [&web, &step].map(|one| asked(lines).may_have(one));
+        let may = |lines: &[&str]| [&web, &step].map(|one| requests(lines).may_have(one));
         assert_eq!(may(&["/containers/db/start"]), [false, false]);
         assert_eq!(may(&["/build"]), [false, true]);
         assert_eq!(may(&["/libpod/kube/play"]), [true, true]);
-        let mut lost = Asked::default();
+        let mut lost = EngineRequests::default();
         lost.lose();
         assert!(lost.may_have(&web));
     }
