@@ -117,10 +117,10 @@ fn an_artifact_needs_a_folder() {
     assert_eq!(layout["oci-layout"], br#"{"imageLayoutVersion":"1.0.0"}"#);
 }
 
-fn assert_refused(dir: &TempDir, target: &str, options: &[&str], status: i32, words: &[&str]) {
+fn assert_refused(dir: &TempDir, target: &str, options: &[&str], status: i32, texts: &[&str]) {
     let outcome = export(dir, target).args(options.to_vec()).expect_exit(status).run();
     assert_eq!(outcome.stdout, "");
-    outcome.says_one_paragraph().says(words);
+    outcome.says_one_paragraph().says(texts);
     assert_eq!(contents(dir.path()).len(), 1, "nothing half-written");
 }
 
@@ -141,7 +141,7 @@ fn what_confines_nothing_is_not_exported() {
 #[test]
 fn options_that_are_missing_or_wrong_are_named() {
     let dir = with(PROFILE);
-    for (target, options, words) in [
+    for (target, options, texts) in [
         ("crio", &[][..], &["--artifact"][..]),
         ("helm", &["--name", "My App"], &["My App", "lower-case"]),
         ("helm", &["--name", "../up"], &["../up"]),
@@ -154,7 +154,7 @@ fn options_that_are_missing_or_wrong_are_named() {
     ] {
         let outcome = export(&dir, target).args(options.to_vec()).expect_exit(2).run();
         assert_eq!(outcome.stdout, "");
-        outcome.says(words);
+        outcome.says(texts);
     }
     strait()
         .args(["export", "-", "--to", "helm"])

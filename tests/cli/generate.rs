@@ -51,8 +51,8 @@ fn generate(dir: &TempDir) -> Strait {
     strait().args(["generate", "r.json", "-o", "p.json"]).in_dir(dir.path())
 }
 
-fn assert_refused(dir: &TempDir, status: i32, words: &[&str]) {
-    generate(dir).expect_exit(status).run().says_one_paragraph().says(words);
+fn assert_refused(dir: &TempDir, status: i32, texts: &[&str]) {
+    generate(dir).expect_exit(status).run().says_one_paragraph().says(texts);
     assert_eq!(files(dir.path()), ["r.json"], "nothing half-written");
 }
 

@@ -32,9 +32,9 @@ use libtest_mimic::{Arguments, Trial};
 use support::{guard, lab};
 
 fn main() -> ExitCode {
-    let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == guard::ROLE) {
-        return guard::main(words.next().expect("the guard is told its directory").as_ref());
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|word| word == guard::ROLE) {
+        return guard::main(args.next().expect("the guard is told its directory").as_ref());
     }
     let arguments = Arguments::from_args();
     let trials = scenarios::ALL

@@ -140,8 +140,8 @@ fn a_user_without_privilege_records_and_is_told_how() {
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    for words in ["Strait lacks CAP_BPF and CAP_PERFMON", "user notification", "no_new_privs"] {
-        assert!(said.contains(words), "{said}");
+    for texts in ["Strait lacks CAP_BPF and CAP_PERFMON", "user notification", "no_new_privs"] {
+        assert!(said.contains(texts), "{said}");
     }
     let recorded = Calls::from_recording(&read_complete_recording(&attacker.path("r.json")));
     let mut of_root = workloads::python();
