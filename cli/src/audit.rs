@@ -142,7 +142,7 @@ pub fn main(args: &AuditArgs, ui: &Ui) -> Outcome {
             "levels are those of Kubernetes {version}, the newest version known; --kubernetes names another"
         ));
     }
-    Ok(judge(args, &audits, ui))
+    Ok(exit_code(args, &audits, ui))
 }
 
 /// Looks at a file: what there is to say, if there is anything in it, and the text after repairs.
@@ -157,7 +157,7 @@ fn look(
         return Ok((None, None));
     }
     if !fix {
-        return Ok((Some(Audit::of(&source.shown(), &manifest, version)), None));
+        return Ok((Some(Audit::new(&source.shown(), &manifest, version)), None));
     }
     let edited = fix::fix(&manifest)?;
     let after = Manifest::parse(&edited.text)?;
@@ -165,7 +165,7 @@ fn look(
     Ok((Some(audit), (!edited.splices.is_empty()).then_some(edited.text)))
 }
 
-fn judge(args: &AuditArgs, audits: &[Audit], ui: &Ui) -> ExitCode {
+fn exit_code(args: &AuditArgs, audits: &[Audit], ui: &Ui) -> ExitCode {
     let Some(required) = args.require.map(Level::from) else { return ExitCode::SUCCESS };
     let below: Vec<String> = audits
         .iter()

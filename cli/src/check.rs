@@ -216,7 +216,8 @@ fn of_profile(
         // It is decided about all the same: it is as wide, or as narrow, as can be.
         Some(finding) => ui.warn(format_args!("{}: {finding}", shown(path))),
         None => {
-            given::judge_on(&profile, &shown(path), ui).with_context(|| cannot_use(path))?;
+            given::require_usable_on(&profile, &shown(path), ui)
+                .with_context(|| cannot_use(path))?;
         }
     }
     let policy = profile.policy().with_context(|| cannot_use(path))?;

@@ -15,7 +15,7 @@ use super::ui::Report;
 use super::{Ui, shown};
 use strait_generator::diff::{Diff, FailOn, Side, diff, json, markdown, sarif};
 use strait_generator::machine::Machines;
-use strait_generator::recording::target::in_words;
+use strait_generator::recording::target::describe;
 use strait_recorder::output::Output;
 
 /// What the report may look like.
@@ -96,8 +96,8 @@ pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
         ui.warn(format_args!(
             "{old} and {new} are recordings of different targets: {}, and {}. What differs may be no change of \
              either",
-            in_words(&one.targets()),
-            in_words(&other.targets())
+            describe(&one.targets()),
+            describe(&other.targets())
         ));
     }
     let old = side(&args.old, old, None, machines, ui)?;

@@ -149,7 +149,7 @@ pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
     for (path, text) in found {
         let given = given::parse(&path, text, &Workload::default(), Machines::ALL, ui)?;
         let options = args.options(&path)?;
-        given.judge(&path, ui)?;
+        given.require_usable(&path, ui)?;
         if !given.flags.is_empty() {
             let flags = given.flags.join(", ");
             ui.warn(format_args!(

@@ -153,7 +153,7 @@ pub fn code(error: &GenerateError) -> u8 {
 fn evidence_of(recordings: Vec<Recording>, profile: &Profile) -> Result<String, Failure> {
     // Recordings of different targets make one profile if that is what was asked for.
     let all = merge(recordings, true)?;
-    Ok(evidence::v1::print(&Evidence::of(&all).for_profile(profile))?)
+    Ok(evidence::v1::print(&Evidence::from_recording(&all).for_profile(profile))?)
 }
 
 /// Runs `strait generate`.
@@ -190,7 +190,7 @@ pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
         separate(used, folder.is_some(), ui)?
     };
     let Some(folder) = folder else {
-        let made = groups.into_iter().map(|recordings| Made::of(recordings, &options));
+        let made = groups.into_iter().map(|recordings| Made::from_recordings(recordings, &options));
         for made in made.collect::<Result<Vec<_>, Failure>>()? {
             made.write(&Output::from(args.output.clone()), !args.no_evidence, ui)?;
         }
@@ -201,7 +201,7 @@ pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
     // Before the first file is written, all can be.
     let made: Vec<Made> = groups
         .into_iter()
-        .map(|recordings| Made::of(recordings, &options))
+        .map(|recordings| Made::from_recordings(recordings, &options))
         .collect::<Result<_, Failure>>()?;
     output::make_folder(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
@@ -266,7 +266,7 @@ struct Made {
 }
 
 impl Made {
-    fn of(recordings: Vec<Recording>, options: &Options) -> Result<Self, Failure> {
+    fn from_recordings(recordings: Vec<Recording>, options: &Options) -> Result<Self, Failure> {
         let generated =
             generate(&recordings, options).map_err(|error| Failure::new(code(&error), error))?;
         let text =

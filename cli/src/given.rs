@@ -118,29 +118,29 @@ pub fn assumed(workload: &Workload, machines: Machines) -> String {
 
 impl Given {
     /// Refuses a profile that confines nothing or that no container starts under, and warns of all else.
-    pub fn judge(&self, path: &Path, ui: &Ui) -> anyhow::Result<()> {
-        judge(&self.profile, &shown(path), ui)
+    pub fn require_usable(&self, path: &Path, ui: &Ui) -> anyhow::Result<()> {
+        require_usable(&self.profile, &shown(path), ui)
             .with_context(|| format!("cannot use {}", shown(path)))
     }
 }
 
 /// The same for a profile of some name.
-pub fn judge(profile: &Profile, name: &str, ui: &Ui) -> anyhow::Result<()> {
-    judge_all(lint(profile), name, ui)
+pub fn require_usable(profile: &Profile, name: &str, ui: &Ui) -> anyhow::Result<()> {
+    report_findings(lint(profile), name, ui)
 }
 
 /// The same on each of its machines.
-pub fn judge_on(profile: &OnMachines, name: &str, ui: &Ui) -> anyhow::Result<()> {
+pub fn require_usable_on(profile: &OnMachines, name: &str, ui: &Ui) -> anyhow::Result<()> {
     let mut findings: Vec<Finding> = Vec::new();
     for finding in profile.profiles().into_iter().flat_map(lint) {
         if !findings.contains(&finding) {
             findings.push(finding);
         }
     }
-    judge_all(findings, name, ui)
+    report_findings(findings, name, ui)
 }
 
-fn judge_all(findings: Vec<Finding>, name: &str, ui: &Ui) -> anyhow::Result<()> {
+fn report_findings(findings: Vec<Finding>, name: &str, ui: &Ui) -> anyhow::Result<()> {
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     for warning in &warnings {

@@ -55,7 +55,7 @@ pub fn main(args: &InspectArgs, ui: &Ui) -> Outcome {
         Format::Json => Report::json(&file::print(&inspected)?),
         Format::Profile => {
             let meaning = inspected.meaning()?;
-            let (profile, refusals) = profile::of_meaning(&meaning, host::MACHINE).context(
+            let (profile, refusals) = profile::from_meaning(&meaning, host::MACHINE).context(
                 "no profile does what these filters do; --format json keeps them as they are",
             )?;
             if let Some(witness) = refusals.first().and_then(|change| change.witness()) {

@@ -17,14 +17,14 @@ use super::{Ui, read_text, shown};
 use strait_generator::abi::Abi;
 use strait_generator::machine::Machines;
 use strait_generator::policy::decide::{Change, compare};
-use strait_generator::profile::combine::{Combined, How};
+use strait_generator::profile::combine::{Combined, Operation};
 use strait_generator::profile::{self, ParseError, Profile, Workload, combine};
 use strait_generator::recording::merge::{Added, MergeError, Merger};
 use strait_generator::recording::target::{TargetIds, grouped};
 use strait_generator::recording::{Completeness, Recording, v1};
 use strait_recorder::output::Output;
 
-/// How many inputs are spoken of one by one.
+/// How many inputs are listed one by one.
 const SHOWN: usize = 20;
 
 /// Put many recordings into one, or many profiles
@@ -178,8 +178,8 @@ fn profiles(
         paths.push(path);
         profiles.push(given.profile);
     }
-    let how = if intersect { How::Intersection } else { How::Union };
-    let Combined { profile, notes } = combine(&profiles, how, machines)?;
+    let operation = if intersect { Operation::Intersection } else { Operation::Union };
+    let Combined { profile, notes } = combine(&profiles, operation, machines)?;
     for note in notes {
         ui.warn(note);
     }

@@ -32,7 +32,7 @@ impl ProfileFile {
     /// The same, of a file that was read.
     pub fn new(path: &Path, text: String, ui: &Ui) -> anyhow::Result<Self> {
         let given = given::parse(path, text, &Workload::default(), Machines::ALL, ui)?;
-        given.judge(path, ui)?;
+        given.require_usable(path, ui)?;
         let Given { text, is_plain, .. } = given;
         let named = Named::new(path, text.as_bytes());
         Ok(Self { path: path.to_owned(), text, is_plain, named })

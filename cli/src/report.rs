@@ -7,7 +7,6 @@ use clap::Args;
 
 use super::exit::{Failure, Outcome};
 use super::{Ui, generate, merge, targets};
-use strait_generator::overview;
 use strait_generator::recording::Completeness;
 use strait_recorder::output::Output;
 
@@ -52,8 +51,8 @@ pub fn main(args: &ReportArgs, ui: &Ui) -> Outcome {
             ui.warn(format_args!("incomplete: {loss}"));
         }
     }
-    let page =
-        overview::page(&recording).map_err(|error| Failure::new(generate::code(&error), error))?;
+    let page = strait_generator::report::page(&recording)
+        .map_err(|error| Failure::new(generate::code(&error), error))?;
     super::ui::Report::Other(page).write(&output)?;
     if let Output::File(path) = &output {
         ui.say(format_args!("wrote {}", path.display()));

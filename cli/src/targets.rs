@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use super::exit::{self, Failure};
 use super::{Ui, shown};
 use strait_generator::recording::Recording;
-use strait_generator::recording::target::{TargetId, TargetIds, in_words};
+use strait_generator::recording::target::{TargetId, TargetIds, describe};
 use strait_generator::untrusted::one_line;
 
 /// The ending of the files that `strait record` writes.
@@ -77,7 +77,7 @@ pub fn mixed<'a>(
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            format!("{} ({}{more})", in_words(targets), few.join(", "))
+            format!("{} ({}{more})", describe(targets), few.join(", "))
         })
         .collect();
     if let more @ 1.. = groups.len().saturating_sub(LISTED) {

@@ -20,7 +20,7 @@ use strait_generator::policy::Policy;
 use strait_generator::policy::baseline::{KernelVersion, release};
 use strait_generator::profile::Workload;
 use strait_generator::recording::{Recording, TargetKind};
-use strait_generator::verify::{Conclusion, Judge, Report, Under, json, under, under_filter};
+use strait_generator::verify::{Conclusion, Expectation, Report, Under, json, under, under_filter};
 use strait_recorder::backend::Backend;
 use strait_recorder::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
 use strait_recorder::host;
@@ -111,16 +111,17 @@ pub fn main(args: &VerifyArgs, ui: &Ui) -> Outcome {
     let today = jiff::Zoned::now().date();
     let expired = exceptions.iter().filter(|exception| exception.has_expired(today));
     exceptions::warn_of_expired(expired, ui);
-    let judge = Judge::new(&policy, enforce::lacking(policy.abis()), kernel(), &exceptions, today);
+    let expectation =
+        Expectation::new(&policy, enforce::lacking(policy.abis()), kernel(), &exceptions, today);
     let output = args.output.clone().map(Output::from);
     let writer = output.as_ref().map(Writer::for_output).transpose();
     let writer = writer.map_err(|error| Failure::new(exit::NOT_RUN, error))?;
     let signals = signals()?;
     let report = if args.containers {
         let inject = args.inject.then_some(text);
-        watch_containers(args, &name, inject, (&policy, &judge), &signals, ui)?
+        watch_containers(args, &name, inject, (&policy, &expectation), &signals, ui)?
     } else {
-        run_under(args, &name, program, &judge, &signals, ui)?
+        run_under(args, &name, program, &expectation, &signals, ui)?
     };
     exceptions::warn_of_unused(&report.unused, ui);
     let printed = match args.format {
@@ -153,7 +154,7 @@ fn run_under(
     args: &VerifyArgs,
     name: &str,
     program: enforce::Program,
-    judge: &Judge<'_>,
+    expectation: &Expectation<'_>,
     signals: &Signals,
     ui: &Ui,
 ) -> Result<Report, Failure> {
@@ -164,8 +165,8 @@ fn run_under(
     }
     let no_new_privs = if no_new_privs { NoNewPrivs::Set } else { NoNewPrivs::Leave };
     request.filter = Some(Filter { program, no_new_privs });
-    request.watched = Some(judge.looked_at());
-    Ok(Report::new(name, judge, &run(Backend::Ebpf, request, signals, ui, &|_| ())?))
+    request.watched = Some(expectation.looked_at());
+    Ok(Report::new(name, expectation, &run(Backend::Ebpf, request, signals, ui, &|_| ())?))
 }
 
 /// Runs the command, and looks at the containers that it starts.
@@ -173,7 +174,7 @@ fn watch_containers(
     args: &VerifyArgs,
     name: &str,
     inject: Option<String>,
-    (policy, judge): (&Policy, &Judge<'_>),
+    (policy, expectation): (&Policy, &Expectation<'_>),
     signals: &Signals,
     ui: &Ui,
 ) -> Result<Report, Failure> {
@@ -187,7 +188,7 @@ fn watch_containers(
         max_programs: args.run.max_programs,
         only: args.only.clone(),
         all: args.all,
-        refusals: Some(judge.looked_at()),
+        refusals: Some(expectation.looked_at()),
         inject,
         verbose: ui.is_verbose(),
     };
@@ -215,7 +216,7 @@ fn watch_containers(
             return false;
         }
         let told = seccomp.as_ref().and_then(|told| under(told, policy, host::MACHINE));
-        let installed = || under_filter(filter.as_ref()?, policy, judge.lacking());
+        let installed = || under_filter(filter.as_ref()?, policy, expectation.lacking());
         let told = told.or_else(|| {
             log::debug!("{container}: what its runtime was told is not known; asking the kernel");
             installed()
@@ -249,7 +250,7 @@ fn watch_containers(
         return Err(Failure::new(exit::EMPTY, error));
     }
     let command = args.command.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-    Ok(Report::of_containers(name, judge, command, &outcome, unknown))
+    Ok(Report::of_containers(name, expectation, command, &outcome, unknown))
 }
 
 /// Why what ran in a container says nothing about the profile: it was not under it.
@@ -294,7 +295,7 @@ fn compile(args: &VerifyArgs, name: &str, ui: &Ui) -> Result<Compiled, Failure> 
     let text = read_text(&args.profile)?;
     let workload = Workload::default();
     let given = given::parse(&args.profile, text, &workload, host::MACHINE.into(), ui)?;
-    given.judge(&args.profile, ui)?;
+    given.require_usable(&args.profile, ui)?;
     let Given { profile, text, .. } = given;
     let Proven { policy, compiled } = prove(&profile).map_err(advise).with_context(cannot_use)?;
     if !compiled.unknown.is_empty() {

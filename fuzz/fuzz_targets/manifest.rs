@@ -10,7 +10,7 @@ use strait_generator::manifest::{Manifest, ManifestError, bundle, fix};
 
 fuzz_target!(|text: &str| {
     let Ok(manifest) = Manifest::parse(text) else { return };
-    let _ = Audit::of("fuzz.yaml", &manifest, Version::newest());
+    let _ = Audit::new("fuzz.yaml", &manifest, Version::newest());
     let _ = bundle::used(&manifest.tree);
     // The law of edits is checked within; that it is broken is a finding.
     let unintended = |error: &ManifestError| matches!(error, ManifestError::Unintended { .. });

@@ -1,7 +1,7 @@
 //! System calls as people write them: `socket(AF_ALG, SOCK_SEQPACKET, 0)`.
 
+mod argument;
 mod parse;
-mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use crate::abi::Abi;
 
+pub use argument::{argument_name, constants, is_32_bit, value};
 pub use parse::{ParseError, Pattern, call_name, pattern};
-pub use words::{argument_name, constants, is_32_bit, value};
 
 #[derive(Deserialize)]
 struct Table {

@@ -2,7 +2,7 @@
 
 use crate::abi::Abi;
 use crate::decode::{self, Pattern};
-use crate::diff::{Risk, called, describe_arguments, let_through, past, risk_of};
+use crate::diff::{Risk, assess_risk, called, describe_arguments, let_through, past};
 use crate::evidence::{Evidence, Seen};
 use crate::policy::argument::ArgumentRule;
 use crate::policy::decide::Meaning;
@@ -29,7 +29,7 @@ fn shown(pattern: &Pattern) -> String {
 /// The arguments that are asked about, as programs pass them: with zeros in the upper half of an `int`.
 fn asked(pattern: &Pattern) -> Set {
     let predicates = pattern.args.map(|value| value.map(Predicate::Equal));
-    Set::of(&Clause::new(predicates), width(pattern.abi))
+    Set::from_clause(&Clause::new(predicates), width(pattern.abi))
 }
 
 /// What a profile does with a call, which of its entries says so, and who makes that call.
@@ -61,7 +61,7 @@ pub fn profile(
         let words = describe_arguments(&allowed, abi, number);
         text.line(format_args!("  of all its calls these are allowed: {words}"));
     }
-    risk(&mut text, risk_of(abi, number, &asked));
+    risk(&mut text, assess_risk(abi, number, &asked));
     if let Some(evidence) = evidence {
         let made = evidence.seen(abi, number);
         match made.and_then(|made| made.only(|args| is_asked(pattern, args))) {
@@ -83,7 +83,7 @@ pub fn profile(
 /// Whether a call that was made is one of those that are asked about, as far as its arguments were kept.
 fn is_asked(pattern: &Pattern, args: &Args) -> bool {
     let name = pattern.abi.syscall_name(pattern.number);
-    let kept = name.and_then(ArgumentRule::of).into_iter().flat_map(|rule| &rule.keep);
+    let kept = name.and_then(ArgumentRule::for_call).into_iter().flat_map(|rule| &rule.keep);
     kept.into_iter().all(|kept| {
         let at = usize::from(kept.argument);
         let of = |args: &[Option<u64>; 6]| args.get(at).copied().flatten();
@@ -187,7 +187,7 @@ fn arguments(text: &mut Text, recording: &Recording, pattern: &Pattern) {
     const LISTED: usize = 20;
     let Pattern { abi, number, .. } = *pattern;
     let call = recording.calls.get(&abi).and_then(|calls| calls.get(&number));
-    let rule = abi.syscall_name(number).and_then(ArgumentRule::of);
+    let rule = abi.syscall_name(number).and_then(ArgumentRule::for_call);
     let (Some(rule), Some(kept)) = (rule, call.and_then(|call| call.arguments.as_ref())) else {
         if pattern.args.iter().any(Option::is_some) {
             text.line("  with which arguments is not in this recording");
@@ -226,7 +226,7 @@ fn arguments(text: &mut Text, recording: &Recording, pattern: &Pattern) {
 /// What a recording says about a call.
 pub fn recording(recording: &Recording, pattern: &Pattern) -> Text {
     let (abi, number) = (pattern.abi, pattern.number);
-    let evidence = Evidence::of(recording);
+    let evidence = Evidence::from_recording(recording);
     let name = shown(&Pattern { args: [None; 6], ..*pattern });
     let mut text = Text::new();
     match evidence.seen(abi, number) {
@@ -248,7 +248,7 @@ pub fn recording(recording: &Recording, pattern: &Pattern) -> Text {
     for ((_, _, errno), count) in
         recording.refused.iter().filter(|((of, call, _), _)| (*of, *call) == (abi, number))
     {
-        let how = errno.map_or_else(
+        let outcome = errno.map_or_else(
             || "killing the task".to_owned(),
             |errno| {
                 let known = crate::policy::Errno::new(errno);
@@ -256,7 +256,7 @@ pub fn recording(recording: &Recording, pattern: &Pattern) -> Text {
             },
         );
         text.line(format_args!(
-            "  refused {} with {how} by the filter that was active while recording",
+            "  refused {} with {outcome} by the filter that was active while recording",
             times(*count)
         ));
     }
@@ -269,5 +269,5 @@ pub fn recording(recording: &Recording, pattern: &Pattern) -> Text {
 /// them if it was made with none. `called` is the policy that allows what was called.
 pub(crate) fn risk_as_called(called: &Meaning, abi: Abi, number: u32, meant: Set) -> Risk {
     let called = let_through(&called.decision(abi, number).parts()).and(&meant);
-    risk_of(abi, number, if called.is_empty() { &meant } else { &called })
+    assess_risk(abi, number, if called.is_empty() { &meant } else { &called })
 }

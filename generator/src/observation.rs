@@ -109,7 +109,7 @@ impl Observations {
         if let Some(phase) = seen.phase {
             add(call.phases.entry(phase).or_default(), seen.count);
         }
-        if let Some(rule) = seen.abi.syscall_name(seen.number).and_then(ArgumentRule::of) {
+        if let Some(rule) = seen.abi.syscall_name(seen.number).and_then(ArgumentRule::for_call) {
             add_values(call, rule, seen);
         }
         if !self.programs.contains_key(path) {

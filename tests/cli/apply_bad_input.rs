@@ -19,8 +19,8 @@ spec:
     image: example.org/web:1
 ";
 
-/// Fails with this status and these words, and leaves every file as it was.
-fn assert_refused(dir: &TempDir, arguments: &[&str], status: i32, words: &[&str]) {
+/// Fails with this status and these texts, and leaves every file as it was.
+fn assert_refused(dir: &TempDir, arguments: &[&str], status: i32, texts: &[&str]) {
     let before = contents(dir.path());
     let outcome = strait()
         .arg("apply")
@@ -29,7 +29,7 @@ fn assert_refused(dir: &TempDir, arguments: &[&str], status: i32, words: &[&str]
         .expect_exit(status)
         .run()
         .says_one_paragraph()
-        .says(words);
+        .says(texts);
     assert_eq!(outcome.stdout, "", "{arguments:?}");
     assert_eq!(contents(dir.path()), before, "{arguments:?}");
 }
@@ -54,8 +54,8 @@ fn contents(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 #[test]
 fn two_profiles_for_one_container() {
     let dir = with(&["web.json", "web-2.json"], POD);
-    let words = ["pod.yaml:7:5", "container web", "web.json, web-2.json", "--map web="];
-    assert_refused(&dir, &["web.json", "web-2.json", "pod.yaml", "-i"], 1, &words);
+    let texts = ["pod.yaml:7:5", "container web", "web.json, web-2.json", "--map web="];
+    assert_refused(&dir, &["web.json", "web-2.json", "pod.yaml", "-i"], 1, &texts);
     let maps = ["-m", "web=web.json", "-m", "web=web-2.json"];
     let arguments = [&["web.json", "web-2.json", "pod.yaml", "-i"][..], &maps].concat();
     assert_refused(&dir, &arguments, 1, &["container web matches several"]);
@@ -64,8 +64,8 @@ fn two_profiles_for_one_container() {
 #[test]
 fn a_profile_for_nobody_and_a_map_to_nobody() {
     let dir = with(&["nginx.json", "web.json"], POD);
-    let words = ["nginx.json is for no container", "there are web", "--map CONTAINER=nginx.json"];
-    assert_refused(&dir, &["nginx.json", "web.json", "pod.yaml", "-i"], 1, &words);
+    let texts = ["nginx.json is for no container", "there are web", "--map CONTAINER=nginx.json"];
+    assert_refused(&dir, &["nginx.json", "web.json", "pod.yaml", "-i"], 1, &texts);
     let map = ["web.json", "pod.yaml", "-i", "--map", "wbe=web.json"];
     assert_refused(&dir, &map, 1, &["--map wbe=web.json", "no such container", "there are web"]);
     let map = ["web.json", "pod.yaml", "--map", "web=other.json"];
@@ -79,16 +79,16 @@ fn two_profiles_of_one_name() {
     let dir = with(&["web.json"], POD);
     std::fs::create_dir(dir.path().join("a")).unwrap();
     std::fs::copy(dir.path().join("web.json"), dir.path().join("a/web.json")).unwrap();
-    let words = ["a/web.json", "would both be web.json"];
-    assert_refused(&dir, &["web.json", "a/web.json", "pod.yaml"], 1, &words);
+    let texts = ["a/web.json", "would both be web.json"];
+    assert_refused(&dir, &["web.json", "a/web.json", "pod.yaml"], 1, &texts);
 }
 
 #[test]
 fn one_profile_for_a_pod_with_others() {
     let text = format!("{POD}  - name: cache\n    image: redis\n");
     let dir = with(&["web.json"], &text);
-    let words = ["pod.yaml:6:3", "web has web.json, cache has none"];
-    assert_refused(&dir, &["web.json", "pod.yaml", "-i", "--level", "pod"], 1, &words);
+    let texts = ["pod.yaml:6:3", "web has web.json, cache has none"];
+    assert_refused(&dir, &["web.json", "pod.yaml", "-i", "--level", "pod"], 1, &texts);
 }
 
 #[test]
@@ -96,8 +96,8 @@ fn a_kind_that_takes_no_profile_for_the_pod() {
     let text = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: web}\n\
                 spec: {template: {spec: {containers: [{image: web}]}}}\n";
     let dir = with(&["web.json"], text);
-    let words = ["pod.yaml:4:", "only for a container"];
-    assert_refused(&dir, &["web.json", "pod.yaml", "--level", "pod"], 1, &words);
+    let texts = ["pod.yaml:4:", "only for a container"];
+    assert_refused(&dir, &["web.json", "pod.yaml", "--level", "pod"], 1, &texts);
 }
 
 #[test]
@@ -111,9 +111,9 @@ fn a_windows_pod_is_left_alone() {
 fn nothing_is_written_if_one_of_many_files_is_wrong() {
     let dir = with(&["web.json"], POD);
     std::fs::write(dir.path().join("z.yaml"), "a: [1, 2\nb: }").unwrap();
-    let words = ["z.yaml:2:", "not YAML"];
-    assert_refused(&dir, &["web.json", "pod.yaml", "z.yaml", "-i"], 1, &words);
-    assert_refused(&dir, &["web.json", "pod.yaml", "z.yaml", "-o", "out"], 1, &words);
+    let texts = ["z.yaml:2:", "not YAML"];
+    assert_refused(&dir, &["web.json", "pod.yaml", "z.yaml", "-i"], 1, &texts);
+    assert_refused(&dir, &["web.json", "pod.yaml", "z.yaml", "-o", "out"], 1, &texts);
 }
 
 #[test]
@@ -178,8 +178,8 @@ fn a_link_that_leaves_the_folder() {
     let dir = with(&["web.json"], POD);
     std::fs::create_dir(dir.path().join("deploy")).unwrap();
     symlink("../pod.yaml", dir.path().join("deploy/pod.yaml")).unwrap();
-    let words = ["deploy/pod.yaml is a link that leaves the folder", "[DIR]/pod.yaml"];
-    assert_refused(&dir, &["web.json", "deploy", "-i"], 1, &words);
+    let texts = ["deploy/pod.yaml is a link that leaves the folder", "[DIR]/pod.yaml"];
+    assert_refused(&dir, &["web.json", "deploy", "-i"], 1, &texts);
     std::fs::remove_file(dir.path().join("deploy/pod.yaml")).unwrap();
     symlink("/etc", dir.path().join("deploy/etc")).unwrap();
     assert_refused(&dir, &["web.json", "deploy", "-i"], 1, &["leaves the folder, to /etc"]);
@@ -197,8 +197,8 @@ fn a_file_that_is_read_only() {
     let dir = with(&["web.json"], POD);
     let file = dir.path().join("pod.yaml");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o444)).unwrap();
-    let words = ["pod.yaml is read-only", "nothing was written"];
-    assert_refused(&dir, &["web.json", "pod.yaml", "-i"], 1, &words);
+    let texts = ["pod.yaml is read-only", "nothing was written"];
+    assert_refused(&dir, &["web.json", "pod.yaml", "-i"], 1, &texts);
 }
 
 #[test]
@@ -206,8 +206,8 @@ fn copies_that_would_overwrite() {
     let dir = with(&["web.json"], POD);
     std::fs::create_dir(dir.path().join("a")).unwrap();
     std::fs::write(dir.path().join("a/pod.yaml"), POD).unwrap();
-    let words = ["two manifests would become out/pod.yaml"];
-    assert_refused(&dir, &["web.json", "pod.yaml", "a/pod.yaml", "-o", "out"], 1, &words);
+    let texts = ["two manifests would become out/pod.yaml"];
+    assert_refused(&dir, &["web.json", "pod.yaml", "a/pod.yaml", "-o", "out"], 1, &texts);
     assert_refused(&dir, &["web.json", "a/pod.yaml", "-o", "a"], 1, &["its own copy"]);
     std::fs::write(dir.path().join("file"), "x").unwrap();
     assert_refused(&dir, &["web.json", "pod.yaml", "-o", "file"], 1, &["file"]);

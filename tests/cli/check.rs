@@ -155,7 +155,7 @@ fn bad_input_is_named_with_its_place() {
                 [{{"index": 1, "value": {bits}, "valueTwo": {bits}, "op": "SCMP_CMP_MASKED_EQ"}}]}}"#
         )
     };
-    for (text, words) in [
+    for (text, texts) in [
         (
             profile(&(0..31).map(distant).collect::<String>()),
             &["31 of `ioctl`", "use fewer of them"][..],
@@ -190,7 +190,7 @@ fn bad_input_is_named_with_its_place() {
     ] {
         std::fs::write(dir.path().join("p.json"), text).unwrap();
         let run = strait().args(["check", "p.json"]).in_dir(dir.path());
-        run.expect_exit(1).run().says(&["p.json"]).says(words);
+        run.expect_exit(1).run().says(&["p.json"]).says(texts);
     }
     std::fs::write(dir.path().join("p.json"), profile("")).unwrap();
     let run = strait().args(["check", "p.json", "--within", "no-such"]).in_dir(dir.path());

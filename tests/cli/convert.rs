@@ -59,7 +59,7 @@ fn it_is_resolved_for_what_is_stated() {
     assert!(has(&["--caps", "ALL"], "mount") && has(&["--caps", "none"], "chroot"));
     assert!(has(&[], "ptrace") && !has(&["--kernel", "4.4.0-1-amd64"], "ptrace"));
     assert!(has(&[], "arch_prctl") && !has(&["--machine", "aarch64"], "arch_prctl"));
-    for (options, words) in [
+    for (options, texts) in [
         (&["--caps", "NO_SUCH"][..], &["NO_SUCH"][..]),
         (&["--caps", "none,CHOWN"], &["contradict"]),
         (&["--kernel", "new"], &["`new`", "6.1"]),
@@ -68,7 +68,7 @@ fn it_is_resolved_for_what_is_stated() {
     ] {
         let outcome = convert(&dir, options).expect_exit(2).run();
         assert_eq!(outcome.stdout, "");
-        outcome.says(words);
+        outcome.says(texts);
     }
 }
 
@@ -169,7 +169,7 @@ fn what_differs_between_machines_needs_a_machine() {
 
 #[test]
 fn what_no_engine_takes_is_refused_with_its_place() {
-    for (text, words) in [
+    for (text, texts) in [
         ("", &["empty"][..]),
         ("{", &["not a whole JSON file"]),
         ("{}", &["defaultAction"]),
@@ -185,6 +185,6 @@ fn what_no_engine_takes_is_refused_with_its_place() {
     ] {
         let outcome = convert(&with(text), &[]).expect_exit(1).run();
         assert_eq!(outcome.stdout, "");
-        outcome.says(&["p.json"]).says(words);
+        outcome.says(&["p.json"]).says(texts);
     }
 }

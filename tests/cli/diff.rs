@@ -177,14 +177,14 @@ fn what_cannot_be_compared_is_1_and_never_0() {
     std::fs::write(dir.path().join("half.json"), &text[..text.len() / 2]).unwrap();
     put(dir.path(), "report.json", &json!({"schema": "strait.verify/v1"}));
     put(dir.path(), "later.json", &json!({"schema": "strait.recording/v2"}));
-    put(dir.path(), "foreign.json", &json!({"hello": "world"}));
+    put(dir.path(), "other.json", &json!({"hello": "world"}));
     std::fs::write(dir.path().join("binary.json"), [0xff, 0, 1]).unwrap();
     std::fs::write(dir.path().join("marked.json"), format!("\u{feff}{text}")).unwrap();
     for (file, word) in [
         ("half.json", "whole"),
         ("report.json", "strait.verify/v1"),
         ("later.json", "strait.recording/v2"),
-        ("foreign.json", "defaultAction"),
+        ("other.json", "defaultAction"),
         ("binary.json", "UTF-8"),
         ("marked.json", "byte order mark"),
         ("missing.json", "No such file"),

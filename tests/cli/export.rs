@@ -1,4 +1,4 @@
-//! `strait export`: what each home gets, and what is not exported.
+//! `strait export`: what each target gets, and what is not exported.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::support::run::Strait;
 use crate::support::{scratch, strait};
 
-/// Everything that a home could stumble over, in few lines.
+/// Everything that a target could stumble over, in few lines.
 const PROFILE: &str = r#"{
   "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
   "architectures": ["SCMP_ARCH_X86_64"],
@@ -28,27 +28,27 @@ fn with(profile: &str) -> TempDir {
     dir
 }
 
-fn export(dir: &TempDir, home: &str) -> Strait {
-    strait().args(["export", "web.json", "--to", home]).in_dir(dir.path())
+fn export(dir: &TempDir, target: &str) -> Strait {
+    strait().args(["export", "web.json", "--to", target]).in_dir(dir.path())
 }
 
-/// What a home is given and told, without the profile itself.
-fn shown(home: &str, options: &[&str]) -> String {
-    let outcome = export(&with(PROFILE), home).args(options.to_vec()).run();
+/// What a target is given and told, without the profile itself.
+fn shown(target: &str, options: &[&str]) -> String {
+    let outcome = export(&with(PROFILE), target).args(options.to_vec()).run();
     // The list of all calls is as long as the tables; the properties have it.
     let mut elided = false;
     let lines = outcome.stdout.lines().filter(|line| {
-        let is_call = line.starts_with("    - ") && home == "spo";
+        let is_call = line.starts_with("    - ") && target == "spo";
         !std::mem::replace(&mut elided, is_call) || !is_call
     });
     format!("{}\n----\n{}", lines.collect::<Vec<_>>().join("\n"), outcome.stderr)
 }
 
 #[test]
-fn every_home_gets_what_its_users_write() {
+fn every_target_gets_what_its_users_write() {
     let all =
         ["--release", "1.2", "--image", "registry.example.com/web:1.2", "--namespace", "shop"];
-    for (home, options) in [
+    for (target, options) in [
         ("spo", &all[..]),
         ("configmap", &all[..]),
         ("kustomize", &["--container", "web", "--workload", "statefulset/db"]),
@@ -60,7 +60,7 @@ fn every_home_gets_what_its_users_write() {
         ("nomad", &all[..]),
         ("crio", &["--artifact", "registry.example.com/seccomp/web:1.2"]),
     ] {
-        insta::assert_snapshot!(format!("export_{home}"), shown(home, options));
+        insta::assert_snapshot!(format!("export_{target}"), shown(target, options));
     }
 }
 
@@ -117,10 +117,10 @@ fn an_artifact_needs_a_folder() {
     assert_eq!(layout["oci-layout"], br#"{"imageLayoutVersion":"1.0.0"}"#);
 }
 
-fn assert_refused(dir: &TempDir, home: &str, options: &[&str], status: i32, words: &[&str]) {
-    let outcome = export(dir, home).args(options.to_vec()).expect_exit(status).run();
+fn assert_refused(dir: &TempDir, target: &str, options: &[&str], status: i32, texts: &[&str]) {
+    let outcome = export(dir, target).args(options.to_vec()).expect_exit(status).run();
     assert_eq!(outcome.stdout, "");
-    outcome.says_one_paragraph().says(words);
+    outcome.says_one_paragraph().says(texts);
     assert_eq!(contents(dir.path()).len(), 1, "nothing half-written");
 }
 
@@ -141,7 +141,7 @@ fn what_confines_nothing_is_not_exported() {
 #[test]
 fn options_that_are_missing_or_wrong_are_named() {
     let dir = with(PROFILE);
-    for (home, options, words) in [
+    for (target, options, texts) in [
         ("crio", &[][..], &["--artifact"][..]),
         ("helm", &["--name", "My App"], &["My App", "lower-case"]),
         ("helm", &["--name", "../up"], &["../up"]),
@@ -152,9 +152,9 @@ fn options_that_are_missing_or_wrong_are_named() {
         ("kustomize", &["--workload", "pod/x"], &["pod/x", "statefulset"]),
         ("kustomize", &["--container", "Web"], &["Web"]),
     ] {
-        let outcome = export(&dir, home).args(options.to_vec()).expect_exit(2).run();
+        let outcome = export(&dir, target).args(options.to_vec()).expect_exit(2).run();
         assert_eq!(outcome.stdout, "");
-        outcome.says(words);
+        outcome.says(texts);
     }
     strait()
         .args(["export", "-", "--to", "helm"])
@@ -213,11 +213,11 @@ fn all_services_are_in_one_override_file() {
     }
 }
 
-/// Whatever the home: three profiles in, three out.
+/// Whatever the target: three profiles in, three out.
 #[test]
-fn no_home_loses_one_of_several() {
+fn no_target_loses_one_of_several() {
     let dir = three();
-    for home in [
+    for target in [
         "spo",
         "configmap",
         "kustomize",
@@ -229,21 +229,21 @@ fn no_home_loses_one_of_several() {
         "nomad",
         "oci-artifact",
     ] {
-        let run = strait().args(["export"]).args(THREE).args(["--to", home, "-o", home]);
+        let run = strait().args(["export"]).args(THREE).args(["--to", target, "-o", target]);
         run.in_dir(dir.path()).run();
-        let files = contents(&dir.path().join(home));
+        let files = contents(&dir.path().join(target));
         for name in ["web", "db", "cache"] {
             let mentions = |(path, bytes): (&String, &Vec<u8>)| {
                 let text = String::from_utf8_lossy(bytes).into_owned();
                 path.split(['/', '.', '-']).any(|part| part == name) || text.contains(name)
             };
-            assert!(files.iter().any(mentions), "{home} lacks {name}: {:?}", files.keys());
+            assert!(files.iter().any(mentions), "{target} lacks {name}: {:?}", files.keys());
             let own = files.iter().filter(|(path, _)| {
                 path.starts_with(&format!("{name}/"))
                     || path.starts_with(&format!("{name}."))
                     || path.starts_with(&format!("{name}-"))
             });
-            assert!(own.count() > 0, "{home}: {:?}", files.keys());
+            assert!(own.count() > 0, "{target}: {:?}", files.keys());
         }
     }
 }
@@ -251,11 +251,11 @@ fn no_home_loses_one_of_several() {
 #[test]
 fn one_export_does_not_overwrite_another() {
     let dir = three();
-    let export = |profile: &str, home: &str, status| {
-        let run = strait().args(["export", profile, "--to", home, "-o", "out"]);
+    let export = |profile: &str, target: &str, status| {
+        let run = strait().args(["export", profile, "--to", target, "-o", "out"]);
         run.in_dir(dir.path()).expect_exit(status).run()
     };
-    for home in [
+    for target in [
         "compose",
         "kustomize",
         "docker",
@@ -266,19 +266,19 @@ fn one_export_does_not_overwrite_another() {
         "spo",
         "oci-artifact",
     ] {
-        export("web.json", home, 0);
+        export("web.json", target, 0);
         let before = contents(&dir.path().join("out"));
-        let refused = export("db.json", home, 1).says_one_paragraph();
+        let refused = export("db.json", target, 1).says_one_paragraph();
         refused.says(&["out", "already", "all profiles in one command"]);
-        assert_eq!(contents(&dir.path().join("out")), before, "{home}");
+        assert_eq!(contents(&dir.path().join("out")), before, "{target}");
         // The next release of the same application is what the file is for.
         std::fs::write(
             dir.path().join("web.json"),
             PROFILE.replace("\"mount\"", "\"mount\", \"umount2\""),
         )
         .unwrap();
-        if home != "oci-artifact" {
-            export("web.json", home, 0);
+        if target != "oci-artifact" {
+            export("web.json", target, 0);
         }
         std::fs::write(dir.path().join("web.json"), PROFILE).unwrap();
         std::fs::remove_dir_all(dir.path().join("out")).unwrap();
@@ -292,9 +292,9 @@ fn one_export_does_not_overwrite_another() {
 fn two_profiles_of_one_name_are_refused() {
     let dir = three();
     std::fs::copy(dir.path().join("db.json"), dir.path().join("web-2.json")).unwrap();
-    for home in ["compose", "docker", "configmap"] {
+    for target in ["compose", "docker", "configmap"] {
         let run =
-            strait().args(["export", "web.json", "web-2.json", "--to", home]).in_dir(dir.path());
+            strait().args(["export", "web.json", "web-2.json", "--to", target]).in_dir(dir.path());
         run.expect_exit(1).run().says_one_paragraph().says(&["two profiles are for `web`"]);
     }
     for option in

@@ -51,8 +51,8 @@ fn generate(dir: &TempDir) -> Strait {
     strait().args(["generate", "r.json", "-o", "p.json"]).in_dir(dir.path())
 }
 
-fn assert_refused(dir: &TempDir, status: i32, words: &[&str]) {
-    generate(dir).expect_exit(status).run().says_one_paragraph().says(words);
+fn assert_refused(dir: &TempDir, status: i32, texts: &[&str]) {
+    generate(dir).expect_exit(status).run().says_one_paragraph().says(texts);
     assert_eq!(files(dir.path()), ["r.json"], "nothing half-written");
 }
 
@@ -174,7 +174,7 @@ fn a_truncated_recording_is_refused() {
 }
 
 #[test]
-fn foreign_json_is_refused() {
+fn json_that_is_no_recording_is_refused() {
     assert_refused(&with(r#"{"hello": "world"}"#), 1, &["r.json", "schema"]);
     let profile = r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}"#;
     assert_refused(&with(profile), 1, &["r.json", "strait record"]);

@@ -73,7 +73,7 @@ fn a_profile_without_exit_is_used_and_warned_of() {
 fn what_engines_take_is_used_and_warned_of() {
     let head = r#"{"architectures": ["SCMP_ARCH_X86_64"], "defaultAction": "#;
     let rule = r#"{"names": ["execve", "exit", "exit_group"], "action": "SCMP_ACT_ALLOW"}"#;
-    for (rest, words) in [
+    for (rest, texts) in [
         (format!(r#""SCMP_ACT_ERRNO", "flags": ["SECCOMP_FILTER_FLAG_LOG"], "syscalls": [{rule}]}}"#), "runc before 1.2"),
         (format!(r#""SCMP_ACT_ERRNO", "weather": "fine", "syscalls": [{rule}]}}"#), "unknown field"),
         (format!(r#""SCMP_ACT_ERRNO", "syscalls": [{rule}, {{"names": [], "action": "SCMP_ACT_ALLOW"}}]}}"#), "names no call"),
@@ -86,8 +86,8 @@ fn what_engines_take_is_used_and_warned_of() {
         let dir = with(&format!("{head}{rest}"));
         for args in uses() {
             let outcome = run(dir.path(), args, 0);
-            if words != "a mask of 0" || !["diff", "explain", "merge"].contains(&args[0]) {
-                outcome.says(&[words]);
+            if texts != "a mask of 0" || !["diff", "explain", "merge"].contains(&args[0]) {
+                outcome.says(&[texts]);
             }
         }
     }

@@ -4,7 +4,7 @@ use crate::support::strait;
 
 #[test]
 fn every_command_has_help_with_its_options() {
-    for (command, words) in [
+    for (command, texts) in [
         ("record", &["--output", "--user", "--linger", "--backend", "notify", "COMMAND"][..]),
         ("import", &["--output", "--from", "--name", "--machine", "strace -f", "FILE"]),
         ("generate", &["--output", "--allow-incomplete", "RECORDING"]),
@@ -28,7 +28,7 @@ fn every_command_has_help_with_its_options() {
         ("completions", &["bash", "zsh", "fish"]),
     ] {
         let help = strait().args([command, "--help"]).run().stdout;
-        for word in words {
+        for word in texts {
             assert!(help.contains(word), "{command} --help lacks {word}:\n{help}");
         }
     }

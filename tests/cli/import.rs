@@ -122,9 +122,9 @@ fn a_profile_and_a_resource_are_lists_of_calls() {
 #[test]
 fn bad_input_is_one_clear_message() {
     let dir = scratch();
-    let fails = |files: &[(&str, &str)], args: &[&str], status: i32, words: &[&str]| {
+    let fails = |files: &[(&str, &str)], args: &[&str], status: i32, texts: &[&str]| {
         let run = import(dir.path(), files).args(args.to_vec()).expect_exit(status);
-        let outcome = run.run().says(words).says_one_paragraph();
+        let outcome = run.run().says(texts).says_one_paragraph();
         assert_eq!(outcome.stdout, "");
     };
     let formats = ["strace", "audit", "profile", "--from"];

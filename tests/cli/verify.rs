@@ -3,7 +3,7 @@
 use crate::support::{scratch, strait};
 
 /// That a profile is refused and the command not run.
-fn assert_refused(profile: &str, words: &[&str]) {
+fn assert_refused(profile: &str, texts: &[&str]) {
     let dir = scratch();
     std::fs::write(dir.path().join("p.json"), profile).unwrap();
     let outcome = strait()
@@ -13,7 +13,7 @@ fn assert_refused(profile: &str, words: &[&str]) {
         .run()
         .says_one_paragraph()
         .says(&["p.json"])
-        .says(words);
+        .says(texts);
     assert_eq!(outcome.stdout, "");
 }
 
@@ -93,7 +93,7 @@ const NARROW: &str = r#"{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 3
     "syscalls": [{"names": ["execve", "exit", "exit_group"], "action": "SCMP_ACT_ALLOW"}]}"#;
 
 /// That exceptions are refused and the command not run.
-fn assert_exceptions_refused(exceptions: Option<&str>, words: &[&str]) {
+fn assert_exceptions_refused(exceptions: Option<&str>, texts: &[&str]) {
     let dir = scratch();
     std::fs::write(dir.path().join("p.json"), NARROW).unwrap();
     if let Some(exceptions) = exceptions {
@@ -105,7 +105,7 @@ fn assert_exceptions_refused(exceptions: Option<&str>, words: &[&str]) {
         .expect_exit(125)
         .run()
         .says(&["allow.json"])
-        .says(words);
+        .says(texts);
     assert_eq!(outcome.stdout, "");
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The engines are private to the run (own data, sockets and pid files) and a process of its own
-//! removes them with all that they made, however the run ends: see [`support::keeper`]. Images are
+//! removes them with all that they made, however the run ends: see [`support::guard`]. Images are
 //! made of Debian's packages, so that no registry is needed; the first run takes minutes for that.
 #![allow(
     clippy::unwrap_used,
@@ -29,12 +29,12 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use support::{keeper, lab};
+use support::{guard, lab};
 
 fn main() -> ExitCode {
-    let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == keeper::ROLE) {
-        return keeper::main(words.next().expect("the keeper is told its directory").as_ref());
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|word| word == guard::ROLE) {
+        return guard::main(args.next().expect("the guard is told its directory").as_ref());
     }
     let arguments = Arguments::from_args();
     let trials = scenarios::ALL

@@ -12,7 +12,7 @@ pub const EPERM: Action = Action::Errno(Errno::EPERM);
 
 /// The same cases every time: few enough for a debug build. `cargo xtask test` tries ten thousand in an
 /// optimised one (`PROPTEST_CASES`); `PROPTEST_RNG_SEED` makes others.
-pub fn laws() -> Config {
+pub fn cases() -> Config {
     let given = Config::default();
     let rng_seed = match given.rng_seed {
         RngSeed::Random => RngSeed::Fixed(SEED),

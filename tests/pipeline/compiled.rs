@@ -10,7 +10,7 @@ use strait_generator::policy::{Action, Clause, Errno, Predicate, Width};
 use strait_generator::profile::{Arg, Entry, Profile, parse, print};
 use strait_recorder::enforce::{compile, prove};
 
-use crate::arbitrary::{ENOSYS, NAMES, clause, equality, laws, predicate};
+use crate::arbitrary::{ENOSYS, NAMES, cases, clause, equality, predicate};
 
 fn entries<P: Strategy<Value = Predicate>>(
     predicate: fn() -> P,
@@ -56,7 +56,7 @@ const ACTIONS: [Action; 8] = [
 ];
 
 proptest! {
-    #![proptest_config(laws())]
+    #![proptest_config(cases())]
 
     #[test]
     fn a_profile_that_is_printed_is_read_back(
@@ -90,7 +90,7 @@ proptest! {
         let compiled = compile(&profile).unwrap();
         let back = bpf::meaning(&compiled.program.filter().unwrap()).unwrap();
         let meant = Meaning::from(&profile.policy(Machine::X86_64).unwrap());
-        let comparison = Comparison::of(&meant, &back);
+        let comparison = Comparison::new(&meant, &back);
         let known = |name: &str| !compiled.unknown.iter().any(|unknown| unknown == name);
         let change = comparison.changes().find(|one| one.name().is_none_or(known));
         prop_assert!(change.is_none(), "{change:?}");

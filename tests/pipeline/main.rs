@@ -14,10 +14,10 @@ mod compiled;
 #[cfg(feature = "privileged-tests")]
 mod dockers_own;
 mod enforced;
-mod judge;
-mod laws;
 mod manifests;
+mod oracle;
 mod pages;
+mod properties;
 mod recordings;
 mod support;
 mod yaml;

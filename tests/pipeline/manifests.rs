@@ -1,4 +1,4 @@
-//! The laws of edits, on manifests that nobody wrote: twice is once, what was added can be taken out again,
+//! The cases of edits, on manifests that nobody wrote: twice is once, what was added can be taken out again,
 //! and every other value stays. Another parser (a port of libyaml, as Kubernetes' own is) is the judge.
 
 use proptest::prelude::*;

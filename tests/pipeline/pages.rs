@@ -7,10 +7,10 @@ use std::time::Duration;
 use html5gum::{Token, Tokenizer};
 use proptest::prelude::*;
 use strait_generator::abi::Abi;
-use strait_generator::overview::page;
 use strait_generator::recording::{Container, Recording, Sample, Source, Start, TargetKind};
+use strait_generator::report::page;
 
-use crate::arbitrary::laws;
+use crate::arbitrary::cases;
 use crate::support::recording;
 
 /// Elements without an end.
@@ -131,7 +131,7 @@ fn names() -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(laws())]
+    #![proptest_config(cases())]
 
     /// The same elements and attributes, with the same values, as if everything were called `a` to `d`.
     #[test]

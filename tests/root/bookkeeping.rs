@@ -21,7 +21,7 @@ const PER_CHUNK: usize = 32;
 struct Tables(BTreeMap<String, u32>);
 
 impl Tables {
-    fn of(recorder: Pid) -> Self {
+    fn of_recorder(recorder: Pid) -> Self {
         let named = |(kind, id)| {
             let info = (kind == Bpf::Map).then(|| MapInfo::from_id(id).ok())??;
             Some((info.name_as_str()?.to_owned(), id))
@@ -88,10 +88,10 @@ fn what_is_adopted_in_a_storm_is_left_once() {
     let mut recorder =
         strait().args(["record", "-o", "r.json", "--pid", &pid]).in_dir(dir.path()).spawn();
     wait::until("the recorder has attached", || {
-        let tables = Tables::of(recorder.pid());
+        let tables = Tables::of_recorder(recorder.pid());
         tables.0.contains_key("LIVE") && tables.live() > 0
     });
-    let tables = Tables::of(recorder.pid());
+    let tables = Tables::of_recorder(recorder.pid());
     // It goes on until what it has started is recorded too: a set of its own for what a thread has executed.
     wait::until("a program was executed under the probe", || tables.words("USED")[1] > 1);
     storm.write("\n");
@@ -117,7 +117,7 @@ fn what_a_command_starts_in_a_storm_is_left_once() {
         .in_dir(dir.path())
         .spawn();
     assert_eq!(recorder.line(), "raging");
-    let tables = Tables::of(recorder.pid());
+    let tables = Tables::of_recorder(recorder.pid());
     wait::until("a program was executed", || tables.words("USED")[1] > 1);
     recorder.write("\n");
     assert_eq!(recorder.line(), "calm");
@@ -142,7 +142,7 @@ fn what_descends_from_a_command_in_a_storm_is_left_once() {
         .in_dir(dir.path())
         .spawn();
     assert_eq!(recorder.line(), "raging");
-    let tables = Tables::of(recorder.pid());
+    let tables = Tables::of_recorder(recorder.pid());
     wait::until("some descend from it", || tables.descendants().len() > 1);
     recorder.write("\n");
     assert_eq!(recorder.line(), "calm");
@@ -173,7 +173,7 @@ fn namespaces_that_have_ended_give_their_place_back() {
     let (user, dir) = (Attacker::new(), scratch());
     let mut recorder = around_namespaces(&user, &["9000"]).in_dir(dir.path()).spawn();
     assert_eq!(recorder.line(), "made 9000");
-    let tables = Tables::of(recorder.pid());
+    let tables = Tables::of_recorder(recorder.pid());
     let used = tables.words("USED")[0];
     assert!(used >= 9000, "each had a place, and not {used}");
     assert_eq!(tables.words("LOSSES"), [0; 4]);

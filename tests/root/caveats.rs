@@ -10,16 +10,16 @@ use crate::support::{kernel, scratch, strait};
 /// `io_uring_setup`, which has this number on all architectures.
 const RING: &str = "import ctypes; ctypes.CDLL(None).syscall(425, 1, None)";
 
-/// Records a command; what is said has each of these words.
-fn record(dir: &Path, options: &[&str], command: &[&str], words: &[&str]) -> Value {
+/// Records a command; what is said has each of these texts.
+fn record(dir: &Path, options: &[&str], command: &[&str], texts: &[&str]) -> Value {
     kernel::require_root();
     let run = strait().args(["record", "-o", "r.json"]).args(options).arg("--").args(command);
-    run.in_dir(dir).run().says(words);
+    run.in_dir(dir).run().says(texts);
     serde_json::from_slice(&std::fs::read(dir.join("r.json")).unwrap()).unwrap()
 }
 
-fn generate_says(dir: &Path, words: &[&str]) {
-    strait().args(["generate", "r.json", "-o", "p.json"]).in_dir(dir).run().says(words);
+fn generate_says(dir: &Path, texts: &[&str]) {
+    strait().args(["generate", "r.json", "-o", "p.json"]).in_dir(dir).run().says(texts);
 }
 
 #[test]
@@ -68,8 +68,8 @@ fn a_client_of_an_engine_is_said() {
 #[test]
 fn a_task_that_goes_on_is_said() {
     let dir = scratch();
-    let words = ["1 task was still running"];
+    let texts = ["1 task was still running"];
     let command = ["sh", "-c", "sleep 60 >/dev/null 2>&1 & exit 0"];
-    let recording = record(dir.path(), &["--linger", "0"], &command, &words);
+    let recording = record(dir.path(), &["--linger", "0"], &command, &texts);
     assert_eq!(recording["caveats"], json!([{"kind": "still-running", "tasks": 1}]));
 }

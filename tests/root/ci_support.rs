@@ -32,11 +32,11 @@ pub fn succeeds(output: &Output) {
     assert!(output.status.success(), "{}", said(output));
 }
 
-/// Fails the test unless the step has failed with this status and these words.
-pub fn fails(output: &Output, status: i32, words: &[&str]) {
+/// Fails the test unless the step has failed with this status and these texts.
+pub fn fails(output: &Output, status: i32, texts: &[&str]) {
     let said = said(output);
     assert_eq!(output.status.code(), Some(status), "{said}");
-    for word in words {
+    for word in texts {
         assert!(said.contains(word), "{word:?} is not said:\n{said}");
     }
 }

@@ -19,7 +19,7 @@ pub fn record(workload: &Workload, options: &[&str]) -> Calls {
         .args(&workload.command)
         .in_dir(dir.path())
         .run();
-    Calls::of(&read_complete_recording(&file))
+    Calls::from_recording(&read_complete_recording(&file))
 }
 
 pub fn trace(workload: &Workload) -> Calls {

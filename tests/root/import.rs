@@ -113,7 +113,7 @@ fn assert_same(workload: &Workload, options: &[&str]) {
     let (mut calls, values_recorded) = without_strace(&recorded);
     // strace's child executes the command as strace.
     calls.add(Abi::X86_64, 59);
-    let found = Calls::of(&imported);
+    let found = Calls::from_recording(&imported);
     let differences = found.unexplained(&calls, KILLED);
     assert!(
         differences.is_empty(),
@@ -277,12 +277,15 @@ fn audit_records_of_a_filter_are_what_was_logged() {
         .in_dir(dir.path())
         .run();
     let recorded = read_recording(&dir.path().join("recorded.json"));
-    let mut expected = Calls::of(&recorded);
+    let mut expected = Calls::from_recording(&recorded);
     // The launch is logged as that of the program that executes.
     expected.made.remove(&(Abi::X86_64, 59));
-    let differences = Calls::of(&imported).unexplained(&expected, &[]);
+    let differences = Calls::from_recording(&imported).unexplained(&expected, &[]);
     assert!(differences.is_empty(), "{}", differences.join("\n"));
-    assert_eq!(Calls::of(&imported).made.values().sum::<u64>(), records.lines().count() as u64);
+    assert_eq!(
+        Calls::from_recording(&imported).made.values().sum::<u64>(),
+        records.lines().count() as u64
+    );
     assert_eq!(imported.programs.len(), 1);
     assert_eq!(imported.programs[0].path, program.display().to_string());
     // The same records as auditd keeps them.

@@ -60,7 +60,7 @@ fn what_was_installed_is_what_is_read_back() {
     let pid = sleeper.0.id().to_string();
     let read = strait_recorder::inspect::read(sleeper.0.id().cast_signed()).unwrap();
     assert_eq!(read.filters.len(), 1);
-    let comparison = Comparison::of(&meant(PROFILE), &read.meaning().unwrap());
+    let comparison = Comparison::new(&meant(PROFILE), &read.meaning().unwrap());
     assert!(comparison.is_equal(), "{:?}", comparison.changes().next());
 
     let json = strait().args(["inspect", &pid, "--format", "json", "-o", "live.json"]);
@@ -68,7 +68,7 @@ fn what_was_installed_is_what_is_read_back() {
     let profile = strait().args(["inspect", &pid, "--format", "profile", "-o", "p.json"]);
     profile.in_dir(dir.path()).run();
     let text = std::fs::read_to_string(dir.path().join("p.json")).unwrap();
-    assert!(Comparison::of(&meant(&text), &meant(PROFILE)).is_equal(), "{text}");
+    assert!(Comparison::new(&meant(&text), &meant(PROFILE)).is_equal(), "{text}");
     let check = strait().args(["check", "live.json", "--within", "p.json"]).in_dir(dir.path());
     check.run().says(&[]);
     let stdout = strait().args(["inspect", &pid]).run().stdout;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use strait_generator::profile::consumers::{Effect, Trait, facts, of_runtime};
+use strait_generator::profile::consumers::{Effect, Quirk, of_runtime, quirks};
 
 use crate::runtimes::{Bundle, Runtime, Way, require_working};
 use crate::support::profiles::{base, with_field, with_rules};
@@ -117,7 +117,7 @@ fn seen(runtime: Runtime, profile: &Value) -> Result<String, String> {
 fn runtimes_refuse_what_lint_says_they_refuse_and_nothing_else() {
     for runtime in Runtime::ALL {
         require_working(runtime);
-        let mut met: BTreeSet<Trait> = BTreeSet::new();
+        let mut met: BTreeSet<Quirk> = BTreeSet::new();
         for (profile, plain) in strange() {
             let expected = of_runtime(&profile, runtime.name());
             let said = seen(runtime, &profile);
@@ -128,7 +128,7 @@ fn runtimes_refuse_what_lint_says_they_refuse_and_nothing_else() {
                 "{runtime:?}, {expected:?}: {said:?}\n{profile:.2000}"
             );
             if let Ok(said) = &said {
-                let unconfined = expected.contains(&(Trait::Unconfined, Effect::Misread));
+                let unconfined = expected.contains(&(Quirk::Unconfined, Effect::Misread));
                 let mode = if unconfined { "0" } else { "2" };
                 assert!(said.trim().ends_with(mode), "{runtime:?}, {expected:?}: {said}");
                 if let Some(plain) = plain {
@@ -142,7 +142,7 @@ fn runtimes_refuse_what_lint_says_they_refuse_and_nothing_else() {
             }
             // Of several that make it fail only one was looked at.
             let refusals = expected.iter().filter(|(_, effect)| *effect == Effect::Refused);
-            let refusals: BTreeSet<Trait> = refusals.map(|(one, _)| *one).collect();
+            let refusals: BTreeSet<Quirk> = refusals.map(|(one, _)| *one).collect();
             match refusals.len() {
                 0 => met.extend(expected.iter().map(|(one, _)| *one)),
                 1 => met.extend(refusals),
@@ -150,7 +150,7 @@ fn runtimes_refuse_what_lint_says_they_refuse_and_nothing_else() {
             }
         }
         // What is not met here is marked so in the data, and nothing else is.
-        let wrong: Vec<_> = facts(runtime.name())
+        let wrong: Vec<_> = quirks(runtime.name())
             .into_iter()
             .filter(|(about, _, is_checked)| *is_checked != met.contains(about))
             .collect();

@@ -18,7 +18,7 @@ fn record(dir: &Path, command: &[&str]) -> PathBuf {
 
 fn counts(command: &[&str]) -> Calls {
     let dir = scratch();
-    Calls::of(&read_complete_recording(&record(dir.path(), command)))
+    Calls::from_recording(&read_complete_recording(&record(dir.path(), command)))
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn what_there_is_no_room_for_makes_the_recording_incomplete() {
     assert!(losses.programs > 0, "{losses:?}");
     assert_eq!((losses.calls, losses.missed, losses.tasks), (0, 0, 0));
     // Who called is lost, what was called is not.
-    assert_eq!(Calls::of(&recording).count(Abi::X86_64, "execve"), 3);
+    assert_eq!(Calls::from_recording(&recording).count(Abi::X86_64, "execve"), 3);
 
     let generate = || strait().args(["generate", "r.json"]).in_dir(dir.path());
     generate().expect_exit(4).run().says(&["incomplete"]);

@@ -141,10 +141,10 @@ fn a_user_without_privilege_records_and_is_told_how() {
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    for words in ["Strait lacks CAP_BPF and CAP_PERFMON", "user notification", "no_new_privs"] {
-        assert!(said.contains(words), "{said}");
+    for texts in ["Strait lacks CAP_BPF and CAP_PERFMON", "user notification", "no_new_privs"] {
+        assert!(said.contains(texts), "{said}");
     }
-    let recorded = Calls::of(&read_complete_recording(&attacker.path("r.json")));
+    let recorded = Calls::from_recording(&read_complete_recording(&attacker.path("r.json")));
     let mut of_root = workloads::python();
     of_root.user = None;
     assert_same_but(&workload, &trace(&of_root), &recorded, NOT_NOTIFIED);
@@ -238,7 +238,7 @@ fn each_of_many_calls_from_many_tasks_is_counted() {
     let dir = scratch();
     let many = Fixture::Dynamic("many_calls").path();
     notify(dir.path(), &[], &[&many, "8", "4", "500"]).run();
-    let calls = Calls::of(&read_complete_recording(&dir.path().join("r.json")));
+    let calls = Calls::from_recording(&read_complete_recording(&dir.path().join("r.json")));
     assert_eq!(calls.count(Abi::X86_64, "getppid"), 8 * 4 * 500);
 }
 

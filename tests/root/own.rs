@@ -41,7 +41,7 @@ fn own_filters_refuse_nothing_that_is_needed() {
     let script =
         "ls >/dev/null; $STRAIT mark a; kill -USR1 $PPID; unshare --mount true; $STRAIT mark b";
     let script = script.replace("$STRAIT", STRAIT);
-    for words in [
+    for args in [
         &["record", "-o", "r.json"][..],
         &["record", "-o", "r.json", "--user", "nobody"],
         &["record", "--backend", "notify", "--linger", "0", "-o", "r.json"],
@@ -52,11 +52,11 @@ fn own_filters_refuse_nothing_that_is_needed() {
         std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777))
             .unwrap();
         let command: Vec<_> =
-            [STRAIT].iter().chain(words).copied().chain(["--", "sh", "-c", &script]).collect();
+            [STRAIT].iter().chain(args).copied().chain(["--", "sh", "-c", &script]).collect();
         let refused = refused(dir.path(), &command);
         // A thread is made by `clone`, whose flags a filter can see.
         let needed: Vec<_> = refused.iter().filter(|call| *call != "clone3").collect();
-        assert!(needed.is_empty(), "{words:?}: {needed:?}");
+        assert!(needed.is_empty(), "{args:?}: {needed:?}");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::support::{kernel, scratch, strait};
 pub fn as_nobody(capabilities: &str) -> Vec<String> {
     kernel::require_root();
     kernel::require("setpriv", "util-linux");
-    let mut words = vec![
+    let mut args = vec![
         "setpriv".to_owned(),
         "--reuid=65534".into(),
         "--regid=65534".into(),
@@ -19,9 +19,9 @@ pub fn as_nobody(capabilities: &str) -> Vec<String> {
     ];
     let set = format!("-all{capabilities}");
     for which in ["inh-caps", "ambient-caps", "bounding-set"] {
-        words.push(format!("--{which}={set}"));
+        args.push(format!("--{which}={set}"));
     }
-    words
+    args
 }
 
 /// A directory that nobody may write to, in the sense of the user of that name.

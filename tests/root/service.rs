@@ -80,12 +80,12 @@ impl Systemd {
         dropin: &Path,
     ) -> Result<(), String> {
         let service = directory.join(format!("{name}.service"));
-        let words: Vec<String> = command.iter().map(|word| format!("\"{word}\"")).collect();
+        let args: Vec<String> = command.iter().map(|word| format!("\"{word}\"")).collect();
         let unit = format!(
             "[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nWorkingDirectory={place}\n\
              ExecStart={command}\nStandardOutput=file:{place}/stdout\nStandardError=file:{place}/stderr\n",
             place = directory.display(),
-            command = words.join(" "),
+            command = args.join(" "),
         );
         std::fs::write(&service, unit).unwrap();
         let script = format!(

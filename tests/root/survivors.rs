@@ -44,7 +44,7 @@ fn a_grandchild_is_recorded_until_it_ends() {
     });
     go(dir.path());
     assert_eq!(recorder.finish().0, 5);
-    let calls = Calls::of(&read_complete_recording(&dir.path().join("r.json")));
+    let calls = Calls::from_recording(&read_complete_recording(&dir.path().join("r.json")));
     assert_eq!(calls.count(Abi::X86_64, "mkdir"), 1);
 }
 
@@ -125,7 +125,7 @@ fn two_recorders_at_once_see_their_own_command_each() {
     }
     for (dir, recorder, calls) in sets {
         assert_eq!(recorder.finish().0, 0);
-        let recorded = Calls::of(&read_complete_recording(&dir.path().join("r.json")));
+        let recorded = Calls::from_recording(&read_complete_recording(&dir.path().join("r.json")));
         // The shell asks once for its own parent.
         assert_eq!(recorded.count(Abi::X86_64, "getppid"), calls + 1);
     }

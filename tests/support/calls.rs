@@ -52,7 +52,7 @@ pub const fn may_be_absent(call: &'static str, why: &'static str) -> Explained {
 
 impl Calls {
     /// The calls of a recording.
-    pub fn of(recording: &Recording) -> Self {
+    pub fn from_recording(recording: &Recording) -> Self {
         let made = recording.iter().map(|(abi, number, call)| ((abi, number), call.count));
         Self { made: made.collect(), doubtful: BTreeMap::new() }
     }

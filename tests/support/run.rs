@@ -133,14 +133,14 @@ impl Strait {
 
     /// The command that this describes.
     pub fn command(&self) -> Command {
-        let mut words = self
+        let mut args = self
             .through
             .iter()
             .cloned()
             .chain([OsString::from(STRAIT)])
             .chain(self.arguments.iter().cloned());
-        let mut command = Command::new(words.next().expect("there is at least the binary"));
-        command.args(words);
+        let mut command = Command::new(args.next().expect("there is at least the binary"));
+        command.args(args);
         scrub(&mut command, &self.directory);
         heed_sigint(&mut command);
         command.envs(self.environment.iter().cloned());
@@ -185,9 +185,9 @@ impl Outcome {
             .unwrap_or_else(|error| panic!("stdout is not JSON: {error}\n{}", self.stdout))
     }
 
-    /// That standard error mentions each of `words`.
-    pub fn says(self, words: &[&str]) -> Self {
-        for word in words {
+    /// That standard error mentions each of `texts`.
+    pub fn says(self, texts: &[&str]) -> Self {
+        for word in texts {
             assert!(self.stderr.contains(word), "stderr does not say {word:?}:\n{}", self.stderr);
         }
         self

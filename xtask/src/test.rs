@@ -24,12 +24,12 @@ pub fn run(root: &Path) -> Result<()> {
     ui::step("testing");
     as_root(cargo().args(["test", "--quiet", "--workspace", "--features", PRIVILEGED]))?
         .show("the tests")?;
-    ui::step("trying the laws of policies on ten thousand cases each");
+    ui::step("trying the properties of policies on ten thousand cases each");
     cargo()
         .args(["test", "--release", "--quiet", "--package", "strait", "--test", "pipeline"])
-        .args(["--", "laws::", "compiled::", "judge::"])
+        .args(["--", "properties::", "compiled::", "oracle::"])
         .env("PROPTEST_CASES", "10000")
-        .show("the laws")
+        .show("the properties")
 }
 
 /// Has cargo run tests as root, while it builds them as whoever called.

@@ -129,7 +129,7 @@ pub fn within(profile: &Meaning, baseline: &Meaning, title: &str) -> Within {
     Within {
         baseline: title.to_owned(),
         allowed: profile.abis().map(|abi| count(baseline, abi)).collect(),
-        comparison: Comparison::of(profile, baseline),
+        comparison: Comparison::new(profile, baseline),
     }
 }
 
@@ -177,7 +177,7 @@ impl Coverage {
         };
         let mut uncertain = arguments.overflow > 0 && profile.depends_on_arguments(abi, number);
         for (values, used) in &arguments.values {
-            match profile.lets_through(abi, number, &rule.such(values)) {
+            match profile.lets_through(abi, number, &rule.exactly(values)) {
                 Ok(Certainty::Always) => {}
                 Ok(Certainty::Sometimes) => uncertain = true,
                 Err(action) => {
@@ -224,7 +224,7 @@ impl Coverage {
 /// release's rule.
 fn recorded(abi: Abi, number: u32, call: &Call) -> Option<(&'static ArgumentRule, &Arguments)> {
     let arguments = call.arguments.as_ref()?;
-    let rule = ArgumentRule::of(abi.syscall_name(number)?)?;
+    let rule = ArgumentRule::for_call(abi.syscall_name(number)?)?;
     arguments.indexes.iter().copied().eq(rule.indexes()).then_some((rule, arguments))
 }
 

@@ -150,7 +150,7 @@ pub(crate) struct ByCall(BTreeMap<(Abi, u32), Vec<(usize, Clause)>>);
 
 impl ByCall {
     /// Puts them in order. What they are about is given back by their place in this list.
-    pub fn of(exceptions: &[&Exception]) -> Self {
+    pub fn new(exceptions: &[&Exception]) -> Self {
         let mut calls: BTreeMap<(Abi, u32), Vec<(usize, Clause)>> = BTreeMap::new();
         for (nth, exception) in exceptions.iter().enumerate() {
             for abi in Abi::ALL {
@@ -201,7 +201,7 @@ fn left(
     match exceptions {
         [] => arguments,
         [(nth, clause)] => {
-            let rest = arguments.minus(&Set::of(clause, width(abi)));
+            let rest = arguments.minus(&Set::from_clause(clause, width(abi)));
             if !rest.equals(&arguments) {
                 touching.push(*nth);
             }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::allow::ByCall;
-use super::words::{self, is_all};
-use super::{Change, Exception, Kind, Side, risk, said};
+use super::wording::{self, is_all};
+use super::{Change, Exception, Kind, Side, action_text, risk};
 use crate::abi::Abi;
 use crate::policy::decide::space::Set;
 use crate::policy::decide::{self, ChangeKind, Meaning, Witness};
@@ -40,7 +40,7 @@ fn further(one: &[(Action, Set)], other: &[(Action, Set)]) -> Set {
 }
 
 impl Pair {
-    pub fn of(before: &Meaning, after: &Meaning, abi: Abi, number: u32) -> Self {
+    pub fn new(before: &Meaning, after: &Meaning, abi: Abi, number: u32) -> Self {
         Self {
             before: before.decision(abi, number).parts(),
             after: after.decision(abi, number).parts(),
@@ -63,13 +63,13 @@ impl Pair {
         let witness = *change.witness()?;
         let widens = change.widened.is_some();
         let side = if widens { new } else { old };
-        let in_words = |set: &Set| words::describe(set, abi, number);
+        let describe = |set: &Set| wording::describe(set, abi, number);
         // Where the whole call goes from one to the other, before and after say it all.
         let whole = (had.is_empty() && is_all(&has)) || (is_all(&had) && has.is_empty());
         // What is left when all was allowed is shorter to say than what is gone; and so for the reverse.
         let from_or_to_all = is_all(&had) || is_all(&has);
         let part =
-            |set: &Set| (!set.is_empty() && !whole && !from_or_to_all).then(|| in_words(set));
+            |set: &Set| (!set.is_empty() && !whole && !from_or_to_all).then(|| describe(set));
         let wider = further(&self.before, &self.after);
         let (touching, is_covered) = by_call.touching(&wider, abi, number);
         let covering = if is_covered { touching.as_slice() } else { &[] };
@@ -78,7 +78,7 @@ impl Pair {
         let seen = side.evidence.as_ref().and_then(|evidence| evidence.seen(abi, number)).cloned();
         let is_meant = |args: &Args| {
             let clause = Clause::new(args.map(|value| Some(Predicate::Equal(value))));
-            !Set::of(&clause, width(abi)).and(&subject).is_empty()
+            !Set::from_clause(&clause, width(abi)).and(&subject).is_empty()
         };
         Some(Change {
             abi,
@@ -86,13 +86,16 @@ impl Pair {
             number,
             more,
             direction,
-            before: state(old.kind(), &self.before, &had, &in_words),
-            after: state(new.kind(), &self.after, &has, &in_words),
+            before: state(old.kind(), &self.before, &had, &describe),
+            after: state(new.kind(), &self.after, &has, &describe),
             gained: part(&gained),
             lost: part(&lost),
             witness,
-            of_witness: (said(old.kind(), witness.before), said(new.kind(), witness.after)),
-            risk: risk::of(abi, number, if subject.is_empty() { &has } else { &subject }),
+            of_witness: (
+                action_text(old.kind(), witness.before),
+                action_text(new.kind(), witness.after),
+            ),
+            risk: risk::assess(abi, number, if subject.is_empty() { &has } else { &subject }),
             seen: if whole { seen } else { seen.and_then(|seen| seen.only(is_meant)) },
             instead: match new.kind() {
                 Kind::Profile => instead(&witness, direction, after),
@@ -113,12 +116,13 @@ fn state(
     kind: Kind,
     parts: &[(Action, Set)],
     allowed: &Set,
-    in_words: &dyn Fn(&Set) -> String,
+    describe: &dyn Fn(&Set) -> String,
 ) -> String {
     if !allowed.is_empty() && !is_all(allowed) {
-        return in_words(allowed);
+        return describe(allowed);
     }
-    let actions: BTreeSet<String> = parts.iter().map(|(action, _)| said(kind, *action)).collect();
+    let actions: BTreeSet<String> =
+        parts.iter().map(|(action, _)| action_text(kind, *action)).collect();
     actions.into_iter().collect::<Vec<_>>().join(" or ")
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Change, Diff, Exception, FailOn, Kind, said};
+use super::{Change, Diff, Exception, FailOn, Kind, action_text};
 use crate::abi::Abi;
 use crate::machine::Machine;
 use crate::policy::Action;
@@ -132,12 +132,12 @@ struct FirstJson<'a> {
 fn done(kind: Kind, action: Action) -> String {
     match kind {
         Kind::Profile => action.to_string(),
-        Kind::Recording => said(kind, action),
+        Kind::Recording => action_text(kind, action),
     }
 }
 
 impl<'a> ChangeJson<'a> {
-    fn of(change: &'a Change, diff: &Diff) -> Self {
+    fn new(change: &'a Change, diff: &Diff) -> Self {
         let witness = &change.witness;
         Self {
             machine: change.abi.machine().name(),
@@ -217,7 +217,7 @@ pub fn print(diff: &Diff, fail_on: FailOn) -> Result<String, serde_json::Error> 
                 after: &setting.after,
             })
             .collect(),
-        changes: diff.changes.iter().map(|change| ChangeJson::of(change, diff)).collect(),
+        changes: diff.changes.iter().map(|change| ChangeJson::new(change, diff)).collect(),
         expired_exceptions: &diff.expired,
         partial_exceptions: &diff.partial,
         unused_exceptions: &diff.unused,

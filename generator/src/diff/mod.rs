@@ -5,7 +5,7 @@
 //!
 //! - [`allow`]: reviewed exceptions
 //! - [`json`], [`markdown`], [`sarif`], and [`Diff::text`]: what it looks like
-//! - `change`, `risk`, `words`: what changed, what that exposes, and which arguments it is about
+//! - `change`, `risk`, `wording`: what changed, what that exposes, and which arguments it is about
 
 pub mod allow;
 mod change;
@@ -17,7 +17,7 @@ pub mod sarif;
 mod settings;
 mod side;
 mod text;
-mod words;
+mod wording;
 
 use std::collections::BTreeSet;
 
@@ -32,11 +32,11 @@ use crate::policy::decide::{ChangeKind, Comparison, Witness};
 pub(crate) use allow::ByCall;
 pub use allow::{Exception, Exceptions};
 pub(crate) use change::let_through;
-pub(crate) use risk::of as risk_of;
+pub(crate) use risk::assess as assess_risk;
 pub use risk::{Level, Risk};
 pub use settings::Setting;
 pub use side::{Kind, Side, called};
-pub(crate) use words::describe as describe_arguments;
+pub(crate) use wording::describe as describe_arguments;
 
 /// What the new side is, seen from the old one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -265,14 +265,14 @@ pub fn diff(old: &Side, new: &Side, exceptions: &Exceptions, today: jiff::civil:
     let answers_count = old.kind() == Kind::Profile && new.kind() == Kind::Profile;
     let (expired, valid): (Vec<&Exception>, Vec<&Exception>) =
         exceptions.iter().partition(|exception| exception.has_expired(today));
-    let by_call = ByCall::of(&valid);
+    let by_call = ByCall::new(&valid);
     let mut use_of = UseOf::default();
-    let comparison = Comparison::of(&before, &after);
+    let comparison = Comparison::new(&before, &after);
     let mut changes: Vec<Change> = comparison
         .changes()
         .filter(|change| answers_count || change.kind != ChangeKind::Refusal)
         .filter_map(|change| {
-            let pair = Pair::of(&before, &after, change.abi, change.number);
+            let pair = Pair::new(&before, &after, change.abi, change.number);
             pair.change(change, old, new, &after, (&valid, &by_call), &mut use_of)
         })
         .collect();
@@ -322,7 +322,7 @@ fn verdict(changes: &[Change], settings: &[Setting]) -> Verdict {
 }
 
 /// What a side says of a call. A recording has not refused what was not called.
-fn said(kind: Kind, action: Action) -> String {
+fn action_text(kind: Kind, action: Action) -> String {
     match kind {
         Kind::Profile => past(action),
         Kind::Recording if action.lets_through() => "called".to_owned(),

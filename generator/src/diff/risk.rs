@@ -99,7 +99,7 @@ impl When {
 }
 
 /// The class of a call of which these arguments are meant.
-pub(crate) fn of(abi: Abi, number: u32, arguments: &Set) -> Risk {
+pub(crate) fn assess(abi: Abi, number: u32, arguments: &Set) -> Risk {
     let call = abi.syscall_name(number);
     let fits = |class: &&Class| {
         let Some(call) = call.filter(|call| words(&class.calls).any(|name| name == *call)) else {
@@ -128,7 +128,7 @@ mod tests {
     fn risk(call: &str, clauses: &[Clause]) -> (&'static str, Level) {
         let abi = Abi::X86_64;
         let set = Set::any(clauses, width(abi));
-        let risk = of(abi, abi.syscall_number(call).unwrap(), &set);
+        let risk = assess(abi, abi.syscall_number(call).unwrap(), &set);
         (risk.class, risk.level)
     }
 

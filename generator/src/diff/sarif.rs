@@ -3,7 +3,7 @@
 
 use super::{Change, Diff, Level, Setting, who};
 use crate::abi::Abi;
-use crate::report::sarif::{self, Message};
+use crate::sarif::{self, Message};
 
 const RULES: [(&str, Level, &str); 3] = [
     ("strait/widened-high", Level::High, "A profile newly allows a call that exposes much"),

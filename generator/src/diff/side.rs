@@ -87,7 +87,7 @@ impl Side {
         Self {
             name: name.into(),
             policy: called_of(recording, &existing(recording)),
-            evidence: Some(Evidence::of(recording)),
+            evidence: Some(Evidence::from_recording(recording)),
             incomplete: recording.completeness != Completeness::Complete,
             unknown_calls: BTreeSet::new(),
             unknown_architectures: BTreeSet::new(),
@@ -143,7 +143,7 @@ fn called_of(recording: &Recording, counts: &dyn Fn(Abi, u32) -> bool) -> Policy
 /// The condition for the arguments that were seen; `None` if they are not all known.
 fn clauses(abi: Abi, number: u32, call: &Call) -> Option<Vec<Clause>> {
     let arguments = call.arguments.as_ref().filter(|arguments| arguments.overflow == 0)?;
-    let rule = ArgumentRule::of(abi.syscall_name(number)?)?;
+    let rule = ArgumentRule::for_call(abi.syscall_name(number)?)?;
     if !rule.indexes().eq(arguments.indexes.iter().copied()) {
         return None;
     }

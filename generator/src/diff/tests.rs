@@ -51,7 +51,7 @@ fn another_spelling_is_equal() {
 }
 
 #[test]
-fn an_argument_more_is_told_in_words() {
+fn a_new_argument_is_described() {
     let old = with(&[allow("read"), family(1), family(2)].join(", "));
     let new = with(&[allow("read"), family(1), family(2), family(16)].join(", "));
     let diff = compared(&old, &new);

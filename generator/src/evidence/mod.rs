@@ -78,7 +78,7 @@ pub struct First {
 
 impl Evidence {
     /// What a recording says.
-    pub fn of(recording: &Recording) -> Self {
+    pub fn from_recording(recording: &Recording) -> Self {
         let mut calls: BTreeMap<Abi, BTreeMap<u32, Seen>> = BTreeMap::new();
         for (abi, number, call) in recording.iter() {
             let seen = Seen {
@@ -159,7 +159,7 @@ fn value(
     values: &[u64],
     used: &ArgumentUse,
 ) -> Option<Value> {
-    let rule = ArgumentRule::of(abi.syscall_name(number)?)?;
+    let rule = ArgumentRule::for_call(abi.syscall_name(number)?)?;
     Some(Value {
         args: rule.example(values),
         count: used.count,

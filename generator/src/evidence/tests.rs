@@ -36,7 +36,7 @@ fn recording(samples: Vec<Sample>) -> Recording {
 
 #[test]
 fn the_first_test_to_make_a_call_is_known() {
-    let evidence = Evidence::of(&recording(vec![
+    let evidence = Evidence::from_recording(&recording(vec![
         sample("late", 90, &[0, 41]),
         sample("early", 10, &[0]),
         sample("middle", 50, &[0, 41]),
@@ -58,7 +58,7 @@ fn values_of_arguments_have_the_test_that_was_going_on() {
         programs: BTreeMap::from([("/bin/app".to_owned(), 1)]),
         phases: BTreeMap::new(),
     };
-    let indexes: Vec<u8> = ArgumentRule::of("socket").unwrap().indexes().collect();
+    let indexes: Vec<u8> = ArgumentRule::for_call("socket").unwrap().indexes().collect();
     let values = |family: u64| {
         indexes.iter().map(|index| if *index == 0 { family } else { 0 }).collect::<Vec<_>>()
     };
@@ -67,7 +67,7 @@ fn values_of_arguments_have_the_test_that_was_going_on() {
         values: BTreeMap::from([(values(1), used(4)), (values(16), used(60))]),
         overflow: 0,
     });
-    let evidence = Evidence::of(&made);
+    let evidence = Evidence::from_recording(&made);
     let socket = evidence.seen(ABI, 41).unwrap();
     let netlink = socket.only(|args| args[0] == 16).unwrap();
     assert_eq!((netlink.count, netlink.first.unwrap().sample.as_str()), (1, "second"));
@@ -80,7 +80,7 @@ fn values_of_arguments_have_the_test_that_was_going_on() {
 fn a_call_of_all_tests_lists_only_some_of_them() {
     let samples =
         (0..25).map(|nth| sample(&format!("test {}", nth % 15), nth, &[0])).collect::<Vec<_>>();
-    let evidence = Evidence::of(&recording(samples));
+    let evidence = Evidence::from_recording(&recording(samples));
     let read = evidence.seen(ABI, 0).unwrap();
     assert_eq!((read.samples.len(), read.more_samples), (10, 5));
     assert!(read.is_everywhere());
@@ -88,7 +88,7 @@ fn a_call_of_all_tests_lists_only_some_of_them() {
 
 #[test]
 fn it_survives_its_file_and_keeps_to_its_schema() {
-    let evidence = Evidence::of(&recording(vec![sample("a", 5, &[0])]));
+    let evidence = Evidence::from_recording(&recording(vec![sample("a", 5, &[0])]));
     let text = v1::print(&evidence).unwrap();
     assert_eq!(v1::parse(&text).unwrap(), evidence);
     let schema = strait_profiles::schema::EVIDENCE_V1;
@@ -109,7 +109,7 @@ fn it_belongs_to_one_profile() {
         r#"{"defaultAction": "SCMP_ACT_ERRNO",
             "syscalls": [{"names": ["write"], "action": "SCMP_ACT_ALLOW"}]}"#,
     );
-    let evidence = Evidence::of(&recording(Vec::new()));
+    let evidence = Evidence::from_recording(&recording(Vec::new()));
     assert!(!evidence.is_of(&one));
     let evidence = evidence.for_profile(&one);
     assert!(evidence.is_of(&one) && !evidence.is_of(&other));

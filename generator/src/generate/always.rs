@@ -72,7 +72,7 @@ mod tests {
     fn what_is_needed_has_values_where_there_is_a_rule() {
         let needed = Needed::by(|_| true);
         for name in needed.calls() {
-            if let Some(rule) = ArgumentRule::of(name) {
+            if let Some(rule) = ArgumentRule::for_call(name) {
                 let values = needed.arguments(rule, name).unwrap();
                 assert!(!values.is_empty(), "{name}");
                 assert!(values.iter().all(|values| values.len() == rule.keep.len()), "{name}");

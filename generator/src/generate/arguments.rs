@@ -79,7 +79,7 @@ pub(super) fn filters(
 ) -> Filters {
     let mut filters = Filters::default();
     for (name, treatment) in &selection.allowed {
-        let Some(rule) = ArgumentRule::of(name).filter(|rule| rule.level <= level) else {
+        let Some(rule) = ArgumentRule::for_call(name).filter(|rule| rule.level <= level) else {
             continue;
         };
         match values(name, rule, recordings, selection, startup) {

@@ -279,7 +279,7 @@ fn answer(record: &Record<'_>) -> Option<Answer> {
 
 /// What the rule of a call keeps: a record of a rule has the first four arguments, one of a filter has none.
 fn arguments(record: &Record<'_>, abi: Abi, number: u32) -> Arguments {
-    let rule = abi.syscall_name(number).and_then(ArgumentRule::of);
+    let rule = abi.syscall_name(number).and_then(ArgumentRule::for_call);
     let (Kind::Syscall, Some(rule)) = (record.kind, rule) else { return Arguments::NotTold };
     let mut args = [0; 6];
     for index in rule.indexes().map(usize::from) {

@@ -113,7 +113,7 @@ impl Format {
     }
 
     /// The one that most lines of a beginning look like.
-    fn of(head: &str) -> Option<Self> {
+    fn detect(head: &str) -> Option<Self> {
         let scored = Self::all().map(|format| ((format.0.likeness)(head), format));
         let fitting = scored.filter(|(lines, _)| *lines > 0);
         let best = fitting.reduce(|best, next| if next.0 > best.0 { next } else { best });
@@ -225,7 +225,7 @@ pub fn import(sources: Vec<Source<'_>>, options: &Options) -> Result<Imported, I
             continue;
         }
         let beginning = String::from_utf8_lossy(&head).into_owned();
-        let format = options.format.or_else(|| Format::of(&beginning));
+        let format = options.format.or_else(|| Format::detect(&beginning));
         let format = format.ok_or_else(|| ImportError::Unknown { name: name.clone() })?;
         if let Some((first_format, first, _)) = &reading
             && *first_format != format

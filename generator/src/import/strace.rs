@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::clock::Clock;
 use self::line::{Event, Line};
 use self::summary::Summary;
-use self::tally::{Kept, Name, Seen, Tally};
+use self::tally::{ArgumentValues, Name, Seen, Tally};
 use self::tasks::{Read, Tasks};
 use super::lines::Lines;
 use super::notes::Notes;
@@ -215,7 +215,7 @@ impl Reader for Strace {
             for ((mode, name), count) in std::mem::take(&mut self.summary.calls) {
                 let name = Name { name, number: None };
                 let seen = Seen { count, first: None };
-                self.tally.add(Tally::UNKNOWN, mode, name, Kept::NotTold, seen);
+                self.tally.add(Tally::UNKNOWN, mode, name, ArgumentValues::NotTold, seen);
             }
         }
         self.tally.finish();

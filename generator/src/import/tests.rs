@@ -41,13 +41,13 @@ fn each_format_is_told_by_what_is_in_the_file() {
         (RESOURCE, "profile"),
         (journal, "audit"),
     ] {
-        assert_eq!(Format::of(text).unwrap().name(), format, "{text}");
+        assert_eq!(Format::detect(text).unwrap().name(), format, "{text}");
     }
     // What a traced program writes is not the log.
     let quoted = format!("7 write(1, {AUDIT:?}, 100) = 100\n");
-    assert_eq!(Format::of(&quoted).unwrap().name(), "strace");
+    assert_eq!(Format::detect(&quoted).unwrap().name(), "strace");
     for text in ["", "hello\n", "int main(void) { read(0, buf, 1); }\n", "<html>", "\u{0}\u{1}"] {
-        assert_eq!(Format::of(text), None, "{text}");
+        assert_eq!(Format::detect(text), None, "{text}");
     }
 }
 

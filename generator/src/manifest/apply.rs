@@ -85,7 +85,7 @@ pub fn apply(
         for container in &pod.containers {
             let mut ignored = Used::default();
             let used = if pod.windows { &mut ignored } else { &mut *used };
-            let profile = profiles.of(&manifest.tree, pod, container, used)?;
+            let profile = profiles.profile_of(&manifest.tree, pod, container, used)?;
             assigned.push((container, profile));
         }
         if pod.windows {

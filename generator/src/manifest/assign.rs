@@ -64,7 +64,7 @@ impl Profiles {
     /// [`ManifestError::Ambiguous`] if several claim it, and [`ManifestError::DifferentImages`] if by its name
     /// one claims containers of workloads with different images: different targets never share a profile
     /// without a word.
-    pub fn of(
+    pub fn profile_of(
         &self,
         tree: &Tree,
         pod: &Pod,

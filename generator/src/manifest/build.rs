@@ -29,13 +29,13 @@ pub(super) struct Failure {
 impl Failure {
     /// The same as an error about the file.
     pub fn error(self, text: &str) -> ManifestError {
-        let at = self.byte.map_or(self.at, |byte| Position::of(text, byte));
+        let at = self.byte.map_or(self.at, |byte| Position::from_byte(text, byte));
         if self.deep {
             return ManifestError::TooDeep { at, limit: MAX_DEPTH };
         }
         let end = self.byte.unwrap_or(text.len());
         match template::first_action(text.get(..end).unwrap_or(text)) {
-            Some(byte) => ManifestError::Templated { at: Position::of(text, byte) },
+            Some(byte) => ManifestError::Templated { at: Position::from_byte(text, byte) },
             None => ManifestError::NotYaml { at, reason: self.reason },
         }
     }

@@ -15,7 +15,7 @@ pub struct Position {
 
 impl Position {
     /// Of a byte.
-    pub fn of(text: &str, byte: usize) -> Self {
+    pub fn from_byte(text: &str, byte: usize) -> Self {
         let before = text.get(..byte).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;

@@ -49,7 +49,7 @@ fn lists(words: &str, word: &str) -> bool {
 }
 
 /// What is known about a kind; `None` if nothing is.
-pub fn of(group: &str, kind: &str) -> Option<Holds> {
+pub fn find(group: &str, kind: &str) -> Option<Holds> {
     let find = |entries: &'static [Entry]| {
         entries.iter().find(|entry| {
             entry.groups.iter().any(|name| name == group) && lists(&entry.kinds, kind)
@@ -74,12 +74,12 @@ mod tests {
 
     #[test]
     fn a_kind_is_known_by_its_group() {
-        assert_eq!(of("", "ConfigMap"), Some(Holds::NoPods));
-        assert_eq!(of("", "Service"), Some(Holds::NoPods));
-        assert_eq!(of("serving.knative.dev", "Service"), None);
-        assert_eq!(of("example.org", "ConfigMap"), None);
-        assert!(matches!(of("helm.toolkit.fluxcd.io", "HelmRelease"), Some(Holds::Elsewhere(_))));
-        assert!(matches!(of("kyverno.io", "ClusterPolicy"), Some(Holds::Patterns(_))));
+        assert_eq!(find("", "ConfigMap"), Some(Holds::NoPods));
+        assert_eq!(find("", "Service"), Some(Holds::NoPods));
+        assert_eq!(find("serving.knative.dev", "Service"), None);
+        assert_eq!(find("example.org", "ConfigMap"), None);
+        assert!(matches!(find("helm.toolkit.fluxcd.io", "HelmRelease"), Some(Holds::Elsewhere(_))));
+        assert!(matches!(find("kyverno.io", "ClusterPolicy"), Some(Holds::Patterns(_))));
         assert!(is_reference("tekton.dev", "taskRef") && !is_reference("apps", "taskRef"));
     }
 

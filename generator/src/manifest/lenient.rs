@@ -114,7 +114,7 @@ pub(super) fn check_line_breaks(tree: &Tree, text: &str) -> Result<(), ManifestE
         while quoted.next_if(|span| span.end <= byte).is_some() {}
         if !quoted.peek().is_some_and(|span| span.contains(&byte)) {
             let code = found.chars().next().map_or(0, u32::from);
-            return Err(ManifestError::LineBreak { at: Position::of(text, byte), code });
+            return Err(ManifestError::LineBreak { at: Position::from_byte(text, byte), code });
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! byte.
 //!
 //! The way of a file: [`Manifest::parse`] makes a [`tree`] with positions and finds the [pods](pod) in it;
-//! a [`plan`] says what shall be so; [`edit`] turns that into replacements of text; and the [`law`] parses
+//! a [`plan`] says what shall be so; [`edit`] turns that into replacements of text; and the [`check`] parses
 //! the result again and compares: it has to differ from the original in exactly what was intended.
 //!
 //! Nothing here does I/O.
@@ -11,11 +11,11 @@ pub mod apply;
 pub mod assign;
 pub mod audit;
 pub mod bundle;
+mod check;
 pub mod edit;
 pub mod error;
 pub mod fix;
 mod kinds;
-mod law;
 mod lines;
 pub mod name;
 mod objects;
@@ -68,7 +68,7 @@ impl<'a> Manifest<'a> {
     /// [`ManifestError`] if it is not YAML, or its pods have too much in them.
     pub fn parse(text: &'a str) -> Result<Self, ManifestError> {
         let tree = Tree::parse(text)?;
-        let objects::Objects { pods, unknown } = objects::of(&tree)?;
+        let objects::Objects { pods, unknown } = objects::find(&tree)?;
         pod::check_size(&tree, &pods)?;
         Ok(Self { text, tree, pods, unknown })
     }
@@ -107,7 +107,7 @@ impl<'a> Manifest<'a> {
             difference: error.to_string(),
         };
         let after = Tree::parse(&text).map_err(broken)?;
-        law::check((&self.tree, self.text), (&after, &text), &changes)?;
+        check::only_intended((&self.tree, self.text), (&after, &text), &changes)?;
         Ok(Edited { text, splices })
     }
 

@@ -32,7 +32,7 @@ pub(super) struct Objects {
 /// # Errors
 ///
 /// [`ManifestError::TooMuch`] if aliases make more of it than is looked at.
-pub(super) fn of(tree: &Tree) -> Result<Objects, ManifestError> {
+pub(super) fn find(tree: &Tree) -> Result<Objects, ManifestError> {
     let mut objects = Objects::default();
     let mut search = Search::new(tree);
     let mut seen = BTreeSet::new();
@@ -113,14 +113,14 @@ impl Objects {
         }
         let group = group(tree, object);
         let owner = pod::owner(kind, pod::name(tree, object));
-        if let Some(workload) = workloads::of(group, kind) {
+        if let Some(workload) = workloads::find(group, kind) {
             match Pod::of_kind(tree, object, workload).filter(|pod| !pod.containers.is_empty()) {
                 Some(pod) => self.pods.push(pod),
                 None => self.not_understood(owner, object, "no containers were found in it"),
             }
             return Ok(());
         }
-        let holds = kinds::of(group, kind);
+        let holds = kinds::find(group, kind);
         match holds {
             Some(Holds::NoPods) => return Ok(()),
             Some(Holds::Patterns(why)) => {

@@ -171,7 +171,7 @@ fn kinds_without_pods_need_no_word() {
 /// The level of each container, as YAML in flow style.
 fn levels(text: &str) -> Vec<String> {
     let manifest = Manifest::parse(text).unwrap();
-    let audit = audit::Audit::of("x", &manifest, audit::Version::newest());
+    let audit = audit::Audit::new("x", &manifest, audit::Version::newest());
     audit.levels.iter().map(|level| level.level.to_string()).collect()
 }
 

@@ -144,10 +144,15 @@ impl Pod {
         workload: &workloads::Workload,
     ) -> Option<Self> {
         let kind = tree.find_text(object, &["kind"]).unwrap_or_default();
-        Self::of(tree, object, kind, workload)
+        Self::read(tree, object, kind, workload)
     }
 
-    fn of(tree: &Tree, object: NodeId, kind: &str, workload: &workloads::Workload) -> Option<Self> {
+    fn read(
+        tree: &Tree,
+        object: NodeId,
+        kind: &str,
+        workload: &workloads::Workload,
+    ) -> Option<Self> {
         let keys: Vec<&str> = workload.template.iter().map(String::as_str).collect();
         let template = tree.find(object, &keys)?;
         let spec = tree.find(template, &["spec"]).filter(|spec| tree.is_mapping(*spec))?;

@@ -32,7 +32,8 @@ pub(super) fn check(manifest: &Manifest<'_>) -> Result<(), ManifestError> {
     if !manifest.text.contains("{{") {
         return Ok(());
     }
-    let templated = |byte| ManifestError::Templated { at: Position::of(manifest.text, byte) };
+    let templated =
+        |byte| ManifestError::Templated { at: Position::from_byte(manifest.text, byte) };
     for pod in manifest.editable() {
         for container in &pod.containers {
             for key in ["name", "image"] {

@@ -15,13 +15,13 @@ fn pod(container: &str) -> String {
 }
 
 #[test]
-fn a_tree_that_differs_otherwise_is_refused_by_the_law() {
+fn a_tree_that_differs_otherwise_is_refused_by_the_check() {
     let text = pod("    image: x # why\n");
     let manifest = Manifest::parse(&text).unwrap();
     let after = |change: &str, to: &str| {
         let text = text.replace(change, to);
         let tree = Tree::parse(&text).unwrap();
-        law::check((&manifest.tree, manifest.text), (&tree, &text), &[])
+        check::only_intended((&manifest.tree, manifest.text), (&tree, &text), &[])
     };
     after("", "").unwrap();
     for (change, to) in [
@@ -43,7 +43,7 @@ fn a_tree_that_differs_otherwise_is_refused_by_the_law() {
 }
 
 #[test]
-fn a_change_that_was_not_made_is_refused_by_the_law() {
+fn a_change_that_was_not_made_is_refused_by_the_check() {
     let text = pod("    image: x\n");
     let manifest = Manifest::parse(&text).unwrap();
     let container = manifest.pods[0].containers[0].node;
@@ -51,7 +51,7 @@ fn a_change_that_was_not_made_is_refused_by_the_law() {
     let insert = [plan::Change::Insert { mapping: container, entries }];
     let check = |edited: &str| {
         let after = Tree::parse(edited).unwrap();
-        law::check((&manifest.tree, manifest.text), (&after, edited), &insert)
+        check::only_intended((&manifest.tree, manifest.text), (&after, edited), &insert)
     };
     check(&pod("    image: x\n    tty: true\n")).unwrap();
     check(&pod("    image: x\n    tty: false\n")).unwrap_err();
@@ -94,7 +94,7 @@ fn what_is_there_already_is_not_touched() {
 #[test]
 fn places_are_told_in_lines_and_characters() {
     let text = "ä: 1\nöü: [2,\n  x]";
-    assert_eq!(Position::of(text, text.find('x').unwrap()), Position { line: 3, column: 3 });
-    assert_eq!(Position::of(text, text.find('[').unwrap()), Position { line: 2, column: 5 });
-    assert_eq!(Position::of("\u{feff}a", 3), Position { line: 1, column: 1 });
+    assert_eq!(Position::from_byte(text, text.find('x').unwrap()), Position { line: 3, column: 3 });
+    assert_eq!(Position::from_byte(text, text.find('[').unwrap()), Position { line: 2, column: 5 });
+    assert_eq!(Position::from_byte("\u{feff}a", 3), Position { line: 1, column: 1 });
 }

@@ -31,7 +31,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 });
 
 /// What is known about a kind of a group; `None` if it has no pod template that we know of.
-pub fn of(group: &str, kind: &str) -> Option<&'static Workload> {
+pub fn find(group: &str, kind: &str) -> Option<&'static Workload> {
     TABLE.kinds.iter().find(|workload| {
         workload.groups.iter().any(|name| name == group)
             && workload.kinds.iter().any(|name| name == kind)
@@ -44,10 +44,10 @@ mod tests {
 
     #[test]
     fn a_service_is_a_workload_only_to_knative() {
-        assert!(of("", "Service").is_none());
-        assert!(of("serving.knative.dev", "Service").is_some_and(|found| !found.pod_level));
-        assert!(of("apps", "Deployment").is_some_and(|found| found.pod_level));
-        assert_eq!(of("", "Pod").map(|found| found.template.len()), Some(0));
-        assert!(of("example.org", "Deployment").is_none());
+        assert!(find("", "Service").is_none());
+        assert!(find("serving.knative.dev", "Service").is_some_and(|found| !found.pod_level));
+        assert!(find("apps", "Deployment").is_some_and(|found| found.pod_level));
+        assert_eq!(find("", "Pod").map(|found| found.template.len()), Some(0));
+        assert!(find("example.org", "Deployment").is_none());
     }
 }

@@ -24,7 +24,7 @@ pub struct ArgumentRule {
     /// From which level on a profile filters by it.
     pub level: Level,
     /// What is kept, by argument index. Never empty, and at most three.
-    pub keep: Vec<Kept>,
+    pub keep: Vec<KeptArgument>,
     /// Combinations, in the order of [`keep`](Self::keep), that come with a call that is allowed without
     /// having been seen.
     #[serde(default)]
@@ -48,12 +48,12 @@ pub enum Level {
 
 /// An argument that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct Kept {
+pub struct KeptArgument {
     /// Its index, 0 to 5.
     pub argument: u8,
     /// What is kept of it.
     #[serde(rename = "as")]
-    pub how: How,
+    pub reduction: Reduction,
     /// The bits that count.
     #[serde(deserialize_with = "hexadecimal")]
     pub mask: u64,
@@ -62,7 +62,7 @@ pub struct Kept {
 /// What is kept of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum How {
+pub enum Reduction {
     /// Its bits under the mask, exactly.
     Value,
     /// Its bits under the mask, each for itself.
@@ -79,23 +79,23 @@ fn hexadecimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Err
     u64::from_str_radix(digits, 16).map_err(serde::de::Error::custom)
 }
 
-impl Kept {
+impl KeptArgument {
     /// What is kept of an argument's value.
     pub const fn reduce(self, value: u64) -> u64 {
         let bits = value & self.mask;
-        match self.how {
-            How::Value | How::Flags => bits,
-            How::Zero => (bits != 0) as u64,
-            How::Together => (bits == self.mask) as u64,
+        match self.reduction {
+            Reduction::Value | Reduction::Flags => bits,
+            Reduction::Zero => (bits != 0) as u64,
+            Reduction::Together => (bits == self.mask) as u64,
         }
     }
 
     /// A value of the argument of which this much was kept: the plainest one.
     pub const fn example(self, kept: u64) -> u64 {
-        match self.how {
-            How::Value | How::Flags => kept,
-            How::Zero => kept,
-            How::Together => kept * self.mask,
+        match self.reduction {
+            Reduction::Value | Reduction::Flags => kept,
+            Reduction::Zero => kept,
+            Reduction::Together => kept * self.mask,
         }
     }
 }
@@ -119,12 +119,13 @@ impl ArgumentRule {
 
     /// What is kept of these arguments, in the order of [`keep`](Self::keep).
     pub fn reduce(&self, args: &Args) -> Vec<u64> {
-        let value = |kept: &Kept| args.get(usize::from(kept.argument)).copied().unwrap_or_default();
+        let value =
+            |kept: &KeptArgument| args.get(usize::from(kept.argument)).copied().unwrap_or_default();
         self.keep.iter().map(|kept| kept.reduce(value(kept))).collect()
     }
 
     /// The rule for a call, if there is one.
-    pub fn of(call: &str) -> Option<&'static Self> {
+    pub fn for_call(call: &str) -> Option<&'static Self> {
         RULES.rules.iter().find(|rule| rule.calls().any(|name| name == call))
     }
 
@@ -158,8 +159,8 @@ impl ArgumentRule {
     }
 
     /// The clauses of which one holds for exactly those arguments of which these values are kept.
-    pub fn such(&self, values: &[u64]) -> Vec<Clause> {
-        self.each_way(self.keep.iter().zip(values).map(|(kept, value)| kept.such(*value)))
+    pub fn exactly(&self, values: &[u64]) -> Vec<Clause> {
+        self.each_way(self.keep.iter().zip(values).map(|(kept, value)| kept.exactly(*value)))
     }
 
     /// The clauses of one predicate for each argument that is kept, out of those in its list; an argument
@@ -187,32 +188,32 @@ impl ArgumentRule {
     }
 }
 
-impl Kept {
+impl KeptArgument {
     /// Any of these holds for the values of which this much was kept, and for others that may come with
     /// them; none means all do. `union` has all the bits that were kept of this argument.
     fn predicates(self, kept: u64, union: u64) -> Vec<Predicate> {
-        match self.how {
-            How::Value => self.such(kept),
-            How::Flags => match self.mask & !union {
+        match self.reduction {
+            Reduction::Value => self.exactly(kept),
+            Reduction::Flags => match self.mask & !union {
                 0 => Vec::new(),
                 unseen => vec![Predicate::MaskedEqual { mask: unseen, value: 0 }],
             },
-            How::Zero | How::Together if kept == 0 && union == 0 => self.such(0),
-            How::Zero | How::Together => Vec::new(),
+            Reduction::Zero | Reduction::Together if kept == 0 && union == 0 => self.exactly(0),
+            Reduction::Zero | Reduction::Together => Vec::new(),
         }
     }
 
     /// Any of these holds for the values of which this much is kept, and for no others.
-    fn such(self, kept: u64) -> Vec<Predicate> {
+    fn exactly(self, kept: u64) -> Vec<Predicate> {
         let bits = |mask, value| Predicate::MaskedEqual { mask, value };
         let bit = |shift: u32| 1u64 << shift;
         let each = (0..64).map(bit).filter(|bit| self.mask & bit != 0);
-        match (self.how, kept) {
-            (How::Value | How::Flags, _) => vec![bits(self.mask, kept)],
-            (How::Zero, 0) => vec![bits(self.mask, 0)],
-            (How::Zero, _) => each.map(|bit| bits(bit, bit)).collect(),
-            (How::Together, 0) => each.map(|bit| bits(bit, 0)).collect(),
-            (How::Together, _) => vec![bits(self.mask, self.mask)],
+        match (self.reduction, kept) {
+            (Reduction::Value | Reduction::Flags, _) => vec![bits(self.mask, kept)],
+            (Reduction::Zero, 0) => vec![bits(self.mask, 0)],
+            (Reduction::Zero, _) => each.map(|bit| bits(bit, bit)).collect(),
+            (Reduction::Together, 0) => each.map(|bit| bits(bit, 0)).collect(),
+            (Reduction::Together, _) => vec![bits(self.mask, self.mask)],
         }
     }
 }
@@ -230,7 +231,7 @@ mod tests {
 
     fn condition(call: &str, seen: &[&[u64]]) -> Option<Vec<Clause>> {
         let seen = seen.iter().map(|values| values.to_vec()).collect();
-        ArgumentRule::of(call).unwrap().condition(&seen)
+        ArgumentRule::for_call(call).unwrap().condition(&seen)
     }
 
     #[test]
@@ -249,7 +250,7 @@ mod tests {
                 let known =
                     crate::abi::Abi::ALL.into_iter().any(|abi| abi.syscall_number(call).is_some());
                 assert!(known, "{call}");
-                assert_eq!(ArgumentRule::of(call).map(|one| &one.calls), Some(&rule.calls));
+                assert_eq!(ArgumentRule::for_call(call).map(|one| &one.calls), Some(&rule.calls));
             }
         }
     }
@@ -315,9 +316,9 @@ mod tests {
             let kept = |args: &Args| -> Vec<u64> {
                 rule.keep.iter().map(|kept| kept.reduce(args[usize::from(kept.argument)])).collect()
             };
-            let such = rule.such(&kept(&one));
-            prop_assert!(holds(Some(&such), &one));
-            prop_assert_eq!(holds(Some(&such), &other), kept(&one) == kept(&other));
+            let clauses = rule.exactly(&kept(&one));
+            prop_assert!(holds(Some(&clauses), &one));
+            prop_assert_eq!(holds(Some(&clauses), &other), kept(&one) == kept(&other));
         }
 
         #[test]

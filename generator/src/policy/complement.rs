@@ -124,7 +124,7 @@ fn gaps(mut taken: Vec<Range>) -> Vec<Range> {
 
 /// Whether there is a value for which both hold, over 64 bits.
 pub fn overlap(one: Predicate, other: Predicate) -> bool {
-    match (Shape::of(one), Shape::of(other)) {
+    match (Shape::from_predicate(one), Shape::from_predicate(other)) {
         (Shape::Cube(left), Shape::Cube(right)) => {
             left.mask & right.mask & (left.value ^ right.value) == 0
         }
@@ -144,7 +144,7 @@ enum Shape {
 }
 
 impl Shape {
-    fn of(predicate: Predicate) -> Self {
+    fn from_predicate(predicate: Predicate) -> Self {
         match predicate {
             Predicate::MaskedEqual { mask, value } => {
                 Self::Cube(Cube { mask, value: value & mask })

@@ -45,7 +45,7 @@ pub struct Refusal {
 
 /// Whether a refusal is a fault of the profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Judgement {
+pub enum RefusalKind {
     /// By design: the profile answers ENOSYS so that software makes one of these calls instead,
     /// which it allows.
     Fallback(Vec<&'static str>),
@@ -54,7 +54,7 @@ pub enum Judgement {
 }
 
 /// Says whether a refused call is a fallback by design.
-pub fn judge(policy: &Policy, refusal: &Refusal) -> Judgement {
+pub fn classify(policy: &Policy, refusal: &Refusal) -> RefusalKind {
     let enosys = Action::Errno(Errno::ENOSYS);
     let by_design = refusal.errno == Some(Errno::ENOSYS)
         && policy.evaluate(refusal.abi, refusal.number, &refusal.args) == enosys;
@@ -68,7 +68,7 @@ pub fn judge(policy: &Policy, refusal: &Refusal) -> Judgement {
             .collect(),
         _ => Vec::new(),
     };
-    if targets.is_empty() { Judgement::Refused } else { Judgement::Fallback(targets) }
+    if targets.is_empty() { RefusalKind::Refused } else { RefusalKind::Fallback(targets) }
 }
 
 #[cfg(test)]
@@ -94,22 +94,22 @@ mod tests {
     #[test]
     fn clone3_is_a_fallback_where_clone_is_allowed() {
         let refused = refusal("clone3", Some(Errno::ENOSYS));
-        assert_eq!(judge(&policy("clone"), &refused), Judgement::Fallback(vec!["clone"]));
-        assert_eq!(judge(&policy("read"), &refused), Judgement::Refused);
+        assert_eq!(classify(&policy("clone"), &refused), RefusalKind::Fallback(vec!["clone"]));
+        assert_eq!(classify(&policy("read"), &refused), RefusalKind::Refused);
     }
 
     #[test]
     fn another_error_is_no_fallback() {
         let refused = refusal("clone3", Some(Errno::EPERM));
-        assert_eq!(judge(&policy("clone"), &refused), Judgement::Refused);
+        assert_eq!(classify(&policy("clone"), &refused), RefusalKind::Refused);
         let killed = refusal("clone3", None);
-        assert_eq!(judge(&policy("clone"), &killed), Judgement::Refused);
+        assert_eq!(classify(&policy("clone"), &killed), RefusalKind::Refused);
     }
 
     #[test]
     fn a_call_without_fallback_is_refused() {
         let refused = refusal("mount", Some(Errno::ENOSYS));
-        assert_eq!(judge(&policy("clone"), &refused), Judgement::Refused);
+        assert_eq!(classify(&policy("clone"), &refused), RefusalKind::Refused);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::policy::{Action, Clause, NoPolicy, Policy, Rule};
 
 /// How to combine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum Operation {
     /// What any of them allows.
     Union,
     /// What all of them allow.
@@ -59,11 +59,11 @@ pub struct Combined {
 /// [`CombineError`] if no profile says what is asked for. Nothing is left out instead.
 pub fn combine(
     profiles: &[Profile],
-    how: How,
+    operation: Operation,
     machines: impl Into<Machines>,
 ) -> Result<Combined, CombineError> {
     let machines = machines.into();
-    let architectures = architectures(profiles, how, machines)?;
+    let architectures = architectures(profiles, operation, machines)?;
     let mut notes = Vec::new();
     let lists: BTreeSet<BTreeSet<Architecture>> =
         profiles.iter().map(|profile| of_others(profile, machines)).collect();
@@ -79,19 +79,19 @@ pub fn combine(
     });
     let mut policy = policies.next().ok_or(CombineError::Nothing)??;
     for other in policies {
-        policy = match how {
-            How::Union => decide::union(&policy, &other?)?,
-            How::Intersection => decide::intersection(&policy, &other?)?,
+        policy = match operation {
+            Operation::Union => decide::union(&policy, &other?)?,
+            Operation::Intersection => decide::intersection(&policy, &other?)?,
         };
     }
     let mut entries = entries(&policy)?;
-    let foreign = foreign(profiles, how);
-    if !foreign.is_empty() {
-        let names: BTreeSet<_> = foreign.iter().flat_map(|entry| entry.names.clone()).collect();
+    let unknown = unknown_calls(profiles, operation);
+    if !unknown.is_empty() {
+        let names: BTreeSet<_> = unknown.iter().flat_map(|entry| entry.names.clone()).collect();
         let names = names.into_iter().collect::<Vec<_>>().join(" ");
         notes.push(format!("taken over as they are, since Strait does not know them: {names}"));
     }
-    entries.extend(foreign);
+    entries.extend(unknown);
     let profile = Profile { default: policy.default_action(), architectures, entries };
     // Whatever was overlooked would make the profile say something else.
     let said = profile.policy(machines)?;
@@ -109,7 +109,7 @@ pub fn combine(
 /// only one of them lists it; of any other architecture only if both do.
 fn architectures(
     profiles: &[Profile],
-    how: How,
+    operation: Operation,
     machines: Machines,
 ) -> Result<Vec<Architecture>, CombineError> {
     let listed = |profile: &Profile| -> BTreeSet<Architecture> {
@@ -120,9 +120,9 @@ fn architectures(
     let is_own = |architecture: &Architecture| architecture.abi().is_some_and(Abi::is_native);
     let any = profiles.iter().map(listed).reduce(|all, set| &all | &set);
     let any = any.ok_or(CombineError::Nothing)?;
-    let all = match how {
-        How::Union => any,
-        How::Intersection => {
+    let all = match operation {
+        Operation::Union => any,
+        Operation::Intersection => {
             let others = profiles.iter().map(|profile| of_others(profile, machines));
             let both = others.reduce(|all, set| &all & &set).unwrap_or_default();
             &both | &any.into_iter().filter(is_own).collect()
@@ -192,7 +192,7 @@ fn same(one: &[Rule], other: &[Rule]) -> bool {
 /// Entries of names that no ABI here has: of other architectures, or of newer kernels. What decides in the end,
 /// to allow in a union and to refuse in an intersection, is taken over from any profile, the opposite only if
 /// all of them say so.
-fn foreign(profiles: &[Profile], how: How) -> Vec<Entry> {
+fn unknown_calls(profiles: &[Profile], operation: Operation) -> Vec<Entry> {
     let is_known = |name: &str| Abi::ALL.iter().any(|abi| abi.syscall_number(name).is_some());
     let of = |profile: &Profile| -> Vec<Entry> {
         let single = |entry: &Entry| {
@@ -225,7 +225,7 @@ fn foreign(profiles: &[Profile], how: How) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut taken: HashSet<&Entry> = HashSet::new();
     for entry in each.iter().flat_map(|(_, said)| said) {
-        let decides = entry.action.lets_through() == (how == How::Union);
+        let decides = entry.action.lets_through() == (operation == Operation::Union);
         if (decides || all_say_so(entry)) && taken.insert(entry) {
             entries.push(entry.clone());
         }
@@ -265,28 +265,31 @@ mod tests {
         profile.policy(Machine::X86_64).unwrap()
     }
 
-    fn both(one: &Profile, other: &Profile, how: How) -> Profile {
-        combine(&[one.clone(), other.clone()], how, Machines::ALL).unwrap().profile
+    fn both(one: &Profile, other: &Profile, operation: Operation) -> Profile {
+        combine(&[one.clone(), other.clone()], operation, Machines::ALL).unwrap().profile
     }
 
     #[test]
     fn arguments_are_alternatives() {
         let (inet, unix) = (profile(vec![("socket", Some(2))]), profile(vec![("socket", Some(1))]));
-        let union = policy(&both(&inet, &unix, How::Union));
+        let union = policy(&both(&inet, &unix, Operation::Union));
         let socket = Abi::X86_64.syscall_number("socket").unwrap();
         let families = (0..64).filter(|family| {
             union.evaluate(Abi::X86_64, socket, &[*family, 1, 0, 0, 0, 0]).lets_through()
         });
         assert_eq!(families.collect::<Vec<_>>(), [1, 2]);
-        let none = policy(&both(&inet, &unix, How::Intersection));
+        let none = policy(&both(&inet, &unix, Operation::Intersection));
         assert!(!none.may_allow(Abi::X86_64, socket));
     }
 
     #[test]
     fn a_call_allowed_by_one_whatever_its_arguments_is_so_in_the_union() {
         let (some, all) = (profile(vec![("socket", Some(2))]), profile(vec![("socket", None)]));
-        assert!(compare(&policy(&both(&some, &all, How::Union)), &policy(&all)).is_equal());
-        assert!(compare(&policy(&both(&some, &all, How::Intersection)), &policy(&some)).is_equal());
+        assert!(compare(&policy(&both(&some, &all, Operation::Union)), &policy(&all)).is_equal());
+        assert!(
+            compare(&policy(&both(&some, &all, Operation::Intersection)), &policy(&some))
+                .is_equal()
+        );
     }
 
     #[test]
@@ -296,7 +299,8 @@ mod tests {
             architectures: vec![Abi::Aarch64.into()],
             ..profile(vec![("read", None), ("openat", None)])
         };
-        let combined = combine(&[one.clone(), other.clone()], How::Union, Machines::ALL).unwrap();
+        let combined =
+            combine(&[one.clone(), other.clone()], Operation::Union, Machines::ALL).unwrap();
         assert_eq!(combined.profile.architectures.len(), 2);
         assert_eq!(combined.profile.entries[0].names, ["open", "openat", "read"]);
         assert!(combined.notes.is_empty(), "each covers the machine's own anyway");
@@ -304,10 +308,10 @@ mod tests {
             architectures: vec![Abi::X86_64.into(), Abi::X86.into()],
             ..profile(vec![("read", None)])
         };
-        let more = combine(&[one.clone(), with_i386], How::Union, Machines::ALL).unwrap();
+        let more = combine(&[one.clone(), with_i386], Operation::Union, Machines::ALL).unwrap();
         assert!(more.notes[0].contains("SCMP_ARCH_X86_64"), "{:?}", more.notes);
         // On each machine both cover its own ABI, whatever they list.
-        let less = combine(&[one, other], How::Intersection, Machines::ALL).unwrap().profile;
+        let less = combine(&[one, other], Operation::Intersection, Machines::ALL).unwrap().profile;
         assert_eq!(less.architectures.len(), 2);
         assert_eq!(less.entries[0].names, ["read"]);
     }
@@ -316,10 +320,11 @@ mod tests {
     fn names_that_are_not_known_are_kept_and_told() {
         let one = profile(vec![("read", None), ("invented_in_2031", None)]);
         let other = profile(vec![("read", None)]);
-        let union = combine(&[one.clone(), other.clone()], How::Union, Machines::ALL).unwrap();
+        let union =
+            combine(&[one.clone(), other.clone()], Operation::Union, Machines::ALL).unwrap();
         assert!(print(&union.profile).unwrap().contains("invented_in_2031"));
         assert!(union.notes[0].contains("invented_in_2031"));
-        let less = both(&one, &other, How::Intersection);
+        let less = both(&one, &other, Operation::Intersection);
         assert!(!print(&less).unwrap().contains("invented_in_2031"));
     }
 
@@ -333,12 +338,12 @@ mod tests {
         };
         let refusing = closed("invented_in_2031", Action::Errno(Errno::EPERM));
         let has = |profile: &Profile| print(profile).unwrap().contains("invented_in_2031");
-        assert!(has(&both(&refusing, &open, How::Intersection)));
-        assert!(has(&both(&open, &refusing, How::Intersection)));
-        assert!(!has(&both(&refusing, &open, How::Union)), "one of them allows it");
-        assert!(has(&both(&refusing, &refusing, How::Union)));
+        assert!(has(&both(&refusing, &open, Operation::Intersection)));
+        assert!(has(&both(&open, &refusing, Operation::Intersection)));
+        assert!(!has(&both(&refusing, &open, Operation::Union)), "one of them allows it");
+        assert!(has(&both(&refusing, &refusing, Operation::Union)));
         let allowing = profile(vec![("read", None), ("invented_in_2031", None)]);
-        assert!(has(&both(&allowing, &open, How::Intersection)), "both allow it");
+        assert!(has(&both(&allowing, &open, Operation::Intersection)), "both allow it");
     }
 
     /// With any list of architectures.
@@ -359,16 +364,16 @@ mod tests {
             one in any_listed(),
             other in any_listed(),
         ) {
-            let less = both(&one, &other, How::Intersection);
+            let less = both(&one, &other, Operation::Intersection);
             for machine in Machine::ALL {
                 let of = |profile: &Profile| profile.policy(machine).unwrap();
                 let exact = decide::intersection(&of(&one), &of(&other)).unwrap();
                 prop_assert!(compare(&of(&less), &exact).is_equal(), "{machine}");
-                let more = of(&both(&one, &other, How::Union));
+                let more = of(&both(&one, &other, Operation::Union));
                 prop_assert!(within(&of(&one), &more).is_ok(), "{machine}");
                 prop_assert!(within(&of(&other), &more).is_ok(), "{machine}");
             }
-            let swapped = both(&other, &one, How::Intersection);
+            let swapped = both(&other, &one, Operation::Intersection);
             prop_assert_eq!(less.architectures, swapped.architectures);
         }
     }
@@ -384,25 +389,25 @@ mod tests {
 
         #[test]
         fn a_union_is_the_least_that_holds_both(one in any_profile(), other in any_profile()) {
-            let union = policy(&both(&one, &other, How::Union));
+            let union = policy(&both(&one, &other, Operation::Union));
             prop_assert!(within(&policy(&one), &union).is_ok());
             prop_assert!(within(&policy(&other), &union).is_ok());
-            let swapped = policy(&both(&other, &one, How::Union));
+            let swapped = policy(&both(&other, &one, Operation::Union));
             prop_assert!(compare(&union, &swapped).is_equal());
-            let again = both(&both(&one, &other, How::Union), &one, How::Union);
+            let again = both(&both(&one, &other, Operation::Union), &one, Operation::Union);
             prop_assert!(compare(&union, &policy(&again)).is_equal());
         }
 
         #[test]
         fn an_intersection_is_within_both(one in any_profile(), other in any_profile()) {
-            let less = policy(&both(&one, &other, How::Intersection));
+            let less = policy(&both(&one, &other, Operation::Intersection));
             prop_assert!(within(&less, &policy(&one)).is_ok());
             prop_assert!(within(&less, &policy(&other)).is_ok());
         }
 
         #[test]
         fn what_is_combined_can_be_printed_and_read(one in any_profile(), other in any_profile()) {
-            let union = both(&one, &other, How::Union);
+            let union = both(&one, &other, Operation::Union);
             let read = parse(&print(&union).unwrap()).unwrap();
             prop_assert!(compare(&policy(&union), &policy(&read)).is_equal());
         }

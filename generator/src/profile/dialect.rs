@@ -43,7 +43,7 @@ pub(super) struct Condition {
 }
 
 /// What there is to say about a part of a condition, with the path below it.
-pub(super) enum Said {
+pub(super) enum Notice {
     /// It cannot be read.
     Wrong(String, String),
     /// Engines take it, though not for what it seems to be; and what it is.
@@ -72,7 +72,7 @@ impl Condition {
 }
 
 /// Reads a condition; what there is to say about it goes to `say`.
-pub(super) fn condition(fields: &Map<String, Value>, mut say: impl FnMut(Said)) -> Condition {
+pub(super) fn condition(fields: &Map<String, Value>, mut say: impl FnMut(Notice)) -> Condition {
     let mut condition = Condition::default();
     for (field, value) in fields {
         match (field.as_str(), value) {
@@ -87,7 +87,7 @@ pub(super) fn condition(fields: &Map<String, Value>, mut say: impl FnMut(Said)) 
                         Some(None) => {
                             condition.impossible = true;
                             let detail = short(name.as_str().unwrap_or_default());
-                            say(Said::Taken(at, NO_CAPABILITY, detail));
+                            say(Notice::Taken(at, NO_CAPABILITY, detail));
                         }
                         None => wrong(&mut say, at, "expected the name of a capability"),
                     }
@@ -108,20 +108,20 @@ pub(super) fn condition(fields: &Map<String, Value>, mut say: impl FnMut(Said)) 
             ("minKernel", Value::String(text)) if text.is_empty() => {}
             ("minKernel", value) => match value.as_str().and_then(version) {
                 Some(least) => condition.least_kernel = Some(least),
-                None => say(Said::Wrong(
+                None => say(Notice::Wrong(
                     "minKernel".to_owned(),
                     format!("{value} is no kernel version: write one such as \"4.8\""),
                 )),
             },
             ("caps" | "arches", _) => wrong(&mut say, field.clone(), "expected a list"),
-            _ => say(Said::Taken(field.clone(), UNKNOWN_CONDITION, String::new())),
+            _ => say(Notice::Taken(field.clone(), UNKNOWN_CONDITION, String::new())),
         }
     }
     condition
 }
 
-fn wrong(say: &mut impl FnMut(Said), at: String, message: &str) {
-    say(Said::Wrong(at, message.to_owned()));
+fn wrong(say: &mut impl FnMut(Notice), at: String, message: &str) {
+    say(Notice::Wrong(at, message.to_owned()));
 }
 
 const NO_CAPABILITY: &str = "not a capability as engines compare them, so that the condition never holds: write a \

@@ -58,7 +58,7 @@ fn is_same_on(machine: Machine, one: &Profile, other: &Profile) -> bool {
         Some(Meaning::from(&policy))
     };
     match (meaning(one), meaning(other)) {
-        (Some(one), Some(other)) => Comparison::of(&one, &other).is_equal(),
+        (Some(one), Some(other)) => Comparison::new(&one, &other).is_equal(),
         (None, None) => true,
         _ => false,
     }

@@ -128,7 +128,7 @@ mod tests {
     use crate::recording::example::recording;
     use crate::recording::{ArgumentUse, Arguments};
 
-    fn of(path: &str, is_command: bool) -> BTreeSet<Caveat> {
+    fn caveats(path: &str, is_command: bool) -> BTreeSet<Caveat> {
         let mut recording = recording(&[(Abi::X86_64, 0)]);
         recording.programs[0].path = path.to_owned();
         Caveat::of_calls(&recording.calls, &recording.programs, is_command)
@@ -137,9 +137,12 @@ mod tests {
     #[test]
     fn a_client_of_an_engine_is_known_by_its_name_and_only_in_a_command() {
         let docker = "/usr/bin/docker";
-        assert_eq!(of(docker, true), BTreeSet::from([Caveat::EngineClient(docker.to_owned())]));
+        assert_eq!(
+            caveats(docker, true),
+            BTreeSet::from([Caveat::EngineClient(docker.to_owned())])
+        );
         for (path, is_command) in [(docker, false), ("/usr/bin/docker-proxy", true), ("", true)] {
-            assert_eq!(of(path, is_command), BTreeSet::new(), "{path}");
+            assert_eq!(caveats(path, is_command), BTreeSet::new(), "{path}");
         }
     }
 

@@ -62,7 +62,10 @@ pub fn set(
         .and_then(|number| recording.calls.get_mut(&Abi::X86_64)?.get_mut(&number))
         .expect("the recording has the call");
     let arguments = call.arguments.get_or_insert_with(|| Arguments {
-        indexes: ArgumentRule::of(name).expect("its arguments are recorded").indexes().collect(),
+        indexes: ArgumentRule::for_call(name)
+            .expect("its arguments are recorded")
+            .indexes()
+            .collect(),
         ..Arguments::default()
     });
     arguments.overflow = overflow;

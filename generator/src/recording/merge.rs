@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-use super::target::{TargetIds, in_words};
+use super::target::{TargetIds, describe};
 use super::{
     Call, Caveat, Completeness, Container, Losses, Origin, Phase, Program, Recording, Source,
     Start, Target, TargetKind, Tool,
@@ -76,7 +76,7 @@ pub struct Merger {
     targets: Option<TargetIds>,
     sum: Option<Recording>,
     /// Rank and id of the recording whose target stands for all.
-    told_by: (u8, String),
+    source: (u8, String),
     programs: BTreeMap<String, Program>,
     sources: BTreeMap<String, Source>,
     /// Those that were recorded and not merged, as long as there are few.
@@ -122,7 +122,7 @@ impl Merger {
         let targets = recording.targets();
         let known = self.targets.get_or_insert_with(|| targets.clone());
         if !self.allow_mixed && *known != targets {
-            return Err(MergeError::Mixed { one: in_words(known), other: in_words(&targets) });
+            return Err(MergeError::Mixed { one: describe(known), other: describe(&targets) });
         }
         if recording.origin.parts.is_empty() {
             return self.absorb(recording);
@@ -158,17 +158,17 @@ impl Merger {
         for program in recording.programs.drain(..) {
             add_program(&mut self.programs, program);
         }
-        let teller = (rank(&recording.target), first_id(&recording.origin).to_owned());
+        let source = (rank(&recording.target), first_id(&recording.origin).to_owned());
         match &mut self.sum {
             None => {
                 added.calls = recording.iter().map(|(abi, number, _)| (abi, number)).collect();
-                self.told_by = teller;
+                self.source = source;
                 self.sum = Some(recording);
             }
             Some(sum) => {
-                let first = teller < self.told_by;
+                let first = source < self.source;
                 if first {
-                    self.told_by = teller;
+                    self.source = source;
                 }
                 add(sum, recording, first, &mut added.calls);
             }

@@ -69,7 +69,7 @@ pub struct Place {
 
 impl Place {
     /// The place of a container.
-    pub fn of(container: &Container) -> Self {
+    pub fn from_container(container: &Container) -> Self {
         let label = |name: &str| container.labels.get(name).cloned().unwrap_or_default();
         let first = |names: [&str; 2]| {
             names.into_iter().map(label).find(|value| !value.is_empty()).unwrap_or_default()
@@ -168,7 +168,7 @@ fn given_name(container: &Container) -> &str {
 
 impl TargetId {
     /// That of a target.
-    pub fn of(target: &Target) -> Self {
+    pub fn from_target(target: &Target) -> Self {
         match &target.kind {
             TargetKind::Command => {
                 let program = target.command.first().and_then(|path| path.rsplit('/').next());
@@ -177,7 +177,8 @@ impl TargetId {
             }
             TargetKind::Processes => Self::Processes(target.name.clone()),
             TargetKind::Container(container) => {
-                let (place, image) = (Place::of(container), repository(&container.image));
+                let (place, image) =
+                    (Place::from_container(container), repository(&container.image));
                 // Of what only looks like a container nothing else is known.
                 let unknown = image.is_empty() && place.path().is_empty();
                 let place = match unknown {
@@ -255,14 +256,14 @@ impl Recording {
     /// Its target, or those of the recordings that it was merged from.
     pub fn targets(&self) -> TargetIds {
         if self.origin.parts.is_empty() {
-            return [TargetId::of(&self.target)].into();
+            return [TargetId::from_target(&self.target)].into();
         }
-        self.origin.parts.iter().map(|part| TargetId::of(&part.target)).collect()
+        self.origin.parts.iter().map(|part| TargetId::from_target(&part.target)).collect()
     }
 }
 
 /// Targets as in a sentence.
-pub fn in_words(targets: &TargetIds) -> String {
+pub fn describe(targets: &TargetIds) -> String {
     targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(" with ")
 }
 

@@ -15,14 +15,14 @@ fn labelled(labels: &[(&str, &str)]) -> Container {
     }
 }
 
-fn of(container: Container) -> TargetId {
+fn id(container: Container) -> TargetId {
     let kind = TargetKind::Container(Box::new(container));
-    TargetId::of(&Target { kind, ..example::recording(&[]).target })
+    TargetId::from_target(&Target { kind, ..example::recording(&[]).target })
 }
 
 fn command(name: &str, program: &str) -> TargetId {
     let target = example::recording(&[]).target;
-    TargetId::of(&Target { name: name.into(), command: vec![program.into()], ..target })
+    TargetId::from_target(&Target { name: name.into(), command: vec![program.into()], ..target })
 }
 
 fn pod(namespace: &str, pod: &str, container: &str) -> Container {
@@ -31,14 +31,14 @@ fn pod(namespace: &str, pod: &str, container: &str) -> Container {
 
 #[test]
 fn releases_replicas_and_restarts_are_one_target() {
-    let web = of(labelled(&[]));
+    let web = id(labelled(&[]));
     for image in ["shop/web:2", "docker.io/shop/web@sha256:ab", "shop/web"] {
-        assert_eq!(of(Container { image: image.into(), ..labelled(&[]) }), web, "{image}");
+        assert_eq!(id(Container { image: image.into(), ..labelled(&[]) }), web, "{image}");
     }
     for name in ["web", "/web-2", "web_17"] {
-        assert_eq!(of(Container { name: name.into(), ..labelled(&[]) }), web, "{name}");
+        assert_eq!(id(Container { name: name.into(), ..labelled(&[]) }), web, "{name}");
     }
-    let replica = |pod_name: &str| of(pod("shop", pod_name, "web"));
+    let replica = |pod_name: &str| id(pod("shop", pod_name, "web"));
     for pods in [
         ["front-6d5f7c9b8d-x7k2p", "front-7f8c9d5b64-2wqzt"],
         ["front-0", "front-12"],
@@ -53,17 +53,17 @@ fn releases_replicas_and_restarts_are_one_target() {
 #[test]
 fn whatever_tells_two_services_apart_makes_two_targets() {
     let compose = |project: &str, service: &str| {
-        of(labelled(&[(label::PROJECT, project), (label::SERVICE, service)]))
+        id(labelled(&[(label::PROJECT, project), (label::SERVICE, service)]))
     };
     let all = [
-        of(labelled(&[])),
-        of(Container { name: "db".into(), ..labelled(&[]) }),
-        of(Container { image: "shop/db:1".into(), ..labelled(&[]) }),
-        of(Container { engine: "podman".into(), ..labelled(&[]) }),
-        of(pod("shop", "front-0", "web")),
-        of(pod("blog", "front-0", "web")),
-        of(pod("shop", "back-0", "web")),
-        of(pod("shop", "front-0", "exporter")),
+        id(labelled(&[])),
+        id(Container { name: "db".into(), ..labelled(&[]) }),
+        id(Container { image: "shop/db:1".into(), ..labelled(&[]) }),
+        id(Container { engine: "podman".into(), ..labelled(&[]) }),
+        id(pod("shop", "front-0", "web")),
+        id(pod("blog", "front-0", "web")),
+        id(pod("shop", "back-0", "web")),
+        id(pod("shop", "front-0", "exporter")),
         compose("shop", "web"),
         compose("blog", "web"),
         compose("shop", "db"),
@@ -77,7 +77,7 @@ fn whatever_tells_two_services_apart_makes_two_targets() {
 #[test]
 fn a_name_that_an_engine_made_up_says_nothing() {
     for names in [["eager_turing", "boring_wozniak3"], ["web-1a99a", "1a99aac7137e"]] {
-        let [one, other] = names.map(|name| of(Container { name: name.into(), ..labelled(&[]) }));
+        let [one, other] = names.map(|name| id(Container { name: name.into(), ..labelled(&[]) }));
         assert_eq!(one, other, "{names:?}");
         assert!(one.to_string().contains("shop/web"), "{one}");
     }
@@ -102,7 +102,7 @@ fn what_only_looks_like_a_container_is_told_by_its_process() {
     let unknown = |name: &str| {
         let container = Container { unconfirmed: true, ..Container::default() };
         let kind = TargetKind::Container(Box::new(container));
-        TargetId::of(&Target { kind, name: name.into(), ..example::recording(&[]).target })
+        TargetId::from_target(&Target { kind, name: name.into(), ..example::recording(&[]).target })
     };
     assert_ne!(unknown("unconfirmed@pid-1"), unknown("unconfirmed@pid-2"));
 }
@@ -113,13 +113,13 @@ fn files_are_called_so_that_they_are_told_apart() {
         let sets: Vec<TargetIds> = targets.iter().map(|one| [one.clone()].into()).collect();
         file_names(&sets.iter().collect::<Vec<_>>())
     };
-    let (shop, blog) = (of(pod("shop", "front-0", "web")), of(pod("blog", "front-0", "web")));
-    let db = of(Container { name: "db".into(), ..labelled(&[]) });
+    let (shop, blog) = (id(pod("shop", "front-0", "web")), id(pod("blog", "front-0", "web")));
+    let db = id(Container { name: "db".into(), ..labelled(&[]) });
     assert_eq!(named(&[shop.clone(), db.clone()]), ["web", "db"]);
     assert_eq!(named(&[shop.clone(), blog, db]), ["shop-web", "blog-web", "db"]);
-    let back = of(pod("shop", "back-0", "web"));
+    let back = id(pod("shop", "back-0", "web"));
     assert_eq!(named(&[shop, back]), ["shop-front-web", "shop-back-web"]);
-    let hostile = of(Container { name: "/../../etc/x y".into(), ..labelled(&[]) });
+    let hostile = id(Container { name: "/../../etc/x y".into(), ..labelled(&[]) });
     assert_eq!(named(&[hostile]), ["etc-x-y"]);
 }
 
@@ -140,7 +140,7 @@ fn any_target() -> impl Strategy<Value = TargetId> {
                     _ => labelled(&[]),
                 }
             };
-            if kind == 3 { command(name, image) } else { of(own) }
+            if kind == 3 { command(name, image) } else { id(own) }
         },
     )
 }

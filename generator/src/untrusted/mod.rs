@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | terminal, CI log | [`Line`], [`Text`] | each line as a whole; a line break is a new [`Line`], never a character |
 //! | Markdown | [`Markdown`] | each argument: what is not known to be ours is a compile error |
-//! | SARIF | [`Message`](crate::report::sarif::Message) | the message as a whole: it has no line breaks and no links |
+//! | SARIF | [`Message`](crate::sarif::Message) | the message as a whole: it has no line breaks and no links |
 //! | HTML | `maud::Markup` | each argument, by maud; control characters by [`short`] |
 //! | JSON | [`Json`] | within strings, as JSON does |
 //! | YAML | `export::yaml` | each scalar is quoted where it has to be |

@@ -1,12 +1,12 @@
 //! What came of running a command under a profile.
 //!
-//! [`Report`] is the model; [`json`] is its file format, and [`Report::text`] is for people. [`Judge`] says
+//! [`Report`] is the model; [`json`] is its file format, and [`Report::text`] is for people. [`Expectation`] says
 //! whose a refusal is.
 
 pub mod json;
 mod text;
 mod under;
-mod whose;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ use crate::policy::Capability;
 use crate::recording::{Completeness, Losses, Recording, TargetKind};
 
 pub use under::{Under, under, under_filter};
-pub use whose::{Judge, Place, Verdict};
+pub use verdict::{Expectation, Place, Verdict};
 
 /// A run under a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,16 +133,16 @@ impl Report {
     }
 
     /// About a command that was run under the profile.
-    pub fn new(profile: &str, judge: &Judge<'_>, outcome: &Outcome) -> Self {
+    pub fn new(profile: &str, expectation: &Expectation<'_>, outcome: &Outcome) -> Self {
         let command = outcome.recording.target.command.clone();
         let mut report = Self::empty(profile, command, outcome.status);
         report.lost = outcome.refusals_lost;
         report.still_running = outcome.still_running;
         report.missed = missed(&outcome.recording);
         let place = Place { started: true, capabilities: None };
-        let mut used = vec![false; judge.valid().len()];
-        report.add(judge, &outcome.refusals, &place, None, &mut used);
-        report.unused = unused(judge, &used);
+        let mut used = vec![false; expectation.valid().len()];
+        report.add(expectation, &outcome.refusals, &place, None, &mut used);
+        report.unused = unused(expectation, &used);
         report
     }
 
@@ -150,7 +150,7 @@ impl Report {
     /// known under which filter they ran.
     pub fn of_containers(
         profile: &str,
-        judge: &Judge<'_>,
+        expectation: &Expectation<'_>,
         command: Vec<String>,
         outcome: &ContainersOutcome,
         unknown: Vec<String>,
@@ -160,7 +160,7 @@ impl Report {
         report.lost = outcome.refusals_lost;
         report.still_running = outcome.still_running;
         report.unknown = unknown;
-        let mut used = vec![false; judge.valid().len()];
+        let mut used = vec![false; expectation.valid().len()];
         for (nth, container) in outcome.recordings.iter().enumerate() {
             let recording = &container.recording;
             let name = &recording.target.name;
@@ -173,16 +173,16 @@ impl Report {
                 started: !recording.is_before_start(),
                 capabilities: capabilities(recording),
             };
-            report.add(judge, &container.refusals, &place, Some(name), &mut used);
+            report.add(expectation, &container.refusals, &place, Some(name), &mut used);
         }
-        report.unused = unused(judge, &used);
+        report.unused = unused(expectation, &used);
         report
     }
 
     /// Puts each refusal where it belongs.
     fn add(
         &mut self,
-        judge: &Judge<'_>,
+        expectation: &Expectation<'_>,
         refusals: &[Refusal],
         place: &Place,
         container: Option<&String>,
@@ -190,14 +190,14 @@ impl Report {
     ) {
         for refusal in refusals {
             let refused = Refused::new(refusal, container);
-            match judge.verdict(refusal, place) {
+            match expectation.verdict(refusal, place) {
                 Verdict::Refused => self.refused.push(refused),
                 Verdict::Unsure => self.refused.push(Refused { sure: false, ..refused }),
                 Verdict::Fallback(falls_back_to) => {
                     self.fallbacks.push(Fallback { refused, falls_back_to });
                 }
                 Verdict::Accepted(nth) => {
-                    let exception = judge.valid().get(nth);
+                    let exception = expectation.valid().get(nth);
                     let reason = exception.map_or_else(String::new, |it| it.reason.clone());
                     used.iter_mut().skip(nth).take(1).for_each(|used| *used = true);
                     self.accepted.push(Accepted { refused, reason });
@@ -238,8 +238,8 @@ fn capabilities(recording: &Recording) -> Option<std::collections::BTreeSet<Capa
     }
 }
 
-fn unused(judge: &Judge<'_>, used: &[bool]) -> Vec<Exception> {
-    let exceptions = judge.valid().iter().zip(used);
+fn unused(expectation: &Expectation<'_>, used: &[bool]) -> Vec<Exception> {
+    let exceptions = expectation.valid().iter().zip(used);
     exceptions.filter(|(_, used)| !**used).map(|(exception, _)| (*exception).clone()).collect()
 }
 

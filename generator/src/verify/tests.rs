@@ -55,13 +55,13 @@ fn today() -> jiff::civil::Date {
     "2026-11-28".parse().unwrap()
 }
 
-fn judge<'a>(policy: &'a Policy, exceptions: &'a Exceptions) -> Judge<'a> {
-    Judge::new(policy, BTreeSet::new(), Some((6, 18)), exceptions, today())
+fn expectation<'a>(policy: &'a Policy, exceptions: &'a Exceptions) -> Expectation<'a> {
+    Expectation::new(policy, BTreeSet::new(), Some((6, 18)), exceptions, today())
 }
 
 fn verdict(policy: &Policy, refusal: &Refusal) -> Verdict {
     let place = Place { started: true, capabilities: None };
-    judge(policy, &Exceptions::default()).verdict(refusal, &place)
+    expectation(policy, &Exceptions::default()).verdict(refusal, &place)
 }
 
 fn report(policy: &Policy, exceptions: &Exceptions, refusals: Vec<Refusal>) -> Report {
@@ -72,7 +72,7 @@ fn report(policy: &Policy, exceptions: &Exceptions, refusals: Vec<Refusal>) -> R
         refusals_lost: 0,
         still_running: 0,
     };
-    Report::new("app.json", &judge(policy, exceptions), &outcome)
+    Report::new("app.json", &expectation(policy, exceptions), &outcome)
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn what_libseccomp_does_not_know_is_refused_though_the_profile_names_it() {
     let policy = policy(&["getppid"], 1);
     let none = Exceptions::default();
     let lacking = BTreeSet::from([(Abi::X86_64, number("getppid"))]);
-    let judge = Judge::new(&policy, lacking, None, &none, today());
-    assert_eq!(judge.verdict(&eperm("getppid"), &Place::default()), Verdict::Refused);
+    let expectation = Expectation::new(&policy, lacking, None, &none, today());
+    assert_eq!(expectation.verdict(&eperm("getppid"), &Place::default()), Verdict::Refused);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_runtimes_attempt_counts_only_if_dockers_default_would_let_it_through() {
     let of = |name, phase, started| {
         let place = Place { started, capabilities: None };
         let refusal = Refusal { phase, ..eperm(name) };
-        judge(&policy, &Exceptions::default()).verdict(&refusal, &place)
+        expectation(&policy, &Exceptions::default()).verdict(&refusal, &place)
     };
     let runtime = Some(Phase::Runtime);
     assert_eq!(of("open_tree", runtime, true), Verdict::Runtime);
@@ -135,7 +135,7 @@ fn a_runtimes_attempt_counts_only_if_dockers_default_would_let_it_through() {
     // With the capability Docker's default lets it through, so that the runtime may count on it.
     let place = Place { started: true, capabilities: Some(Capability::all()) };
     let refusal = Refusal { phase: runtime, ..eperm("open_tree") };
-    let verdict = judge(&policy, &Exceptions::default()).verdict(&refusal, &place);
+    let verdict = expectation(&policy, &Exceptions::default()).verdict(&refusal, &place);
     assert_eq!(verdict, Verdict::Refused);
 }
 
@@ -151,8 +151,12 @@ fn a_call_that_no_kernel_has_is_no_refusal_unless_it_kills() {
     let newer = Refusal { number: Some(471), ..eperm("mkdir") };
     assert_eq!(verdict(&policy, &newer), Verdict::NoSuchCall, "not in Linux 6.18");
     let none = Exceptions::default();
-    let judge = Judge::new(&policy, BTreeSet::new(), Some((7, 1)), &none, today());
-    assert_eq!(judge.verdict(&newer, &Place::default()), Verdict::Refused, "it may be in 7.1");
+    let expectation = Expectation::new(&policy, BTreeSet::new(), Some((7, 1)), &none, today());
+    assert_eq!(
+        expectation.verdict(&newer, &Place::default()),
+        Verdict::Refused,
+        "it may be in 7.1"
+    );
 }
 
 #[test]
@@ -182,7 +186,7 @@ fn an_exception_that_has_expired_or_that_nothing_needs_accepts_nothing() {
     assert_eq!(report.conclusion(), Conclusion::Clean);
     assert_eq!(report.unused.iter().map(|it| &it.call).collect::<Vec<_>>(), ["chown"]);
     let later =
-        Judge::new(&policy, BTreeSet::new(), None, &reviewed, "2027-01-01".parse().unwrap());
+        Expectation::new(&policy, BTreeSet::new(), None, &reviewed, "2027-01-01".parse().unwrap());
     assert_eq!(later.verdict(&eperm("mkdir"), &Place::default()), Verdict::Refused);
 }
 
@@ -190,7 +194,7 @@ fn an_exception_that_has_expired_or_that_nothing_needs_accepts_nothing() {
 fn an_argument_that_an_exception_names_is_told_apart() {
     let policy = policy(&["write"], 1);
     let reviewed = exceptions(&["kill(1, SIGTERM)"]);
-    let looked_at = judge(&policy, &reviewed).looked_at();
+    let looked_at = expectation(&policy, &reviewed).looked_at();
     let of =
         |name| looked_at.iter().find(|(abi, it, _)| (*abi, *it) == (Abi::X86_64, number(name)));
     assert_eq!(of("kill").unwrap().2, 0b11);
@@ -327,7 +331,7 @@ proptest! {
         );
         for refusal in &refusals {
             let place = Place { started: true, capabilities: None };
-            let verdict = judge(&policy, &reviewed).verdict(refusal, &place);
+            let verdict = expectation(&policy, &reviewed).verdict(refusal, &place);
             let Some(number) = refusal.number else {
                 prop_assert_eq!(verdict, Verdict::Unsure);
                 continue;

@@ -38,7 +38,7 @@ pub fn under_filter(
     lacking: &BTreeSet<(Abi, u32)>,
 ) -> Option<Under> {
     let done = bpf::meaning(filter).ok()?;
-    Some(of_comparison(&Comparison::of(&Meaning::from(policy), &done), lacking))
+    Some(of_comparison(&Comparison::new(&Meaning::from(policy), &done), lacking))
 }
 
 fn of_comparison(comparison: &Comparison, lacking: &BTreeSet<(Abi, u32)>) -> Under {

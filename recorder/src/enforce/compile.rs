@@ -117,8 +117,8 @@ fn translate(profile: &Profile, machine: Machine) -> Result<Compiled, CompileErr
     // The runtime decides about no_new_privs, and so does `install`.
     filter.set_ctl_nnp(false).map_err(CompileError::Start)?;
     let own = |machine: Machine| Architecture::from(machine.native());
-    let foreign = (machine != host::MACHINE).then(|| own(machine));
-    for architecture in foreign.iter().chain(&profile.architectures) {
+    let other = (machine != host::MACHINE).then(|| own(machine));
+    for architecture in other.iter().chain(&profile.architectures) {
         let name = architecture.name();
         name.parse::<ScmpArch>()
             .and_then(|arch| filter.add_arch(arch).map(|_| ()))
@@ -126,7 +126,7 @@ fn translate(profile: &Profile, machine: Machine) -> Result<Compiled, CompileErr
     }
     // What libseccomp started with goes, unless the profile lists it.
     let this = own(host::MACHINE);
-    if foreign.is_some() && !profile.architectures.contains(&this) {
+    if other.is_some() && !profile.architectures.contains(&this) {
         let name = this.name();
         name.parse::<ScmpArch>()
             .and_then(|arch| filter.remove_arch(arch).map(|_| ()))

@@ -90,7 +90,7 @@ pub fn prove_for(profile: &Profile, machine: Machine) -> Result<Proven, Unenforc
 pub fn faithful(compiled: &Compiled, policy: &Policy, machine: Machine) -> Result<(), Unfaithful> {
     let there = |meaning: Meaning| meaning.only(|abi| abi.machine() == machine);
     let done = there(bpf::meaning(&compiled.program.filter()?)?);
-    let comparison = Comparison::of(&there(Meaning::from(policy)), &done);
+    let comparison = Comparison::new(&there(Meaning::from(policy)), &done);
     let counts = |change: &&Change| {
         change.widened.is_some() || change.name().is_none_or(|name| is_known(change.abi, name))
     };

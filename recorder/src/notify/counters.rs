@@ -27,7 +27,7 @@ pub struct CallNumber {
 
 impl CallNumber {
     /// `None` for an ABI that Strait does not know, such as 32-bit ARM.
-    fn of(call: &Notification) -> Option<Self> {
+    fn from_notification(call: &Notification) -> Option<Self> {
         let abi = match call.arch {
             // −1 has the bit, and is no x32 call.
             X86_64 if call.number & X32_BIT != 0 && call.number != u32::MAX => Abi::X32,
@@ -133,7 +133,7 @@ impl Counters {
 
     /// Counts a call that was let through.
     pub fn count(&mut self, notification: &Notification, caller: Caller, now: u64) {
-        let Some(call) = CallNumber::of(notification) else {
+        let Some(call) = CallNumber::from_notification(notification) else {
             self.losses.calls += 1;
             return;
         };
@@ -204,7 +204,7 @@ impl Counters {
             let Some(program) = self.tasks.program(key.program).filter(|one| !is_own(one)) else {
                 continue;
             };
-            let kept = self.rules.kept(key.call);
+            let kept = self.rules.kept_values(key.call);
             observations.add(&Observation {
                 program,
                 abi: key.call.abi,
@@ -224,7 +224,7 @@ impl Counters {
     pub fn ends_process(call: &Notification, is_first_thread: bool) -> bool {
         let names: &[&str] =
             if is_first_thread { &["exit", "exit_group"] } else { &["exit_group"] };
-        CallNumber::of(call).is_some_and(|call| call.is(names))
+        CallNumber::from_notification(call).is_some_and(|call| call.is(names))
     }
 
     /// How often each call was made, by executable.
@@ -261,18 +261,18 @@ impl Rules {
         Self(rules)
     }
 
-    fn of(&self, call: CallNumber) -> Option<&'static ArgumentRule> {
+    fn for_call(&self, call: CallNumber) -> Option<&'static ArgumentRule> {
         self.0.get(place(call)?).copied().flatten()
     }
 
     /// How many values are kept of a call.
-    fn kept(&self, call: CallNumber) -> usize {
-        self.of(call).map_or(0, |rule| rule.keep.len().min(KEPT_ARGUMENTS))
+    fn kept_values(&self, call: CallNumber) -> usize {
+        self.for_call(call).map_or(0, |rule| rule.keep.len().min(KEPT_ARGUMENTS))
     }
 
     /// As [`ArgumentRule::reduce`], in place; zero for what is not kept.
     fn reduce(&self, call: CallNumber, args: &[u64; 6]) -> Option<[u64; KEPT_ARGUMENTS]> {
-        let rule = self.of(call)?;
+        let rule = self.for_call(call)?;
         let mut values = [0; KEPT_ARGUMENTS];
         for (value, kept) in values.iter_mut().zip(&rule.keep) {
             *value = kept.reduce(args.get(usize::from(kept.argument)).copied().unwrap_or_default());

@@ -57,7 +57,7 @@ use crate::record::{
 use counters::Counters;
 use listener::{Inbox, Listener};
 use samples::Samples;
-use session::{Happened, Session};
+use session::{Session, SessionEvent};
 use standby::Standby;
 use strait_generator::observation::About;
 use strait_generator::outcome::{Outcome, Status};
@@ -213,9 +213,9 @@ pub(crate) fn run_launch(
         stop_timeout: request.stop_timeout,
     };
     let mut samples = Samples::default();
-    let mut handler = |happened| match happened {
-        Happened::Mark(name) => samples.take(name, &counters.lock()),
-        Happened::Flush => {
+    let mut handler = |event| match event {
+        SessionEvent::Mark(name) => samples.take(name, &counters.lock()),
+        SessionEvent::Flush => {
             let counters = counters.lock();
             let running = counters.tasks.still_running();
             let recording = assembly.recording(&counters, &samples, running);

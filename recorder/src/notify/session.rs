@@ -13,7 +13,7 @@ use crate::record::Notice;
 use crate::record::launch::Running;
 use crate::record::marks::{self, Incoming};
 use crate::record::session::{next, waiting, watch, watch_for};
-use crate::record::signals::{Arrived, Signals};
+use crate::record::signals::{SignalEvent, Signals};
 use strait_generator::outcome::Status;
 
 /// How often to look whether the supervisor still works, and whether the last task has ended where the kernel does
@@ -39,7 +39,7 @@ pub struct Session<'a> {
 }
 
 /// Something that is to be done now.
-pub enum Happened {
+pub enum SessionEvent {
     /// What there is is to be written.
     Flush,
     /// A sample of this name ends.
@@ -53,7 +53,7 @@ impl Session<'_> {
         &self,
         signals: &Signals,
         marks: Option<marks::Listener>,
-        handler: &mut dyn FnMut(Happened),
+        handler: &mut dyn FnMut(SessionEvent),
     ) -> Result<(Option<Status>, bool), NotifyError> {
         let source = signals;
         let signals = watch(signals.as_fd())?;
@@ -73,9 +73,9 @@ impl Session<'_> {
                     let mut ready = ready.map_err(waiting)?;
                     while let Some(arrived) = source.next().map_err(waiting)? {
                         match arrived {
-                            Arrived::Child => {}
-                            Arrived::Flush => handler(Happened::Flush),
-                            Arrived::Stop { signal, from_terminal } => {
+                            SignalEvent::Child => {}
+                            SignalEvent::Flush => handler(SessionEvent::Flush),
+                            SignalEvent::Stop { signal, from_terminal } => {
                                 stops += 1;
                                 if status.is_none() {
                                     self.running.stop(stops, signal, from_terminal, self.notify);
@@ -97,7 +97,7 @@ impl Session<'_> {
                     all_ended = self.listener.is_unused();
                 }
                 Some(marks::Request { name, answer }) = next(&mut incoming) => {
-                    handler(Happened::Mark(name));
+                    handler(SessionEvent::Mark(name));
                     // The client may have gone away.
                     let _ = answer.send(Ok(()));
                 }

@@ -7,7 +7,7 @@ use probe_common::{ArgumentsKey, KEPT_ARGUMENTS, LookedAt, NUMBERS, kept as how}
 use super::numbers::index_of;
 use strait_generator::abi::Abi;
 use strait_generator::observation::Values;
-use strait_generator::policy::argument::{ArgumentRule, How};
+use strait_generator::policy::argument::{ArgumentRule, Reduction};
 
 /// The rules, by the probe's index of an ABI and by number. Calls with a number for which the probe has
 /// no counter have none.
@@ -28,10 +28,10 @@ fn for_probe(rule: &ArgumentRule) -> probe_common::ArgumentRule {
     for (nth, argument) in rule.keep.iter().enumerate().take(KEPT_ARGUMENTS) {
         result.masks[nth] = argument.mask;
         result.indexes[nth] = argument.argument;
-        result.kinds[nth] = match argument.how {
-            How::Value | How::Flags => how::BITS,
-            How::Zero => how::ANY,
-            How::Together => how::ALL,
+        result.kinds[nth] = match argument.reduction {
+            Reduction::Value | Reduction::Flags => how::BITS,
+            Reduction::Zero => how::ANY,
+            Reduction::Together => how::ALL,
         };
     }
     result
@@ -63,8 +63,8 @@ pub fn told_apart(asked_for: &[(u32, u32, u8)]) -> BTreeMap<(u32, u32), LookedAt
 }
 
 /// What the probe kept of the arguments of a call.
-pub fn kept(abi: Abi, key: &ArgumentsKey) -> Values {
-    let rule = abi.syscall_name(key.number).and_then(ArgumentRule::of);
+pub fn values(abi: Abi, key: &ArgumentsKey) -> Values {
+    let rule = abi.syscall_name(key.number).and_then(ArgumentRule::for_call);
     rule.map_or(Values::Lost, |rule| {
         Values::Kept(key.values[..rule.keep.len().min(KEPT_ARGUMENTS)].to_vec())
     })

@@ -64,7 +64,7 @@ pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64)
     }
     for (key, seen) in &snapshot.arguments {
         if let Some(of) = of_set.get(&key.set) {
-            add(of, key.number, *seen, arguments::kept(of.1, key));
+            add(of, key.number, *seen, arguments::values(of.1, key));
         }
     }
     observations

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::assemble::assemble;
 use super::engine::{
-    Description, Engines, Identity, Only, Sighting, display_name, identify, sanitize,
+    Description, Engines, Identity, ObservedTask, Only, display_name, identify, sanitize,
 };
 use super::kernel::{self, Kernel};
 use super::names::Names;
@@ -250,10 +250,10 @@ async fn find_container(name: &str) -> Result<(u64, Identity, Description), Atta
         // Before Linux 4.9 the kernel does not tell, and then attaching does not work anyway.
         let Some(owner) = owner else { continue };
         let comm = comm.trim().to_owned();
-        let sighting = Sighting { pid, comm, owner, ..Sighting::default() };
-        let Some(identity) = identify(&sighting) else { continue };
+        let task = ObservedTask { pid, comm, owner, ..ObservedTask::default() };
+        let Some(identity) = identify(&task) else { continue };
         let description = engines.describe(&identity).await;
-        if !identity.is_trusted() && !description.vouched {
+        if !identity.is_trusted() && !description.confirmed {
             // It only looks like a container, and may be called as he likes who made it.
             continue;
         }
@@ -266,7 +266,7 @@ async fn find_container(name: &str) -> Result<(u64, Identity, Description), Atta
     }
     if found.len() > 1 {
         let candidate = |(_, identity, description): &(u64, Identity, Description)| {
-            let path = Place::of(&description.container).path();
+            let path = Place::from_container(&description.container).path();
             let id: String = identity.id.chars().take(12).collect();
             format!("{} ({id})", one_line(&path))
         };

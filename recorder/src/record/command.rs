@@ -10,7 +10,7 @@ use super::numbers::watch_list;
 use super::privilege::{Loading, Needs};
 use super::probe::{self, Probe, Snapshot};
 use super::samples::Marks;
-use super::session::{Happened, Session, Unwanted};
+use super::session::{Session, SessionEvent, Unwanted};
 use super::signals::Signals;
 use super::time::monotonic;
 use super::{Notice, RecordError, Request, host, listen};
@@ -108,14 +108,14 @@ impl Loaded {
             unwanted: Unwanted::default(),
         };
         let mut marks = Marks::default();
-        let mut handler = |happened: Happened, probe: &Probe, names: &mut Names| {
-            match happened {
-                Happened::Mark(name) => marks.take(name, monotonic(), &probe.snapshot()?),
-                Happened::Flush => {
+        let mut handler = |event: SessionEvent, probe: &Probe, names: &mut Names| {
+            match event {
+                SessionEvent::Mark(name) => marks.take(name, monotonic(), &probe.snapshot()?),
+                SessionEvent::Flush => {
                     let snapshot = marks.without_own_calls(probe.snapshot()?);
                     flush(&assembly.recording(&snapshot, names, &marks, probe.live()?));
                 }
-                Happened::Container(_) | Happened::Request(_) => {}
+                SessionEvent::Container(_) | SessionEvent::Request(_) => {}
             }
             Ok(())
         };

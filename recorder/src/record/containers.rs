@@ -1,8 +1,8 @@
 //! Recording every container that is started, a recording each.
 
-mod asked;
 mod assembly;
-mod getting_to_know;
+mod describe;
+mod engine_requests;
 mod known;
 mod origins;
 
@@ -25,15 +25,15 @@ use super::numbers::watch_list;
 use super::privilege::{Loading, Needs};
 use super::probe::{self, Probe};
 use super::samples::Marks;
-use super::session::{Happened, Session, Unwanted};
+use super::session::{Session, SessionEvent, Unwanted};
 use super::signals::Signals;
 use super::time::monotonic;
 use super::{Notice, RecordError, User, host};
 use crate::host;
 use crate::output::sudo_user;
-use asked::Asked;
-use assembly::{Assembly, Clock, sighting};
-use getting_to_know::{Choice, Sighted, get_to_know, in_a_hurry};
+use assembly::{Assembly, Clock, observed_task};
+use describe::{Choice, NewContainer, describe_all, until_time_is_short};
+use engine_requests::EngineRequests;
 use origins::Origins;
 use strait_generator::abi::Abi;
 use strait_generator::outcome::{ContainerRecording, ContainersOutcome, Status};
@@ -76,7 +76,7 @@ pub struct ContainersRequest {
     pub max_programs: Option<u16>,
     /// Which containers are wanted; all if it is empty.
     pub only: Vec<Only>,
-    /// Whether those are recorded, too, which the command has not started, as far as can be told.
+    /// Whether those are recorded, too, which the command has not started, as far as is known.
     pub all: bool,
     /// Whether to notice what the containers' filters refuse: by ABI and number of a call, a bit for each
     /// argument whose value tells one refusal from another. Every call of the machine then passes a
@@ -150,11 +150,11 @@ pub fn run(
         engines.watch();
         injection.map(Injection::serve).transpose()
     })?;
-    let asked = Rc::<RefCell<Asked>>::default();
+    let requests = Rc::<RefCell<EngineRequests>>::default();
     let origins = Origins {
         follows,
         all: all || !only.is_empty(),
-        asked: asked.clone(),
+        requests: requests.clone(),
         left_out: RefCell::default(),
     };
     let clock = Clock { started: Timestamp::now(), start: monotonic() };
@@ -164,7 +164,7 @@ pub fn run(
         clock,
         only,
         knows_old: probe.knows_old(),
-        memory: engines.memory(),
+        cache: engines.cache(),
         unnamed: RefCell::default(),
         others: Rc::default(),
         origins,
@@ -187,43 +187,43 @@ pub fn run(
     let mut marks = Marks::default();
     let known = RefCell::new(BTreeMap::new());
     let choice = Choice { only: assembly.only.clone(), unwanted, others: assembly.others.clone() };
-    let (sightings, seen) = mpsc::unbounded_channel();
+    let (found, seen) = mpsc::unbounded_channel();
     let (watches, ended) = oneshot::channel();
     let status = runtime.block_on(async {
         let watching = async {
-            let mut handler = |happened: Happened, probe: &Probe, names: &mut Names| {
-                match happened {
-                    Happened::Container(index) => {
+            let mut handler = |event: SessionEvent, probe: &Probe, names: &mut Names| {
+                match event {
+                    SessionEvent::Container(index) => {
                         let container = probe.container(index)?;
-                        let sighted = Sighted {
+                        let container = NewContainer {
                             index,
                             parent: container.parent,
-                            sighting: sighting(&container),
+                            task: observed_task(&container),
                         };
                         // The other end is there for as long as this one.
-                        let _ = sightings.send(sighted);
+                        let _ = found.send(container);
                     }
-                    Happened::Flush => {
+                    SessionEvent::Flush => {
                         let snapshot = probe.snapshot()?;
                         flush(assembly.recordings(&snapshot, names, &known.borrow(), &marks));
                     }
-                    Happened::Request(start) => asked.borrow_mut().hear(&start),
-                    Happened::Mark(name) => marks.take(name, monotonic(), &probe.snapshot()?),
+                    SessionEvent::Request(start) => requests.borrow_mut().handle_request(&start),
+                    SessionEvent::Mark(name) => marks.take(name, monotonic(), &probe.snapshot()?),
                 }
                 Ok(())
             };
             let status = session.wait(signals, &mut handler).await;
-            drop((sightings, watches));
+            drop((found, watches));
             status
         };
-        let getting_to_know = async {
+        let describing = async {
             tokio::select! {
                 biased;
-                () = get_to_know(seen, &mut engines, &known, &choice) => {}
-                () = in_a_hurry(ended, signals) => {}
+                () = describe_all(seen, &mut engines, &known, &choice) => {}
+                () = until_time_is_short(ended, signals) => {}
             }
         };
-        tokio::join!(watching, getting_to_know).0
+        tokio::join!(watching, describing).0
     })?;
     let status = status.or_else(|| {
         let (signal, _) = signals.stopped()?;
@@ -236,7 +236,7 @@ pub fn run(
     let strangers = session.probe.strangers()?;
     let snapshot = session.probe.snapshot()?;
     if session.probe.lost_requests()? > 0 {
-        asked.borrow_mut().lose();
+        requests.borrow_mut().lose();
     }
     drop(session.probe);
     let recordings = assembly.recordings(&snapshot, &mut session.names, &known.borrow(), &marks);

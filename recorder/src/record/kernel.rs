@@ -116,7 +116,7 @@ pub enum Namespaces {
 }
 
 impl Namespaces {
-    fn of(btf: &Btf) -> Self {
+    fn from_btf(btf: &Btf) -> Self {
         match btf.offset("mnt_namespace", "ns.ns_id") {
             Ok(_) => Self::Unordered,
             Err(_) => Self::InOrder,
@@ -158,7 +158,7 @@ pub fn read() -> Result<Kernel, KernelError> {
         Ok(offsets)
     };
     let (pidns_dev, pidns_ino) = pid_namespace()?;
-    let namespaces = Namespaces::of(&btf);
+    let namespaces = Namespaces::from_btf(&btf);
     let config = Config {
         task_pid: btf.offset("task_struct", "pid")?,
         task_tgid: btf.offset("task_struct", "tgid")?,

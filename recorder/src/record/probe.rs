@@ -208,7 +208,7 @@ impl Probe {
         let events = ebpf.take_map("EVENTS").ok_or(ProbeError::Missing("map EVENTS"))?;
         let events = RingBuf::try_from(events)
             .map_err(|source| ProbeError::Map { map: "EVENTS", source })?;
-        let requests = Requests::of(&mut ebpf)?;
+        let requests = Requests::from_ebpf(&mut ebpf)?;
         let given = Given::new(sets);
         let mut probe = Self { ebpf, events, requests, logger, sets, given, knows_old: true };
         probe.push("FREE", u32::from(SET_FIRST)..u32::from(probe.sets))?;

@@ -15,7 +15,7 @@ use super::launch::Running;
 use super::marks::{Incoming, Listener, Request};
 use super::names::Names;
 use super::probe::Probe;
-use super::signals::{Arrived, Signals};
+use super::signals::{SignalEvent, Signals};
 use super::{Notice, RecordError};
 use strait_generator::outcome::Status;
 
@@ -63,7 +63,7 @@ impl Unwanted {
 
 /// Something that only some recordings care for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happened {
+pub enum SessionEvent {
     /// The container with this index has begun.
     Container(u32),
     /// What there is is to be written now.
@@ -75,7 +75,7 @@ pub enum Happened {
 }
 
 /// Who cares.
-pub type Handler<'a> = dyn FnMut(Happened, &Probe, &mut Names) -> Result<(), RecordError> + 'a;
+pub type Handler<'a> = dyn FnMut(SessionEvent, &Probe, &mut Names) -> Result<(), RecordError> + 'a;
 
 pub(crate) fn waiting(source: io::Error) -> RecordError {
     RecordError::System { what: "wait", source }
@@ -126,11 +126,11 @@ impl Session<'_> {
                     let mut ready = ready.map_err(waiting)?;
                     while let Some(arrived) = source.next().map_err(waiting)? {
                         match arrived {
-                            Arrived::Child => {}
-                            Arrived::Flush => {
-                                handler(Happened::Flush, &self.probe, &mut self.names)?;
+                            SignalEvent::Child => {}
+                            SignalEvent::Flush => {
+                                handler(SessionEvent::Flush, &self.probe, &mut self.names)?;
                             }
-                            Arrived::Stop { signal, from_terminal } => {
+                            SignalEvent::Stop { signal, from_terminal } => {
                                 stops += 1;
                                 if status.is_none() {
                                     if let Some(running) = &self.running {
@@ -155,7 +155,7 @@ impl Session<'_> {
                     ready.clear_ready();
                 }
                 Some(Request { name, answer }) = next(&mut incoming) => {
-                    let taken = handler(Happened::Mark(name), &self.probe, &mut self.names);
+                    let taken = handler(SessionEvent::Mark(name), &self.probe, &mut self.names);
                     // Whoever asked may have gone away.
                     let _ = answer.send(taken.map_err(|error| error.to_string()));
                 }
@@ -213,7 +213,7 @@ impl Session<'_> {
                 }
                 event::CONTAINER => {
                     let index = self.probe.container_id(event.set);
-                    handler(Happened::Container(index), &self.probe, &mut self.names)?;
+                    handler(SessionEvent::Container(index), &self.probe, &mut self.names)?;
                 }
                 event::ROOM => wants_room = true,
                 _ => {}
@@ -224,7 +224,7 @@ impl Session<'_> {
 
     fn take_requests(&mut self, handler: &mut Handler<'_>) -> Result<(), RecordError> {
         while let Some(request) = self.probe.next_request() {
-            handler(Happened::Request(request), &self.probe, &mut self.names)?;
+            handler(SessionEvent::Request(request), &self.probe, &mut self.names)?;
         }
         Ok(())
     }

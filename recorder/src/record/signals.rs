@@ -37,7 +37,7 @@ pub struct Signals {
 
 /// A signal that has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrived {
+pub enum SignalEvent {
     /// A child has changed its state.
     Child,
     /// What there is is to be written now.
@@ -75,7 +75,7 @@ impl Signals {
     /// to: from then on another one ends this process at once.
     pub fn asked_to_stop(&self) -> io::Result<bool> {
         while let Some(arrived) = self.next()? {
-            if let Arrived::Stop { .. } = arrived {
+            if let SignalEvent::Stop { .. } = arrived {
                 break;
             }
         }
@@ -100,19 +100,19 @@ impl Signals {
     }
 
     /// The next signal, if one has arrived.
-    pub fn next(&self) -> io::Result<Option<Arrived>> {
+    pub fn next(&self) -> io::Result<Option<SignalEvent>> {
         let Some(info) = self.fd.read_signal()? else {
             return Ok(None);
         };
         let signal = i32::try_from(info.ssi_signo).ok().and_then(|number| number.try_into().ok());
         Ok(Some(match signal {
-            None | Some(Signal::SIGCHLD) => Arrived::Child,
-            Some(Signal::SIGUSR1) => Arrived::Flush,
+            None | Some(Signal::SIGCHLD) => SignalEvent::Child,
+            Some(Signal::SIGUSR1) => SignalEvent::Flush,
             Some(signal) => {
                 if self.stop.get().is_none() {
                     self.stop.set(Some((signal, Instant::now())));
                 }
-                Arrived::Stop { signal, from_terminal: info.ssi_code == libc::SI_KERNEL }
+                SignalEvent::Stop { signal, from_terminal: info.ssi_code == libc::SI_KERNEL }
             }
         }))
     }

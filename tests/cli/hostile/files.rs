@@ -34,7 +34,7 @@ pub struct Files {
     pub strace: String,
     pub audit: String,
     /// No log.
-    pub foreign: String,
+    pub no_log: String,
 }
 
 /// The name as far as a file can have it.
@@ -119,7 +119,7 @@ impl Files {
             folder: of(".folder"),
             strace: of(".strace"),
             audit: of(".audit"),
-            foreign: of(".foreign"),
+            no_log: of(".no_log"),
         };
         let few = [("read", 0), ("write", 1), ("exit_group", 231)];
         let more = [few.as_slice(), &[("mkdir", 83), ("socket", 41)]].concat();
@@ -135,7 +135,7 @@ impl Files {
              audit_lost={name}\n"
         );
         std::fs::write(dir.join(&files.audit), audit).unwrap();
-        std::fs::write(dir.join(&files.foreign), format!("{name}\n")).unwrap();
+        std::fs::write(dir.join(&files.no_log), format!("{name}\n")).unwrap();
         put(dir, &files.old_recording, &a_recording(name, 1, &few));
         put(dir, &files.new_recording, &a_recording(name, 2, &more));
         put(dir, &files.other_recording, &a_recording(&format!("{name}3"), 3, &few));

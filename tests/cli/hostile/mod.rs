@@ -16,8 +16,8 @@ use media::{BROKEN, Medium, assert_fit, assert_terminal, shape_of_html, shape_of
 /// A command line, and what it writes to standard output.
 type Run = (Vec<String>, Medium);
 
-fn run_of(medium: Medium, words: &[&str]) -> Run {
-    (words.iter().map(|word| (*word).to_owned()).collect(), medium)
+fn run_of(medium: Medium, args: &[&str]) -> Run {
+    (args.iter().map(|word| (*word).to_owned()).collect(), medium)
 }
 
 /// Commands that work.
@@ -72,7 +72,7 @@ fn uses(files: &Files) -> Vec<Run> {
 /// Exports of a profile with calls that nobody knows.
 fn exports(files: &Files) -> Vec<Run> {
     use Medium::{Plain, Unit, Yaml};
-    let homes = [
+    let targets = [
         ("spo", Yaml),
         ("configmap", Yaml),
         ("kustomize", Yaml),
@@ -84,15 +84,23 @@ fn exports(files: &Files) -> Vec<Run> {
         ("nomad", Plain),
         ("crio", Plain),
     ];
-    let of = |(home, medium)| {
-        let words =
-            ["export", &files.unknown, "--to", home, "--name", "app", "--artifact", "reg.io/app:1"];
-        run_of(medium, &words)
+    let of = |(target, medium)| {
+        let args = [
+            "export",
+            &files.unknown,
+            "--to",
+            target,
+            "--name",
+            "app",
+            "--artifact",
+            "reg.io/app:1",
+        ];
+        run_of(medium, &args)
     };
-    let mut runs: Vec<Run> = homes.map(of).to_vec();
+    let mut runs: Vec<Run> = targets.map(of).to_vec();
     let layout = format!("{}.layout", files.folder);
-    let words = ["export", &files.unknown, "--to", "oci-artifact", "--name", "app", "-o", &layout];
-    runs.push(run_of(Plain, &words));
+    let args = ["export", &files.unknown, "--to", "oci-artifact", "--name", "app", "-o", &layout];
+    runs.push(run_of(Plain, &args));
     runs
 }
 
@@ -110,7 +118,7 @@ fn errors(files: &Files, name: &str) -> Vec<Run> {
         &["import", schema],
         &["import", broken],
         &["import", manifest],
-        &["import", &files.foreign],
+        &["import", &files.no_log],
         &["import", &files.strace, &files.audit],
         &["import", "--from", name, &files.strace],
         &["import", "--name", &format!("{name}/"), &files.strace],
@@ -171,11 +179,11 @@ fn errors(files: &Files, name: &str) -> Vec<Run> {
         &["completions", name],
         &["inspect", name],
     ];
-    lines.iter().map(|words| run_of(Medium::Refused, words)).collect()
+    lines.iter().map(|args| run_of(Medium::Refused, args)).collect()
 }
 
-fn output(dir: &Path, words: &[String]) -> Output {
-    strait().args(words.iter().cloned()).in_dir(dir).command().output().unwrap()
+fn output(dir: &Path, args: &[String]) -> Output {
+    strait().args(args.iter().cloned()).in_dir(dir).command().output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -208,9 +216,9 @@ fn shape(medium: Medium, text: &str) -> String {
 }
 
 fn assert_harmless(name: &str, plain: &[(Run, Output)]) {
-    for (((words, medium), hostile), (_, plain)) in printed(name).into_iter().zip(plain) {
+    for (((args, medium), hostile), (_, plain)) in printed(name).into_iter().zip(plain) {
         let (stdout, stderr) = (text(&hostile.stdout), text(&hostile.stderr));
-        assert!(!stderr.contains("panicked"), "{words:?}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
         let result = std::panic::catch_unwind(|| {
             // What is no error is none because of a name either.
             let (expected, status) = (plain.status.code(), hostile.status.code());
@@ -219,10 +227,7 @@ fn assert_harmless(name: &str, plain: &[(Run, Output)]) {
             assert_fit(medium, &stdout);
             assert_eq!(shape(medium, &stdout), shape(medium, &text(&plain.stdout)));
         });
-        assert!(
-            result.is_ok(),
-            "{words:?} of {name:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}"
-        );
+        assert!(result.is_ok(), "{args:?} of {name:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
     }
 }
 
@@ -299,9 +304,9 @@ fn no_command_prints_what_a_name_says() {
 /// The fixture is not in vain: each name of it is somewhere in what is printed, with nothing to escape.
 #[test]
 fn a_plain_name_is_printed_as_it_is() {
-    for ((words, _), output) in printed(PLAIN) {
+    for ((args, _), output) in printed(PLAIN) {
         let all = text(&output.stdout) + &text(&output.stderr);
-        assert!(!all.contains(BROKEN) && !all.contains("\\u{"), "{words:?}: {all}");
-        assert!(!all.is_empty() || words[0] == "audit", "{words:?} prints nothing");
+        assert!(!all.contains(BROKEN) && !all.contains("\\u{"), "{args:?}: {all}");
+        assert!(!all.is_empty() || args[0] == "audit", "{args:?} prints nothing");
     }
 }

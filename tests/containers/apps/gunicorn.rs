@@ -26,7 +26,7 @@ impl App for Gunicorn {
 
     fn command(&self, site: &Site) -> Vec<String> {
         let bind = format!("127.0.0.1:{}", site.port);
-        let mut words = vec![
+        let mut args = vec![
             "gunicorn",
             "--chdir",
             "/srv",
@@ -38,10 +38,10 @@ impl App for Gunicorn {
             "4",
         ];
         if site.root {
-            words.extend(["--user", "www-data", "--group", "www-data"]);
+            args.extend(["--user", "www-data", "--group", "www-data"]);
         }
-        words.push("app:app");
-        words.into_iter().map(str::to_owned).collect()
+        args.push("app:app");
+        args.into_iter().map(str::to_owned).collect()
     }
 
     fn health(&self, site: &Site) -> String {

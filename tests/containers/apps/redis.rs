@@ -52,7 +52,7 @@ impl App for Redis {
 
     fn command(&self, site: &Site) -> Vec<String> {
         let port = site.port.to_string();
-        let words = [
+        let args = [
             "redis-server",
             "--port",
             &port,
@@ -68,7 +68,7 @@ impl App for Redis {
             "--slowlog-log-slower-than",
             "-1",
         ];
-        words.map(str::to_owned).into()
+        args.map(str::to_owned).into()
     }
 
     fn health(&self, _: &Site) -> String {
@@ -111,7 +111,7 @@ impl App for Redis {
     }
 
     fn operate(&self, _: &Site, container: &Container) {
-        let ask = |words: &[&str]| container.exec(&[&["redis-cli", "-s", SOCKET], words].concat());
+        let ask = |args: &[&str]| container.exec(&[&["redis-cli", "-s", SOCKET], args].concat());
         assert_eq!(ask(&["get", "changed"]), "yes");
         assert!(ask(&["info"]).contains("redis_version"));
     }

@@ -85,7 +85,7 @@ pub fn runs_under_its_profile(engine: &Engine, app: &dyn App) {
 
 /// That the filter which the container is really under allows nothing that Docker's own refuses.
 fn assert_within_docker_default(container: &Container) {
-    if let Some(call) = beyond(&filter::of(container.pid()), filter::docker_default()) {
+    if let Some(call) = beyond(&filter::read(container.pid()), filter::docker_default()) {
         panic!("{}'s profile allows {call:x?}, which Docker's default refuses", container.name);
     }
 }

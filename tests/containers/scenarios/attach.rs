@@ -59,8 +59,8 @@ impl Patient {
         gate.expect("it was opened")
     }
 
-    /// Attaches by these words, lets the shell go on, and returns what was recorded until its end.
-    fn recorded(&self, words: &[&str]) -> Recording {
+    /// Attaches by these arguments, lets the shell go on, and returns what was recorded until its end.
+    fn recorded(&self, args: &[&str]) -> Recording {
         let mut gate = self.gate();
         let path = self.directory.path().join("attached.recording.json");
         let log = self.directory.path().join("log");
@@ -68,7 +68,7 @@ impl Patient {
             .through(["sh", "-c", r#"exec "$@" 2>"$0""#, &fixtures::text(&log)])
             .args(["record", "-o"])
             .arg(&path)
-            .args(words.iter().copied());
+            .args(args.iter().copied());
         let mut recorder: Spawned = run.spawn();
         wait::until("the recorder is attached", || {
             let text = std::fs::read_to_string(&log).unwrap_or_default();

@@ -62,14 +62,14 @@ pub fn lost_folder() {
         .option(&["--rm"])
         .command(image::SMALL, &["/bin/static"]);
     assert!(run.status().expect("docker runs").success());
-    let words = std::iter::once(run.get_program()).chain(run.get_args());
+    let args = std::iter::once(run.get_program()).chain(run.get_args());
     let outcome = strait_with_engines()
         .env("TMPDIR", elsewhere.as_os_str())
         .args(["record", "--containers", "--only", "docker-homeless", "-o"])
         .arg(&folder)
         .args(["--", "sh", "-ec", "rmdir \"$0\"; echo >\"$0\"; \"$@\""])
         .arg(&folder)
-        .args(words.map(ToOwned::to_owned).collect::<Vec<std::ffi::OsString>>())
+        .args(args.map(ToOwned::to_owned).collect::<Vec<std::ffi::OsString>>())
         .expect_exit(1)
         .run();
     let outcome = outcome.says(&["cannot write", "It was saved as"]);

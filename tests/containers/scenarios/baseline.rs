@@ -50,7 +50,7 @@ pub fn is_what_docker_enforces() {
     };
     let table = Baseline::docker_default().resolve(&context).policy(Abi::X86_64).expect("a policy");
     let live = filter::docker_default();
-    let comparison = Comparison::of(&Meaning::from(&table), live);
+    let comparison = Comparison::new(&Meaning::from(&table), live);
     let (mut named, mut newer) = (BTreeSet::new(), BTreeSet::new());
     for change in comparison.changes().filter(|change| change.abi == Abi::X86_64) {
         let witness = change.witness().expect("a change has a witness");

@@ -36,7 +36,7 @@ pub fn files_are_named_after_services() {
         .arg("--")
         .args(compose(&["up"]))
         .run();
-    let recordings = Recordings::of(directory);
+    let recordings = Recordings::read(directory);
     let expected = ["shopfront-2", "shopfront", "shoptests"];
     assert_eq!(recordings.names(), expected.map(|name| format!("{name}.recording.json")));
     for recording in &recordings.all {

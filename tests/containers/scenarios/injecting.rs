@@ -198,7 +198,7 @@ remote pod create --name inject-far --network host >&2
 remote run --rm --pod inject-far --name podded-remote {small} /bin/marker {UNSEEN} 3
 remote pod inspect --format '{{{{.State}}}}' inject-far >> {seen}
 remote pod rm --force inject-far >&2",
-        podman = words(&podman),
+        podman = command_line(&podman),
         small = image::SMALL,
         seen = seen.display(),
     );
@@ -220,7 +220,7 @@ remote pod rm --force inject-far >&2",
 }
 
 /// podman's own command, without the environment that a shell's functions cannot have.
-fn words(podman: &Engine) -> String {
+fn command_line(podman: &Engine) -> String {
     let command = podman.command();
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| Path::new(word).display().to_string()).collect::<Vec<_>>().join(" ")

@@ -140,9 +140,9 @@ pub fn exit_status() {
         let recorder = strait_with_engines().args(["record", "--containers", "-o"]);
         recorder.arg(directory.path()).arg("--").expect_exit(status)
     };
-    let words = std::iter::once(run.get_program()).chain(run.get_args()).map(ToOwned::to_owned);
-    container(1).args::<std::ffi::OsString>(words).run();
-    let recordings = Recordings::of(directory);
+    let args = std::iter::once(run.get_program()).chain(run.get_args()).map(ToOwned::to_owned);
+    container(1).args::<std::ffi::OsString>(args).run();
+    let recordings = Recordings::read(directory);
     let names = recordings.names();
     assert!(names.contains(&"docker-status.recording.json".to_owned()), "{names:?}");
     let remove = ["rm", "--force", "docker-status"];

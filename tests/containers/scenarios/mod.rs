@@ -6,7 +6,7 @@ mod bad_input;
 mod baseline;
 mod compose;
 mod engineless;
-mod homes;
+mod exported;
 mod hostile;
 mod injecting;
 mod lives;
@@ -188,13 +188,13 @@ pub const ALL: &[Scenario] = &[
     ("what_there_is_is_written_on_demand", lives::so_far),
     ("an_engine_that_cannot_be_used_stops_no_recording", bad_input::unusable_engine),
     ("an_output_folder_that_goes_away_takes_nothing_with_it", bad_input::lost_folder),
-    ("docker::lint_says_what_it_refuses", || homes::lint_is_right(&Engine::docker())),
-    ("podman::lint_says_what_it_refuses", || homes::lint_is_right(&Engine::podman())),
+    ("docker::lint_says_what_it_refuses", || exported::lint_is_right(&Engine::docker())),
+    ("podman::lint_says_what_it_refuses", || exported::lint_is_right(&Engine::podman())),
     ("podman::lint_says_what_crun_refuses", || {
-        homes::lint_is_right(&Engine::podman().with(Runtime::Crun));
+        exported::lint_is_right(&Engine::podman().with(Runtime::Crun));
     }),
-    ("what_lint_calls_ignored_is_lost", homes::what_is_ignored_is_lost),
-    ("what_lint_finds_nothing_in_is_exported_and_runs", homes::exported_commands_run),
+    ("what_lint_calls_ignored_is_lost", exported::what_is_ignored_is_lost),
+    ("what_lint_finds_nothing_in_is_exported_and_runs", exported::exported_commands_run),
     ("docker::hostile_processes_are_not_taken_for_a_container", || {
         hostile::is_not_taken_for(&Engine::docker());
     }),

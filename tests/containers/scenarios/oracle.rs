@@ -48,7 +48,7 @@ fn with(name: &str, more: &Value) -> Meaning {
     std::fs::write(&file, profile.to_string()).expect("the directory is ours");
     let container =
         Engine::docker().container(name).profile(&file).start(image::SMALL, &["/bin/pause"]);
-    filter::of(container.pid())
+    filter::read(container.pid())
 }
 
 fn rule(call: &str, args: &Value) -> Value {

@@ -52,7 +52,7 @@ impl Around {
     fn finish(self) -> (Recordings, String) {
         let (status, stderr) = self.spawned.finish();
         assert_eq!(status, 0, "{stderr}");
-        (Recordings::of(self.directory), stderr)
+        (Recordings::read(self.directory), stderr)
     }
 }
 

@@ -58,8 +58,8 @@ pub fn records_itself(engine: &Engine) {
         let logs = logs.args(["logs", &container.id]).output().expect("the engine answers");
         let said = String::from_utf8_lossy(&logs.stderr);
         assert_eq!(status, 0, "{said}");
-        for words in ["Strait lacks CAP_BPF and CAP_PERFMON", "user notification"] {
-            assert!(said.contains(words), "{said}");
+        for texts in ["Strait lacks CAP_BPF and CAP_PERFMON", "user notification"] {
+            assert!(said.contains(texts), "{said}");
         }
         let recording: Value = serde_json::from_slice(&logs.stdout).expect("a recording");
         assert_eq!(recording["complete"], true);

@@ -34,9 +34,9 @@ impl Bundle {
         let text = std::fs::read_to_string(directory.path().join("config.json"));
         let mut config: Value =
             serde_json::from_str(&text.expect("runc wrote it")).expect("it is JSON");
-        let words: Vec<_> = command.iter().map(AsRef::as_ref).collect();
+        let args: Vec<_> = command.iter().map(AsRef::as_ref).collect();
         config["process"]["terminal"] = json!(false);
-        config["process"]["args"] = json!(words);
+        config["process"]["args"] = json!(args);
         // Where CAP_SYS_RESOURCE is missing, as in many sandboxes, limits cannot be raised.
         config["process"]["rlimits"] = json!([]);
         config["linux"]["seccomp"] = json!({

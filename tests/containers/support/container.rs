@@ -11,7 +11,7 @@ use crate::common::wait;
 pub struct Options {
     engine: Engine,
     name: String,
-    words: Vec<String>,
+    args: Vec<String>,
 }
 
 /// A container that is removed when this goes out of scope.
@@ -27,13 +27,13 @@ pub struct Container {
 impl Options {
     pub(super) fn new(engine: Engine, name: &str) -> Self {
         // There is no bridge: ports are the host's.
-        let words = ["--name", name, "--network", "host"].map(str::to_owned).to_vec();
-        Self { engine, name: name.to_owned(), words }
+        let args = ["--name", name, "--network", "host"].map(str::to_owned).to_vec();
+        Self { engine, name: name.to_owned(), args }
     }
 
     /// Adds an option of `docker run`, which is one of `podman run` too.
-    pub fn option(mut self, words: &[&str]) -> Self {
-        self.words.extend(words.iter().map(|word| (*word).to_owned()));
+    pub fn option(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(|word| (*word).to_owned()));
         self
     }
 
@@ -61,14 +61,14 @@ impl Options {
     /// The client's command that runs it, for others to run.
     pub fn command<W: AsRef<str>>(&self, image: &str, command: &[W]) -> Command {
         let mut run = self.engine.command();
-        run.args(self.engine.run()).args(&self.words).arg(image);
+        run.args(self.engine.run()).args(&self.args).arg(image);
         run.args(command.iter().map(AsRef::as_ref));
         run
     }
 
     /// Starts it and leaves it running.
     pub fn start<W: AsRef<str>>(mut self, image: &str, command: &[W]) -> Container {
-        self.words.push("--detach".to_owned());
+        self.args.push("--detach".to_owned());
         let printed = output(&mut self.command(image, command));
         let id = printed.lines().last().unwrap_or_default().to_owned();
         assert_eq!(id.len(), 64, "the engine prints the container's id: {printed}");

@@ -7,7 +7,7 @@ use strait_generator::policy::decide::Meaning;
 use super::{Engine, image};
 
 /// What the filters of this process do.
-pub fn of(pid: i32) -> Meaning {
+pub fn read(pid: i32) -> Meaning {
     let inspected = strait_recorder::inspect::read(pid).unwrap_or_else(|error| panic!("{error}"));
     inspected.meaning().unwrap_or_else(|error| panic!("{error}"))
 }
@@ -17,6 +17,6 @@ pub fn docker_default() -> &'static Meaning {
     static DEFAULT: OnceLock<Meaning> = OnceLock::new();
     DEFAULT.get_or_init(|| {
         let options = Engine::docker().container("docker-default");
-        of(options.start(image::SMALL, &["/bin/pause"]).pid())
+        read(options.start(image::SMALL, &["/bin/pause"]).pid())
     })
 }

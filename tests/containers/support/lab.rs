@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock};
 
 use tempfile::TempDir;
 
-use super::keeper::Keeper;
+use super::guard::Guard;
 use super::{Engine, image};
 use crate::common::kernel;
 
@@ -15,7 +15,7 @@ static LAB: OnceLock<Result<Lab, String>> = OnceLock::new();
 #[derive(Debug)]
 pub struct Lab {
     directory: PathBuf,
-    keeper: Mutex<Keeper>,
+    guard: Mutex<Guard>,
 }
 
 /// The lab of this test run.
@@ -37,7 +37,7 @@ pub fn lab() -> &'static Lab {
 /// Ends the lab, if a test has asked for it.
 pub fn close() {
     if let Some(Ok(lab)) = LAB.get() {
-        lab.keeper.lock().expect("nobody panics with it").stop();
+        lab.guard.lock().expect("nobody panics with it").stop();
     }
 }
 
@@ -70,7 +70,7 @@ impl Lab {
             .tempdir_in("/var/tmp")
             .expect("/var/tmp is writable")
             .keep();
-        let keeper = Keeper::start(&directory);
+        let guard = Guard::start(&directory);
         std::fs::create_dir(directory.join("scratch")).expect("the directory is ours");
         let small = image::small(&directory);
         std::thread::scope(|scope| {
@@ -82,7 +82,7 @@ impl Lab {
                 });
             }
         });
-        Self { directory, keeper: Mutex::new(keeper) }
+        Self { directory, guard: Mutex::new(guard) }
     }
 
     /// Where the engines have their data.

@@ -62,14 +62,14 @@ impl Recorder {
         self.finish_saying(&[])
     }
 
-    /// As [`finish`](Self::finish), with each of these words on standard error.
-    pub fn finish_saying(self, words: &[&str]) -> Recordings {
+    /// As [`finish`](Self::finish), with each of these texts on standard error.
+    pub fn finish_saying(self, texts: &[&str]) -> Recordings {
         let (status, stderr) = self.spawned.finish();
         assert_eq!(status, 0, "strait record --containers:\n{stderr}");
-        for word in words {
+        for word in texts {
             assert!(stderr.contains(word), "stderr does not say {word:?}:\n{stderr}");
         }
-        Recordings::of(self.directory)
+        Recordings::read(self.directory)
     }
 
     /// Ends the recorder, whatever it makes of it; returns its exit status, what it said, and what it wrote.

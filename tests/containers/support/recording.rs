@@ -37,7 +37,7 @@ pub struct Refused {
 
 impl Recordings {
     /// What lies in this directory.
-    pub fn of(directory: TempDir) -> Self {
+    pub fn read(directory: TempDir) -> Self {
         let mut paths: Vec<_> = std::fs::read_dir(directory.path())
             .expect("the recorder leaves its directory")
             .map(|entry| entry.expect("a readable directory").path())

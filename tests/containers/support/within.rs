@@ -4,5 +4,5 @@ use strait_generator::policy::decide::{Comparison, Meaning, Witness};
 
 /// A call that `narrow` allows and `wide` refuses, if there is one.
 pub fn beyond(narrow: &Meaning, wide: &Meaning) -> Option<Witness> {
-    Comparison::of(narrow, wide).escape().copied()
+    Comparison::new(narrow, wide).escape().copied()
 }

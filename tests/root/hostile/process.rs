@@ -38,7 +38,7 @@ fn sigusr1_does_not_end_a_recording_and_what_there_is_is_written() {
     recorder.close();
     let (status, stderr) = recorder.end_within(PATIENCE);
     assert_eq!(status, 0, "{stderr}");
-    let calls = crate::support::Calls::of(&read_complete_recording(&file));
+    let calls = crate::support::Calls::from_recording(&read_complete_recording(&file));
     assert_eq!(calls.count(strait_recorder::host::MACHINE.native(), "mkdir"), 1);
 }
 
@@ -219,7 +219,7 @@ fn the_command_has_the_descriptors_of_its_caller_and_no_others() {
     let plain = plain.args(&list[1..]).stdin(std::process::Stdio::null()).output().unwrap();
     let of_caller = names(&String::from_utf8(plain.stdout).unwrap());
     assert!(of_caller.len() >= 3);
-    for words in [
+    for args in [
         &["record", "-o", "r.json"][..],
         &["record", "-o", "r.json", "--user", &uid],
         &["record", "--containers", "-o", "out"],
@@ -227,7 +227,7 @@ fn the_command_has_the_descriptors_of_its_caller_and_no_others() {
         &["verify", "p.json"],
         &["verify", "p.json", "--user", &uid],
     ] {
-        let run = strait().args(words.iter().copied()).arg("--").args(list).in_dir(dir.path());
-        assert_eq!(names(&run.run().stdout), of_caller, "{words:?}");
+        let run = strait().args(args.iter().copied()).arg("--").args(list).in_dir(dir.path());
+        assert_eq!(names(&run.run().stdout), of_caller, "{args:?}");
     }
 }

@@ -53,15 +53,15 @@ fn parse(line: &str) -> Option<(String, Stage)> {
     Some((name.to_owned(), stage))
 }
 
-/// The stages of a run, with these words between `strait -v` and the command.
-fn stages(words: &[&str], attacker: &Attacker) -> BTreeMap<String, Stage> {
+/// The stages of a run, with these arguments between `strait -v` and the command.
+fn stages(args: &[&str], attacker: &Attacker) -> BTreeMap<String, Stage> {
     let dir = scratch();
     attacker.own(dir.path());
     let profile = dir.path().join("p.json");
     std::fs::write(&profile, crate::support::profiles::base().to_string()).unwrap();
     let run = strait()
         .arg("-v")
-        .args(words.iter().copied())
+        .args(args.iter().copied())
         .args(["--", "/bin/echo", "hello"])
         .in_dir(dir.path());
     let outcome = with_sudo(run, attacker).run();
@@ -70,7 +70,7 @@ fn stages(words: &[&str], attacker: &Attacker) -> BTreeMap<String, Stage> {
         .map(|line| parse(line).unwrap_or_else(|| panic!("a line is not understood: {line}")))
         .collect();
     for name in STAGES {
-        assert!(stages.contains_key(name), "{words:?} has no stage {name}:\n{}", outcome.stderr);
+        assert!(stages.contains_key(name), "{args:?} has no stage {name}:\n{}", outcome.stderr);
     }
     stages
 }
@@ -107,20 +107,20 @@ fn a_line_about_a_stage_is_understood() {
 fn the_recorder_keeps_no_privilege_that_could_do_harm() {
     let attacker = Attacker::new();
     let uid = attacker.uid().to_string();
-    for words in [
+    for args in [
         &["record", "-o", "r.json"][..],
         &["record", "-o", "r.json", "--user", &uid],
         &["record", "--backend", "notify", "-o", "r.json"],
         &["record", "--backend", "notify", "-o", "r.json", "--user", &uid],
         &["record", "--containers", "-o", "out"],
     ] {
-        assert_harmless(&stages(words, &attacker), words);
+        assert_harmless(&stages(args, &attacker), args);
     }
 }
 
 #[test]
 fn the_verifier_keeps_no_privilege_that_could_do_harm() {
     let attacker = Attacker::new();
-    let words = ["verify", "p.json", "-o", "report.json"];
-    assert_harmless(&stages(&words, &attacker), &words);
+    let args = ["verify", "p.json", "-o", "report.json"];
+    assert_harmless(&stages(&args, &attacker), &args);
 }

@@ -154,14 +154,14 @@ fn a_bundle_is_not_waited_for() {
         let bundle = Bundle::new(Runtime::Runc, Way::ALL[2], None, &SLEEP);
         attacker.own(bundle.path());
         let recorder = Recorder::start(bounded());
-        let runc = |words: &[&str]| {
+        let runc = |args: &[&str]| {
             let mut command = Runtime::Runc.command();
             let status = command
-                .args(words)
+                .args(args)
                 .stdout(std::process::Stdio::null())
                 .stderr(std::process::Stdio::null())
                 .status();
-            assert!(status.unwrap().success(), "{words:?}");
+            assert!(status.unwrap().success(), "{args:?}");
         };
         let (path, pid) = (bundle.path().to_str().unwrap(), bundle.path().join("pid"));
         runc(&["create", "--pid-file", pid.to_str().unwrap(), "--bundle", path, bundle.id()]);

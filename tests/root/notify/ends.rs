@@ -61,7 +61,7 @@ fn a_grandchild_is_recorded_until_it_ends() {
     assert!(is_alive(&grandchild));
     go(dir.path());
     assert_eq!(recorder.finish().0, 5);
-    let calls = Calls::of(&read_complete_recording(&dir.path().join("r.json")));
+    let calls = Calls::from_recording(&read_complete_recording(&dir.path().join("r.json")));
     assert_eq!(calls.count(Abi::X86_64, "mkdir"), 1);
 }
 
@@ -76,7 +76,7 @@ fn what_outlives_its_recording_goes_on() {
     assert!(said.contains("1 task was still running"), "{said}");
     assert!(is_alive(&grandchild));
     assert_eq!(standbys(dir.path()), 1);
-    let calls = Calls::of(&read_complete_recording(&dir.path().join("r.json")));
+    let calls = Calls::from_recording(&read_complete_recording(&dir.path().join("r.json")));
     assert_eq!(calls.count(Abi::X86_64, "mkdir"), 0);
     go(dir.path());
     wait::until("the grandchild has done its work", || {

@@ -11,7 +11,7 @@ use crate::support::run::STRAIT;
 use crate::support::{scratch, strait};
 
 /// Runs `strait record` in which `seccomp()` fails.
-fn refused(dir: &Path, errno: i32, backend: &str, words: &[&str]) {
+fn refused(dir: &Path, errno: i32, backend: &str, texts: &[&str]) {
     let program = Fixture::Dynamic("refused_seccomp").path();
     let outcome = strait()
         .args(["record", "--backend", backend, "-o", "r.json", "--", "/bin/echo", "hello"])
@@ -20,7 +20,7 @@ fn refused(dir: &Path, errno: i32, backend: &str, words: &[&str]) {
         .expect_exit(125)
         .run()
         .says_one_paragraph()
-        .says(words);
+        .says(texts);
     assert_eq!(outcome.stdout, "", "the command must not have run");
     assert!(!dir.join("r.json").exists());
 }

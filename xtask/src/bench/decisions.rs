@@ -24,7 +24,7 @@ const RULES: usize = 2000;
 /// A command, what it is about, and its bounds.
 struct Decision {
     name: String,
-    words: Vec<PathBuf>,
+    args: Vec<PathBuf>,
     seconds: f64,
     mebibytes: Option<f64>,
 }
@@ -39,7 +39,7 @@ pub fn measure(lab: &Lab, rounds: u32) -> Result<Vec<Line>> {
             times.push(time);
             memory.push(peak);
         }
-        lines.extend(decision.lines(&Spread::of(&times), &Spread::of(&memory)));
+        lines.extend(decision.lines(&Spread::from_figures(&times), &Spread::from_figures(&memory)));
     }
     Ok(lines)
 }
@@ -64,16 +64,16 @@ fn decisions(lab: &Lab) -> Result<Vec<Decision>> {
     std::fs::write(&large, large_profile()?.to_string()).context("cannot write a profile")?;
     let shards = shards(&recording, &file("shards"))?;
 
-    let command = |words: &[&dyn AsRef<Path>]| -> Vec<PathBuf> {
-        words.iter().map(|word| word.as_ref().to_owned()).collect()
+    let command = |args: &[&dyn AsRef<Path>]| -> Vec<PathBuf> {
+        args.iter().map(|word| word.as_ref().to_owned()).collect()
     };
     let within = |profile: &Path| command(&[&"check", &profile, &"--within", &"docker-default"]);
     let mut merge = command(&[&"merge", &"-o", &file("merged.json")]);
     merge.extend(shards);
     let [quick, slow] = [0.05, 1.0];
-    let named = |name: &str, words, seconds, mebibytes| {
+    let named = |name: &str, args, seconds, mebibytes| {
         let name = name.to_owned();
-        Decision { name, words, seconds, mebibytes }
+        Decision { name, args, seconds, mebibytes }
     };
     Ok(vec![
         named("strait check: a profile within docker-default", within(&profile), quick, None),
@@ -101,7 +101,7 @@ fn decisions(lab: &Lab) -> Result<Vec<Decision>> {
 
 /// The time in seconds, and the most memory in MiB.
 fn run(lab: &Lab, decision: &Decision) -> Result<(f64, f64)> {
-    let mut tool = Tool::new(&lab.strait).args(&decision.words).arg("--quiet");
+    let mut tool = Tool::new(&lab.strait).args(&decision.args).arg("--quiet");
     let [out, complaints] = ["out", "complaints"].map(|name| lab.scratch.path().join(name));
     let file = |path: &Path| std::fs::File::create(path).context("cannot make a file");
     tool.command().stdout(file(&out)?).stderr(file(&complaints)?);

@@ -37,7 +37,7 @@ pub fn measure(lab: &Lab, rounds: u32) -> Result<Vec<Line>> {
         let edited = diff.matches("+        localhostProfile: web.json\n").count();
         anyhow::ensure!(edited == MANIFESTS, "{edited} of {MANIFESTS} manifests were edited");
     }
-    let figure = Spread::of(&figures);
+    let figure = Spread::from_figures(&figures);
     Ok(vec![Line {
         name: format!("{MANIFESTS} manifests of {LINES} lines: strait apply, with a diff"),
         unit: "s",

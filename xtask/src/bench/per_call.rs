@@ -205,7 +205,7 @@ fn lines(outcomes: &[(Tracer, Outcome)]) -> Vec<Line> {
     let added = |tracer: Tracer| {
         let added: Vec<f64> =
             figures(tracer)?.iter().map(|one| one.traced - one.untraced).collect();
-        Some(Spread::of(&added).median)
+        Some(Spread::from_figures(&added).median)
     };
     let floor = added(Tracer::Floor).unwrap_or(f64::NAN);
     let against = |name: &str, ours: Tracer, theirs: Tracer, limit: Limit| {
@@ -236,8 +236,8 @@ fn lines(outcomes: &[(Tracer, Outcome)]) -> Vec<Line> {
                 let traced: Vec<f64> = figures.iter().map(|one| one.traced).collect();
                 let ratios: Vec<f64> =
                     figures.iter().map(|one| one.traced / one.untraced).collect();
-                line.figure = Some(Spread::of(&traced));
-                line.ratio = Some(Spread::of(&ratios).median);
+                line.figure = Some(Spread::from_figures(&traced));
+                line.ratio = Some(Spread::from_figures(&ratios).median);
             }
         }
         let extra = added(*tracer).unwrap_or(f64::NAN);

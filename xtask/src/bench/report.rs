@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::stats::Spread;
 use crate::ui;
 
-/// A figure, what it means against what it is compared with, and how that is judged.
+/// A figure, what it means against what it is compared with, and how that is rated.
 #[derive(Clone, Debug, Serialize)]
 pub struct Line {
     pub name: String,
@@ -24,13 +24,13 @@ pub struct Line {
 /// Something that has to hold.
 #[derive(Clone, Debug, Serialize)]
 pub struct Bound {
-    /// What is judged, in words that read well before the value.
+    /// What is rated, in words that read well before the value.
     pub what: &'static str,
     pub value: f64,
     pub limit: Limit,
 }
 
-/// How a value is judged.
+/// How a value is rated.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
@@ -66,7 +66,7 @@ impl Line {
         [self.name.clone(), median, reach, ratio, self.remark.clone()]
     }
 
-    fn judgement(&self) -> String {
+    fn rating(&self) -> String {
         let Some(bound) = &self.bound else {
             return String::new();
         };
@@ -82,10 +82,10 @@ impl Line {
 
 const HEAD: [&str; 5] = ["", "median", "min–max", "of untraced", ""];
 
-/// Aligned columns: what was measured, median, reach, ratio to untraced, remark, judgement.
+/// Aligned columns: what was measured, median, reach, ratio to untraced, remark, rating.
 pub fn table(lines: &[Line]) -> String {
     let mut rows = vec![(HEAD.map(str::to_owned), String::new())];
-    rows.extend(lines.iter().map(|line| (line.cells(), line.judgement())));
+    rows.extend(lines.iter().map(|line| (line.cells(), line.rating())));
     let mut widths = [0; 5];
     for (cells, _) in &rows {
         for (width, cell) in widths.iter_mut().zip(cells) {
@@ -93,7 +93,7 @@ pub fn table(lines: &[Line]) -> String {
         }
     }
     let mut text = String::new();
-    for (cells, judgement) in &rows {
+    for (cells, rating) in &rows {
         let mut row = String::new();
         for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
             // Words to the left, figures to the right.
@@ -103,7 +103,7 @@ pub fn table(lines: &[Line]) -> String {
                 write!(row, "{cell:>width$}  ")
             };
         }
-        row.push_str(judgement);
+        row.push_str(rating);
         text.push_str(row.trim_end());
         text.push('\n');
     }
@@ -113,12 +113,12 @@ pub fn table(lines: &[Line]) -> String {
 /// The lines as a document for programs.
 pub fn json(lines: &[Line]) -> Result<String> {
     #[derive(Serialize)]
-    struct Judged<'a> {
+    struct Rated<'a> {
         #[serde(flatten)]
         line: &'a Line,
         misses: bool,
     }
-    let lines: Vec<_> = lines.iter().map(|line| Judged { line, misses: line.misses() }).collect();
+    let lines: Vec<_> = lines.iter().map(|line| Rated { line, misses: line.misses() }).collect();
     let document = serde_json::json!({ "schema": "strait.bench/v1", "lines": lines });
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }

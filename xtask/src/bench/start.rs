@@ -22,8 +22,11 @@ pub fn measure(lab: &Lab, rounds: u32) -> Result<Vec<Line>> {
         recorded.push(time);
         memory.push(peak_memory(held)?);
     }
-    let (untraced, recorded, memory) =
-        (Spread::of(&untraced), Spread::of(&recorded), Spread::of(&memory));
+    let (untraced, recorded, memory) = (
+        Spread::from_figures(&untraced),
+        Spread::from_figures(&recorded),
+        Spread::from_figures(&memory),
+    );
     Ok(vec![
         Line {
             name: "from start to the command, recorded".to_owned(),

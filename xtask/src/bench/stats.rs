@@ -12,7 +12,7 @@ pub struct Spread {
 
 impl Spread {
     /// Of at least one figure.
-    pub fn of(figures: &[f64]) -> Self {
+    pub fn from_figures(figures: &[f64]) -> Self {
         Self {
             median: median(figures),
             min: figures.iter().copied().fold(f64::INFINITY, f64::min),
@@ -46,6 +46,9 @@ mod tests {
 
     #[test]
     fn a_spread_reaches_from_the_least_to_the_greatest() {
-        assert_eq!(Spread::of(&[3.0, 1.0, 2.0]), Spread { median: 2.0, min: 1.0, max: 3.0 });
+        assert_eq!(
+            Spread::from_figures(&[3.0, 1.0, 2.0]),
+            Spread { median: 2.0, min: 1.0, max: 3.0 }
+        );
     }
 }

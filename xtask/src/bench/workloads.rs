@@ -101,10 +101,10 @@ fn compare(
             last = next;
         }
     }
-    let kept = Spread::of(&shares.kept);
+    let kept = Spread::from_figures(&shares.kept);
     let mut remark = format!(
         "untraced {:.0}, kept {:.3}–{:.3}; an empty tracepoint keeps {:.3}",
-        Spread::of(&untraced).median,
+        Spread::from_figures(&untraced).median,
         kept.min,
         kept.max,
         median(&shares_of_empty.kept)
@@ -116,7 +116,7 @@ fn compare(
     Ok(Line {
         name: format!("{name}, recorded"),
         unit,
-        figure: Some(Spread::of(&recorded)),
+        figure: Some(Spread::from_figures(&recorded)),
         ratio: Some(kept.median),
         remark,
         bound: Some(Bound {

@@ -54,8 +54,8 @@ impl Debian {
     }
 
     /// What `apt-cache` has to say.
-    pub fn ask(&self, words: &[&str]) -> Result<String> {
-        self.tool("apt-cache").args(words).stdout("asking for packages")
+    pub fn ask(&self, args: &[&str]) -> Result<String> {
+        self.tool("apt-cache").args(args).stdout("asking for packages")
     }
 
     /// Unpacks packages (`NAME` or `NAME=VERSION`) into a folder, without what they depend on.

@@ -22,7 +22,7 @@ use needs::Need;
 
 /// Installs what the level lacks, or fails saying what that is.
 pub fn run(root: &Path, level: Level) -> Result<()> {
-    let missing: Vec<&Need> = needs::of(level).filter(|need| !need.is_there()).collect();
+    let missing: Vec<&Need> = needs::of_level(level).filter(|need| !need.is_there()).collect();
     if !missing.is_empty() {
         install(&missing)?;
     }

@@ -68,7 +68,7 @@ impl Need {
 }
 
 /// What a level needs, its own foundations first.
-pub fn of(level: Level) -> impl Iterator<Item = &'static Need> {
+pub fn of_level(level: Level) -> impl Iterator<Item = &'static Need> {
     NEEDS.iter().filter(move |need| level.includes(need.level))
 }
 
@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     fn packages(level: Level) -> Vec<&'static str> {
-        of(level).map(|need| need.package).collect()
+        of_level(level).map(|need| need.package).collect()
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::super::arguments::{Filter, Filters, Unfiltered};
 use super::super::select::Selection;
 use crate::abi::Abi;
 use crate::decode;
-use crate::policy::argument::How;
+use crate::policy::argument::Reduction;
 use crate::policy::baseline::Resolved;
 
 /// Most combinations of values that are shown of one call.
@@ -60,15 +60,17 @@ fn values(abi: Abi, number: u32, filter: &Filter) -> Vec<String> {
             let all = decode::arguments(abi, number, &args);
             all.get(usize::from(only.argument)).cloned().unwrap_or_default()
         };
-        return match only.how {
-            How::Together => vec![format!("not {}", shown(1))],
-            How::Zero => vec!["0".to_owned()],
-            How::Flags => {
+        return match only.reduction {
+            Reduction::Together => vec![format!("not {}", shown(1))],
+            Reduction::Zero => vec!["0".to_owned()],
+            Reduction::Flags => {
                 let union = filter.values.iter().flatten().fold(0, |bits, value| bits | value);
                 // With spaces, so that the line can be broken.
                 vec![format!("any of {}", shown(union).replace('|', " | "))]
             }
-            How::Value => abbreviated(filter.values.iter().flatten().map(|value| shown(*value))),
+            Reduction::Value => {
+                abbreviated(filter.values.iter().flatten().map(|value| shown(*value)))
+            }
         };
     }
     abbreviated(filter.values.iter().map(|values| {

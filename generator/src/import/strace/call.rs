@@ -2,7 +2,7 @@
 
 use super::line::{Mode, low_half};
 use super::split::split;
-use super::tally::{Kept, Name, NodeId, Seen, Tally};
+use super::tally::{ArgumentValues, Name, NodeId, Seen, Tally};
 use super::value;
 use crate::policy::argument::ArgumentRule;
 
@@ -50,9 +50,11 @@ pub fn count(call: &Pending, args: &[&str], tally: &mut Tally) {
         return;
     }
     let name = call.name.name.as_str();
-    let kept = match ArgumentRule::of(name) {
-        None => Kept::Nothing,
-        Some(rule) => value::kept(name, rule, args).map_or(Kept::Lost, Kept::Values),
+    let kept = match ArgumentRule::for_call(name) {
+        None => ArgumentValues::Nothing,
+        Some(rule) => {
+            value::reduced(name, rule, args).map_or(ArgumentValues::Lost, ArgumentValues::Values)
+        }
     };
     tally.add(call.node, call.mode, call.name.clone(), kept, Seen { count: 1, first: call.first });
 }

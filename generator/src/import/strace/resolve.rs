@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::super::notes::Notes;
 use super::super::{About, ImportError, UNKNOWN, program};
 use super::line::{Mode, low_half};
-use super::tally::{Kept, Made, Name, Tally};
+use super::tally::{ArgumentValues, Made, Name, Tally};
 use crate::abi::Abi;
 use crate::machine::{Machine, Machines};
 use crate::observation::{Observation, Observations, Values};
@@ -89,7 +89,7 @@ pub fn observations(
     origin: u64,
     notes: &mut Notes,
 ) -> Observations {
-    let mixed = Programs::of(tally, machine);
+    let mixed = Programs::from_tally(tally, machine);
     let mut observations = Observations::default();
     let mut unknown: BTreeMap<String, u64> = BTreeMap::new();
     let mut through: BTreeSet<&str> = BTreeSet::new();
@@ -202,20 +202,20 @@ fn unnamed(made: &Made<'_>, machine: Machine, found: Vec<(Abi, u32)>) -> Vec<(Ab
 fn values(made: &Made<'_>, abi: Abi, number: u32) -> Values {
     let is_through = abi.syscall_name(number) != Some(made.name.name.as_str());
     match made.kept {
-        Kept::NotTold => Values::NotTold,
+        ArgumentValues::NotTold => Values::NotTold,
         // The call has another name on this ABI, and the rule is for the arguments of what is shown.
-        Kept::Nothing => Values::Lost,
+        ArgumentValues::Nothing => Values::Lost,
         _ if is_through => Values::Lost,
-        Kept::Lost => Values::Lost,
+        ArgumentValues::Lost => Values::Lost,
         // The names of requests are read as those of 64-bit programs: structs have other sizes in others.
-        Kept::Values(kept)
+        ArgumentValues::Values(kept)
             if made.name.name == "ioctl"
                 && !abi.is_native()
                 && kept.iter().any(|value| *value > REQUEST_WITHOUT_SIZE) =>
         {
             Values::Lost
         }
-        Kept::Values(kept) => Values::Kept(kept.clone()),
+        ArgumentValues::Values(kept) => Values::Kept(kept.clone()),
     }
 }
 
@@ -234,7 +234,7 @@ enum Bits {
 
 impl Programs {
     /// A program is 32-bit if it made calls that only 32-bit programs have, and none that they have not.
-    fn of(tally: &Tally, machine: Machine) -> Self {
+    fn from_tally(tally: &Tally, machine: Machine) -> Self {
         let mut exclusive: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
         for made in tally.made() {
             if made.mode.is_some() || made.name.number.is_some() || machine != Machine::X86_64 {

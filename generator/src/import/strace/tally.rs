@@ -27,7 +27,7 @@ pub struct Name {
 
 /// What is known of arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Kept {
+pub enum ArgumentValues {
     /// There is no rule for the call.
     Nothing,
     /// The source does not show them.
@@ -45,7 +45,7 @@ struct Key {
     /// How the task called; `None` if the log does not say.
     mode: Option<Mode>,
     name: usize,
-    kept: Kept,
+    kept: ArgumentValues,
 }
 
 /// How often, and when first.
@@ -67,7 +67,7 @@ pub struct Made<'a> {
     /// The call.
     pub name: &'a Name,
     /// Its arguments.
-    pub kept: &'a Kept,
+    pub kept: &'a ArgumentValues,
     /// How often.
     pub seen: Seen,
 }
@@ -166,7 +166,14 @@ impl Tally {
     }
 
     /// Counts a call.
-    pub fn add(&mut self, node: NodeId, mode: Option<Mode>, name: Name, kept: Kept, seen: Seen) {
+    pub fn add(
+        &mut self,
+        node: NodeId,
+        mode: Option<Mode>,
+        name: Name,
+        kept: ArgumentValues,
+        seen: Seen,
+    ) {
         let next = self.names.len();
         let id = match self.ids.get(&name) {
             Some(id) => *id,
@@ -182,9 +189,9 @@ impl Tally {
         };
         let mut key = Key { node, mode, name: id, kept };
         if !self.calls.contains_key(&key) {
-            if matches!(key.kept, Kept::Values(_)) {
+            if matches!(key.kept, ArgumentValues::Values(_)) {
                 if self.with_values >= LOG_VALUES {
-                    key.kept = Kept::Lost;
+                    key.kept = ArgumentValues::Lost;
                 } else {
                     self.with_values += 1;
                 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::call::{Pending, child, command, count, executed, give_up, is_zero, makes_a_task};
 use super::line::Mode;
 use super::split::{End, Split, split};
-use super::tally::{Kept, Name, NodeId, Seen, Tally};
+use super::tally::{ArgumentValues, Name, NodeId, Seen, Tally};
 use crate::limits::{LOG_CALLS, LOG_LINE_BYTES};
 use crate::policy::argument::ArgumentRule;
 
@@ -226,8 +226,8 @@ impl Tasks {
         task.began.get_or_insert(false);
         self.begins.get_or_insert(false);
         let name = Name { name: name.to_owned(), number: None };
-        let is_lost = ArgumentRule::of(&name.name).is_some();
-        let kept = if is_lost { Kept::Lost } else { Kept::Nothing };
+        let is_lost = ArgumentRule::for_call(&name.name).is_some();
+        let kept = if is_lost { ArgumentValues::Lost } else { ArgumentValues::Nothing };
         tally.add(task.node, task.mode, name, kept, Seen { count: 1, first: None });
         Read::Whole
     }

@@ -34,7 +34,7 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
 });
 
 /// What the rule of a call keeps of its arguments; `None` if they cannot be read for certain.
-pub fn kept(call: &str, rule: &ArgumentRule, args: &[&str]) -> Option<Vec<u64>> {
+pub fn reduced(call: &str, rule: &ArgumentRule, args: &[&str]) -> Option<Vec<u64>> {
     let mut values = [0; 6];
     for index in rule.indexes().map(usize::from) {
         let text = argument(call, index, args)?;
@@ -191,7 +191,7 @@ mod tests {
     /// What is kept of a call as strace shows it.
     fn of(line: &str) -> Option<Vec<u64>> {
         let (call, rest) = line.split_once('(').unwrap();
-        kept(call, ArgumentRule::of(call).unwrap(), &split(rest).args)
+        reduced(call, ArgumentRule::for_call(call).unwrap(), &split(rest).args)
     }
 
     #[test]
@@ -280,7 +280,7 @@ mod tests {
     fn every_use_names_a_call_with_a_rule_and_values_that_there_are() {
         for (calls, uses) in &FILE.uses {
             for call in words(calls) {
-                let rule = ArgumentRule::of(call).unwrap();
+                let rule = ArgumentRule::for_call(call).unwrap();
                 for (index, sets) in uses {
                     assert!(rule.indexes().any(|kept| usize::from(kept) == *index), "{call}");
                     assert!(sets.iter().all(|set| FILE.names.contains_key(set)), "{call}");

@@ -78,7 +78,7 @@ pub struct Audit {
 
 impl Audit {
     /// Looks at a file as it is, for a cluster of a version.
-    pub fn of(file: &str, manifest: &Manifest<'_>, version: Version) -> Self {
+    pub fn new(file: &str, manifest: &Manifest<'_>, version: Version) -> Self {
         let mut findings: Vec<Finding> =
             manifest.pods.iter().flat_map(|pod| checks::check(manifest, pod)).collect();
         findings.extend(manifest.unknown.iter().map(|unknown| not_understood(manifest, unknown)));
@@ -118,7 +118,7 @@ impl Audit {
         after: &Manifest<'_>,
         version: Version,
     ) -> Self {
-        let mut audit = Self::of(file, after, version);
+        let mut audit = Self::new(file, after, version);
         for (now, then) in audit.levels.iter_mut().zip(levels(before, version)) {
             now.after = Some(now.level);
             now.level = then.level;

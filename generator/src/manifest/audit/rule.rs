@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::report::sarif;
+use crate::sarif;
 
 /// A kind of finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 
 use super::text::about;
 use super::{Audit, Rule};
-use crate::report::sarif::{Log, Message, Result as Finding, Rule as SarifRule};
+use crate::sarif::{Log, Message, Result as Finding, Rule as SarifRule};
 
 /// Writes audits as a SARIF 2.1.0 log that ends in a newline.
 ///

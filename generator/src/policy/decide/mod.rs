@@ -104,7 +104,7 @@ pub struct Change {
 }
 
 impl Change {
-    fn of(abi: Abi, number: u32, before: &Decision, after: &Decision) -> Option<Self> {
+    fn between(abi: Abi, number: u32, before: &Decision, after: &Decision) -> Option<Self> {
         let find = |interesting: fn(Action, Action) -> bool| {
             before.first_difference(after, interesting).map(|(args, before, after)| Witness {
                 abi,
@@ -147,7 +147,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// Compares two functions call by call.
-    pub fn of(before: &Meaning, after: &Meaning) -> Self {
+    pub fn new(before: &Meaning, after: &Meaning) -> Self {
         let abis: BTreeSet<Abi> = before.abis().chain(after.abis()).collect();
         let changes =
             abis.iter().flat_map(|abi| changes_of(*abi, before, after)).collect::<Vec<_>>();
@@ -206,7 +206,7 @@ fn changes_of(abi: Abi, before: &Meaning, after: &Meaning) -> Vec<Change> {
             }
             continue;
         }
-        if let Some(mut change) = Change::of(abi, start, one, other) {
+        if let Some(mut change) = Change::between(abi, start, one, other) {
             change.more = end - start - 1;
             if let Some(actions) = actions {
                 unnamed.insert(actions, changes.len());
@@ -219,7 +219,7 @@ fn changes_of(abi: Abi, before: &Meaning, after: &Meaning) -> Vec<Change> {
 
 /// How two policies differ, from `before` to `after`.
 pub fn compare(before: &Policy, after: &Policy) -> Comparison {
-    Comparison::of(&before.into(), &after.into())
+    Comparison::new(&before.into(), &after.into())
 }
 
 /// Whether no call gets further under `policy` than under `limit`.

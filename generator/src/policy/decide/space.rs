@@ -78,7 +78,7 @@ impl Cube {
         valuation
     }
 
-    fn of(valuation: &BddPartialValuation) -> Self {
+    fn from_valuation(valuation: &BddPartialValuation) -> Self {
         let mut cube = Self::default();
         for (variable, value) in valuation.to_values() {
             let (argument, bit) = bit_of(variable);
@@ -111,7 +111,7 @@ impl Set {
     }
 
     /// Those for which the clause holds.
-    pub fn of(clause: &Clause, width: Width) -> Self {
+    pub fn from_clause(clause: &Clause, width: Width) -> Self {
         let mut fixed = Cube::default();
         let mut rest = Vec::new();
         for (index, predicate) in clause.predicates() {
@@ -233,7 +233,7 @@ impl Set {
         }
         let mut kept: Vec<Cube> = Vec::new();
         for path in self.0.sat_clauses() {
-            let path = Cube::of(&path);
+            let path = Cube::from_valuation(&path);
             if kept.iter().any(|cube| cube.contains(&path)) {
                 continue;
             }
@@ -297,7 +297,7 @@ impl Set {
         let mut argument = None;
         let mut ranges = Vec::new();
         for path in self.0.sat_clauses() {
-            let cube = Cube::of(&path);
+            let cube = Cube::from_valuation(&path);
             let mut used = (0..ARGUMENTS).filter(|index| cube.mask[*index] != 0);
             let (index, None) = (used.next()?, used.next()) else { return None };
             if *argument.get_or_insert(index) != index || ranges.len() > most * BITS {
@@ -355,10 +355,10 @@ fn comparison(argument: usize, predicate: Predicate, width: Width) -> Set {
         }
         Predicate::NotEqual(value) => {
             let equal = Clause::on(argument, Predicate::Equal(value)).unwrap_or(Clause::ALWAYS);
-            Set(Set::of(&equal, width).0.not())
+            Set(Set::from_clause(&equal, width).0.not())
         }
         Predicate::Equal(_) | Predicate::MaskedEqual { .. } => {
-            Set::of(&Clause::on(argument, predicate).unwrap_or(Clause::ALWAYS), width)
+            Set::from_clause(&Clause::on(argument, predicate).unwrap_or(Clause::ALWAYS), width)
         }
     }
 }

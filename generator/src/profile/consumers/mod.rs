@@ -2,13 +2,13 @@
 //! ignore, refuse or take for something else.
 //!
 //! The profile is read leniently here, as JSON: whoever asks has a file that not everybody can use.
-//! [`traits`] finds what there is to say anything about, and `profiles/consumers/` says what whom does
+//! [`mod@find`] finds what there is to say anything about, and `profiles/consumers/` says what whom does
 //! with it, with source and date.
 
 pub mod artifact;
+mod find;
 pub mod json;
-mod kind;
-mod traits;
+mod quirk;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,8 +21,8 @@ use serde_json::Value;
 use crate::policy::data::embedded;
 use crate::profile::fold;
 
-pub use kind::Trait;
-pub use traits::{Found, find};
+pub use find::{Found, find};
+pub use quirk::Quirk;
 
 /// Somebody who reads profiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
@@ -57,14 +57,14 @@ impl Consumer {
     pub const ALL: [Self; 6] =
         [Self::Docker, Self::Podman, Self::Containerd, Self::Crio, Self::Spo, Self::Kep6061];
 
-    fn book(self) -> &'static Book {
+    fn file(self) -> &'static ConsumerFile {
         match self {
-            Self::Docker => &BOOKS.docker,
-            Self::Podman => &BOOKS.podman,
-            Self::Containerd => &BOOKS.containerd,
-            Self::Crio => &BOOKS.crio,
-            Self::Spo => &BOOKS.spo,
-            Self::Kep6061 => &BOOKS.kep_6061,
+            Self::Docker => &FILES.docker,
+            Self::Podman => &FILES.podman,
+            Self::Containerd => &FILES.containerd,
+            Self::Crio => &FILES.crio,
+            Self::Spo => &FILES.spo,
+            Self::Kep6061 => &FILES.kep_6061,
         }
     }
 }
@@ -97,11 +97,11 @@ impl fmt::Display for Effect {
     }
 }
 
-/// What is known about a trait.
+/// What is known about a quirk.
 #[derive(Debug, Deserialize)]
-struct Fact {
-    #[serde(rename = "trait")]
-    about: Trait,
+struct Handling {
+    #[serde(rename = "quirk")]
+    about: Quirk,
     effect: Effect,
     what: String,
     #[serde(rename = "do")]
@@ -120,7 +120,7 @@ const fn yes() -> bool {
 
 /// A file below `profiles/consumers/`.
 #[derive(Debug, Deserialize)]
-struct Book {
+struct ConsumerFile {
     title: String,
     date: String,
     /// The runtimes that it hands the profile to.
@@ -131,20 +131,20 @@ struct Book {
     /// Whether the tests have the software at all.
     #[serde(default = "yes")]
     checked: bool,
-    facts: Vec<Fact>,
+    quirks: Vec<Handling>,
 }
 
-struct Books {
-    docker: Book,
-    podman: Book,
-    containerd: Book,
-    crio: Book,
-    spo: Book,
-    kep_6061: Book,
-    runtimes: BTreeMap<&'static str, Book>,
+struct ConsumerFiles {
+    docker: ConsumerFile,
+    podman: ConsumerFile,
+    containerd: ConsumerFile,
+    crio: ConsumerFile,
+    spo: ConsumerFile,
+    kep_6061: ConsumerFile,
+    runtimes: BTreeMap<&'static str, ConsumerFile>,
 }
 
-static BOOKS: LazyLock<Books> = LazyLock::new(|| Books {
+static FILES: LazyLock<ConsumerFiles> = LazyLock::new(|| ConsumerFiles {
     docker: embedded(strait_profiles::consumers::DOCKER),
     podman: embedded(strait_profiles::consumers::PODMAN),
     containerd: embedded(strait_profiles::consumers::CONTAINERD),
@@ -191,31 +191,33 @@ pub struct Remark {
 pub fn remarks(profile: &Value, size: usize, consumers: &[Consumer]) -> Vec<Remark> {
     let (exact, folded) = found(profile, size);
     let of_consumer = |consumer: &Consumer| {
-        let found = if consumer.book().any_case { &folded } else { &exact };
+        let found = if consumer.file().any_case { &folded } else { &exact };
         let causes = by_cause(found);
-        causes.into_iter().flat_map(|cause| of(*consumer, &cause)).collect::<Vec<_>>()
+        causes.into_iter().flat_map(|cause| remarks_of(*consumer, &cause)).collect::<Vec<_>>()
     };
     consumers.iter().flat_map(of_consumer).collect()
 }
 
 /// What a runtime does with a profile that it is handed as it is: `runc` or `crun`. Empty for any other.
-pub fn of_runtime(profile: &Value, name: &str) -> Vec<(Trait, Effect)> {
-    let Some(book) = BOOKS.runtimes.get(name) else { return Vec::new() };
+pub fn of_runtime(profile: &Value, name: &str) -> Vec<(Quirk, Effect)> {
+    let Some(file) = FILES.runtimes.get(name) else { return Vec::new() };
     let (exact, folded) = found(profile, 0);
     let effect = |found: &Found| {
-        let fact = book.facts.iter().find(|fact| fact.about == found.about)?;
-        Some((found.about, fact.effect))
+        let handling = file.quirks.iter().find(|known| known.about == found.about)?;
+        Some((found.about, handling.effect))
     };
-    if book.any_case { folded } else { exact }.iter().filter_map(effect).collect()
+    if file.any_case { folded } else { exact }.iter().filter_map(effect).collect()
 }
 
 /// What is known about a consumer or a runtime, by the name of its file, and whether a test checks it.
-pub fn facts(name: &str) -> Vec<(Trait, Effect, bool)> {
+pub fn quirks(name: &str) -> Vec<(Quirk, Effect, bool)> {
     let consumer = Consumer::named(name);
-    let book = consumer.map(Consumer::book).or_else(|| BOOKS.runtimes.get(name));
-    book.into_iter()
-        .flat_map(|book| {
-            book.facts.iter().map(|fact| (fact.about, fact.effect, book.checked && fact.checked))
+    let file = consumer.map(Consumer::file).or_else(|| FILES.runtimes.get(name));
+    file.into_iter()
+        .flat_map(|file| {
+            file.quirks
+                .iter()
+                .map(|handling| (handling.about, handling.effect, file.checked && handling.checked))
         })
         .collect()
 }
@@ -230,9 +232,9 @@ fn found(profile: &Value, size: usize) -> (Vec<Found>, Vec<Found>) {
     (exact, folded)
 }
 
-/// A trait and all the places where it is.
+/// A quirk and all the places where it is.
 struct Cause<'a> {
-    about: Trait,
+    about: Quirk,
     places: Vec<&'a Found>,
 }
 
@@ -270,34 +272,34 @@ impl Cause<'_> {
 }
 
 /// What a consumer does with one part, or else, or in other versions, the runtimes that it uses.
-fn of(consumer: Consumer, cause: &Cause<'_>) -> Vec<Remark> {
+fn remarks_of(consumer: Consumer, cause: &Cause<'_>) -> Vec<Remark> {
     let (places, examples) = cause.places();
-    let remark = |book: &'static Book| {
-        let fact = book.facts.iter().find(|fact| fact.about == cause.about)?;
+    let remark = |file: &'static ConsumerFile| {
+        let handling = file.quirks.iter().find(|known| known.about == cause.about)?;
         let what = match examples.as_str() {
-            "" => fact.what.clone(),
-            examples => format!("{} ({examples})", fact.what),
+            "" => handling.what.clone(),
+            examples => format!("{} ({examples})", handling.what),
         };
         Some(Remark {
             consumer,
-            by: &book.title,
-            effect: fact.effect,
+            by: &file.title,
+            effect: handling.effect,
             path: cause.places.first().map(|found| found.path.clone())?,
             what,
             places,
-            versions: fact.versions.as_deref(),
-            checked: book.checked && fact.checked,
-            advice: &fact.advice,
-            source: &fact.source,
-            date: &book.date,
+            versions: handling.versions.as_deref(),
+            checked: file.checked && handling.checked,
+            advice: &handling.advice,
+            source: &handling.source,
+            date: &file.date,
         })
     };
-    let book = consumer.book();
-    let own = remark(book);
+    let file = consumer.file();
+    let own = remark(file);
     if own.as_ref().is_some_and(|remark| remark.versions.is_none()) {
         return own.into_iter().collect();
     }
-    let runtimes = book.runs.iter().filter_map(|name| BOOKS.runtimes.get(name.as_str()));
+    let runtimes = file.runs.iter().filter_map(|name| FILES.runtimes.get(name.as_str()));
     own.into_iter().chain(runtimes.filter_map(remark)).collect()
 }
 

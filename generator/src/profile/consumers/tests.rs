@@ -13,8 +13,8 @@ fn effects(profile: &Value, consumer: Consumer) -> Vec<(Effect, String)> {
 #[test]
 fn every_runtime_that_is_named_is_known() {
     for consumer in Consumer::ALL {
-        for name in &consumer.book().runs {
-            assert!(BOOKS.runtimes.contains_key(name.as_str()), "{name}");
+        for name in &consumer.file().runs {
+            assert!(FILES.runtimes.contains_key(name.as_str()), "{name}");
         }
         assert_eq!(serde_json::to_value(consumer).unwrap(), consumer.name());
     }
@@ -24,13 +24,13 @@ fn every_runtime_that_is_named_is_known() {
 #[test]
 fn what_no_test_has_is_marked() {
     for consumer in [Consumer::Containerd, Consumer::Crio, Consumer::Spo, Consumer::Kep6061] {
-        let facts = facts(consumer.name());
-        assert!(!facts.is_empty() && facts.iter().all(|(.., checked)| !checked), "{consumer}");
+        let quirks = quirks(consumer.name());
+        assert!(!quirks.is_empty() && quirks.iter().all(|(.., checked)| !checked), "{consumer}");
     }
     for name in ["docker", "podman", "runc", "crun"] {
-        assert!(facts(name).iter().any(|(.., checked)| *checked), "{name}");
+        assert!(quirks(name).iter().any(|(.., checked)| *checked), "{name}");
     }
-    assert_eq!(facts("no-such"), []);
+    assert_eq!(quirks("no-such"), []);
 }
 
 #[test]

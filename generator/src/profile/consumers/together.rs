@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::{Finder, Trait};
+use super::{Finder, Quirk};
 use crate::untrusted::short;
 
 /// A rule of one call, for comparing it with others.
@@ -38,10 +38,10 @@ impl Finder {
                 }
                 if let Some(always) = unconditional {
                     let detail = format!("`{}`, {}", short(name), always.path());
-                    self.note(Trait::DroppedCondition, rule.path(), detail);
+                    self.note(Quirk::DroppedCondition, rule.path(), detail);
                 } else if let Some(other) = other {
                     let detail = format!("`{}`, {}", short(name), other.path());
-                    self.note(Trait::TwoActions, rule.path(), detail);
+                    self.note(Quirk::TwoActions, rule.path(), detail);
                 }
             }
         }

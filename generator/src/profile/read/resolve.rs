@@ -6,7 +6,7 @@ use super::{Reader, is_void};
 use crate::policy::Errno;
 use crate::profile::Architecture;
 use crate::profile::Severity;
-use crate::profile::dialect::{self, Said};
+use crate::profile::dialect::{self, Notice};
 use crate::profile::json::child;
 
 impl Reader<'_> {
@@ -15,11 +15,11 @@ impl Reader<'_> {
         let Some(context) = self.context else { return true };
         let mut read = |field: &str| match fields.get(field) {
             None | Some(Value::Null) => dialect::Condition::default(),
-            Some(Value::Object(parts)) => dialect::condition(parts, |said| match said {
-                Said::Wrong(below, message) => {
+            Some(Value::Object(parts)) => dialect::condition(parts, |notice| match notice {
+                Notice::Wrong(below, message) => {
                     self.note(&format!("{path}.{field}.{below}"), message);
                 }
-                Said::Taken(below, message, detail) => {
+                Notice::Taken(below, message, detail) => {
                     let path = format!("{path}.{field}.{below}");
                     self.notes.note(Severity::Warning, path, message, detail);
                 }

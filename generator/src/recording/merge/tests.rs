@@ -94,7 +94,7 @@ fn arguments(number: u64, at: usize) -> Option<Arguments> {
     Some(Arguments { indexes, values, overflow: number % 2 })
 }
 
-fn of(numbers: &[u64]) -> Recording {
+fn recording_of(numbers: &[u64]) -> Recording {
     merge(numbers.iter().map(|number| recording(*number)), false).unwrap()
 }
 
@@ -116,20 +116,20 @@ proptest! {
 
     #[test]
     fn it_is_commutative(one in numbers(), other in numbers()) {
-        prop_assert_eq!(both(of(&one), of(&other)), both(of(&other), of(&one)));
+        prop_assert_eq!(both(recording_of(&one), recording_of(&other)), both(recording_of(&other), recording_of(&one)));
     }
 
     #[test]
     fn it_is_associative(a in numbers(), b in numbers(), c in numbers()) {
-        let left = both(again(both(of(&a), of(&b))), of(&c));
-        let right = both(of(&a), again(both(of(&b), of(&c))));
+        let left = both(again(both(recording_of(&a), recording_of(&b))), recording_of(&c));
+        let right = both(recording_of(&a), again(both(recording_of(&b), recording_of(&c))));
         prop_assert_eq!(&left, &right);
-        prop_assert_eq!(&left, &of(&[a, b, c].concat()));
+        prop_assert_eq!(&left, &recording_of(&[a, b, c].concat()));
     }
 
     #[test]
     fn it_is_idempotent_per_recording(one in numbers(), extra in 0..12_u64) {
-        let merged = of(&one);
+        let merged = recording_of(&one);
         prop_assert_eq!(&both(merged.clone(), merged.clone()), &merged);
         let more = again(both(merged, recording(extra)));
         prop_assert_eq!(both(more.clone(), recording(extra)), more);
@@ -137,7 +137,7 @@ proptest! {
 
     #[test]
     fn what_is_merged_is_read_back(one in numbers()) {
-        let merged = of(&one);
+        let merged = recording_of(&one);
         prop_assert_eq!(again(merged.clone()), merged);
     }
 
@@ -145,7 +145,7 @@ proptest! {
     fn counts_of_different_recordings_are_added(numbers in prop::collection::btree_set(0..12_u64, 1..6)) {
         let numbers: Vec<_> = numbers.into_iter().collect();
         let total: u64 = numbers.iter().map(|number| recording(*number).total()).sum();
-        let merged = of(&numbers);
+        let merged = recording_of(&numbers);
         prop_assert_eq!(merged.total(), total);
         prop_assert_eq!(merged.samples.len(), numbers.len());
         for (_, _, call) in merged.iter() {
@@ -179,20 +179,20 @@ fn values_of_arguments_are_alternatives_and_unknown_ones_are_not_forgotten() {
 
 #[test]
 fn one_recording_comes_out_as_it_went_in() {
-    assert_eq!(of(&[3]), recording(3));
-    assert_eq!(of(&[3, 3]), recording(3));
+    assert_eq!(recording_of(&[3]), recording(3));
+    assert_eq!(recording_of(&[3, 3]), recording(3));
 }
 
 #[test]
 fn both_architectures_are_kept() {
-    let merged = of(&[1, 3]);
+    let merged = recording_of(&[1, 3]);
     assert_eq!(merged.calls.keys().copied().collect::<Vec<_>>(), [Abi::X86_64, Abi::Aarch64]);
     assert_eq!(merged.host.arch, "aarch64, x86_64");
 }
 
 #[test]
 fn samples_keep_the_recording_that_they_are_of() {
-    let merged = of(&[2, 4]);
+    let merged = recording_of(&[2, 4]);
     let ids: BTreeSet<_> = merged.samples.iter().map(|sample| sample.recording.clone()).collect();
     let given = [2, 4].map(|number| recording(number).origin.id);
     assert_eq!(ids, BTreeSet::from(given));

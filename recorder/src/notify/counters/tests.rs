@@ -19,7 +19,7 @@ fn count(counters: &mut Counters, call: &Notification, now: u64) {
 
 #[test]
 fn a_number_means_what_it_does_in_its_abi() {
-    let of = |arch, number| CallNumber::of(&call(1, arch, number, [0; 6]));
+    let of = |arch, number| CallNumber::from_notification(&call(1, arch, number, [0; 6]));
     let expected = |abi, number| Some(CallNumber { abi, number });
     assert_eq!(of(X86_64, 39), expected(Abi::X86_64, 39));
     assert_eq!(of(X86_64, 39 | X32_BIT), expected(Abi::X32, 39));

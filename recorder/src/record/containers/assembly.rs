@@ -7,10 +7,10 @@ use std::rc::Rc;
 use jiff::{SignedDuration, Timestamp};
 use probe_common::phase;
 
-use super::known::{Known, believed};
+use super::known::{Known, trusted};
 use super::origins::Origins;
 use crate::record::assemble::{assemble, refusals};
-use crate::record::engine::{FileNames, Memory, Only, Sighting, identify};
+use crate::record::engine::{Cache, FileNames, ObservedTask, Only, identify};
 use crate::record::names::Names;
 use crate::record::probe::Snapshot;
 use crate::record::samples::Marks;
@@ -20,9 +20,9 @@ use strait_generator::outcome::ContainerRecording;
 use strait_generator::recording::{Container, Host, Losses, Start, Target, TargetKind, Tracer};
 
 /// What the kernel saw of a container.
-pub(super) fn sighting(container: &probe_common::Container) -> Sighting {
+pub(super) fn observed_task(container: &probe_common::Container) -> ObservedTask {
     let cgroups = container.cgroups.iter().map(|name| text(name));
-    Sighting {
+    ObservedTask {
         pid: container.pid,
         comm: text(&container.comm),
         cgroups: cgroups.filter(|name| !name.is_empty()).collect(),
@@ -59,8 +59,8 @@ pub(super) struct Assembly {
     pub only: Vec<Only>,
     /// Whether a container that is seen for the first time can be none that was there before.
     pub knows_old: bool,
-    /// What engines have told, for containers of which there was no time to ask.
-    pub memory: Memory,
+    /// What engines have reported, for containers of which there was no time to ask.
+    pub cache: Cache,
     /// Containers that were not chosen, and of which nobody knew name or image.
     pub unnamed: RefCell<BTreeSet<String>>,
     /// Containers that were not chosen, by their names.
@@ -86,7 +86,7 @@ impl Assembly {
         self.others.take()
     }
 
-    /// What was lost, of all containers and of those that could not be told.
+    /// What was lost, of all containers and of those that could not be identified.
     pub fn losses(&self, snapshot: &Snapshot) -> Losses {
         let own: u64 = snapshot.containers.iter().map(|(_, container)| container.lost).sum();
         Losses { programs: snapshot.losses.programs.saturating_add(own), ..snapshot.losses }
@@ -107,14 +107,14 @@ impl Assembly {
             .iter()
             .filter_map(|(index, container)| {
                 let unknown = || {
-                    let identity = identify(&sighting(container))?;
-                    let description = self.memory.description(&identity);
+                    let identity = identify(&observed_task(container))?;
+                    let description = self.cache.description(&identity);
                     Some((identity, description))
                 };
                 Some((*index, known.get(index).cloned().or_else(unknown)?))
             })
             .collect();
-        let told = self.origins.tell(snapshot, &identified);
+        let resolved = self.origins.resolve(snapshot, &identified);
         self.origins.left_out.take();
         let mut files = FileNames::default();
         let mut recordings = Vec::new();
@@ -126,12 +126,12 @@ impl Assembly {
             if outer.is_some_and(|(outer, _)| outer.id == identity.id) {
                 continue;
             }
-            let (name, description) = believed(identity, description);
+            let (name, description) = trusted(identity, description);
             let described = Container {
-                origin: told.origin(*index),
+                origin: resolved.origin(*index),
                 ..of_kernel(description.container, container)
             };
-            if self.origins.leaves_out(&told, *index, &described) {
+            if self.origins.leaves_out(&resolved, *index, &described) {
                 self.origins.left_out.borrow_mut().insert(name);
                 continue;
             }

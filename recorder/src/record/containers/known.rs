@@ -9,8 +9,8 @@ use strait_generator::recording::Container;
 pub(super) type Known = BTreeMap<u32, (Identity, Description)>;
 
 /// What a container is called and what is known about it, as far as that can be believed.
-pub(super) fn believed(identity: &Identity, description: &Description) -> (String, Description) {
-    if identity.is_trusted() || description.vouched {
+pub(super) fn trusted(identity: &Identity, description: &Description) -> (String, Description) {
+    if identity.is_trusted() || description.confirmed {
         return (display_name(&description.container, identity), description.clone());
     }
     let name = unconfirmed_name(identity);

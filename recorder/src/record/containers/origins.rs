@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::asked::Asked;
-use super::known::{Known, believed};
+use super::engine_requests::EngineRequests;
+use super::known::{Known, trusted};
 use crate::record::probe::Snapshot;
 use strait_generator::recording::{Container, ContainerOrigin};
 
@@ -17,19 +17,19 @@ pub(super) struct Origins {
     /// Whether all are recorded, of whatever origin: all were asked for, or some by their names.
     pub all: bool,
     /// What the command has asked of engines.
-    pub asked: Rc<RefCell<Asked>>,
+    pub requests: Rc<RefCell<EngineRequests>>,
     /// Containers that were left out, by their names.
     pub left_out: RefCell<BTreeSet<String>>,
 }
 
 /// Of each container, by index.
-pub(super) struct Told {
+pub(super) struct Resolved {
     origins: BTreeMap<u32, ContainerOrigin>,
     /// Whether any of them is the command's for certain.
     any: bool,
 }
 
-impl Told {
+impl Resolved {
     /// The origin of this container; `None` where there is no command.
     pub fn origin(&self, index: u32) -> Option<ContainerOrigin> {
         self.origins.get(&index).copied()
@@ -38,15 +38,15 @@ impl Told {
 
 impl Origins {
     /// Tells the origin of each container. One that was made in another one has that one's, if none of its own.
-    pub fn tell(&self, snapshot: &Snapshot, known: &Known) -> Told {
-        let asked = self.asked.borrow();
+    pub fn resolve(&self, snapshot: &Snapshot, known: &Known) -> Resolved {
+        let requests = self.requests.borrow();
         let own = |index: u32, descends: bool| {
             let container = known
                 .get(&index)
-                .map(|(identity, description)| believed(identity, description).1.container);
+                .map(|(identity, description)| trusted(identity, description).1.container);
             if descends {
                 ContainerOrigin::Descent
-            } else if container.is_some_and(|container| asked.has(&container)) {
+            } else if container.is_some_and(|container| requests.has(&container)) {
                 ContainerOrigin::Engine
             } else {
                 ContainerOrigin::Time
@@ -66,16 +66,16 @@ impl Origins {
         let is_certain =
             |index: &u32| origins.get(index).is_some_and(|it| *it > ContainerOrigin::Time);
         let any = known.keys().any(is_certain);
-        Told { origins, any }
+        Resolved { origins, any }
     }
 
     /// Whether a container is left out, being of somebody else as far as can be told: time is the last resort, for
     /// a command of whose containers none is known otherwise.
-    pub fn leaves_out(&self, told: &Told, index: u32, container: &Container) -> bool {
-        told.origin(index) == Some(ContainerOrigin::Time)
-            && told.any
+    pub fn leaves_out(&self, resolved: &Resolved, index: u32, container: &Container) -> bool {
+        resolved.origin(index) == Some(ContainerOrigin::Time)
+            && resolved.any
             && !self.all
-            && !self.asked.borrow().may_have(container)
+            && !self.requests.borrow().may_have(container)
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
             owner: 0,
             began: 1,
         };
-        let description = Description::of(&identity);
+        let description = Description::from_identity(&identity);
         (identity, description)
     }
 
@@ -131,8 +131,8 @@ mod tests {
             .map(|(index, _)| (*index, container(char::from_digit(*index, 10).unwrap())))
             .collect();
         let snapshot = Snapshot { containers, ..Snapshot::default() };
-        let told = origins.tell(&snapshot, &known);
-        let is_out = |index: &u32| origins.leaves_out(&told, *index, &known[index].1.container);
+        let resolved = origins.resolve(&snapshot, &known);
+        let is_out = |index: &u32| origins.leaves_out(&resolved, *index, &known[index].1.container);
         known.keys().copied().filter(is_out).collect()
     }
 
@@ -145,10 +145,9 @@ mod tests {
         let three = [seen(0, 1), seen(0, 0), seen(0, 0)];
         assert_eq!(left_out(&beside_a_command(), &three), [2, 3]);
         let origins = beside_a_command();
-        origins
-            .asked
-            .borrow_mut()
-            .hear(format!("POST /containers/{}/start HTTP/1.1", ID.replace('1', "3")).as_bytes());
+        origins.requests.borrow_mut().handle_request(
+            format!("POST /containers/{}/start HTTP/1.1", ID.replace('1', "3")).as_bytes(),
+        );
         assert_eq!(left_out(&origins, &three), [2]);
     }
 
@@ -165,7 +164,7 @@ mod tests {
         let origins = Origins { all: true, ..beside_a_command() };
         assert!(left_out(&origins, &[seen(0, 1), seen(0, 0)]).is_empty());
         let origins = beside_a_command();
-        origins.asked.borrow_mut().hear(b"POST /libpod/kube/play HTTP/1.1");
+        origins.requests.borrow_mut().handle_request(b"POST /libpod/kube/play HTTP/1.1");
         assert!(left_out(&origins, &[seen(0, 1), seen(0, 0)]).is_empty());
     }
 

@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::api::{self, Client};
+use super::cache::Cache;
 use super::http::Error;
-use super::memory::Memory;
 use super::watch::Shared;
 use super::{
     Description, EngineKind, Identity, answers, bundle, lineage, runtime, storage, trusted, watch,
@@ -24,19 +24,19 @@ const LEAVE_ALONE: Duration = Duration::from_secs(30);
 
 /// How long to wait, for all containers together, for events about those that their engine does not know
 /// any more, and how long at least for each.
-const HEARSAY: Duration = Duration::from_secs(10);
-const HEARSAY_EACH: Duration = Duration::from_millis(50);
+const LOOKUP: Duration = Duration::from_secs(10);
+const LOOKUP_EACH: Duration = Duration::from_millis(50);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The container engines of this machine. To be used within a tokio runtime.
 pub struct Engines {
     endpoints: Vec<Endpoint>,
-    memory: Memory,
+    cache: Cache,
     /// Versions of runtimes by path: the list of a machine's packages is long.
     versions: HashMap<PathBuf, String>,
     listeners: Vec<JoinHandle<()>>,
-    /// What is left of [`HEARSAY`].
-    hearsay: Duration,
+    /// What is left of [`LOOKUP`].
+    lookup: Duration,
     /// `/`, but for tests.
     root: PathBuf,
 }
@@ -60,11 +60,11 @@ impl Engines {
     /// The engines that the environment names, and those at the usual places; none is connected to
     /// yet.
     pub fn new() -> Self {
-        let memory = Memory::default();
+        let cache = Cache::default();
         let mut endpoints: Vec<Endpoint> = Vec::new();
         for found in sockets(|variable| env::var_os(variable).filter(|value| !value.is_empty())) {
             match found {
-                Ok((socket, None)) if is_untrusted(&socket) => memory.note(format!(
+                Ok((socket, None)) if is_untrusted(&socket) => cache.note(format!(
                     "the container engine at {} belongs to another user and was not asked. If its \
                      containers are to be recorded, name it: CONTAINER_HOST=unix://PATH",
                     socket.display()
@@ -80,15 +80,15 @@ impl Engines {
                         });
                     }
                 }
-                Err(note) => memory.note(note),
+                Err(note) => cache.note(note),
             }
         }
         Self {
             endpoints,
-            memory,
+            cache,
             versions: HashMap::new(),
             listeners: Vec::new(),
-            hearsay: HEARSAY,
+            lookup: LOOKUP,
             root: "/".into(),
         }
     }
@@ -96,7 +96,7 @@ impl Engines {
     /// What people should know: which engine could not be used and why. Of engines that are not there
     /// nothing is said, unless a variable names them.
     pub fn notes(&self) -> Vec<String> {
-        self.memory.notes()
+        self.cache.notes()
     }
 
     /// Begins to listen to all engines, also those that are started later. To be called before
@@ -108,13 +108,13 @@ impl Engines {
                 socket: endpoint.socket.clone(),
                 is_named: endpoint.variable.is_some(),
             };
-            tokio::spawn(watch::listen(place, endpoint.client.clone(), since, self.memory.clone()))
+            tokio::spawn(watch::listen(place, endpoint.client.clone(), since, self.cache.clone()))
         }));
     }
 
     /// What has been told up to now, and will be.
-    pub fn memory(&self) -> Memory {
-        self.memory.clone()
+    pub fn cache(&self) -> Cache {
+        self.cache.clone()
     }
 
     /// Whether an engine was named that belongs to another user, so that it takes `CAP_DAC_OVERRIDE` to ask it.
@@ -125,9 +125,9 @@ impl Engines {
     /// Reads what will be gone with the container, for a later [`describe`](Self::describe): what its
     /// monitor and the files of its runtime tell. To be called as soon as a container is seen; waits
     /// for nobody.
-    pub fn glance(&self, identity: &Identity) {
+    pub fn poll(&self, identity: &Identity) {
         if identity.is_trusted() {
-            self.memory.add(self.on_host(identity));
+            self.cache.add(self.on_host(identity));
         }
     }
 
@@ -137,18 +137,18 @@ impl Engines {
     /// long as that, but never more than the time that an engine is given, and that only once for one that
     /// does not answer.
     pub async fn describe(&mut self, identity: &Identity) -> Description {
-        let found = Description::of(identity);
+        let found = Description::from_identity(identity);
         let mut description = if identity.is_trusted() {
             // What is gone first is read first, and once: it takes a look at every process.
-            if self.memory.recall(&identity.id).is_none() {
-                self.glance(identity);
+            if self.cache.get(&identity.id).is_none() {
+                self.poll(identity);
             }
             self.ask(identity).await;
-            self.memory.recall(&identity.id).unwrap_or_default()
+            self.cache.get(&identity.id).unwrap_or_default()
         } else {
             self.ask_its_owner(identity).await
         };
-        if !identity.is_trusted() && !description.vouched {
+        if !identity.is_trusted() && !description.confirmed {
             return Description::default();
         }
         let container = &mut description.container;
@@ -174,7 +174,7 @@ impl Engines {
 
     /// What the container's monitor and files tell.
     fn on_host(&self, Identity { id, pid, began, .. }: &Identity) -> Description {
-        let mut monitors = lineage::of(*pid, *began);
+        let mut monitors = lineage::monitors(*pid, *began);
         if monitors.is_empty() {
             monitors.extend(lineage::watching(id));
         }
@@ -200,27 +200,27 @@ impl Engines {
         use EngineKind::{Docker, Podman};
         let id = &identity.id;
         let is_served = matches!(identity.engine, None | Some(Docker | Podman)) && id.len() == 64;
-        if !is_served || self.is_told(id, &[Docker, Podman]) {
+        if !is_served || self.knows(id, &[Docker, Podman]) {
             return;
         }
         let mut is_gone = false;
         for endpoint in &mut self.endpoints {
-            let Some(client) = endpoint.trusted(&self.memory).await else { continue };
+            let Some(client) = endpoint.trusted(&self.cache).await else { continue };
             if identity.engine.is_some_and(|engine| engine != client.kind()) {
                 continue;
             }
             match client.inspect(id).await {
-                Ok(Some(found)) => return self.memory.remember(found),
+                Ok(Some(found)) => return self.cache.remember(found),
                 Ok(None) => is_gone = true,
                 Err(error) => {
-                    endpoint.failed(&error, &self.memory);
+                    endpoint.failed(&error, &self.cache);
                     is_gone = true;
                 }
             }
         }
         // It may still have told about it, or tell when it is less busy.
         if is_gone {
-            self.hearsay(identity).await;
+            self.lookup(identity).await;
         }
     }
 
@@ -232,47 +232,46 @@ impl Engines {
             if endpoint.variable.is_none() || !is_its || id.len() != 64 {
                 continue;
             }
-            let Some(client) = endpoint.client(&self.memory).await else { continue };
+            let Some(client) = endpoint.client(&self.cache).await else { continue };
             match client.inspect(id).await {
                 Ok(Some(found)) => {
-                    let mut description = Description { vouched: true, ..Description::default() };
+                    let mut description = Description { confirmed: true, ..Description::default() };
                     description.fill(found);
                     return description;
                 }
                 Ok(None) => {}
-                Err(error) => endpoint.failed(&error, &self.memory),
+                Err(error) => endpoint.failed(&error, &self.cache),
             }
         }
         Description::default()
     }
 
     /// Whether one of these engines was asked for a container and knew it.
-    fn is_told(&self, id: &str, engines: &[EngineKind]) -> bool {
-        let known = self.memory.recall(id);
+    fn knows(&self, id: &str, engines: &[EngineKind]) -> bool {
+        let known = self.cache.get(id);
         known.is_some_and(|known| engines.iter().any(|engine| known.is_from(*engine)))
     }
 
     /// For a container that is gone: waits until the events that its engine sent about it have been
     /// read, and asks for the image that they name.
-    async fn hearsay(&mut self, Identity { id, engine, .. }: &Identity) {
-        let heard = |memory: &Memory| {
-            memory.recall(id).is_some_and(|known| !known.container.image.is_empty())
-        };
+    async fn lookup(&mut self, Identity { id, engine, .. }: &Identity) {
+        let is_cached =
+            |cache: &Cache| cache.get(id).is_some_and(|known| !known.container.image.is_empty());
         let started = Instant::now();
-        let deadline = started + self.hearsay.max(HEARSAY_EACH);
-        while !self.listeners.is_empty() && !heard(&self.memory) && Instant::now() < deadline {
+        let deadline = started + self.lookup.max(LOOKUP_EACH);
+        while !self.listeners.is_empty() && !is_cached(&self.cache) && Instant::now() < deadline {
             sleep(LOOK_AGAIN).await;
         }
-        self.hearsay = self.hearsay.saturating_sub(started.elapsed());
-        let Some(mut known) = self.memory.recall(id) else { return };
+        self.lookup = self.lookup.saturating_sub(started.elapsed());
+        let Some(mut known) = self.cache.get(id) else { return };
         if known.container.image.is_empty() || !known.container.image_digest.is_empty() {
             return;
         }
         for endpoint in &mut self.endpoints {
-            let Some(client) = endpoint.trusted(&self.memory).await else { continue };
+            let Some(client) = endpoint.trusted(&self.cache).await else { continue };
             if engine.is_none_or(|engine| engine == client.kind()) {
                 known.container.image_digest = client.digest(&known.container.image).await;
-                return self.memory.add(known);
+                return self.cache.add(known);
             }
         }
     }
@@ -286,7 +285,7 @@ impl Drop for Engines {
 
 impl Endpoint {
     /// Connects if that has not been done yet.
-    async fn client(&mut self, memory: &Memory) -> Option<Client> {
+    async fn client(&mut self, cache: &Cache) -> Option<Client> {
         if self.ask_again.is_some_and(|time| Instant::now() < time) {
             return None;
         }
@@ -295,19 +294,19 @@ impl Endpoint {
         if self.client.get().is_none() && (is_named || watch::is_roots(&self.socket)) {
             match Client::connect(&self.socket).await {
                 Ok(client) => self.client.set(Some(client)),
-                Err(error) => self.failed(&error, memory),
+                Err(error) => self.failed(&error, cache),
             }
         }
         self.client.get()
     }
 
     /// The same, if it is believed about the containers of trusted users.
-    async fn trusted(&mut self, memory: &Memory) -> Option<Client> {
-        self.client(memory).await.filter(Client::is_trusted)
+    async fn trusted(&mut self, cache: &Cache) -> Option<Client> {
+        self.client(cache).await.filter(Client::is_trusted)
     }
 
     /// Notes why, and leaves an engine alone that would make everyone wait again.
-    fn failed(&mut self, error: &Error, memory: &Memory) {
+    fn failed(&mut self, error: &Error, cache: &Cache) {
         self.client.set(None);
         if matches!(error, Error::Slow) {
             self.ask_again = Some(Instant::now() + LEAVE_ALONE);
@@ -318,11 +317,11 @@ impl Endpoint {
         let is_left_behind = why.contains("Connection refused") || why.contains("No such file");
         match self.variable {
             None if is_left_behind => {}
-            None => memory.note(format!(
+            None => cache.note(format!(
                 "cannot ask the container engine at {socket}: {why}. Names and images of its \
                  containers may be missing"
             )),
-            Some(variable) => memory.note(format!(
+            Some(variable) => cache.note(format!(
                 "cannot ask the container engine at {socket}, which {variable} names: {why}. Names and \
                  images of its containers may be missing"
             )),

@@ -30,9 +30,9 @@ fn engines(root: &Path, sockets: &[&Path]) -> Engines {
     };
     Engines {
         endpoints: sockets.iter().map(endpoint).collect(),
-        memory: Memory::default(),
+        cache: Cache::default(),
         versions: HashMap::new(),
-        hearsay: HEARSAY,
+        lookup: LOOKUP,
         listeners: Vec::new(),
         root: root.to_owned(),
     }
@@ -153,10 +153,10 @@ fn an_engine_of_another_user_tells_nothing_about_roots_containers() {
         engines.watch();
         // Listening ends at once, and has heard nothing.
         for listener in engines.listeners.drain(..) {
-            tokio::time::timeout(HEARSAY, listener).await.expect("it ends").unwrap();
+            tokio::time::timeout(LOOKUP, listener).await.expect("it ends").unwrap();
         }
         let identity = identity(Some(EngineKind::Docker));
-        assert_eq!(engines.describe(&identity).await, Description::of(&identity));
+        assert_eq!(engines.describe(&identity).await, Description::from_identity(&identity));
     });
     assert_eq!(engines.notes(), Vec::<String>::new());
 }
@@ -174,7 +174,7 @@ fn an_engine_that_says_nothing_is_left_alone() {
         let begun = Instant::now();
         for _ in 0..10 {
             let identity = identity(Some(EngineKind::Docker));
-            assert_eq!(engines.describe(&identity).await, Description::of(&identity));
+            assert_eq!(engines.describe(&identity).await, Description::from_identity(&identity));
         }
         assert!(begun.elapsed() < 2 * http::PATIENCE, "it is waited for once");
     });
@@ -188,12 +188,18 @@ fn an_engine_that_is_not_there_is_noted_if_a_variable_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("docker.sock");
     let mut engines = engines(folder.path(), &[&socket]);
-    assert_eq!(block_on(engines.describe(&identity(None))), Description::of(&identity(None)));
+    assert_eq!(
+        block_on(engines.describe(&identity(None))),
+        Description::from_identity(&identity(None))
+    );
     assert!(engines.notes()[0].contains("DOCKER_HOST"), "{:?}", engines.notes());
     drop(UnixListener::bind(&socket).unwrap());
     engines.endpoints[0].variable = None;
-    engines.memory = Memory::default();
-    assert_eq!(block_on(engines.describe(&identity(None))), Description::of(&identity(None)));
+    engines.cache = Cache::default();
+    assert_eq!(
+        block_on(engines.describe(&identity(None))),
+        Description::from_identity(&identity(None))
+    );
     assert_eq!(engines.notes(), Vec::<String>::new(), "what was left behind is no engine");
 }
 
@@ -203,7 +209,10 @@ fn an_engine_that_answers_with_rubbish_is_noted() {
     let socket = folder.path().join("docker.sock");
     fake(&socket, |_| Some("<html>".to_owned()));
     let mut engines = engines(folder.path(), &[&socket]);
-    assert_eq!(block_on(engines.describe(&identity(None))), Description::of(&identity(None)));
+    assert_eq!(
+        block_on(engines.describe(&identity(None))),
+        Description::from_identity(&identity(None))
+    );
     assert_eq!(engines.notes().len(), 1);
 }
 
@@ -220,12 +229,12 @@ fn an_engine_that_says_too_much_is_noted() {
         }
     });
     let mut engines = engines(folder.path(), &[&socket]);
-    engines.hearsay = Duration::ZERO;
+    engines.lookup = Duration::ZERO;
     let identity = identity(Some(EngineKind::Docker));
     block_on(async {
         engines.watch();
         while engines.notes().len() < 2 {
-            assert_eq!(engines.describe(&identity).await, Description::of(&identity));
+            assert_eq!(engines.describe(&identity).await, Description::from_identity(&identity));
         }
     });
     let mut notes = engines.notes();
@@ -264,7 +273,7 @@ fn where_nobody_tells_anything_its_task_has_told_the_runtime() {
 }
 
 #[test]
-fn a_glance_is_remembered() {
+fn what_a_poll_finds_is_cached() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("run/crun").join(ID);
     fs::create_dir_all(&state).unwrap();
@@ -272,7 +281,7 @@ fn a_glance_is_remembered() {
     fs::write(state.join("config.json"), config).unwrap();
     fs::write(state.join("status"), format!(r#"{{"bundle": "{}"}}"#, state.display())).unwrap();
     let mut engines = engines(folder.path(), &[]);
-    engines.glance(&identity(None));
+    engines.poll(&identity(None));
     fs::remove_dir_all(&state).unwrap();
     assert_eq!(block_on(engines.describe(&identity(None))).command, ["nginx"]);
 }

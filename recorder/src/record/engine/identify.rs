@@ -11,7 +11,7 @@
 use std::path::Path;
 
 use super::lineage::Monitor;
-use super::{EngineKind, Identity, Sighting, bundle, cgroup, lineage};
+use super::{EngineKind, Identity, ObservedTask, bundle, cgroup, lineage};
 use crate::record::time;
 
 /// How an engine names the cgroup of a container: a prefix, the id, a suffix.
@@ -77,26 +77,26 @@ const HAND_RUNTIMES: [&str; 3] = ["runc", "crun", "youki"];
 /// Which container a task belongs to; `None` if it is not in one.
 ///
 /// Reads `/proc` if the cgroup that was seen is not named as engines name them.
-pub fn identify(sighting: &Sighting) -> Option<Identity> {
-    let hierarchies = hierarchies(sighting, || {
+pub fn identify(task: &ObservedTask) -> Option<Identity> {
+    let hierarchies = hierarchies(task, || {
         // By another process that has its number now nothing is told.
-        let is_it = sighting.began == 0 || time::started_before(sighting.pid, sighting.began);
-        if is_it { cgroup::of_process(sighting.pid) } else { Vec::new() }
+        let is_it = task.began == 0 || time::started_before(task.pid, task.began);
+        if is_it { cgroup::of_process(task.pid) } else { Vec::new() }
     });
     let root = Path::new("/");
-    match among(sighting, &hierarchies) {
+    match among(task, &hierarchies) {
         Some(found) if found.engine.is_some() || is_id(&found.id) => Some(found),
-        found => by_others(sighting, &hierarchies, found, root),
+        found => by_others(task, &hierarchies, found, root),
     }
 }
 
 /// The cgroup that was seen, and if it is not named as engines name them those of the other hierarchies: where version 1
 /// stands beside version 2, or in its place, one of them may name the container and the others not.
 fn hierarchies(
-    sighting: &Sighting,
+    task: &ObservedTask,
     of_process: impl FnOnce() -> Vec<Vec<String>>,
 ) -> Vec<Vec<String>> {
-    let seen = &sighting.cgroups;
+    let seen = &task.cgroups;
     let mut hierarchies = Vec::new();
     if !seen.is_empty() {
         hierarchies.push(seen.clone());
@@ -108,37 +108,37 @@ fn hierarchies(
 }
 
 fn identity(
-    sighting: &Sighting,
+    task: &ObservedTask,
     id: String,
     engine: Option<EngineKind>,
     runtime: Option<&'static str>,
 ) -> Identity {
-    let Sighting { pid, owner, began, .. } = *sighting;
+    let ObservedTask { pid, owner, began, .. } = *task;
     Identity { id, engine, runtime, pid, owner, began }
 }
 
 /// What names alone do not tell of a container that was started by hand.
 fn by_others(
-    sighting: &Sighting,
+    task: &ObservedTask,
     hierarchies: &[Vec<String>],
     found: Option<Identity>,
     root: &Path,
 ) -> Option<Identity> {
-    let monitors = lineage::of(sighting.pid, sighting.began);
+    let monitors = lineage::monitors(task.pid, task.began);
     if let Some(found) = found {
         let id = hierarchies.iter().find_map(|names| in_scope(names, &monitors, root));
         return Some(Identity { id: id.unwrap_or_else(|| found.id.clone()), ..found });
     }
-    match runtime_of(&sighting.comm) {
+    match runtime_of(&task.comm) {
         // A runtime that was told to use no cgroup leaves its caller's.
         Some(runtime) => {
             let id = monitors.into_iter().find_map(|monitor| monitor.id);
-            let id = id.unwrap_or_else(|| format!("pid-{}", sighting.pid));
-            Some(identity(sighting, id, None, Some(runtime)))
+            let id = id.unwrap_or_else(|| format!("pid-{}", task.pid));
+            Some(identity(task, id, None, Some(runtime)))
         }
         None => {
             let own = cgroup::of_process(std::process::id());
-            without_runtime(sighting, hierarchies, &monitors, &own, root)
+            without_runtime(task, hierarchies, &monitors, &own, root)
         }
     }
 }
@@ -149,7 +149,7 @@ fn by_others(
 /// by having a runtime's name, or by being where runtimes make theirs and systemd makes none, unless it is
 /// that of the recorder, `own`.
 fn without_runtime(
-    sighting: &Sighting,
+    task: &ObservedTask,
     hierarchies: &[Vec<String>],
     monitors: &[Monitor],
     own: &[Vec<String>],
@@ -157,7 +157,7 @@ fn without_runtime(
 ) -> Option<Identity> {
     let is_own = |names: &[String]| own.iter().any(|own| own == names);
     hierarchies.iter().find_map(|names| {
-        let identity = |id, engine| identity(sighting, id, engine, None);
+        let identity = |id, engine| identity(task, id, engine, None);
         if let Some(id) = in_scope(names, monitors, root) {
             return Some(identity(id, None));
         }
@@ -212,9 +212,9 @@ fn leaf(names: &[String]) -> Option<(&str, &[String])> {
 }
 
 /// The same, from names alone.
-fn among(sighting: &Sighting, hierarchies: &[Vec<String>]) -> Option<Identity> {
-    let runtime = runtime_of(&sighting.comm);
-    let identity = |(id, engine)| identity(sighting, id, engine, runtime);
+fn among(task: &ObservedTask, hierarchies: &[Vec<String>]) -> Option<Identity> {
+    let runtime = runtime_of(&task.comm);
+    let identity = |(id, engine)| identity(task, id, engine, runtime);
     if let Some(named) = hierarchies.iter().find_map(|names| by_engine(names)) {
         return Some(identity(named));
     }

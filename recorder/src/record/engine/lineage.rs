@@ -64,7 +64,7 @@ impl Monitor {
 
 /// The monitors among a process' ancestors, nearest first; none if the process is gone, or its number has been given
 /// to one that started after `began` (nanoseconds of `CLOCK_MONOTONIC`; 0: whichever it is).
-pub fn of(pid: u32, began: u64) -> Vec<Monitor> {
+pub fn monitors(pid: u32, began: u64) -> Vec<Monitor> {
     let mut monitors = Vec::new();
     if began != 0 && !time::started_before(pid, began) {
         return monitors;
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn own_ancestors_are_no_monitors_or_can_be_read() {
-        assert!(of(u32::MAX, 0).is_empty());
-        let _ = of(std::process::id(), 0);
+        assert!(monitors(u32::MAX, 0).is_empty());
+        let _ = monitors(std::process::id(), 0);
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! - [`identify`], `cgroup`: is it a container, and which one?
 //! - `lineage`: what its monitor's command line tells
-//! - [`Engines`], `memory`, `watch`, `api`, `answers`, `http`: asking the engines, and listening to them
+//! - [`Engines`], `cache`, `watch`, `api`, `answers`, `http`: asking the engines, and listening to them
 //! - `bundle`, `storage`, `docker`: reading what runtimes, podman and Docker write to disk
 //! - `runtime`: versions of runtimes
 //! - `naming`, `only`: what a container is called, and which are wanted
@@ -22,13 +22,13 @@
 mod answers;
 mod api;
 mod bundle;
+mod cache;
 mod cgroup;
 mod docker;
 mod engines;
 mod http;
 mod identify;
 mod lineage;
-mod memory;
 mod naming;
 mod only;
 mod runtime;
@@ -44,9 +44,9 @@ use serde_json::Value;
 
 use strait_generator::recording::Container;
 
+pub use cache::Cache;
 pub use engines::Engines;
 pub use identify::identify;
-pub use memory::Memory;
 pub use naming::{FileNames, UNCONFIRMED, display_name, file_name, sanitize, unconfirmed_name};
 pub use only::{Ambiguous, Only, OnlyError, unambiguous};
 
@@ -55,7 +55,7 @@ pub use only::{Ambiguous, Only, OnlyError, unambiguous};
 /// The cgroup has to be read when the task's filter is installed, or at its first exec: crun joins its
 /// cgroup only after it has made the namespaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sighting {
+pub struct ObservedTask {
     /// Process id in the recorder's pid namespace; the process may be gone.
     pub pid: u32,
     /// `task->comm`: `runc:[2:INIT]`, `crun`, `(nginx)`, `bwrap`.
@@ -82,7 +82,7 @@ pub struct Identity {
     pub pid: u32,
     /// The user who made its mount namespace.
     pub owner: u32,
-    /// As [`Sighting::began`].
+    /// As [`ObservedTask::began`].
     pub began: u64,
 }
 
@@ -140,14 +140,14 @@ pub struct Description {
     /// Who told, best first, none if nobody did: `docker`, `events of docker`, `conmon`, `/run/runc/x/state.json`.
     pub sources: Vec<String>,
     /// Whether an engine that the caller named, and that belongs to the user who made the container, knows it.
-    pub vouched: bool,
+    pub confirmed: bool,
     /// Path or name by which the engine starts the runtime.
     runtime_path: Option<PathBuf>,
 }
 
 impl Description {
     /// What is known of a container of which nobody has told anything: what it was found by.
-    pub fn of(identity: &Identity) -> Self {
+    pub fn from_identity(identity: &Identity) -> Self {
         Self {
             container: Container {
                 id: identity.id.clone(),
@@ -172,8 +172,8 @@ impl Description {
             room = left.unwrap_or(room);
             left.is_some()
         };
-        let Self { container: theirs, command, seccomp, sources, vouched, runtime_path } = other;
-        self.vouched |= vouched;
+        let Self { container: theirs, command, seccomp, sources, confirmed, runtime_path } = other;
+        self.confirmed |= confirmed;
         let ours = &mut self.container;
         let texts = [
             (&mut ours.id, theirs.id),

@@ -120,7 +120,7 @@ impl Only {
                     || wanted.len() >= 12 && container.id.starts_with(wanted.as_str())
             }
             Self::Path { namespace, workload, container: wanted } => {
-                let place = Place::of(container);
+                let place = Place::from_container(container);
                 let is_workload =
                     |wanted: &String| *wanted == place.workload || *wanted == pod(container);
                 // `path()` of a place without a namespace begins with its workload.
@@ -190,7 +190,7 @@ pub fn unambiguous<'a>(
         let containers = chosen.clone().into_iter();
         let places: BTreeSet<Place> = containers
             .filter(|(container, name)| choice.matches(container, name))
-            .map(|(container, _)| Place::of(container))
+            .map(|(container, _)| Place::from_container(container))
             .filter(|place| !place.namespace.is_empty() || !place.workload.is_empty())
             .collect();
         if places.len() > 1 {

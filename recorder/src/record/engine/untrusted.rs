@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::bundle::describe_config;
 use super::naming::display_name;
-use super::{Identity, Sighting, answers, cgroup, identify, lineage, runtime, storage};
+use super::{Identity, ObservedTask, answers, cgroup, identify, lineage, runtime, storage};
 use strait_generator::recording::Container;
 
 /// Reads `bytes` as each of the things that engines, runtimes and processes say.
@@ -20,8 +20,8 @@ pub fn read(bytes: &[u8]) {
     for names in cgroups.into_iter().take(4) {
         // No process has this number.
         let comm = text.chars().take(16).collect();
-        let sighting = Sighting { pid: u32::MAX, comm, cgroups: names, ..Sighting::default() };
-        let _ = identify(&sighting);
+        let task = ObservedTask { pid: u32::MAX, comm, cgroups: names, ..ObservedTask::default() };
+        let _ = identify(&task);
     }
     if let Ok(config) = serde_json::from_slice(bytes) {
         let described = describe_config(config, &text, Path::new("config.json"));

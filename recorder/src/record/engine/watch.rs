@@ -10,8 +10,8 @@ use tokio::time::sleep;
 
 use super::answers::{Event, describe_event};
 use super::api::{self, Client};
+use super::cache::Cache;
 use super::http::Error;
-use super::memory::Memory;
 use super::trusted;
 
 /// How soon to try again with an engine that is not there, or has gone: it may be started by the very
@@ -54,7 +54,7 @@ pub fn is_roots(socket: &Path) -> bool {
 /// Listens for as long as it is polled, but not to an engine of another user, which is believed about that user's
 /// containers only, and only when it is asked. Nothing that happens from the second `since` (since 1970) on is
 /// missed, as engines keep what happened last.
-pub async fn listen(place: Place, shared: Shared, since: i64, memory: Memory) {
+pub async fn listen(place: Place, shared: Shared, since: i64, cache: Cache) {
     let Place { socket, is_named } = place;
     let mut since = since;
     let room = Arc::new(Semaphore::new(ASKED_AT_ONCE));
@@ -66,10 +66,10 @@ pub async fn listen(place: Place, shared: Shared, since: i64, memory: Memory) {
             if !client.is_trusted() {
                 return;
             }
-            let result = hear_all(&client, &mut since, &memory, &room).await;
+            let result = handle_events(&client, &mut since, &cache, &room).await;
             // Engines also end in the middle of an answer.
             if let Err(error @ (Error::TooLarge | Error::Json(_))) = result {
-                memory.note(format!(
+                cache.note(format!(
                     "cannot listen to the container engine at {}: {}. Names and images of containers that are \
                      gone soon may be missing",
                     socket.display(),
@@ -82,34 +82,34 @@ pub async fn listen(place: Place, shared: Shared, since: i64, memory: Memory) {
 }
 
 /// Listens until the engine ends.
-async fn hear_all(
+async fn handle_events(
     client: &Client,
     since: &mut i64,
-    memory: &Memory,
+    cache: &Cache,
     room: &Arc<Semaphore>,
 ) -> Result<(), Error> {
     let mut events = client.events(*since).await?;
     while let Some(event) = events.next().await? {
         *since = event.time.unwrap_or(*since);
-        hear(&event, client, memory, room).await;
+        handle_event(&event, client, cache, room).await;
     }
     Ok(())
 }
 
-async fn hear(event: &Event, client: &Client, memory: &Memory, room: &Arc<Semaphore>) {
+async fn handle_event(event: &Event, client: &Client, cache: &Cache, room: &Arc<Semaphore>) {
     let Some(told) = describe_event(event, client.kind()) else { return };
     let id = told.container.id.clone();
-    if memory.recall(&id).is_some_and(|known| known.is_from(client.kind())) {
+    if cache.get(&id).is_some_and(|known| known.is_from(client.kind())) {
         return;
     }
-    memory.add(told);
+    cache.add(told);
     // The engine knows more, and now it can still be asked: a container is created some time before
     // its first process is.
     let Ok(place) = room.clone().acquire_owned().await else { return };
-    let (client, memory) = (client.clone(), memory.clone());
+    let (client, cache) = (client.clone(), cache.clone());
     tokio::spawn(async move {
         if let Ok(Some(found)) = client.inspect(&id).await {
-            memory.remember(found);
+            cache.remember(found);
         }
         drop(place);
     });

@@ -152,7 +152,7 @@ fn filter(
             let abis = [machine.native()].into();
             let context = baseline::Context { abis, capabilities, kernel: None };
             let meaning = Baseline::podman_default().resolve(&context).meaning()?;
-            let made = profile::of_meaning(&meaning, machine);
+            let made = profile::from_meaning(&meaning, machine);
             made.map_err(|error| InfraError::Default(error.to_string()))?.0
         }
     };

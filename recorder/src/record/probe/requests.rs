@@ -18,7 +18,7 @@ pub fn room(follows: bool) -> u32 {
 pub struct Requests(RingBuf<MapData>);
 
 impl Requests {
-    pub fn of(ebpf: &mut Ebpf) -> Result<Self, ProbeError> {
+    pub fn from_ebpf(ebpf: &mut Ebpf) -> Result<Self, ProbeError> {
         let ring = ebpf.take_map("REQUESTS").ok_or(ProbeError::Missing("map REQUESTS"))?;
         let ring = RingBuf::try_from(ring);
         Ok(Self(ring.map_err(|source| ProbeError::Map { map: "REQUESTS", source })?))

@@ -69,6 +69,6 @@ fn ranges_are_told_from_masks() {
     let set = Set::any(&socket, Width::Bits64);
     assert_eq!(set.ranges(8, Width::Bits64), Some((2, vec![(0, 37), (39, 39), (41, u64::MAX)])));
     let masked = on(Predicate::MaskedEqual { mask: 0x7e02_0000, value: 0 });
-    assert_eq!(Set::of(&masked, Width::Bits64).ranges(8, Width::Bits64), None);
-    assert_eq!(Set::of(&masked, Width::Bits64).cubes(8).unwrap().len(), 1);
+    assert_eq!(Set::from_clause(&masked, Width::Bits64).ranges(8, Width::Bits64), None);
+    assert_eq!(Set::from_clause(&masked, Width::Bits64).cubes(8).unwrap().len(), 1);
 }

@@ -16,7 +16,7 @@ pub(super) fn parts<'a>(clauses: impl IntoIterator<Item = &'a Clause>, width: Wi
             Some(Cube { mask, value }) => {
                 values.entry(mask).or_default().insert(value);
             }
-            None => sets.push(Set::of(clause, width)),
+            None => sets.push(Set::from_clause(clause, width)),
         }
     }
     sets.extend(values.into_iter().map(|(mask, values)| of_values(&mask, values)));

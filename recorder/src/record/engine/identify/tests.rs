@@ -8,9 +8,9 @@ const BUILD: &str = "w0ms3y2sljvd1ma0ovz3mqtlz";
 fn seen(comm: &str, path: &str) -> Option<(String, Option<EngineKind>, Option<&'static str>)> {
     let path = path.replace("ID", ID).replace("OTHER", OTHER).replace("BUILD", BUILD);
     let cgroups = path.rsplit('/').filter(|n| !n.is_empty()).map(str::to_owned).collect();
-    let sighting =
-        Sighting { pid: u32::MAX, comm: comm.to_owned(), cgroups, ..Sighting::default() };
-    among(&sighting, std::slice::from_ref(&sighting.cgroups))
+    let task =
+        ObservedTask { pid: u32::MAX, comm: comm.to_owned(), cgroups, ..ObservedTask::default() };
+    among(&task, std::slice::from_ref(&task.cgroups))
         .map(|found| (found.id, found.engine, found.runtime))
 }
 
@@ -111,15 +111,15 @@ fn a_container_that_was_started_by_hand_has_any_id() {
 fn a_container_without_a_filter_is_known_by_its_monitor_or_its_state() {
     let root = tempfile::tempdir().unwrap();
     let found = |path: &str, monitors: &[Monitor]| {
-        let sighting = Sighting {
+        let task = ObservedTask {
             pid: u32::MAX,
             comm: "redis".into(),
             cgroups: Vec::new(),
-            ..Sighting::default()
+            ..ObservedTask::default()
         };
         let names = path.rsplit('/').filter(|n| !n.is_empty()).map(str::to_owned).collect();
         let own = [vec!["mine".to_owned()]];
-        without_runtime(&sighting, &[names], monitors, &own, root.path())
+        without_runtime(&task, &[names], monitors, &own, root.path())
             .map(|found| (found.id, found.engine))
     };
     let known = |id: &str| Some((id.to_owned(), None));
@@ -167,15 +167,15 @@ fn a_scope_may_have_any_prefix() {
     std::fs::create_dir_all(&state).unwrap();
     std::fs::write(state.join("state.json"), "{}").unwrap();
     let id = |leaf: &str| {
-        let sighting = Sighting {
+        let task = ObservedTask {
             pid: u32::MAX,
             comm: "runc:[2:INIT]".into(),
             cgroups: Vec::new(),
-            ..Sighting::default()
+            ..ObservedTask::default()
         };
         let names = [vec![leaf.to_owned(), "system.slice".to_owned()]];
-        let found = among(&sighting, &names);
-        by_others(&sighting, &names, found, root.path()).unwrap().id
+        let found = among(&task, &names);
+        by_others(&task, &names, found, root.path()).unwrap().id
     };
     assert_eq!(id("a-prefix-my-web.scope"), "my-web");
     assert_eq!(id("runc-my-web.scope"), "my-web");
@@ -200,9 +200,9 @@ fn the_cgroup_of_the_caller_is_no_containers() {
 #[test]
 fn a_container_without_a_cgroup_is_one_all_the_same() {
     let cgroups = vec!["session-2.scope".to_owned(), "user.slice".to_owned()];
-    let sighting =
-        Sighting { pid: u32::MAX, comm: "crun".to_owned(), cgroups, ..Sighting::default() };
-    let found = identify(&sighting).unwrap();
+    let task =
+        ObservedTask { pid: u32::MAX, comm: "crun".to_owned(), cgroups, ..ObservedTask::default() };
+    let found = identify(&task).unwrap();
     assert_eq!(found.id, format!("pid-{}", u32::MAX));
     assert_eq!(found.runtime, Some("crun"));
 }
@@ -234,15 +234,19 @@ fn services_snaps_and_sandboxes_are_no_containers() {
 
 #[test]
 fn a_process_is_looked_up_if_its_cgroup_is_not_given() {
-    let own = Sighting {
+    let own = ObservedTask {
         pid: std::process::id(),
         comm: "bwrap".into(),
         cgroups: vec![],
-        ..Sighting::default()
+        ..ObservedTask::default()
     };
     assert_eq!(identify(&own), None);
-    let gone =
-        Sighting { pid: u32::MAX, comm: "nginx".into(), cgroups: vec![], ..Sighting::default() };
+    let gone = ObservedTask {
+        pid: u32::MAX,
+        comm: "nginx".into(),
+        cgroups: vec![],
+        ..ObservedTask::default()
+    };
     assert_eq!(identify(&gone), None);
 }
 
@@ -251,22 +255,22 @@ fn a_process_is_looked_up_if_its_cgroup_is_not_given() {
 fn the_hierarchy_that_names_a_container_counts() {
     let unified = vec!["init".to_owned()];
     let named = vec![ID.to_owned(), "docker".to_owned()];
-    let sighting = |cgroups: &[String]| Sighting {
+    let task = |cgroups: &[String]| ObservedTask {
         pid: u32::MAX,
         comm: "runc:[2:INIT]".to_owned(),
         cgroups: cgroups.to_vec(),
-        ..Sighting::default()
+        ..ObservedTask::default()
     };
     for (seen, others) in [
         (&unified[..], vec![unified.clone(), named.clone()]),
         (&[], vec![unified.clone(), named.clone()]),
         (&[], vec![named.clone(), unified.clone()]),
     ] {
-        let sighting = sighting(seen);
-        let found = among(&sighting, &hierarchies(&sighting, || others)).map(|found| found.id);
+        let task = task(seen);
+        let found = among(&task, &hierarchies(&task, || others)).map(|found| found.id);
         assert_eq!(found.as_deref(), Some(ID), "{seen:?}");
     }
-    let sighting = sighting(&named);
+    let task = task(&named);
     let asked = || panic!("what is named is not looked up");
-    assert_eq!(hierarchies(&sighting, asked), [named]);
+    assert_eq!(hierarchies(&task, asked), [named]);
 }

@@ -109,7 +109,7 @@ fn what_is_said_in_other_fields_stays_as_it_was() {
 
 #[test]
 fn what_has_no_one_meaning_is_refused() {
-    for (body, words) in [
+    for (body, texts) in [
         ("", "not JSON"),
         ("{", "not JSON"),
         ("{} {}", "not JSON"),
@@ -126,16 +126,16 @@ fn what_has_no_one_meaning_is_refused() {
         (r#"{"Image": {}}"#, "`Image` is not a string"),
     ] {
         let error = refused(body, Dialect::Docker);
-        assert!(error.contains(words), "{body}: {error}");
+        assert!(error.contains(texts), "{body}: {error}");
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(refused(&deep, Dialect::Docker).contains("not JSON"));
     for body in [r#"{"seccomp_profile_path": 1}"#, r#"{"seccomp_policy": ["image"]}"#] {
         assert!(refused(body, Dialect::Libpod).contains("is not a string"), "{body}");
     }
-    for (query, words) in [("name=a&name=b", "several times"), ("name=%", "query")] {
+    for (query, texts) in [("name=a&name=b", "several times"), ("name=%", "query")] {
         let error = passed(query, "{}", Dialect::Docker, &[]).unwrap_err();
-        assert!(error.contains(words), "{query}: {error}");
+        assert!(error.contains(texts), "{query}: {error}");
     }
 }
 

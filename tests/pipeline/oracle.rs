@@ -13,7 +13,7 @@ use strait_generator::profile::{Arg, Entry, OnMachines, Profile};
 use strait_recorder::enforce::{NoNewPrivs, Program, compile, install};
 use strait_recorder::host;
 
-use crate::arbitrary::{ENOSYS, EPERM, laws, predicate};
+use crate::arbitrary::{ENOSYS, EPERM, cases, predicate};
 
 /// Calls without parameters.
 const NAMES: [&str; 4] = ["getppid", "getuid", "getgid", "gettid"];
@@ -108,7 +108,7 @@ fn errno(action: Action) -> i32 {
 }
 
 proptest! {
-    #![proptest_config(laws())]
+    #![proptest_config(cases())]
 
     #[test]
     fn the_kernel_answers_sampled_calls_as_the_policy_does(
@@ -141,7 +141,7 @@ proptest! {
 
 proptest! {
     // A diff looks at every call of the ABI, so a few of them are a long time.
-    #![proptest_config(Config { cases: laws().cases / 8, ..laws() })]
+    #![proptest_config(Config { cases: cases().cases / 8, ..cases() })]
 
     /// What `strait diff` shows as an example happens so, before and after.
     #[test]

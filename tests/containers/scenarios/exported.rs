@@ -6,7 +6,9 @@ use std::process::Command;
 use strait_generator::choice::Choice;
 
 use serde_json::{Value, json};
-use strait_generator::profile::consumers::{Consumer, Effect, Remark, Trait, facts, find, remarks};
+use strait_generator::profile::consumers::{
+    Consumer, Effect, Quirk, Remark, find, quirks, remarks,
+};
 
 use crate::common::profiles::{base, with_field, with_rules};
 use crate::common::strait;
@@ -65,7 +67,7 @@ pub fn lint_is_right(engine: &Engine) {
     let directory = lab().scratch();
     let is_old = engine.name() == "docker" && docker_major() < 23;
     let mut refused = 0;
-    let mut met: BTreeSet<Trait> = BTreeSet::new();
+    let mut met: BTreeSet<Quirk> = BTreeSet::new();
     for (nth, profile) in profiles.iter().enumerate() {
         let runtime = engine.runtime().name();
         let all = remarks(profile, 0, &[consumer(engine)]);
@@ -97,8 +99,8 @@ pub fn lint_is_right(engine: &Engine) {
     }
     assert!(refused >= 4, "{refused}");
     // What is not met here is marked so in the data. That a default errno is lost is seen elsewhere.
-    for (about, _, is_checked) in facts(consumer(engine).name()) {
-        let is_met = met.contains(&about) || about == Trait::DefaultErrno;
+    for (about, _, is_checked) in quirks(consumer(engine).name()) {
+        let is_met = met.contains(&about) || about == Quirk::DefaultErrno;
         assert_eq!(is_checked, is_met, "{}: {about:?}", engine.name());
     }
 }

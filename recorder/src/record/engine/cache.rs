@@ -20,9 +20,9 @@ struct Content {
 
 /// Shared by whoever asks the engines and those who listen to them.
 #[derive(Clone, Default)]
-pub struct Memory(Arc<Mutex<Content>>);
+pub struct Cache(Arc<Mutex<Content>>);
 
-impl Memory {
+impl Cache {
     fn lock(&self) -> MutexGuard<'_, Content> {
         // No step in here leaves it half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -56,15 +56,15 @@ impl Memory {
     }
 
     /// What is known about a container.
-    pub fn recall(&self, id: &str) -> Option<Description> {
+    pub fn get(&self, id: &str) -> Option<Description> {
         self.lock().containers.get(id).cloned()
     }
 
     /// What is known about a container without asking anyone.
     pub fn description(&self, identity: &Identity) -> Description {
-        let known = self.recall(&identity.id).filter(|_| identity.is_trusted());
+        let known = self.get(&identity.id).filter(|_| identity.is_trusted());
         let mut description = known.unwrap_or_default();
-        description.fill(Description::of(identity));
+        description.fill(Description::from_identity(identity));
         description
     }
 
@@ -101,33 +101,33 @@ mod tests {
 
     #[test]
     fn what_comes_later_goes_first_and_nothing_is_forgotten() {
-        let memory = Memory::default();
-        memory.remember(description("a", "old", "nginx"));
-        memory.remember(description("a", "new", ""));
-        let known = memory.recall("a").unwrap().container;
+        let cache = Cache::default();
+        cache.remember(description("a", "old", "nginx"));
+        cache.remember(description("a", "new", ""));
+        let known = cache.get("a").unwrap().container;
         assert_eq!((&*known.name, &*known.image), ("new", "nginx"));
-        memory.add(description("a", "worse", "worse"));
-        assert_eq!(memory.recall("a").unwrap().container, known);
-        assert_eq!(memory.recall("b"), None);
+        cache.add(description("a", "worse", "worse"));
+        assert_eq!(cache.get("a").unwrap().container, known);
+        assert_eq!(cache.get("b"), None);
     }
 
     #[test]
     fn the_oldest_make_room() {
-        let memory = Memory::default();
+        let cache = Cache::default();
         for number in 0..=CONTAINERS {
-            memory.remember(description(&number.to_string(), "", ""));
+            cache.remember(description(&number.to_string(), "", ""));
         }
-        assert_eq!(memory.recall("0"), None);
-        assert!(memory.recall("1").is_some());
-        assert!(memory.recall(&CONTAINERS.to_string()).is_some());
+        assert_eq!(cache.get("0"), None);
+        assert!(cache.get("1").is_some());
+        assert!(cache.get(&CONTAINERS.to_string()).is_some());
     }
 
     #[test]
     fn notes_are_kept_once() {
-        let memory = Memory::default();
+        let cache = Cache::default();
         for _ in 0..2 {
-            memory.note("slow".into());
+            cache.note("slow".into());
         }
-        assert_eq!(memory.notes(), ["slow"]);
+        assert_eq!(cache.notes(), ["slow"]);
     }
 }

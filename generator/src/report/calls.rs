@@ -46,14 +46,14 @@ pub(super) struct Danger<'a> {
 }
 
 /// All calls, by ABI, the most frequent ones first.
-pub(super) fn of<'a>(recording: &'a Recording, evidence: &'a Evidence) -> Vec<Called<'a>> {
+pub(super) fn collect<'a>(recording: &'a Recording, evidence: &'a Evidence) -> Vec<Called<'a>> {
     let policy = Meaning::from(&called(recording));
     let last = last_samples(recording);
     let mut calls: Vec<_> = recording
         .iter()
         .filter_map(|(abi, number, call)| {
             let arguments = call.arguments.as_ref();
-            let rule = abi.syscall_name(number).and_then(ArgumentRule::of);
+            let rule = abi.syscall_name(number).and_then(ArgumentRule::for_call);
             Some(Called {
                 abi,
                 number,

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{id, more, number, times};
 use crate::generate::{Body, LeftOut, Refused, Section, Summary};
-use crate::overview::Overview;
+use crate::report::Report;
 use crate::untrusted::one_line;
 
 /// Most calls that were seen, or refused, and are not allowed.
@@ -18,8 +18,8 @@ pub(super) fn has_outside(summary: &Summary) -> bool {
 }
 
 /// What was called and the baseline refuses, and what was refused while recording.
-pub(super) fn outside(overview: &Overview<'_>) -> Markup {
-    let summary = &overview.summary;
+pub(super) fn outside(report: &Report<'_>) -> Markup {
+    let summary = &report.summary;
     html! {
         @if has_outside(summary) {
             section #outside {
@@ -81,14 +81,14 @@ fn refused(refused: &[Refused]) -> Markup {
 }
 
 /// What `strait generate` says of the recording.
-pub(super) fn section(overview: &Overview<'_>) -> Markup {
+pub(super) fn section(report: &Report<'_>) -> Markup {
     html! {
         section #profile {
             h2 { "The profile of it" }
             p.lead {
                 "What " code { "strait generate" } " makes of this recording without further options, in its own words."
             }
-            @for section in overview.summary.sections() { (self::part(&section)) }
+            @for section in report.summary.sections() { (self::part(&section)) }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::abi::Abi;
 use crate::decode;
-use crate::policy::argument::{ArgumentRule, How};
+use crate::policy::argument::{ArgumentRule, Reduction};
 use crate::policy::decide::space::{Cube, Set};
 use crate::policy::width;
 
@@ -45,16 +45,16 @@ fn used(cube: &Cube) -> impl Iterator<Item = usize> {
     cube.mask.iter().enumerate().filter(|(_, mask)| **mask != 0).map(|(index, _)| index)
 }
 
-fn at(words: &[u64; 6], index: usize) -> u64 {
-    words.get(index).copied().unwrap_or_default()
+fn at(values: &[u64; 6], index: usize) -> u64 {
+    values.get(index).copied().unwrap_or_default()
 }
 
 /// The bits of an argument that make up a value, as a profile compares it: without those of
 /// SOCK_CLOEXEC for a type of socket, for example.
 fn bits_of_value(abi: Abi, call: &str, index: usize) -> u64 {
-    let kept = ArgumentRule::of(call).into_iter().flat_map(|rule| &rule.keep);
-    let mut of_argument =
-        kept.filter(|kept| kept.how == How::Value && usize::from(kept.argument) == index);
+    let kept = ArgumentRule::for_call(call).into_iter().flat_map(|rule| &rule.keep);
+    let mut of_argument = kept
+        .filter(|kept| kept.reduction == Reduction::Value && usize::from(kept.argument) == index);
     match of_argument.next() {
         Some(kept) => kept.mask,
         None if decode::is_32_bit(call, index) => 0xffff_ffff,
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
     use crate::policy::{Clause, Predicate};
 
-    fn words(call: &str, clauses: &[Clause]) -> String {
+    fn text(call: &str, clauses: &[Clause]) -> String {
         let abi = Abi::X86_64;
         let set = Set::any(clauses, width(abi));
         describe(&set, abi, abi.syscall_number(call).unwrap())
@@ -212,18 +212,18 @@ mod tests {
     #[test]
     fn values_have_names() {
         let low = |value| Predicate::MaskedEqual { mask: 0xffff_ffff, value };
-        assert_eq!(words("socket", &[on(0, low(1)), on(0, low(2))]), "AF_UNIX, AF_INET");
+        assert_eq!(text("socket", &[on(0, low(1)), on(0, low(2))]), "AF_UNIX, AF_INET");
         let equal = Predicate::Equal;
-        assert_eq!(words("socket", &[on(0, equal(16))]), "AF_NETLINK");
-        assert_eq!(words("close", &[on(0, equal(3))]), "fd 3");
+        assert_eq!(text("socket", &[on(0, equal(16))]), "AF_NETLINK");
+        assert_eq!(text("close", &[on(0, equal(3))]), "fd 3");
         let mut both = [None; 6];
         both[0] = Some(low(2));
         both[1] = Some(low(1));
-        assert_eq!(words("socket", &[Clause::new(both)]), "(AF_INET, SOCK_STREAM)");
+        assert_eq!(text("socket", &[Clause::new(both)]), "(AF_INET, SOCK_STREAM)");
         both[1] = Some(Predicate::MaskedEqual { mask: 0xfff7_f7ff, value: 1 });
-        assert_eq!(words("socket", &[Clause::new(both)]), "(AF_INET, SOCK_STREAM)");
+        assert_eq!(text("socket", &[Clause::new(both)]), "(AF_INET, SOCK_STREAM)");
         let few: Vec<Clause> = [0, 1, 2, 3, 8].map(|command| on(1, low(command))).into();
-        assert_eq!(words("fcntl", &few), "F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETOWN");
+        assert_eq!(text("fcntl", &few), "F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETOWN");
     }
 
     /// AF_INET and AF_INET6 differ in one bit, and so do their types: the parts of the set overlap.
@@ -241,28 +241,28 @@ mod tests {
                 }
             }
         }
-        let text = words("socket", &clauses);
+        let text = text("socket", &clauses);
         assert!(text.starts_with("(AF_UNIX, SOCK_STREAM, 0), (AF_UNIX, SOCK_STREAM, 1)"), "{text}");
         assert!(text.ends_with("and 36 more"), "{text}");
     }
 
     #[test]
-    fn ranges_and_bits_have_words() {
+    fn ranges_and_bits_are_described() {
         assert_eq!(
-            words("socket", &[on(0, Predicate::Less(38)), on(0, Predicate::Equal(39))]),
+            text("socket", &[on(0, Predicate::Less(38)), on(0, Predicate::Equal(39))]),
             "family AF_UNSPEC to AF_CAIF, AF_NFC"
         );
         assert_eq!(
-            words("clone", &[on(0, Predicate::MaskedEqual { mask: 0x1002_0000, value: 0 })]),
+            text("clone", &[on(0, Predicate::MaskedEqual { mask: 0x1002_0000, value: 0 })]),
             "clone_flags without CLONE_NEWNS|CLONE_NEWUSER"
         );
         let mut rubbish = [None; 6];
         rubbish[0] = Some(Predicate::MaskedEqual { mask: 0x1_ffff_ffff, value: 0x1_0000_0002 });
         assert_eq!(
-            words("socket", &[Clause::new(rubbish)]),
+            text("socket", &[Clause::new(rubbish)]),
             "family AF_INET with rubbish in its upper half"
         );
-        assert_eq!(words("read", &[Clause::ALWAYS]), "any arguments");
-        assert_eq!(words("read", &[]), "no arguments");
+        assert_eq!(text("read", &[Clause::ALWAYS]), "any arguments");
+        assert_eq!(text("read", &[]), "no arguments");
     }
 }

@@ -15,7 +15,7 @@ use crate::outcome::{Answer, Refusal};
 use crate::policy::baseline::{Baseline, Context, KernelVersion};
 use crate::policy::decide::space::Set;
 use crate::policy::decide::{Certainty, Meaning};
-use crate::policy::fallback::{self, Judgement};
+use crate::policy::fallback::{self, RefusalKind};
 use crate::policy::{Action, Capability, Clause, Errno, Policy, Predicate, width};
 use crate::recording::Phase;
 
@@ -40,7 +40,7 @@ pub enum Verdict {
 }
 
 /// What refusals are held against.
-pub struct Judge<'a> {
+pub struct Expectation<'a> {
     policy: &'a Policy,
     meaning: Meaning,
     lacking: BTreeSet<(Abi, u32)>,
@@ -59,7 +59,7 @@ pub struct Place {
     pub capabilities: Option<BTreeSet<Capability>>,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> Expectation<'a> {
     /// For a profile that means `policy`, on a machine with this kernel, on which libseccomp does not know
     /// the calls `lacking`, so that rules for them have no effect. Exceptions count if they are valid `today`.
     pub fn new(
@@ -71,7 +71,7 @@ impl<'a> Judge<'a> {
     ) -> Self {
         let valid: Vec<&Exception> =
             exceptions.iter().filter(|exception| !exception.has_expired(today)).collect();
-        let by_call = ByCall::of(&valid);
+        let by_call = ByCall::new(&valid);
         let looked_at = looked_at(policy, &by_call);
         let meaning = Meaning::from(policy);
         Self { policy, meaning, lacking, kernel, valid, by_call, looked_at }
@@ -112,7 +112,7 @@ impl<'a> Judge<'a> {
                 None => Verdict::Unsure,
             };
         }
-        if let Judgement::Fallback(falls_back_to) = self.fallback(refusal, number) {
+        if let RefusalKind::Fallback(falls_back_to) = self.fallback(refusal, number) {
             return Verdict::Fallback(falls_back_to);
         }
         if is_runtimes_attempt(refusal, number, self.kernel, place) {
@@ -144,13 +144,13 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn fallback(&self, refusal: &Refusal, number: u32) -> Judgement {
+    fn fallback(&self, refusal: &Refusal, number: u32) -> RefusalKind {
         let errno = match refusal.answer {
             Answer::Errno(errno) => Errno::new(errno),
             _ => None,
         };
         let Refusal { abi, args, .. } = *refusal;
-        fallback::judge(self.policy, &fallback::Refusal { abi, number, args, errno })
+        fallback::classify(self.policy, &fallback::Refusal { abi, number, args, errno })
     }
 
     /// The exception that covers all calls that this may have been. Several that do so together are one to whom
@@ -165,7 +165,7 @@ impl<'a> Judge<'a> {
         for (index, (slot, value)) in known.iter_mut().zip(refusal.args).enumerate() {
             *slot = (bits & (1 << index) != 0).then_some(Predicate::Equal(value));
         }
-        let known = Set::of(&Clause::new(known), width(abi));
+        let known = Set::from_clause(&Clause::new(known), width(abi));
         match self.by_call.touching(&known, abi, number) {
             (touching, true) => touching.first().copied(),
             (_, false) => None,

@@ -3,13 +3,13 @@
 use maud::{Markup, html};
 
 use super::{links, more, number, plural, untrusted};
-use crate::overview::Overview;
-use crate::overview::callers::Caller;
+use crate::report::Report;
+use crate::report::callers::Caller;
 
 /// Most programs, or samples, that are shown.
 const CALLERS: usize = 100;
 
-pub(super) fn programs(overview: &Overview<'_>) -> Markup {
+pub(super) fn programs(report: &Report<'_>) -> Markup {
     html! {
         section #programs {
             h2 { "Programs" }
@@ -18,27 +18,27 @@ pub(super) fn programs(overview: &Overview<'_>) -> Markup {
                 "out of the image, a profile need no longer allow that, but for what every program or a "
                 "container runtime needs."
             }
-            (callers(overview, &overview.programs, "program"))
+            (callers(report, &report.programs, "program"))
         }
     }
 }
 
-pub(super) fn samples(overview: &Overview<'_>) -> Markup {
+pub(super) fn samples(report: &Report<'_>) -> Markup {
     html! {
-        @if !overview.samples.is_empty() {
+        @if !report.samples.is_empty() {
             section #samples {
                 h2 { "Samples" }
                 p.lead {
                     "Parts of the run that were marked, such as tests. What is called in one of them and nowhere "
                     "else was recorded for its sake alone."
                 }
-                (callers(overview, &overview.samples, "sample"))
+                (callers(report, &report.samples, "sample"))
             }
         }
     }
 }
 
-fn callers(overview: &Overview<'_>, callers: &[Caller<'_>], noun: &str) -> Markup {
+fn callers(report: &Report<'_>, callers: &[Caller<'_>], noun: &str) -> Markup {
     html! {
         div.callers {
             @for caller in callers.iter().take(CALLERS) {
@@ -48,7 +48,7 @@ fn callers(overview: &Overview<'_>, callers: &[Caller<'_>], noun: &str) -> Marku
                         small { (plural(caller.calls, "different call")) ", " (number(caller.count)) " in all" }
                     }
                     @if !caller.only.is_empty() {
-                        p { span.only { (number(caller.only.len())) " by it alone" } " " (links(overview, &caller.only)) }
+                        p { span.only { (number(caller.only.len())) " by it alone" } " " (links(report, &caller.only)) }
                     }
                 }
             }

@@ -5,16 +5,16 @@ use maud::{Markup, html};
 use super::facts::capabilities;
 use super::{bar, number, plural, times};
 use crate::generate::{AbiCounts, Summary};
-use crate::overview::Overview;
 use crate::recording::TargetKind;
+use crate::report::Report;
 
-pub(super) fn section(overview: &Overview<'_>) -> Markup {
-    let Overview { recording, summary, programs, samples, .. } = overview;
+pub(super) fn section(report: &Report<'_>) -> Markup {
+    let Report { recording, summary, programs, samples, .. } = report;
     let noun = |count, one: &'static str, many| if count == 1 { one } else { many };
     html! {
         section.figures aria-label="Key figures" {
             div.cards {
-                (card(overview.calls.len(), "different calls", &format!("made {}", times(recording.total()))))
+                (card(report.calls.len(), "different calls", &format!("made {}", times(recording.total()))))
                 (unneeded(summary))
                 (card(
                     summary.left_out.len(),

@@ -9,7 +9,7 @@ mod profile;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::Overview;
+use super::Report;
 use crate::abi::Abi;
 use crate::digest::sha256_base64;
 use crate::recording::Tool;
@@ -21,8 +21,8 @@ const STYLE: &str = include_str!("style.css");
 const NAMES: usize = 60;
 
 /// The whole page.
-pub(super) fn page(overview: &Overview<'_>) -> String {
-    let recording = overview.recording;
+pub(super) fn page(report: &Report<'_>) -> String {
+    let recording = report.recording;
     // The page loads nothing and runs nothing, whatever a name should bring about in it after all.
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
@@ -45,18 +45,18 @@ pub(super) fn page(overview: &Overview<'_>) -> String {
                 header {
                     p.brand { "Strait · recorded system calls" }
                     (facts::title(recording))
-                    (contents(overview))
+                    (contents(report))
                 }
                 main {
                     (facts::losses(recording))
-                    (figures::section(overview))
+                    (figures::section(report))
                     (facts::section(recording))
-                    (calls::dangers(overview))
-                    (profile::outside(overview))
-                    (callers::programs(overview))
-                    (callers::samples(overview))
-                    (profile::section(overview))
-                    (calls::section(overview))
+                    (calls::dangers(report))
+                    (profile::outside(report))
+                    (callers::programs(report))
+                    (callers::samples(report))
+                    (profile::section(report))
+                    (calls::section(report))
                 }
                 footer {
                     p {
@@ -72,14 +72,14 @@ pub(super) fn page(overview: &Overview<'_>) -> String {
     page.split('\n').map(one_line).collect::<Vec<_>>().join("\n")
 }
 
-fn contents(overview: &Overview<'_>) -> Markup {
+fn contents(report: &Report<'_>) -> Markup {
     let there = |wanted: bool, id: &'static str, name: &'static str| wanted.then_some((id, name));
     let parts = [
         there(true, "recording", "Recording"),
-        there(!overview.dangers.is_empty(), "risks", "Risks"),
-        there(profile::has_outside(&overview.summary), "outside", "Outside of the default"),
+        there(!report.dangers.is_empty(), "risks", "Risks"),
+        there(profile::has_outside(&report.summary), "outside", "Outside of the default"),
         there(true, "programs", "Programs"),
-        there(!overview.samples.is_empty(), "samples", "Samples"),
+        there(!report.samples.is_empty(), "samples", "Samples"),
         there(true, "profile", "Profile"),
         there(true, "calls", "All calls"),
     ];
@@ -128,8 +128,8 @@ fn id(abi: Abi, number: u32) -> String {
 
 /// Names of calls that lead to where they are listed, the first few of them. Their ABI is said if it is not
 /// that of the first one of the page.
-fn links(overview: &Overview<'_>, calls: &[(Abi, u32)]) -> Markup {
-    let usual = overview.calls.first().map(|call| call.abi);
+fn links(report: &Report<'_>, calls: &[(Abi, u32)]) -> Markup {
+    let usual = report.calls.first().map(|call| call.abi);
     html! {
         span.names {
             @for (abi, number) in calls.iter().take(NAMES) {

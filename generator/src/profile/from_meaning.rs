@@ -33,7 +33,7 @@ pub enum NoProfile {
 /// # Errors
 ///
 /// [`NoProfile`] if the nearest profile would let something else through.
-pub fn of_meaning(
+pub fn from_meaning(
     meaning: &Meaning,
     machine: Machine,
 ) -> Result<(Profile, Vec<Change>), NoProfile> {
@@ -67,7 +67,7 @@ pub fn of_meaning(
         architectures: policy.abis().map(Into::into).collect(),
         entries: entries.collect(),
     };
-    let comparison = Comparison::of(meaning, &Meaning::from(&profile.policy(machine)?));
+    let comparison = Comparison::new(meaning, &Meaning::from(&profile.policy(machine)?));
     let mut refusals = Vec::new();
     for change in comparison.changes() {
         if let Some(witness) = change.widened.or(change.narrowed) {

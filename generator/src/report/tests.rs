@@ -65,8 +65,8 @@ fn the_worst_comes_first_and_what_most_programs_call_is_not_there() {
     let used = ArgumentUse { count: 2, ..ArgumentUse::default() };
     let values = BTreeMap::from([(vec![2, 1, 0], used)]);
     socket.arguments = Some(Arguments { indexes: vec![0, 1, 2], values, overflow: 0 });
-    let evidence = Evidence::of(&recording);
-    let calls = calls::of(&recording, &evidence);
+    let evidence = Evidence::from_recording(&recording);
+    let calls = calls::collect(&recording, &evidence);
     let dangers = calls::dangers(&calls);
     let shown: Vec<_> = dangers
         .iter()
@@ -81,8 +81,8 @@ fn the_worst_comes_first_and_what_most_programs_call_is_not_there() {
 #[test]
 fn a_risk_is_the_one_that_explain_names() {
     let recording = recording(&[READ, SOCKET, MOUNT, (Abi::X86, 102)]);
-    let evidence = Evidence::of(&recording);
-    for call in calls::of(&recording, &evidence) {
+    let evidence = Evidence::from_recording(&recording);
+    for call in calls::collect(&recording, &evidence) {
         let pattern =
             crate::decode::Pattern { abi: call.abi, number: call.number, args: [None; 6] };
         let text = crate::explain::recording(&recording, &pattern).to_string();
@@ -110,8 +110,8 @@ fn what_a_recording_does_not_show_is_said() {
     let client = Caveat::EngineClient("/usr/bin/<docker>".to_owned());
     recording.caveats = [Caveat::IoUring, client].into();
     let page = page(&recording).unwrap();
-    for words in ["What this recording does not show", "--without io_uring", "&lt;docker&gt;"] {
-        assert!(page.contains(words), "{words}");
+    for texts in ["What this recording does not show", "--without io_uring", "&lt;docker&gt;"] {
+        assert!(page.contains(texts), "{texts}");
     }
 }
 
@@ -123,12 +123,12 @@ fn values_that_had_no_room_are_said_where_the_others_are() {
     let values = BTreeMap::from([(vec![2, 1, 0], used)]);
     socket.arguments = Some(Arguments { indexes: vec![0, 1, 2], values, overflow: 1200 });
     let page = page(&recording).unwrap();
-    for words in [
+    for texts in [
         "<code>socket(AF_INET, SOCK_STREAM, 0)</code>",
         "and 1,200 times with arguments for which there was no room",
         "<span class=\"tag warn\">overflow</span>",
     ] {
-        assert!(page.contains(words), "{words}");
+        assert!(page.contains(texts), "{texts}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The law of every edit: parsed again, the file differs from the original in exactly what was intended.
+//! Checks every edit: parsed again, the file differs from the original in exactly what was intended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,13 +15,13 @@ use super::value::{Entries, Value, is_plain};
 ///
 /// [`ManifestError::Unintended`] for the first difference that no change explains, or the first change that
 /// is not there.
-pub fn check(
+pub fn only_intended(
     (before, text): (&Tree, &str),
     (after, edited): (&Tree, &str),
     changes: &[Change],
 ) -> Result<(), ManifestError> {
-    let mut law = Law::new(before, after, changes);
-    let end = super::error::Position::of(edited, edited.len());
+    let mut check = Check::new(before, after, changes);
+    let end = super::error::Position::from_byte(edited, edited.len());
     let differs = |at: Option<NodeId>, difference: String| ManifestError::Unintended {
         at: at.map_or(end, |id| after.position(id)),
         difference,
@@ -32,7 +32,7 @@ pub fn check(
     let mut waiting: Vec<(NodeId, NodeId)> =
         before.documents.iter().copied().zip(after.documents.iter().copied()).collect();
     while let Some((old, new)) = waiting.pop() {
-        law.compare(old, new, &mut waiting).map_err(|difference| {
+        check.compare(old, new, &mut waiting).map_err(|difference| {
             differs(Some(new), format!("{}: {difference}", after.path(new)))
         })?;
     }
@@ -40,7 +40,7 @@ pub fn check(
     if let Some(comment) = lost_comment((before, text), (after, edited), may_lack) {
         return Err(differs(None, format!("the comment `{comment}` is not as it was")));
     }
-    match law.inserted.keys().chain(law.replaced.keys()).chain(&law.removed).next() {
+    match check.inserted.keys().chain(check.replaced.keys()).chain(&check.removed).next() {
         None => Ok(()),
         Some(left) => Err(differs(None, format!("{}: not changed", before.path(*left)))),
     }
@@ -79,7 +79,7 @@ fn lost_comment<'a>(
     now.next().copied()
 }
 
-struct Law<'a> {
+struct Check<'a> {
     before: &'a Tree,
     after: &'a Tree,
     inserted: BTreeMap<NodeId, &'a Entries>,
@@ -87,27 +87,27 @@ struct Law<'a> {
     removed: BTreeSet<NodeId>,
 }
 
-impl<'a> Law<'a> {
+impl<'a> Check<'a> {
     fn new(before: &'a Tree, after: &'a Tree, changes: &'a [Change]) -> Self {
         let (inserted, replaced, removed) = Default::default();
-        let mut law = Self { before, after, inserted, replaced, removed };
+        let mut check = Self { before, after, inserted, replaced, removed };
         for change in changes {
             match change {
                 Change::Insert { mapping, entries } => {
-                    law.inserted.insert(*mapping, entries);
+                    check.inserted.insert(*mapping, entries);
                 }
                 Change::Fill { node, entries, .. } => {
-                    law.replaced.insert(*node, Value::Map(entries.clone()));
+                    check.replaced.insert(*node, Value::Map(entries.clone()));
                 }
                 Change::Replace { node, value } => {
-                    law.replaced.insert(*node, value.clone());
+                    check.replaced.insert(*node, value.clone());
                 }
                 Change::Remove { key, .. } => {
-                    law.removed.insert(*key);
+                    check.removed.insert(*key);
                 }
             }
         }
-        law
+        check
     }
 
     fn compare(

@@ -9,18 +9,18 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::artifact::{self, Fault};
-use super::kind::{BIG_ENDIAN, NEW, RARE, Trait};
+use super::quirk::{BIG_ENDIAN, NEW, Quirk, RARE};
 use crate::abi::is_call_somewhere;
 use crate::limits::LISTED;
 use crate::profile::{Architecture, Profile};
 use crate::untrusted::short;
 use together::Rule;
 
-/// A trait, and where it was found.
+/// A quirk, and where it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// What.
-    pub about: Trait,
+    pub about: Quirk,
     /// Where, such as `syscalls[3].names`; `$` for the profile as a whole.
     pub path: String,
     /// Which name or value, if the place does not say it; else empty.
@@ -36,11 +36,11 @@ const OPERATORS: [&str; 7] = ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"];
 pub fn find(profile: &Value, size: usize) -> Vec<Found> {
     let mut finder = Finder::default();
     if size > artifact::MOST_BYTES {
-        finder.note(Trait::TooLarge, "$", format!("{size} bytes"));
+        finder.note(Quirk::TooLarge, "$", format!("{size} bytes"));
     }
     match profile.as_object() {
         Some(fields) => finder.profile(fields),
-        None => finder.note(Trait::WrongType, "$", "an object is expected"),
+        None => finder.note(Quirk::WrongType, "$", "an object is expected"),
     }
     // What cannot be read has other faults.
     if let Ok(profile) = crate::profile::read_plain(profile) {
@@ -53,7 +53,7 @@ pub fn find(profile: &Value, size: usize) -> Vec<Found> {
 struct Finder {
     found: Vec<Found>,
     /// How often each was found, and the last that is listed.
-    counts: BTreeMap<Trait, (usize, usize)>,
+    counts: BTreeMap<Quirk, (usize, usize)>,
     /// A number for each list of conditions.
     conditions: BTreeMap<Vec<String>, usize>,
 }
@@ -78,8 +78,8 @@ fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 }
 
 impl Finder {
-    /// Of each trait the first ones are listed.
-    fn note(&mut self, about: Trait, path: impl Into<String>, detail: impl Into<String>) {
+    /// Of each quirk the first ones are listed.
+    fn note(&mut self, about: Quirk, path: impl Into<String>, detail: impl Into<String>) {
         let (count, last) = self.counts.entry(about).or_default();
         *count += 1;
         if *count <= LISTED {
@@ -89,7 +89,7 @@ impl Finder {
         }
     }
 
-    /// What was found; the last that is listed of each trait says how many more there are.
+    /// What was found; the last that is listed of each quirk says how many more there are.
     fn finish(mut self) -> Vec<Found> {
         for (count, last) in self.counts.into_values().filter(|(count, _)| *count > LISTED) {
             if let Some(found) = self.found.get_mut(last) {
@@ -99,7 +99,7 @@ impl Finder {
         self.found
     }
 
-    fn note_if(&mut self, found: bool, about: Trait, path: &str) {
+    fn note_if(&mut self, found: bool, about: Quirk, path: &str) {
         if found {
             self.note(about, path, "");
         }
@@ -110,25 +110,25 @@ impl Finder {
         let action = text(fields, "defaultAction");
         let entries = self.list(fields, "syscalls", "syscalls");
         match (action, entries.is_empty()) {
-            (None, true) => self.note(Trait::Unconfined, "$", ""),
-            (None, false) => self.note(Trait::NoDefaultAction, "defaultAction", ""),
+            (None, true) => self.note(Quirk::Unconfined, "$", ""),
+            (None, false) => self.note(Quirk::NoDefaultAction, "defaultAction", ""),
             // What lets everything through does so without rules too.
             (Some("SCMP_ACT_ALLOW" | "SCMP_ACT_LOG"), true) | (Some(_), false) => {}
-            (Some(_), true) => self.note(Trait::NoRules, "syscalls", ""),
+            (Some(_), true) => self.note(Quirk::NoRules, "syscalls", ""),
         }
         self.action(fields.get("defaultAction"), "defaultAction", false);
         if says("defaultErrnoRet") {
             let about = match returns_an_error(action) {
-                true => Trait::DefaultErrno,
-                false => Trait::DefaultErrnoWithOtherAction,
+                true => Quirk::DefaultErrno,
+                false => Quirk::DefaultErrnoWithOtherAction,
             };
             self.note(about, "defaultErrnoRet", "");
             self.errno(fields.get("defaultErrnoRet"), "defaultErrnoRet");
         }
         self.architectures(fields);
-        self.note_if(says("flags"), Trait::Flags, "flags");
+        self.note_if(says("flags"), Quirk::Flags, "flags");
         for name in ["listenerPath", "listenerMetadata"] {
-            self.note_if(says(name), Trait::Listener, name);
+            self.note_if(says(name), Quirk::Listener, name);
         }
         let known = [
             "defaultAction",
@@ -148,7 +148,7 @@ impl Finder {
             let path = format!("syscalls[{nth}]");
             match entry.as_object() {
                 Some(entry) => self.entry(entry, nth, &default, &mut rules),
-                None => self.note(Trait::WrongType, path, "an object is expected"),
+                None => self.note(Quirk::WrongType, path, "an object is expected"),
             }
         }
         self.together(&rules);
@@ -167,11 +167,11 @@ impl Finder {
         };
         let refuses = !matches!(default, Some("SCMP_ACT_ALLOW" | "SCMP_ACT_LOG"));
         if refuses && !entries.iter().any(starts) {
-            for found in self.found.iter_mut().filter(|found| found.about == Trait::SingleName) {
-                found.about = Trait::OnlySingleNames;
+            for found in self.found.iter_mut().filter(|found| found.about == Quirk::SingleName) {
+                found.about = Quirk::OnlySingleNames;
             }
-            if let Some(count) = self.counts.remove(&Trait::SingleName) {
-                self.counts.insert(Trait::OnlySingleNames, count);
+            if let Some(count) = self.counts.remove(&Quirk::SingleName) {
+                self.counts.insert(Quirk::OnlySingleNames, count);
             }
         }
     }
@@ -181,23 +181,23 @@ impl Finder {
         for fault in artifact::faults(profile) {
             let (about, path, detail) = match fault {
                 Fault::Entries(call, count) => (
-                    Trait::TooManyEntries,
+                    Quirk::TooManyEntries,
                     "syscalls".to_owned(),
                     format!("`{}`: {count}", short(&call)),
                 ),
                 Fault::Clauses(call, count) => (
-                    Trait::TooManyClauses,
+                    Quirk::TooManyClauses,
                     "syscalls".to_owned(),
                     format!("`{}`: {count}", short(&call)),
                 ),
                 Fault::Names(entry, count) => {
-                    (Trait::TooManyNames, format!("syscalls[{entry}].names"), count.to_string())
+                    (Quirk::TooManyNames, format!("syscalls[{entry}].names"), count.to_string())
                 }
                 Fault::Rules(count) => {
-                    (Trait::TooManyRules, "syscalls".to_owned(), count.to_string())
+                    (Quirk::TooManyRules, "syscalls".to_owned(), count.to_string())
                 }
                 Fault::Mixed(call, entry) => (
-                    Trait::MixedResults,
+                    Quirk::MixedResults,
                     format!("syscalls[{entry}]"),
                     format!("`{}`", short(&call)),
                 ),
@@ -209,27 +209,27 @@ impl Finder {
     fn architectures(&mut self, fields: &Map<String, Value>) {
         let map = says_something(fields.get("archMap"));
         let listed = self.list(fields, "architectures", "architectures");
-        self.note_if(map, Trait::ArchMap, "archMap");
-        self.note_if(map && !listed.is_empty(), Trait::ArchMapAndArchitectures, "archMap");
-        self.note_if(!map && listed.is_empty(), Trait::NoArchitectures, "architectures");
+        self.note_if(map, Quirk::ArchMap, "archMap");
+        self.note_if(map && !listed.is_empty(), Quirk::ArchMapAndArchitectures, "archMap");
+        self.note_if(!map && listed.is_empty(), Quirk::NoArchitectures, "architectures");
         let is_big = |value: &Value| value.as_str().is_some_and(|name| BIG_ENDIAN.contains(&name));
         let big = listed.iter().filter(|value| is_big(value)).count();
         if big > 0 && big < listed.len() {
-            self.note(Trait::MixedByteOrder, "architectures", "");
+            self.note(Quirk::MixedByteOrder, "architectures", "");
         }
         for (nth, value) in listed.iter().enumerate() {
             let path = format!("architectures[{nth}]");
             match value.as_str() {
-                None => self.note(Trait::WrongType, path, "a string is expected"),
-                Some("SCMP_ARCH_NATIVE") => self.note(Trait::NativeArchitecture, path, ""),
+                None => self.note(Quirk::WrongType, path, "a string is expected"),
+                Some("SCMP_ARCH_NATIVE") => self.note(Quirk::NativeArchitecture, path, ""),
                 Some(name) if RARE.contains(&name) => {
-                    self.note(Trait::RareArchitecture, path, name);
+                    self.note(Quirk::RareArchitecture, path, name);
                 }
                 Some(name) if NEW.contains(&name) => {
-                    self.note(Trait::NewArchitecture, path, name);
+                    self.note(Quirk::NewArchitecture, path, name);
                 }
                 Some(name) if name.parse::<Architecture>().is_err() => {
-                    self.note(Trait::UnknownArchitecture, path, name);
+                    self.note(Quirk::UnknownArchitecture, path, name);
                 }
                 Some(_) => {}
             }
@@ -247,16 +247,16 @@ impl Finder {
         let says = |name: &str| says_something(fields.get(name));
         let at = |name: &str| format!("{path}.{name}");
         let names = self.list(fields, "names", &at("names"));
-        self.note_if(says("name"), Trait::SingleName, &at("name"));
-        self.note_if(says("name") && !names.is_empty(), Trait::NameAndNames, &at("name"));
-        self.note_if(names.is_empty() && !says("name"), Trait::NoNames, &at("names"));
+        self.note_if(says("name"), Quirk::SingleName, &at("name"));
+        self.note_if(says("name") && !names.is_empty(), Quirk::NameAndNames, &at("name"));
+        self.note_if(names.is_empty() && !says("name"), Quirk::NoNames, &at("names"));
         for (nth, name) in names.iter().enumerate() {
             let path = format!("{path}.names[{nth}]");
             match name.as_str() {
-                None => self.note(Trait::WrongType, path, "a string is expected"),
-                Some("") => self.note(Trait::EmptyName, path, ""),
+                None => self.note(Quirk::WrongType, path, "a string is expected"),
+                Some("") => self.note(Quirk::EmptyName, path, ""),
                 Some(name) if !is_call_somewhere(name) => {
-                    self.note(Trait::UnknownCall, path, name);
+                    self.note(Quirk::UnknownCall, path, name);
                 }
                 Some(_) => {}
             }
@@ -265,18 +265,18 @@ impl Finder {
         let action = text(fields, "action");
         if says("errnoRet") {
             if !returns_an_error(action) {
-                self.note(Trait::ErrnoWithOtherAction, at("errnoRet"), "");
+                self.note(Quirk::ErrnoWithOtherAction, at("errnoRet"), "");
             }
             self.errno(fields.get("errnoRet"), &at("errnoRet"));
         }
         for condition in ["includes", "excludes"] {
             let field = fields.get(condition);
             let kernel = field.and_then(|field| field.get("minKernel"));
-            self.note_if(says_something(kernel), Trait::MinKernel, &at(condition));
+            self.note_if(says_something(kernel), Quirk::MinKernel, &at(condition));
             let others = ["caps", "arches"]
                 .iter()
                 .any(|name| says_something(field.and_then(|field| field.get(name))));
-            self.note_if(others, Trait::Conditions, &at(condition));
+            self.note_if(others, Quirk::Conditions, &at(condition));
         }
         let args = self.args(fields, path);
         let known =
@@ -306,12 +306,12 @@ impl Finder {
         for (nth, arg) in listed.iter().enumerate() {
             let path = format!("{path}.args[{nth}]");
             let Some(arg) = arg.as_object() else {
-                self.note(Trait::WrongType, path, "an object is expected");
+                self.note(Quirk::WrongType, path, "an object is expected");
                 continue;
             };
             let op = text(arg, "op").and_then(|op| op.strip_prefix("SCMP_CMP_"));
             let known = op.is_some_and(|op| OPERATORS.contains(&op));
-            self.note_if(!known, Trait::UnknownOperator, &format!("{path}.op"));
+            self.note_if(!known, Quirk::UnknownOperator, &format!("{path}.op"));
             for field in ["index", "value", "valueTwo"] {
                 let path = format!("{path}.{field}");
                 match arg.get(field) {
@@ -319,19 +319,19 @@ impl Finder {
                     Some(value) => match value.as_u64() {
                         None => self.note(bad_number(value), path, value.to_string()),
                         Some(index) if field == "index" => {
-                            self.note_if(index > 5, Trait::BadIndex, &path);
+                            self.note_if(index > 5, Quirk::BadIndex, &path);
                             repeated |= !indexes.insert(index);
                         }
                         Some(value) => {
                             let large = i64::try_from(value).is_err();
-                            self.note_if(large, Trait::LargeValue, &path);
+                            self.note_if(large, Quirk::LargeValue, &path);
                         }
                     },
                 }
             }
             self.unknown_fields(arg, &["index", "value", "valueTwo", "op"], &path);
         }
-        self.note_if(repeated, Trait::RepeatedIndex, &format!("{path}.args"));
+        self.note_if(repeated, Quirk::RepeatedIndex, &format!("{path}.args"));
         let mut conditions: Vec<String> = listed.iter().map(Value::to_string).collect();
         conditions.sort();
         conditions
@@ -340,28 +340,28 @@ impl Finder {
     fn action(&mut self, action: Option<&Value>, path: &str, is_required: bool) {
         match action {
             None | Some(Value::Null) if !is_required => {}
-            None | Some(Value::Null) => self.note(Trait::UnknownAction, path, "missing"),
+            None | Some(Value::Null) => self.note(Quirk::UnknownAction, path, "missing"),
             Some(Value::String(name)) if name.is_empty() && !is_required => {}
             Some(Value::String(name)) => match name.strip_prefix("SCMP_ACT_") {
-                Some("NOTIFY") => self.note(Trait::Notify, path, ""),
+                Some("NOTIFY") => self.note(Quirk::Notify, path, ""),
                 Some(known) if ACTIONS.contains(&known) => {}
-                _ => self.note(Trait::UnknownAction, path, format!("`{name}`")),
+                _ => self.note(Quirk::UnknownAction, path, format!("`{name}`")),
             },
-            Some(_) => self.note(Trait::WrongType, path, "a string is expected"),
+            Some(_) => self.note(Quirk::WrongType, path, "a string is expected"),
         }
     }
 
     fn errno(&mut self, value: Option<&Value>, path: &str) {
         match value.map(|value| (value, value.as_u64())) {
             None => {}
-            Some((_, Some(0))) => self.note(Trait::ZeroErrno, path, ""),
+            Some((_, Some(0))) => self.note(Quirk::ZeroErrno, path, ""),
             // runc and crun hand 16 bits to libseccomp.
             Some((_, Some(number))) if number & 0xffff > 4095 => {
-                self.note(Trait::LargeErrno, path, number.to_string());
+                self.note(Quirk::LargeErrno, path, number.to_string());
             }
             Some((_, Some(number))) => {
                 let is_cut = number > 0xffff;
-                self.note_if(is_cut, Trait::CutErrno, path);
+                self.note_if(is_cut, Quirk::CutErrno, path);
             }
             Some((value, None)) => self.note(bad_number(value), path, value.to_string()),
         }
@@ -372,7 +372,7 @@ impl Finder {
             Some(Value::Array(items)) => items,
             None | Some(Value::Null) => &[],
             Some(_) => {
-                self.note(Trait::WrongType, path, "a list is expected");
+                self.note(Quirk::WrongType, path, "a list is expected");
                 &[]
             }
         }
@@ -384,14 +384,14 @@ impl Finder {
             .filter(|(name, value)| !known.contains(&name.as_str()) && says_something(Some(value)));
         for (name, _) in unknown {
             let path = if path == "$" { name.clone() } else { format!("{path}.{name}") };
-            self.note(Trait::UnknownField, path, "");
+            self.note(Quirk::UnknownField, path, "");
         }
     }
 }
 
 /// What a value is that is no number from 0 to 2⁶⁴−1.
-fn bad_number(value: &Value) -> Trait {
-    if value.is_f64() { Trait::NotWhole } else { Trait::BadNumber }
+fn bad_number(value: &Value) -> Quirk {
+    if value.is_f64() { Quirk::NotWhole } else { Quirk::BadNumber }
 }
 
 /// An error's number; EPERM if there is none that can be read.

@@ -11,7 +11,7 @@ use tokio::time::{sleep, sleep_until};
 
 use super::known::Known;
 use crate::record::engine::{
-    Description, Engines, Identity, Only, Sighting, display_name, identify,
+    Description, Engines, Identity, ObservedTask, Only, display_name, identify,
 };
 use crate::record::session::{self, Unwanted};
 use crate::record::signals::{FOR_WRITING, SOON, Signals};
@@ -21,11 +21,11 @@ use crate::record::signals::{FOR_WRITING, SOON, Signals};
 const QUIET: Duration = Duration::from_millis(50);
 
 /// A container that has begun.
-pub(super) struct Sighted {
+pub(super) struct NewContainer {
     pub index: u32,
     /// The container in which it was made; 0 for none.
     pub parent: u32,
-    pub sighting: Sighting,
+    pub task: ObservedTask,
 }
 
 /// Which containers are recorded.
@@ -49,10 +49,10 @@ impl Choice {
     }
 }
 
-/// Finds out who the containers are that were sighted. What will soon be gone is read at once, for
+/// Finds out who the containers are that were observed. What will soon be gone is read at once, for
 /// each; their engines are asked one after the other when nothing else comes in. What is no container is left out.
-pub(super) async fn get_to_know(
-    mut seen: mpsc::UnboundedReceiver<Sighted>,
+pub(super) async fn describe_all(
+    mut seen: mpsc::UnboundedReceiver<NewContainer>,
     engines: &mut Engines,
     known: &RefCell<Known>,
     choice: &Choice,
@@ -61,14 +61,14 @@ pub(super) async fn get_to_know(
     loop {
         tokio::select! {
             biased;
-            sighted = seen.recv() => match sighted {
-                Some(Sighted { index, parent, sighting }) => match identify(&sighting) {
+            observed = seen.recv() => match observed {
+                Some(NewContainer { index, parent, task }) => match identify(&task) {
                     Some(identity) => {
-                        engines.glance(&identity);
+                        engines.poll(&identity);
                         waiting.push_back((index, parent, identity));
                     }
                     None => {
-                        log::debug!("{sighting:?} is no container");
+                        log::debug!("{task:?} is no container");
                         if parent == 0 {
                             choice.unwanted.add(index);
                         }
@@ -90,7 +90,7 @@ pub(super) async fn get_to_know(
 
 /// Once watching has ended: ends when there is just time enough left to write what was recorded, if a signal has asked
 /// for the end or does so now.
-pub(super) async fn in_a_hurry(watching: oneshot::Receiver<()>, signals: &Signals) {
+pub(super) async fn until_time_is_short(watching: oneshot::Receiver<()>, signals: &Signals) {
     // It ends with an error, since nothing is sent.
     let _ = watching.await;
     if signals.stopped().is_none() {

@@ -1,7 +1,7 @@
 //! The process that owns the engines, and removes them and all that they made.
 //!
 //! Containers are children of their engine, not of the test, so nothing ends them when a test run
-//! is interrupted or killed. The keeper does: it is a child of the test run, in a session of its own
+//! is interrupted or killed. The guard does: it is a child of the test run, in a session of its own
 //! so that Ctrl-C does not reach it, and waits for its standard input to end, which it does however
 //! the test run ends.
 
@@ -18,7 +18,7 @@ use nix::unistd::{Pid, setsid};
 use super::engine::{self, Engine};
 use super::{cleanup, try_output};
 
-/// The first argument of the keeper, which is this binary too.
+/// The first argument of the guard, which is this binary too.
 pub const ROLE: &str = "--keep-engines-in";
 
 const READY: &str = "ready";
@@ -26,15 +26,15 @@ const READY: &str = "ready";
 /// Against hanging for ever, not a measure of speed.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The keeper, as the test run sees it.
+/// The guard, as the test run sees it.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct Guard {
     child: Child,
-    /// Closing it tells the keeper to clean up.
-    leash: Option<ChildStdin>,
+    /// Closing it tells the guard to clean up.
+    stdin: Option<ChildStdin>,
 }
 
-impl Keeper {
+impl Guard {
     /// Starts the engines in `directory`, and waits until they answer.
     pub fn start(directory: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("this binary is there"))
@@ -44,24 +44,24 @@ impl Keeper {
             .stdout(Stdio::piped())
             .spawn()
             .expect("this binary runs");
-        let leash = child.stdin.take();
+        let stdin = child.stdin.take();
         let mut line = String::new();
         let stdout = child.stdout.take().expect("stdout is a pipe");
         BufReader::new(stdout).read_line(&mut line).expect("a readable pipe");
-        let keeper = Self { child, leash };
+        let guard = Self { child, stdin };
         assert_eq!(line.trim(), READY, "the engines did not start: see above");
-        keeper
+        guard
     }
 
     /// Stops the engines and removes everything.
     pub fn stop(&mut self) {
-        self.leash = None;
-        let status = self.child.wait().expect("the keeper is ours");
+        self.stdin = None;
+        let status = self.child.wait().expect("the guard is ours");
         assert!(status.success(), "not everything could be removed: see above");
     }
 }
 
-/// What the keeper does.
+/// What the guard does.
 pub fn main(directory: &Path) -> ExitCode {
     // SAFETY: ignoring a signal runs no code of ours.
     let ignored = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGPIPE]
@@ -101,7 +101,7 @@ impl Daemon {
             .stdin(Stdio::null())
             .stdout(file)
             .stderr(errors)
-            // Ends with SIGTERM as a daemon should: what the keeper ignores is inherited.
+            // Ends with SIGTERM as a daemon should: what the guard ignores is inherited.
             .process_group(0);
         // SAFETY: between fork and exec only `signal` is called, which is async-signal-safe.
         let child = unsafe {

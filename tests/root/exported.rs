@@ -19,11 +19,11 @@ const PROFILE: &str = r#"{
   ]
 }"#;
 
-fn export(home: &str, options: &[&str]) -> TempDir {
+fn export(target: &str, options: &[&str]) -> TempDir {
     let dir = scratch();
     std::fs::write(dir.path().join("web.json"), PROFILE).unwrap();
     strait()
-        .args(["export", "web.json", "-o", "out", "--to", home])
+        .args(["export", "web.json", "-o", "out", "--to", target])
         .args(options.to_vec())
         .in_dir(dir.path())
         .run();
@@ -92,9 +92,9 @@ fn systemd_understands_every_line() {
     let dir = export("systemd", &[]);
     let units = dir.path().join("out");
     std::fs::write(units.join("web.service"), "[Service]\nExecStart=/bin/true\n").unwrap();
-    let analyze = |words: &[&str]| {
+    let analyze = |args: &[&str]| {
         let mut command = Command::new("systemd-analyze");
-        said(command.args(words).env("SYSTEMD_UNIT_PATH", format!("{}:", units.display())))
+        said(command.args(args).env("SYSTEMD_UNIT_PATH", format!("{}:", units.display())))
     };
     let complaints = analyze(&["verify", "web.service"]);
     for line in complaints.lines().filter(|line| line.contains("50-seccomp.conf")) {
@@ -124,8 +124,8 @@ fn merged(units: &Path) -> PathBuf {
 fn skopeo_reads_the_artifact_and_copies_it_bit_by_bit() {
     kernel::require("skopeo", "skopeo");
     let dir = export("oci-artifact", &["--release", "1.2"]);
-    let skopeo = |words: &[&str]| {
-        said(Command::new("skopeo").arg("--insecure-policy").args(words).current_dir(dir.path()))
+    let skopeo = |args: &[&str]| {
+        said(Command::new("skopeo").arg("--insecure-policy").args(args).current_dir(dir.path()))
     };
     let manifest = skopeo(&["inspect", "--raw", "oci:out"]);
     let value: serde_json::Value = serde_json::from_str(&manifest).unwrap();
@@ -201,8 +201,8 @@ fn the_installer_keeps_a_node_as_the_config_map_says_and_touches_nothing_else() 
     kernel::require("busybox", "busybox-static");
     for shell in [&["sh"][..], &["busybox", "sh"]] {
         let node = Node::new(shell);
-        let foreign = node.dir.path().join("seccomp/web/mine.json");
-        std::fs::write(&foreign, "mine").unwrap();
+        let others = node.dir.path().join("seccomp/web/mine.json");
+        std::fs::write(&others, "mine").unwrap();
 
         node.sync(&[("1-a.json", "one"), ("2-b.json", "two")]);
         let both = [("1-a.json", "one"), ("2-b.json", "two"), ("mine.json", "mine")];

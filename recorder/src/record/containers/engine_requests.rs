@@ -17,7 +17,7 @@ const SHORTEST: usize = 12;
 
 /// What the command has asked for.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct EngineRequests {
     /// Containers, by name, id, or the beginning of an id.
     containers: BTreeSet<String>,
     /// Builds, whose containers have ids that no request names.
@@ -39,9 +39,9 @@ enum Request {
     Other,
 }
 
-impl Asked {
+impl EngineRequests {
     /// Takes note of a request that begins so.
-    pub fn hear(&mut self, start: &[u8]) {
+    pub fn handle_request(&mut self, start: &[u8]) {
         match request(start) {
             Request::Container(name) if self.containers.len() < MOST => {
                 self.containers.insert(name);
@@ -106,16 +106,16 @@ mod tests {
 
     const WEB: &str = "1a99aac7137e288591966ac26dc38d18ab503db514a19088ddd9eb8b4fdb3be3";
 
-    fn of(line: &str) -> Request {
+    fn parsed(line: &str) -> Request {
         request(format!("{line} HTTP/1.1\r\nHost: api.moby.localhost\r\n").as_bytes())
     }
 
-    fn asked(lines: &[&str]) -> Asked {
-        let mut asked = Asked::default();
+    fn requests(lines: &[&str]) -> EngineRequests {
+        let mut requests = EngineRequests::default();
         for line in lines {
-            asked.hear(format!("POST {line} HTTP/1.1\r\n").as_bytes());
+            requests.handle_request(format!("POST {line} HTTP/1.1\r\n").as_bytes());
         }
-        asked
+        requests
     }
 
     fn container(id: &str, name: &str, engine: &str) -> Container {
@@ -126,19 +126,19 @@ mod tests {
     #[test]
     fn a_container_that_is_started_is_named() {
         let named = |name: &str| Request::Container(name.to_owned());
-        assert_eq!(of(&format!("POST /v1.41/containers/{WEB}/start")), named(WEB));
-        assert_eq!(of("POST /containers/web/restart?t=5"), named("web"));
-        assert_eq!(of("POST /v5.4.2/libpod/containers/web/start?detachKeys="), named("web"));
-        assert_eq!(of("POST /v1.41/containers/%77eb/start"), named("web"));
+        assert_eq!(parsed(&format!("POST /v1.41/containers/{WEB}/start")), named(WEB));
+        assert_eq!(parsed("POST /containers/web/restart?t=5"), named("web"));
+        assert_eq!(parsed("POST /v5.4.2/libpod/containers/web/start?detachKeys="), named("web"));
+        assert_eq!(parsed("POST /v1.41/containers/%77eb/start"), named("web"));
     }
 
     #[test]
     fn what_starts_containers_without_naming_them_is_told() {
         for path in ["/libpod/pods/p/start", "/v5/libpod/play/kube", "/v1.41/services/create"] {
-            assert_eq!(of(&format!("POST {path}")), Request::Unnamed, "{path}");
+            assert_eq!(parsed(&format!("POST {path}")), Request::Unnamed, "{path}");
         }
         for path in ["/build?t=x", "/v1.41/grpc", "/session"] {
-            assert_eq!(of(&format!("POST {path}")), Request::Build, "{path}");
+            assert_eq!(parsed(&format!("POST {path}")), Request::Build, "{path}");
         }
         for cut in ["a-very-long-na", "a-very-long-name/sta"] {
             let start = format!("POST /v1.41/containers/{cut}");
@@ -157,7 +157,7 @@ mod tests {
             "POST /containers/%zz/start",
             "",
         ] {
-            assert_eq!(of(line), Request::Other, "{line}");
+            assert_eq!(parsed(line), Request::Other, "{line}");
         }
     }
 
@@ -165,16 +165,16 @@ mod tests {
     fn a_container_is_known_by_what_it_was_called() {
         let web = container(WEB, "web", "docker");
         for name in ["web", WEB, &WEB[..12]] {
-            assert!(asked(&[&format!("/containers/{name}/start")]).has(&web), "{name}");
+            assert!(requests(&[&format!("/containers/{name}/start")]).has(&web), "{name}");
         }
         for name in [&WEB[..11], "db", &WEB[1..]] {
-            assert!(!asked(&[&format!("/containers/{name}/start")]).has(&web), "{name}");
+            assert!(!requests(&[&format!("/containers/{name}/start")]).has(&web), "{name}");
         }
     }
 
     #[test]
     fn what_is_called_the_same_elsewhere_was_not_asked_for() {
-        let asked = asked(&["/containers/web/start", "/containers/chosen-by-hand/start"]);
+        let requests = requests(&["/containers/web/start", "/containers/chosen-by-hand/start"]);
         for stranger in [
             container("web", "", ""),
             container("chosen-by-hand", "", ""),
@@ -183,18 +183,18 @@ mod tests {
             container(WEB, "", "docker"),
             container("pid-7", "", ""),
         ] {
-            assert!(!asked.has(&stranger), "{stranger:?}");
+            assert!(!requests.has(&stranger), "{stranger:?}");
         }
     }
 
     #[test]
     fn what_may_be_the_commands_is_told_by_what_it_asked_for() {
         let (web, step) = (container(WEB, "web", "docker"), container("x", "", "buildkit"));
-        let may = |lines: &[&str]| [&web, &step].map(|one| asked(lines).may_have(one));
+        let may = |lines: &[&str]| [&web, &step].map(|one| requests(lines).may_have(one));
         assert_eq!(may(&["/containers/db/start"]), [false, false]);
         assert_eq!(may(&["/build"]), [false, true]);
         assert_eq!(may(&["/libpod/kube/play"]), [true, true]);
-        let mut lost = Asked::default();
+        let mut lost = EngineRequests::default();
         lost.lose();
         assert!(lost.may_have(&web));
     }

@@ -9,8 +9,8 @@ use crate::abi::Abi;
 use crate::decode;
 use crate::diff::{Level, Risk, who};
 use crate::evidence::Seen;
-use crate::overview::Overview;
-use crate::overview::calls::{Called, Danger};
+use crate::report::Report;
+use crate::report::calls::{Called, Danger};
 use crate::untrusted::short;
 
 /// Most calls of an ABI, values of arguments of a call, and programs of a call or value that are shown.
@@ -20,16 +20,16 @@ const PROGRAMS: usize = 10;
 const PROGRAMS_OF_VALUE: usize = 3;
 
 /// What is known against calls that were made.
-pub(super) fn dangers(overview: &Overview<'_>) -> Markup {
+pub(super) fn dangers(report: &Report<'_>) -> Markup {
     html! {
-        @if !overview.dangers.is_empty() {
+        @if !report.dangers.is_empty() {
             section #risks {
                 h2 { "Risky calls first" }
                 p.lead {
                     "What a compromised process could do with them, by published flaws and manual pages. This is "
                     "advice, not proof: what is not listed here is not thereby harmless."
                 }
-                @for danger in &overview.dangers { (self::danger(danger)) }
+                @for danger in &report.dangers { (self::danger(danger)) }
             }
         }
     }
@@ -59,8 +59,8 @@ fn level_tag(level: Level) -> Markup {
 }
 
 /// Every call, by ABI.
-pub(super) fn section(overview: &Overview<'_>) -> Markup {
-    let abis = Abi::ALL.into_iter().filter(|abi| overview.recording.calls.contains_key(abi));
+pub(super) fn section(report: &Report<'_>) -> Markup {
+    let abis = Abi::ALL.into_iter().filter(|abi| report.recording.calls.contains_key(abi));
     html! {
         section #calls {
             h2 { "All calls" }
@@ -69,12 +69,12 @@ pub(super) fn section(overview: &Overview<'_>) -> Markup {
                 "of the count."
             }
             @for abi in abis {
-                @let calls: Vec<_> = overview.calls.iter().filter(|call| call.abi == abi).collect();
+                @let calls: Vec<_> = report.calls.iter().filter(|call| call.abi == abi).collect();
                 @if !calls.is_empty() {
                     h3 { (abi) " " small { (plural(calls.len(), "different call")) } }
                     div.calls {
                         @let most = calls.first().map_or(0, |call| call.seen.count);
-                        @for call in calls.iter().take(CALLS) { (self::call(overview, call, most)) }
+                        @for call in calls.iter().take(CALLS) { (self::call(report, call, most)) }
                     }
                     (more(calls.len(), CALLS, "more"))
                 }
@@ -83,10 +83,10 @@ pub(super) fn section(overview: &Overview<'_>) -> Markup {
     }
 }
 
-fn call(overview: &Overview<'_>, call: &Called<'_>, most: u64) -> Markup {
+fn call(report: &Report<'_>, call: &Called<'_>, most: u64) -> Markup {
     let Called { abi, number: of_call, seen, risk, overflow, .. } = call;
     let left_out =
-        overview.summary.left_out.iter().find(|left| (left.abi, left.number) == (*abi, *of_call));
+        report.summary.left_out.iter().find(|left| (left.abi, left.number) == (*abi, *of_call));
     html! {
         details #(id(*abi, *of_call)) {
             summary {
@@ -114,7 +114,7 @@ fn call(overview: &Overview<'_>, call: &Called<'_>, most: u64) -> Markup {
                 }
                 @if !seen.samples.is_empty() { dt { "Samples" } dd { (samples(seen)) } }
                 @if let Some(left_out) = left_out {
-                    dt { "Outside" } dd { (left_out.because(&overview.summary.baseline)) }
+                    dt { "Outside" } dd { (left_out.because(&report.summary.baseline)) }
                 }
                 dt { "Risk" }
                 dd {

@@ -30,7 +30,7 @@ pub(super) fn programs(recording: &Recording) -> Vec<Caller<'_>> {
             counts.entry(path).or_default().insert((abi, number), *count);
         }
     }
-    of(recording, counts)
+    callers(recording, counts)
 }
 
 /// Every name of samples; those with most calls of their own first. A test that was recorded twice has two
@@ -44,10 +44,10 @@ pub(super) fn samples(recording: &Recording) -> Vec<Caller<'_>> {
             *sum = sum.saturating_add(count);
         }
     }
-    of(recording, counts)
+    callers(recording, counts)
 }
 
-fn of<'a>(recording: &Recording, counts: Counts<'a>) -> Vec<Caller<'a>> {
+fn callers<'a>(recording: &Recording, counts: Counts<'a>) -> Vec<Caller<'a>> {
     let total: BTreeMap<(Abi, u32), u64> =
         recording.iter().map(|(abi, number, call)| ((abi, number), call.count)).collect();
     // What was called outside of all samples is missing from their counts, and so is made by none alone.

@@ -1,4 +1,4 @@
-//! Laws that hold for all policies, tried on random ones: see [`laws`].
+//! Laws that hold for all policies, tried on random ones: see [`cases`].
 
 use std::cmp::Ordering;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use strait_generator::policy::decide::{ChangeKind, compare, intersection, union, within};
 use strait_generator::policy::{Action, Policy};
 
-use crate::arbitrary::{ENOSYS, EPERM, calls, few_bits, laws, picks, policy, predicate};
+use crate::arbitrary::{ENOSYS, EPERM, calls, cases, few_bits, picks, policy, predicate};
 
 fn any_policy() -> impl Strategy<Value = Policy> {
     policy(predicate, &[Action::Allow, EPERM, Action::Log, Action::Trace(7)])
@@ -33,7 +33,7 @@ fn met(one: &Policy, other: &Policy) -> Policy {
 }
 
 proptest! {
-    #![proptest_config(laws())]
+    #![proptest_config(cases())]
 
     #[test]
     fn the_order_of_two_policies_does_not_count(one in plain(), other in plain()) {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 /// Something in a profile that not every consumer takes for what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Trait {
+pub enum Quirk {
     /// Neither a default action nor rules.
     Unconfined,
     /// Rules, but no default action.
