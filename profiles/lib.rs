@@ -6,6 +6,9 @@
 /// Calls that every profile allows, with the reason.
 pub const ALWAYS: &str = include_str!("always.json");
 
+/// Calls that bring others in, since these give no further reach.
+pub const FAMILIES: &str = include_str!("families.json");
+
 /// Which arguments a profile may restrict, and how.
 pub const ARGUMENT_RULES: &str = include_str!("argument-rules.json");
 

@@ -14,8 +14,8 @@ use super::ui::Report;
 use super::{Ui, capabilities, record};
 use strait_generator::evidence::{self, Evidence};
 use strait_generator::generate::{
-    ArgumentFilters, GenerateError, Generated, Options, RefuseWith, Runtimes, Startup, check,
-    generate,
+    ArgumentFilters, Generalize, GenerateError, Generated, Options, RefuseWith, Runtimes, Startup,
+    check, generate,
 };
 use strait_generator::policy::Capability;
 use strait_generator::profile::{self, Profile};
@@ -82,6 +82,13 @@ pub struct GenerateArgs {
     /// How much of the profile looks at arguments
     #[arg(long, value_name = "HOW", default_value = "standard", value_parser = one_of::<ArgumentFilters>())]
     args: ArgumentFilters,
+    /// What the profile allows besides what was recorded
+    ///
+    /// A test run does not show all that a workload does: a reload, a crash, a full disk. With `reach` the profile also
+    /// allows calls of low risk that give a compromised process nothing that it does not have already, each with its
+    /// reason (`strait explain`).
+    #[arg(long, value_name = "HOW", default_value = "reach", value_parser = one_of::<Generalize>())]
+    generalize: Generalize,
     /// Which container runtimes have to be able to start the workload
     #[arg(long, value_name = "RUNTIME", default_value = "any", value_parser = one_of::<Runtimes>())]
     runtime: Runtimes,
@@ -119,6 +126,7 @@ impl GenerateArgs {
                 init: self.init,
             },
             arguments: self.args,
+            generalize: self.generalize,
             ..Options::default()
         })
     }

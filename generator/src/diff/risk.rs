@@ -35,6 +35,9 @@ struct When {
     values: String,
     #[serde(default)]
     bits: String,
+    /// Values that are not meant.
+    #[serde(default)]
+    except: String,
 }
 
 #[derive(Deserialize)]
@@ -88,13 +91,26 @@ impl When {
             false => Predicate::Equal(value),
         };
         let bit = |bit| Predicate::MaskedEqual { mask: bit, value: bit };
-        let values = decode::constants(call, self.argument, &self.values).map(value);
-        let bits = decode::constants(call, self.argument, &self.bits).map(bit);
-        let clauses: Vec<Clause> = values
-            .chain(bits)
-            .filter_map(|predicate| Clause::on(self.argument, predicate))
-            .collect();
-        Set::any(&clauses, width(abi))
+        let any = |predicates: Vec<Predicate>| {
+            let clauses = predicates.into_iter();
+            let clauses: Vec<Clause> =
+                clauses.filter_map(|one| Clause::on(self.argument, one)).collect();
+            Set::any(&clauses, width(abi))
+        };
+        if !self.except.is_empty() {
+            return any(self.constants(call, &self.except).map(value).collect()).complement();
+        }
+        let bits = self.constants(call, &self.bits).map(bit);
+        any(self.constants(call, &self.values).map(value).chain(bits).collect())
+    }
+
+    /// Values by name, or as hexadecimal numbers.
+    fn constants<'a>(&self, call: &'a str, given: &'a str) -> impl Iterator<Item = u64> + 'a {
+        let argument = self.argument;
+        words(given).filter_map(move |one| match one.strip_prefix("0x") {
+            Some(digits) => u64::from_str_radix(digits, 16).ok(),
+            None => decode::constants(call, argument, one).next(),
+        })
     }
 }
 
@@ -148,6 +164,12 @@ mod tests {
             Clause::on(0, Predicate::MaskedEqual { mask: 0x7e02_0000, value: 0 }).unwrap();
         assert_eq!(risk("clone", &[threads]), ("benign", Level::Low));
         assert_eq!(risk("clone", &[Clause::ALWAYS]).1, Level::High);
+        let option = |value| Clause::on(0, Predicate::MaskedEqual { mask: 0xffff_ffff, value });
+        assert_eq!(risk("prctl", &[option(15).unwrap()]), ("benign", Level::Low));
+        assert_eq!(risk("prctl", &[option(15).unwrap(), option(22).unwrap()]).1, Level::Medium);
+        let plain = Clause::on(1, Predicate::MaskedEqual { mask: 0xc00, value: 0 }).unwrap();
+        assert_eq!(risk("chmod", &[plain]).1, Level::Low);
+        assert_eq!(risk("chmod", &[Clause::ALWAYS]).1, Level::Medium);
     }
 
     #[test]
@@ -158,9 +180,9 @@ mod tests {
         assert!(unknown.is_empty(), "{unknown:?}");
         for Class { calls, when, .. } in &TABLE.classes {
             for name in words(calls) {
-                if let Some(When { argument, values, bits }) = when {
-                    let given = format!("{values} {bits}");
-                    let found = decode::constants(name, *argument, &given).count();
+                if let Some(when @ When { values, bits, except, .. }) = when {
+                    let given = format!("{values} {bits} {except}");
+                    let found = when.constants(name, &given).count();
                     assert_eq!(found, words(&given).count(), "{name}: {given}");
                 }
             }

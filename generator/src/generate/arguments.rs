@@ -60,6 +60,8 @@ pub enum Unfiltered {
     Overflow,
     /// It is needed to start the workload, and nobody knows with which.
     Startup,
+    /// It was not seen, and is allowed since it gives no further reach, whatever its arguments.
+    Family,
 }
 
 /// What was decided about arguments, by name of the call.
@@ -171,6 +173,11 @@ fn values(
     if let Some(needed) = selection.needed.arguments(rule, name) {
         values.extend(needed);
     }
+    if let Some(added) = selection.added_values.get(name) {
+        values.extend(added.keys().cloned());
+    } else if selection.added.contains_key(name) {
+        return Err(Unfiltered::Family);
+    }
     let stands_in = STARTS_A_TASK.contains(&name) && starts_otherwise(recordings, name);
     if stands_in || selection.stands_in.contains(name) {
         values.extend(rule.always.iter().cloned());
@@ -186,7 +193,7 @@ fn starts_otherwise(recordings: &[Recording], name: &str) -> bool {
 }
 
 /// All records of a call, over recordings and ABIs.
-fn calls<'a>(
+pub(super) fn calls<'a>(
     recordings: &'a [Recording],
     name: &'a str,
 ) -> impl Iterator<Item = (&'a Recording, &'a Call)> {

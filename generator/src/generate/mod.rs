@@ -19,6 +19,7 @@ mod always;
 mod arguments;
 mod emit;
 mod error;
+mod families;
 mod left_out;
 mod runtime;
 mod select;
@@ -74,6 +75,20 @@ impl RefuseWith {
     }
 }
 
+/// What a profile allows besides what was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generalize {
+    /// Nothing but what every workload and its runtime need.
+    Exact,
+    /// Calls that give no further reach than what was recorded.
+    Reach,
+}
+
+crate::choice::choices!(Generalize {
+    Exact => "exact", "Only what every workload and its runtime need";
+    Reach => "reach", "Also calls of low risk that give no further reach than what was recorded";
+});
+
 /// How a profile is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -92,6 +107,8 @@ pub struct Options {
     pub startup: Startup,
     /// How much of it looks at arguments.
     pub arguments: ArgumentFilters,
+    /// What it allows besides what was recorded.
+    pub generalize: Generalize,
 }
 
 impl Default for Options {
@@ -106,6 +123,7 @@ impl Default for Options {
             kernel: None,
             startup: Startup::default(),
             arguments: ArgumentFilters::Seen(Level::Standard),
+            generalize: Generalize::Reach,
         }
     }
 }
@@ -135,6 +153,11 @@ pub fn generate(recordings: &[Recording], options: &Options) -> Result<Generated
         kernel: options.kernel,
     });
     let mut selection = select::select(recordings, &baseline, &options.startup);
+    let level = match options.arguments {
+        ArgumentFilters::Seen(level) => Some(level),
+        ArgumentFilters::Baseline | ArgumentFilters::None => None,
+    };
+    families::extend(&mut selection, recordings, &baseline, options.generalize, level);
     let filters = match options.arguments {
         ArgumentFilters::Seen(level) => {
             arguments::filters(recordings, &selection, &options.startup, level)

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::always::Needed;
+use super::families::Family;
 use super::left_out::{LeftOut, Reason};
 use super::runtime::Startup;
 use crate::abi::{Abi, Existence};
@@ -24,6 +25,10 @@ pub(super) struct Selection {
     pub always: BTreeSet<&'static str>,
     /// `clone`, if it is allowed only because another call that starts a task was seen.
     pub stands_in: BTreeSet<&'static str>,
+    /// Allowed though never seen, because they give no further reach than what is allowed already.
+    pub added: BTreeMap<&'static str, &'static Family>,
+    /// Values of arguments with which calls are allowed for the same reason.
+    pub added_values: BTreeMap<&'static str, BTreeMap<Vec<u64>, &'static Family>>,
     /// Allowed only because a runtime starts the workload with them.
     pub startup: BTreeSet<&'static str>,
     /// A runtime starts workloads with them, but the baseline refuses them.
@@ -104,6 +109,8 @@ pub(super) fn select(
         }),
         always: BTreeSet::new(),
         stands_in: BTreeSet::new(),
+        added: BTreeMap::new(),
+        added_values: BTreeMap::new(),
         startup: BTreeSet::new(),
         startup_refused: BTreeSet::new(),
         runtime_only: BTreeSet::new(),

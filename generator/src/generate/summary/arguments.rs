@@ -99,6 +99,7 @@ impl fmt::Display for Unfiltered {
         f.write_str(match self {
             Self::NotRecorded => "a recording does not have their values (record again)",
             Self::Overflow => "they had more values than a recording has room for",
+            Self::Family => "they give no further reach whatever they are",
             Self::Startup => {
                 "who starts the workload calls them too, with values that nobody knows"
             }
