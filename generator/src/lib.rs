@@ -26,6 +26,7 @@ pub mod profile;
 pub mod recording;
 pub mod report;
 pub mod sarif;
+pub mod scan;
 pub mod schema;
 mod tool;
 pub mod untrusted;

@@ -173,6 +173,7 @@ impl Observations {
             completeness: about.losses.into(),
             caveats,
             programs,
+            reachable: BTreeMap::new(),
             calls: self.calls,
             refused: self.refused,
             samples: self.samples,

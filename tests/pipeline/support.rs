@@ -40,6 +40,7 @@ pub fn recording(calls: &[(Abi, &str)]) -> Recording {
             device: "8:1".to_owned(),
             inode: 7,
         }],
+        reachable: BTreeMap::new(),
         calls: table,
         refused: BTreeMap::new(),
     }

@@ -44,6 +44,7 @@ pub fn recording(calls: &[(Abi, u32)]) -> Recording {
             device: "8:1".to_owned(),
             inode: 1,
         }],
+        reachable: BTreeMap::new(),
         calls: table,
         refused: BTreeMap::new(),
     }

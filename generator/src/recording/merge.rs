@@ -20,6 +20,7 @@ use super::{
 };
 use crate::abi::Abi;
 use crate::digest::sha256;
+use crate::scan::Reachable;
 use arguments::united_arguments;
 
 /// Of how many recordings a merged one keeps the parts, so that it can be merged with another one that
@@ -78,6 +79,8 @@ pub struct Merger {
     /// Rank and id of the recording whose target stands for all.
     source: (u8, String),
     programs: BTreeMap<String, Program>,
+    /// By path of a program.
+    reachable: BTreeMap<String, Reachable>,
     sources: BTreeMap<String, Source>,
     /// Those that were recorded and not merged, as long as there are few.
     parts: Option<BTreeMap<String, Recording>>,
@@ -128,6 +131,9 @@ impl Merger {
             return self.absorb(recording);
         }
         let mut added = Added { known: true, ..Added::default() };
+        let mut recording = recording;
+        // It has what its parts can call; a union does not mind what is in it already.
+        self.add_reachable(&mut recording);
         for part in taken_apart(recording) {
             let of_part = self.absorb(part)?;
             added.known &= of_part.known;
@@ -152,6 +158,7 @@ impl Merger {
                 sample.recording.clone_from(&recording.origin.id);
             }
         }
+        self.add_reachable(&mut recording);
         self.keep_part(&recording);
         self.sources.extend(sources.into_iter().map(|source| (source.id.clone(), source)));
         let mut added = Added { count: recording.total(), ..Added::default() };
@@ -176,6 +183,12 @@ impl Merger {
         Ok(added)
     }
 
+    fn add_reachable(&mut self, recording: &mut Recording) {
+        for (path, reachable) in std::mem::take(&mut recording.reachable) {
+            self.reachable.entry(path).or_default().extend(reachable);
+        }
+    }
+
     fn keep_part(&mut self, recording: &Recording) {
         let few = self.sources.len() < PARTS;
         let recorded = recording.origin.sources.is_empty();
@@ -193,13 +206,14 @@ impl Merger {
     ///
     /// [`MergeError::Nothing`].
     pub fn finish(self) -> Result<Recording, MergeError> {
-        let Self { sum, programs, sources, parts, .. } = self;
+        let Self { sum, programs, reachable, sources, parts, .. } = self;
         let mut sum = sum.ok_or(MergeError::Nothing)?;
         let mut parts: Vec<_> = parts.unwrap_or_default().into_values().collect();
         if sources.len() == 1
             && let Some(mut only) = parts.pop()
         {
             only.samples.iter_mut().for_each(|sample| sample.recording.clear());
+            only.reachable = reachable;
             return Ok(only);
         }
         parts.iter_mut().for_each(|part| part.samples.clear());
@@ -207,6 +221,7 @@ impl Merger {
         sum.origin = Origin { id, sources: sources.into_values().collect(), parts };
         sum.tool = Tool::this();
         sum.programs = programs.into_values().collect();
+        sum.reachable = reachable;
         sum.samples.sort();
         for call in sum.calls.values_mut().flat_map(BTreeMap::values_mut) {
             settle_phases(call);

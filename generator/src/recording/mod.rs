@@ -20,6 +20,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::abi::Abi;
+use crate::scan::Reachable;
 
 pub use caveat::Caveat;
 pub use container_origin::ContainerOrigin;
@@ -49,6 +50,8 @@ pub struct Recording {
     pub caveats: BTreeSet<Caveat>,
     /// Executables that made calls, by path, each path once.
     pub programs: Vec<Program>,
+    /// What programs can call, by [`Program::path`]; nothing for those that were not scanned.
+    pub reachable: BTreeMap<String, Reachable>,
     /// Calls by ABI and number (for x32 without the x32 bit).
     pub calls: BTreeMap<Abi, BTreeMap<u32, Call>>,
     /// Calls that the filter refused that was active while recording, by ABI, number and errno

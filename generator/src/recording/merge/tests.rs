@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::recording::{ArgumentUse, Arguments, ContainerOrigin, Host, Phase, Sample, v1};
+use crate::scan::{How, Kind};
 
 /// A recording whose content follows from its number.
 fn recording(number: u64) -> Recording {
@@ -67,12 +68,26 @@ fn recording(number: u64) -> Recording {
         completeness: Losses { calls: number % 2, ..Losses::default() }.into(),
         caveats: BTreeSet::from([Caveat::StillRunning(number % 3 + 1)]),
         programs: vec![program("/bin/app"), program(&format!("/bin/{number}"))],
+        reachable: BTreeMap::from([("/bin/app".to_owned(), reachable(number))]),
         calls,
         refused: BTreeMap::from([((abi, 63, Some(1)), number + 1)]),
         samples: vec![sample],
     };
     made = v1::parse(&v1::print(&made).unwrap()).unwrap();
     assert_eq!(made.origin.id.len(), 64);
+    made
+}
+
+/// Each of another library, and of some it is not known to be all.
+fn reachable(number: u64) -> Reachable {
+    let mut made = Reachable::default();
+    for call in [0, 1 + number as u32 % 3] {
+        let (file, symbol) = (format!("/lib/{}.so", number % 5), "f".to_owned());
+        made.add(Abi::X86_64, call, How { kind: Kind::Import, file, symbol });
+    }
+    if number.is_multiple_of(2) {
+        made.add_reason(format!("{number} is missing"));
+    }
     made
 }
 

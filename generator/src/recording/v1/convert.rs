@@ -11,9 +11,10 @@ use crate::recording::{
     ArgumentUse, Arguments, Call, Caveat, Completeness, Host, Losses, Origin, Phase, Program,
     ReadError, Recording, Sample, Source, Start, Target, TargetKind, Tool,
 };
+use crate::scan::Reachable;
 
 /// The key under which a call stands in the file: its name, or its number if it has none.
-fn key(abi: Abi, number: u32) -> String {
+pub(super) fn key(abi: Abi, number: u32) -> String {
     abi.syscall_name(number).map_or_else(|| number.to_string(), str::to_owned)
 }
 
@@ -70,6 +71,9 @@ impl File {
                 .map(|(number, call)| (key(*abi, *number), file::Call::from_model(*number, call)));
             (*abi, file::AbiTable { syscalls: calls.collect() })
         });
+        let executables = recording.programs.iter().map(|program| {
+            file::Program::from_model(program, recording.reachable.get(&program.path))
+        });
         let refused = recording.refused.iter().map(|((abi, number, errno), count)| {
             let syscall = key(*abi, *number);
             file::Refused { abi: *abi, syscall, number: *number, errno: *errno, count: *count }
@@ -85,7 +89,7 @@ impl File {
             complete: recording.completeness == Completeness::Complete,
             losses: file::Losses { calls, programs, missed, tasks, starts, unread, partial },
             caveats: recording.caveats.iter().cloned().map(file::Caveat::from).collect(),
-            programs: recording.programs.iter().cloned().map(file::Program::from).collect(),
+            programs: executables.collect(),
             abis: abis.collect(),
             refused: refused.collect(),
             samples: recording.samples.iter().map(file::Sample::from_model).collect(),
@@ -149,6 +153,11 @@ impl File {
             sources: self.sources.into_iter().map(Source::from).collect(),
             parts: self.parts.into_iter().map(Self::into_model).collect::<Result<_, _>>()?,
         };
+        let reachable = self.programs.iter_mut().filter_map(|program| {
+            let reachable = program.reachable.take()?;
+            Some((program.path.clone(), reachable.into_model()))
+        });
+        let reachable = reachable.collect();
         let mut recording = Recording {
             origin,
             tool: Tool { name: self.tool.name, version: self.tool.version },
@@ -158,6 +167,7 @@ impl File {
             finished: self.finished,
             completeness: losses.into(),
             caveats: self.caveats.into_iter().filter_map(file::Caveat::into_model).collect(),
+            reachable,
             programs: self.programs.into_iter().map(Program::from).collect(),
             calls,
             refused,
@@ -253,14 +263,16 @@ impl file::Target {
     }
 }
 
-impl From<Program> for file::Program {
-    fn from(Program { path, device, inode }: Program) -> Self {
-        Self { path, device, inode }
+impl file::Program {
+    fn from_model(program: &Program, reachable: Option<&Reachable>) -> Self {
+        let Program { path, device, inode } = program.clone();
+        let reachable = reachable.map(super::reachable::Reachable::from_model);
+        Self { path, device, inode, reachable }
     }
 }
 
 impl From<file::Program> for Program {
-    fn from(file::Program { path, device, inode }: file::Program) -> Self {
+    fn from(file::Program { path, device, inode, .. }: file::Program) -> Self {
         Self { path, device, inode }
     }
 }

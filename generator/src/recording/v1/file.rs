@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::reachable::Reachable;
 use crate::abi::Abi;
 
 #[derive(Serialize, Deserialize)]
@@ -171,6 +172,8 @@ pub(super) struct Program {
     pub path: String,
     pub device: String,
     pub inode: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reachable: Option<Reachable>,
 }
 
 #[derive(Serialize, Deserialize)]

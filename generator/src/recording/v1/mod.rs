@@ -4,6 +4,7 @@
 mod container;
 mod convert;
 mod file;
+mod reachable;
 
 use super::{ReadError, Recording};
 use crate::schema::schema;
