@@ -1,6 +1,6 @@
 //! `strait generate`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use super::exit::{self, Failure, Outcome};
 use super::targets::{self, Group};
 use super::ui::Report;
 use super::{Ui, capabilities, record};
-use strait_generator::evidence::{self, Evidence};
+use strait_generator::evidence::{self, Added, Evidence};
 use strait_generator::generate::{
     ArgumentFilters, Generalize, GenerateError, Generated, Options, RefuseWith, Runtimes, Startup,
     check, generate,
@@ -158,10 +158,14 @@ pub fn code(error: &GenerateError) -> u8 {
 }
 
 /// Who made the calls, as a file.
-fn evidence_of(recordings: Vec<Recording>, profile: &Profile) -> Result<String, Failure> {
+fn evidence_of(
+    recordings: Vec<Recording>,
+    profile: &Profile,
+    added: BTreeMap<String, Added>,
+) -> Result<String, Failure> {
     // Recordings of different targets make one profile if that is what was asked for.
     let all = merge(recordings, true)?;
-    Ok(evidence::v1::print(&Evidence::from_recording(&all).for_profile(profile))?)
+    Ok(evidence::v1::print(&Evidence::from_recording(&all).for_profile(profile).with_added(added))?)
 }
 
 /// Runs `strait generate`.
@@ -284,7 +288,7 @@ impl Made {
 
     /// Writes the profile, says what there is to say about it, and puts the evidence beside it.
     fn write(self, output: &Output, evidence: bool, ui: &Ui) -> Result<(), Failure> {
-        let Self { recordings, generated: Generated { profile, summary }, text } = self;
+        let Self { recordings, generated: Generated { profile, summary, added }, text } = self;
         Report::json(&text).write(output)?;
         ui.show(&summary.text());
         if let Output::File(path) = output {
@@ -300,7 +304,7 @@ impl Made {
             }
         }
         if let Some(beside) = output.beside(evidence::beside).filter(|_| evidence) {
-            match evidence_of(recordings, &profile) {
+            match evidence_of(recordings, &profile, added) {
                 Ok(text) => Report::json(&text).write(&beside)?,
                 Err(Failure { error, .. }) => {
                     ui.warn(format_args!("no evidence is written: {error}"));

@@ -3,7 +3,7 @@
 use crate::abi::Abi;
 use crate::decode::{self, Pattern};
 use crate::diff::{Risk, assess_risk, called, describe_arguments, let_through, past};
-use crate::evidence::{Evidence, Seen};
+use crate::evidence::{Added, Evidence, Seen};
 use crate::policy::argument::ArgumentRule;
 use crate::policy::decide::Meaning;
 use crate::policy::decide::space::Set;
@@ -74,7 +74,22 @@ pub fn profile(
             None if made.is_some() => {
                 text.line("  never made with these arguments while recording");
             }
-            None => text.line(format_args!("  not seen in the recording{}", why_then(&answers))),
+            None => {
+                let name = abi.syscall_name(number).unwrap_or_default();
+                match evidence.added.get(name).filter(|_| evidence.is_of(profile)) {
+                    Some(Added { rule, reason }) => {
+                        text.line(format_args!(
+                            "  not seen in the recording; added ({rule}): {reason}"
+                        ));
+                    }
+                    None => {
+                        text.line(format_args!(
+                            "  not seen in the recording{}",
+                            why_then(&answers)
+                        ));
+                    }
+                }
+            }
         };
     }
     Ok(text)

@@ -29,6 +29,17 @@ pub struct Evidence {
     pub recordings: Vec<Source>,
     /// Calls by ABI and number.
     pub calls: BTreeMap<Abi, BTreeMap<u32, Seen>>,
+    /// Why the profile allows calls that were not made, by name.
+    pub added: BTreeMap<String, Added>,
+}
+
+/// Why a profile allows a call that was not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// What added it: `always`, `start-up`, `stand-in`, `reachable`, or `family: NAME`.
+    pub rule: String,
+    /// Why, for people.
+    pub reason: String,
 }
 
 /// Who made a call.
@@ -127,12 +138,18 @@ impl Evidence {
                     .collect();
             }
         }
-        Self { profile: None, recordings: recording.sources(), calls }
+        Self { profile: None, recordings: recording.sources(), calls, added: BTreeMap::new() }
     }
 
     /// The same, as that of a profile.
     pub fn for_profile(mut self, profile: &Profile) -> Self {
         self.profile = v1::fingerprint(profile);
+        self
+    }
+
+    /// The same, with why the profile allows what was not made.
+    pub fn with_added(mut self, added: BTreeMap<String, Added>) -> Self {
+        self.added = added;
         self
     }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Evidence, First, Seen, Value};
+use super::{Added, Evidence, First, Seen, Value};
 use crate::abi::Abi;
 use crate::decode;
 use crate::profile::{self, Profile};
@@ -38,6 +38,14 @@ struct File {
     profile: ProfileJson,
     recordings: Vec<SourceJson>,
     abis: BTreeMap<Abi, Table>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    added: BTreeMap<String, AddedJson>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AddedJson {
+    rule: String,
+    reason: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -236,6 +244,13 @@ pub fn print(evidence: &Evidence) -> Result<String, serde_json::Error> {
             })
             .collect(),
         abis: evidence.calls.iter().map(|(abi, calls)| (*abi, table(*abi, calls))).collect(),
+        added: evidence
+            .added
+            .iter()
+            .map(|(call, Added { rule, reason })| {
+                (call.clone(), AddedJson { rule: rule.clone(), reason: reason.clone() })
+            })
+            .collect(),
     };
     let mut text = serde_json::to_string_pretty(&file)?;
     text.push('\n');
@@ -269,5 +284,10 @@ pub fn parse(text: &str) -> Result<Evidence, ReadError> {
             })
             .collect(),
         calls: calls.collect(),
+        added: file
+            .added
+            .into_iter()
+            .map(|(call, AddedJson { rule, reason })| (call, Added { rule, reason }))
+            .collect(),
     })
 }

@@ -21,6 +21,8 @@ struct Group {
     /// Needed only if one of these was seen; empty for all workloads.
     #[serde(default)]
     with: String,
+    /// Why every workload needs them.
+    why: String,
     /// Values that are kept of their arguments, as in an `ArgumentRule`.
     #[serde(default)]
     arguments: BTreeMap<String, BTreeSet<Vec<u64>>>,
@@ -40,6 +42,12 @@ impl Needed {
     /// Names of the calls.
     pub fn calls(&self) -> impl Iterator<Item = &'static str> {
         self.0.iter().flat_map(|group| words(&group.calls))
+    }
+
+    /// Why a call is needed; `None` if it is not.
+    pub fn reason(&self, name: &str) -> Option<&'static str> {
+        let of_call = self.0.iter().find(|group| words(&group.calls).any(|call| call == name));
+        of_call.map(|group| group.why.as_str())
     }
 
     /// The values of a call's arguments that are needed; `None` if the call is not.

@@ -144,7 +144,7 @@ fn values(
     startup: &Startup,
 ) -> Result<BTreeSet<Vec<u64>>, Unfiltered> {
     let mut values = BTreeSet::new();
-    for (recording, call) in calls(recordings, name) {
+    for (recording, call) in calls_of(recordings, name) {
         let arguments = call.arguments.as_ref().ok_or(Unfiltered::NotRecorded)?;
         if !arguments.indexes.iter().copied().eq(rule.indexes()) {
             return Err(Unfiltered::NotRecorded);
@@ -174,7 +174,7 @@ fn values(
         values.extend(needed);
     }
     if let Some(added) = selection.added_values.get(name) {
-        values.extend(added.keys().cloned());
+        values.extend(added.iter().cloned());
     } else if selection.added.contains_key(name) {
         return Err(Unfiltered::Family);
     }
@@ -189,11 +189,11 @@ fn values(
 fn starts_otherwise(recordings: &[Recording], name: &str) -> bool {
     STARTS_A_TASK
         .into_iter()
-        .any(|other| other != name && calls(recordings, other).next().is_some())
+        .any(|other| other != name && calls_of(recordings, other).next().is_some())
 }
 
 /// All records of a call, over recordings and ABIs.
-pub(super) fn calls<'a>(
+pub(super) fn calls_of<'a>(
     recordings: &'a [Recording],
     name: &'a str,
 ) -> impl Iterator<Item = (&'a Recording, &'a Call)> {

@@ -21,15 +21,18 @@ mod emit;
 mod error;
 mod families;
 mod left_out;
+mod reach;
+mod reasons;
 mod runtime;
 mod select;
 mod summary;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arguments::Filters;
 
 use crate::abi::Abi;
+use crate::evidence::Added;
 use crate::policy::argument::Level;
 use crate::policy::baseline::{Baseline, Context, KernelVersion};
 use crate::policy::{Action, Capability, Errno};
@@ -82,11 +85,14 @@ pub enum Generalize {
     Exact,
     /// Calls that give no further reach than what was recorded.
     Reach,
+    /// Also what the programs can call.
+    Imports,
 }
 
 crate::choice::choices!(Generalize {
     Exact => "exact", "Only what every workload and its runtime need";
     Reach => "reach", "Also calls of low risk that give no further reach than what was recorded";
+    Imports => "imports", "Also calls of low risk that the recorded programs and their libraries can make";
 });
 
 /// How a profile is made.
@@ -135,6 +141,8 @@ pub struct Generated {
     pub profile: Profile,
     /// What went into it and what did not.
     pub summary: Summary,
+    /// Why it allows the calls that were not recorded, by name.
+    pub added: BTreeMap<String, Added>,
 }
 
 /// Makes one profile of recordings. Their order does not matter.
@@ -171,7 +179,8 @@ pub fn generate(recordings: &[Recording], options: &Options) -> Result<Generated
     let profile = emit::profile(&selection, &filters, &baseline, options.refuse_with);
     let decided = summary::Decided { selection: &selection, filters: &filters };
     let summary = summary::summarise(recordings, decided, &baseline, &options.startup, &profile)?;
-    Ok(Generated { profile, summary })
+    let added = reasons::of(&selection, &options.startup.starters().join(", "));
+    Ok(Generated { profile, summary, added })
 }
 
 /// The ABIs of calls that exist in them: `syscall(-2)` has the x32 bit, and is no reason to open x32. If there

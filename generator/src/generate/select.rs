@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::always::Needed;
-use super::families::Family;
 use super::left_out::{LeftOut, Reason};
+use super::reasons::Rule;
 use super::runtime::Startup;
 use crate::abi::{Abi, Existence};
 use crate::policy::baseline::{KernelVersion, Resolved, Treatment, release};
@@ -26,9 +26,9 @@ pub(super) struct Selection {
     /// `clone`, if it is allowed only because another call that starts a task was seen.
     pub stands_in: BTreeSet<&'static str>,
     /// Allowed though never seen, because they give no further reach than what is allowed already.
-    pub added: BTreeMap<&'static str, &'static Family>,
+    pub added: BTreeMap<&'static str, Rule>,
     /// Values of arguments with which calls are allowed for the same reason.
-    pub added_values: BTreeMap<&'static str, BTreeMap<Vec<u64>, &'static Family>>,
+    pub added_values: BTreeMap<&'static str, BTreeSet<Vec<u64>>>,
     /// Allowed only because a runtime starts the workload with them.
     pub startup: BTreeSet<&'static str>,
     /// A runtime starts workloads with them, but the baseline refuses them.

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 mod arguments;
+mod families;
 mod nonsense;
 mod startup;
 
@@ -18,8 +19,13 @@ fn named(abi: Abi, names: &[&str]) -> Recording {
     recording(&calls)
 }
 
+/// Without families, so that nothing is added but what a test is about.
+fn exact() -> Options {
+    Options { generalize: Generalize::Exact, ..Options::default() }
+}
+
 fn made_of(recordings: &[Recording]) -> Generated {
-    generate(recordings, &Options::default()).unwrap()
+    generate(recordings, &exact()).unwrap()
 }
 
 fn policy(profile: &Profile) -> Policy {
@@ -66,9 +72,9 @@ fn a_terminal_obeys_no_name_in_the_summary() {
     let mut recording = named(Abi::X86_64, &["execve"]);
     recording.target.name = "\x1b[2Japp".to_owned();
     recording.completeness = Completeness::Incomplete(Losses { calls: 1, ..Losses::default() });
-    let options = Options { allow_incomplete: true, ..Options::default() };
+    let options = Options { allow_incomplete: true, ..exact() };
     let text = generate(&[recording.clone()], &options).unwrap().summary.text().to_string();
-    let error = generate(&[recording], &Options::default()).unwrap_err().to_string();
+    let error = generate(&[recording], &exact()).unwrap_err().to_string();
     for text in [text, error] {
         assert!(!text.contains('\x1b') && text.contains("app"), "{text}");
     }
@@ -82,7 +88,7 @@ fn the_summary_reads_like_this() {
 #[test]
 fn its_own_lint_has_nothing_against_it() {
     for refuse_with in [RefuseWith::Enosys, RefuseWith::Eperm] {
-        let options = Options { refuse_with, ..Options::default() };
+        let options = Options { refuse_with, ..exact() };
         let recording = named(Abi::X86_64, &["execve", "socket", "clone", "personality"]);
         let generated = generate(&[recording], &options).unwrap();
         assert_eq!(lint(&generated.profile), []);
@@ -109,7 +115,7 @@ fn what_docker_refuses_keeps_its_error_and_what_is_new_gets_enosys() {
 
 #[test]
 fn with_sys_admin_clone3_is_allowed_when_it_was_seen() {
-    let options = Options { capabilities: Some(Capability::all()), ..Options::default() };
+    let options = Options { capabilities: Some(Capability::all()), ..exact() };
     let generated = generate(&[sample()], &options).unwrap();
     assert_eq!(evaluate(&generated, Abi::X86_64, "clone3", &first(0)), Action::Allow);
     assert_eq!(evaluate(&generated, Abi::X86_64, "mount", &first(0)), Action::Allow);
@@ -118,7 +124,7 @@ fn with_sys_admin_clone3_is_allowed_when_it_was_seen() {
 #[test]
 fn clone3_answers_enosys_whatever_the_rest_gets() {
     for refuse_with in [RefuseWith::Eperm, RefuseWith::Log, RefuseWith::Kill] {
-        let options = Options { refuse_with, ..Options::default() };
+        let options = Options { refuse_with, ..exact() };
         let generated = generate(&[sample()], &options).unwrap();
         let action = evaluate(&generated, Abi::X86_64, "clone3", &first(0));
         assert_eq!(action, Action::Errno(Errno::ENOSYS), "{refuse_with:?}");
@@ -145,9 +151,8 @@ fn only_what_was_seen_is_listed_as_architecture() {
 
 #[test]
 fn nothing_makes_no_profile() {
-    let complaint = |recordings: &[Recording]| {
-        generate(recordings, &Options::default()).unwrap_err().to_string()
-    };
+    let complaint =
+        |recordings: &[Recording]| generate(recordings, &exact()).unwrap_err().to_string();
     assert!(complaint(&[]).contains("no recording"));
     assert!(complaint(&[sample(), recording(&[])]).contains("nothing was recorded in `app`"));
 }
@@ -157,10 +162,10 @@ fn an_incomplete_recording_must_be_asked_for() {
     let mut incomplete = sample();
     incomplete.completeness = Completeness::Incomplete(Losses { tasks: 3, ..Losses::default() });
     let recordings = [incomplete];
-    let error = generate(&recordings, &Options::default()).unwrap_err();
+    let error = generate(&recordings, &exact()).unwrap_err();
     assert!(matches!(error, GenerateError::Incomplete { .. }));
     assert!(error.to_string().contains("3 times: a task could not be followed"));
-    let options = Options { allow_incomplete: true, ..Options::default() };
+    let options = Options { allow_incomplete: true, ..exact() };
     let generated = generate(&recordings, &options).unwrap();
     assert!(generated.summary.text().to_string().contains("made of an incomplete recording"));
 }
@@ -187,7 +192,7 @@ fn options() -> impl Strategy<Value = Options> {
         startup,
         capabilities: Some(capabilities),
         refuse_with,
-        ..Options::default()
+        ..exact()
     })
 }
 

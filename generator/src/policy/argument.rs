@@ -94,7 +94,7 @@ impl KeptArgument {
     pub const fn example(self, kept: u64) -> u64 {
         match self.reduction {
             Reduction::Value | Reduction::Flags => kept,
-            Reduction::Zero => kept,
+            Reduction::Zero => kept << self.mask.trailing_zeros(),
             Reduction::Together => kept * self.mask,
         }
     }

@@ -45,6 +45,9 @@ pub struct Summary {
     pub always: Vec<String>,
     /// Allowed though never seen, because they stand in for a call that was.
     pub stands_in: Vec<String>,
+    /// Allowed though never seen, because they give no further reach: by family, or because the programs can call
+    /// them. None is above low risk.
+    pub added: Vec<(String, Vec<String>)>,
     /// Allowed though never seen, because those who start the workload need them.
     pub startup: Vec<String>,
     /// Who starts the workload: container runtimes, and the init process if there is one. Empty if
@@ -165,6 +168,7 @@ pub(super) fn summarise(
         without_conditions: owned(&selection.without_conditions),
         always: owned(&selection.always),
         stands_in: owned(&selection.stands_in),
+        added: added(selection),
         startup: owned(&selection.startup),
         starters: startup.starters().into_iter().map(str::to_owned).collect(),
         startup_refused: owned(&selection.startup_refused),
@@ -174,6 +178,15 @@ pub(super) fn summarise(
         notes: advice::notes(recordings, baseline, startup),
         warnings: advice::warnings(recordings, selection, startup, profile),
     })
+}
+
+/// What was added, by rule, in the order of the rules' names.
+fn added(selection: &Selection) -> Vec<(String, Vec<String>)> {
+    let mut by_rule: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (name, rule) in &selection.added {
+        by_rule.entry(rule.name()).or_default().push((*name).to_owned());
+    }
+    by_rule.into_iter().map(|(rule, calls)| (rule.to_owned(), calls)).collect()
 }
 
 fn refused(recordings: &[Recording]) -> Vec<Refused> {

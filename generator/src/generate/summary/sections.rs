@@ -75,6 +75,7 @@ impl Summary {
         ));
         sections
             .extend(text("Added, since every workload needs them sooner or later:", &self.always));
+        sections.extend(self.added());
         let starters = list(&self.starters);
         sections.extend(text(format!("Added, so that {starters} can start it:"), &self.startup));
         sections.extend(text(
@@ -101,6 +102,18 @@ impl Summary {
         sections
     }
 
+    fn added(&self) -> Option<Section> {
+        let count: usize = self.added.iter().map(|(_, calls)| calls.len()).sum();
+        let each = self
+            .added
+            .iter()
+            .map(|(rule, calls)| Item { label: vec![format!("{rule}:")], text: calls.join(", ") });
+        items(
+            format!("Added, since they give no further reach ({count}, none above low risk):"),
+            each.collect(),
+        )
+    }
+
     fn arguments(&self) -> Vec<Section> {
         let Self { baseline, .. } = self;
         let mut sections = Vec::new();
@@ -113,7 +126,9 @@ impl Summary {
         });
         let heading = format!("Filtered by argument, narrower than {baseline}:");
         sections.extend(items(heading, filtered.collect()));
-        for why in [Unfiltered::NotRecorded, Unfiltered::Overflow, Unfiltered::Startup] {
+        for why in
+            [Unfiltered::NotRecorded, Unfiltered::Overflow, Unfiltered::Startup, Unfiltered::Family]
+        {
             let of_this = self.unfiltered.iter().filter(|(_, reason)| *reason == why);
             let calls: Vec<String> = of_this.map(|(call, _)| call.clone()).collect();
             sections.extend(text(format!("Not filtered by argument, since {why}:"), &calls));

@@ -11,7 +11,7 @@ const EPERM: Action = Action::Errno(Errno::EPERM);
 
 fn made(recording: Recording, arguments: ArgumentFilters, runtimes: Runtimes) -> Generated {
     let startup = Startup { runtimes, ..Startup::default() };
-    generate(&[recording], &Options { arguments, startup, ..Options::default() }).unwrap()
+    generate(&[recording], &Options { arguments, startup, ..exact() }).unwrap()
 }
 
 const STANDARD: ArgumentFilters = ArgumentFilters::Seen(Level::Standard);
@@ -84,7 +84,7 @@ fn the_levels_differ_in_what_they_look_at() {
     assert_eq!(action(STRICT, "setsockopt", [3, 1, 25, 0, 0, 0]), ENOSYS);
     assert_eq!(action(STRICT, "setsockopt", [3, 1, 2, 0, 0, 0]), Action::Allow);
     assert_eq!(action(STRICT, "fcntl", [3, 1024, 0, 0, 0, 0]), ENOSYS);
-    let Generated { profile, summary } =
+    let Generated { profile, summary, .. } =
         made(recording(), ArgumentFilters::None, Runtimes::Recorded);
     let wider = beyond(&profile, Capability::docker_default()).unwrap();
     assert!(wider.to_string().starts_with("socket("), "{wider}");
@@ -110,7 +110,7 @@ fn values_of_a_runtime_that_will_not_start_it_are_left_out() {
     recording.target.kind = TargetKind::Container(Box::new(container));
     let options = |no_new_privs| Options {
         startup: Startup { runtimes: Runtimes::One(Runtime::Runc), no_new_privs, init: false },
-        ..Options::default()
+        ..exact()
     };
     let generated = generate(&[recording], &options(true)).unwrap();
     assert_eq!(on(&generated, "prctl", [47, 0, 0, 0, 0, 0]), ENOSYS);
@@ -204,7 +204,7 @@ proptest! {
         let options = Options {
             arguments,
             capabilities: Some(capabilities.clone()),
-            ..Options::default()
+            ..exact()
         };
         let profile = generate(&recordings, &options).unwrap().profile;
         let beyond = beyond(&profile, capabilities);

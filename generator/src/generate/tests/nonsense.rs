@@ -1,6 +1,7 @@
 //! Calls that no kernel has: `syscall(-2)`, and numbers beyond every table.
 
-use super::super::{Options, generate};
+use super::super::generate;
+use super::exact;
 use crate::abi::Abi;
 use crate::profile::Architecture;
 use crate::recording::example;
@@ -15,7 +16,7 @@ fn write() -> (Abi, u32) {
 #[test]
 fn an_abi_is_seen_only_by_a_call_that_it_has() {
     let of = |calls: &[(Abi, u32)]| {
-        let generated = generate(&[example::recording(calls)], &Options::default()).unwrap();
+        let generated = generate(&[example::recording(calls)], &exact()).unwrap();
         generated.profile.architectures
     };
     let native = [Architecture::from(Abi::X86_64)];
@@ -29,7 +30,7 @@ fn an_abi_is_seen_only_by_a_call_that_it_has() {
 #[test]
 fn the_summary_says_that_there_is_no_such_call_and_what_comes_of_it() {
     let recording = example::recording(&[write(), (Abi::X32, MINUS_TWO), (Abi::X86_64, 600)]);
-    let summary = generate(&[recording], &Options::default()).unwrap().summary;
+    let summary = generate(&[recording], &exact()).unwrap().summary;
     let because: Vec<String> = summary
         .left_out
         .iter()

@@ -43,7 +43,7 @@ fn of(recording: &mut Recording) -> &mut Container {
 
 fn started(recordings: &[Recording], runtimes: Runtimes, no_new_privs: bool) -> Generated {
     let startup = Startup { runtimes, no_new_privs, init: false };
-    generate(recordings, &Options { startup, ..Options::default() }).unwrap()
+    generate(recordings, &Options { startup, ..exact() }).unwrap()
 }
 
 fn allows(generated: &Generated, name: &str) -> bool {
@@ -59,9 +59,9 @@ fn under_crun() -> Recording {
 #[test]
 fn what_only_a_runtime_called_is_no_workload() {
     let failed = container("runc", &["capset", "openat", "exit_group"], &[]);
-    let error = generate(&[under_crun(), failed], &Options::default()).unwrap_err();
+    let error = generate(&[under_crun(), failed], &exact()).unwrap_err();
     assert!(matches!(error, GenerateError::NotStarted { .. }), "{error}");
-    assert!(generate(&[under_crun()], &Options::default()).is_ok());
+    assert!(generate(&[under_crun()], &exact()).is_ok());
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn an_init_process_is_asked_for() {
     let recording = [named(Abi::X86_64, &["execve"])];
     let made = |init| {
         let startup = Startup { init, ..Startup::default() };
-        generate(&recording, &Options { startup, ..Options::default() }).unwrap()
+        generate(&recording, &Options { startup, ..exact() }).unwrap()
     };
     assert!(!allows(&made(false), "rt_sigtimedwait"));
     assert!(allows(&made(true), "rt_sigtimedwait"));
@@ -156,7 +156,7 @@ fn an_init_process_is_asked_for() {
 #[test]
 fn a_container_keeps_the_capabilities_it_was_recorded_with() {
     let mut recording = container("runc", &[], &["execve", "settimeofday", "chroot"]);
-    let options = |capabilities| Options { capabilities, ..Options::default() };
+    let options = |capabilities| Options { capabilities, ..exact() };
     let made = |recording: &Recording, options: &Options| {
         let generated = generate(std::slice::from_ref(recording), options).unwrap();
         ["settimeofday", "chroot"].map(|name| allows(&generated, name))
@@ -243,7 +243,7 @@ proptest! {
     ) {
         let made = |no_new_privs| {
             let startup = Startup { no_new_privs, ..startup };
-            names(&generate(&recordings, &Options { startup, ..Options::default() }).unwrap())
+            names(&generate(&recordings, &Options { startup, ..exact() }).unwrap())
         };
         let (with, without) = (made(true), made(false));
         prop_assert!(with.is_subset(&without), "{:?}", &with - &without);
@@ -255,7 +255,7 @@ proptest! {
             .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
         startup in startup(),
     ) {
-        let options = Options { startup, ..Options::default() };
+        let options = Options { startup, ..exact() };
         let generated = generate(&recordings, &options).unwrap();
         prop_assert_eq!(&generated, &generate(&shuffled, &options).unwrap());
         let baseline = Baseline::docker_default().resolve(&Context {
@@ -275,7 +275,7 @@ proptest! {
         more in containers(),
         startup in startup(),
     ) {
-        let options = Options { startup, ..Options::default() };
+        let options = Options { startup, ..exact() };
         let narrow = names(&generate(std::slice::from_ref(&less), &options).unwrap());
         let wide = names(&generate(&[less, more], &options).unwrap());
         prop_assert!(narrow.is_subset(&wide), "{:?}", &narrow - &wide);

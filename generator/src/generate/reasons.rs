@@ -1,0 +1,59 @@
+//! Why a profile allows what was not recorded.
+
+use std::collections::BTreeMap;
+
+use super::families::Family;
+use super::select::Selection;
+use crate::evidence::Added;
+
+/// What a call was added by.
+#[derive(Clone, Debug)]
+pub(super) enum Rule {
+    /// It gives no further reach than what is allowed already.
+    Family(&'static Family),
+    /// The program can call it, which is known in this way.
+    Program(String),
+}
+
+impl Rule {
+    /// What a summary calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Family(family) => &family.name,
+            Self::Program(_) => "what the programs can call",
+        }
+    }
+
+    fn describe(&self) -> Added {
+        match self {
+            Self::Family(family) => {
+                Added { rule: format!("family: {}", family.name), reason: family.reason.clone() }
+            }
+            Self::Program(how) => Added {
+                rule: "reachable".to_owned(),
+                reason: format!("the program can call it: {how}"),
+            },
+        }
+    }
+}
+
+/// The rule and reason of each call that is allowed and was not recorded, by name.
+pub(super) fn of(selection: &Selection, starters: &str) -> BTreeMap<String, Added> {
+    let added =
+        |rule: &str, reason: &str| Added { rule: rule.to_owned(), reason: reason.to_owned() };
+    let stands_in = selection.stands_in.iter().map(|name| {
+        (
+            *name,
+            added("stand-in", "another call that starts a task was made, for which it stands in"),
+        )
+    });
+    let always = selection
+        .always
+        .iter()
+        .map(|name| (*name, added("always", selection.needed.reason(name).unwrap_or_default())));
+    let reason = format!("{starters} can start the workload with it");
+    let startup = selection.startup.iter().map(|name| (*name, added("start-up", &reason)));
+    let others = selection.added.iter().map(|(name, rule)| (*name, rule.describe()));
+    let all = stands_in.chain(always).chain(startup).chain(others);
+    all.map(|(name, added)| (name.to_owned(), added)).collect()
+}
