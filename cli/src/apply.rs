@@ -246,7 +246,7 @@ fn parse_mapping(text: &str, files: &mut Vec<ProfileFile>, ui: &Ui) -> anyhow::R
         [] => bail!(
             "--map {text}: there is no profile {name}. Name a file, or a profile that is given"
         ),
-        [_, ..] => bail!("--map {text}: several profiles are called {name}. Name the file"),
+        [_, ..] => bail!("--map {text}: several profiles have the name {name}. Give the file"),
     };
     let (workload, container) = match who.rsplit_once('/') {
         Some((workload, container)) => (Some(workload.to_owned()), container.to_owned()),
@@ -292,8 +292,8 @@ fn check_all_used(
     for (index, profile) in profiles.candidates.iter().enumerate() {
         if !used.profiles.contains(&index) {
             bail!(
-                "{} is for no container{windows}: none is called {}, nor its image; {there}. Say which one \
-                 with --map CONTAINER={}",
+                "{} matches no container{windows}: none has the name {} or an image of that name; {there}. \
+                 Choose one with --map CONTAINER={}",
                 profile.file,
                 profile.names.join(" or "),
                 profile.file
@@ -341,7 +341,7 @@ fn tell(profiles: &Profiles, applied: &[Applied], audits: &[Audit], edits: &[Edi
         ui.say(format_args!("no profile is for {}", unserved.join(", ")));
     }
     for pod in applied.iter().flat_map(|one| &one.windows) {
-        ui.warn(format_args!("{pod} runs on Windows and must not have a profile: left alone"));
+        ui.warn(format_args!("{pod} runs on Windows and must not have a profile: left unchanged"));
     }
     for audit in audits {
         ui.show(&audit.text(true));

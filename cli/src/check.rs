@@ -93,8 +93,8 @@ pub fn main(args: &CheckArgs, ui: &Ui) -> Outcome {
     let machines = asked.and(meant).and(limits);
     if machines.is_empty() {
         let error = anyhow!(
-            "there is nothing to compare on {asked}: {name} is about {meant}, and what it is compared with \
-             about {limits}. Filters of a process are about the machine that it ran on"
+            "nothing to compare on {asked}: {name} covers {meant}, and the baseline covers {limits}. Filters \
+             of a process cover only the machine on which it runs"
         );
         return Err(Failure::new(exit::USAGE, error));
     }
@@ -137,8 +137,7 @@ fn covered(
     let (recording, name) = (record::read(path)?, shown(path));
     let of: Machines = recording.iter().map(|(abi, ..)| abi.machine()).collect();
     if !of.is_empty() && of.and(machines).is_empty() {
-        let error =
-            anyhow!("{name} was recorded on {of}, and the answer would be about {machines}");
+        let error = anyhow!("{name} was recorded on {of}, and the check is for {machines}");
         return Err(Failure::new(exit::USAGE, error));
     }
     if of.and(machines) != of {

@@ -94,8 +94,8 @@ pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
     {
         let (old, new) = (shown(&args.old), shown(&args.new));
         ui.warn(format_args!(
-            "{old} and {new} are recordings of different targets: {}, and {}. What differs may be no change of \
-             either",
+            "{old} and {new} are recordings of different targets: {}, and {}. Their differences need not be \
+             changes of one workload",
             describe(&one.targets()),
             describe(&other.targets())
         ));
@@ -152,7 +152,7 @@ fn side(
             }
             if recording.completeness != strait_generator::recording::Completeness::Complete {
                 ui.warn(format_args!(
-                    "{name} is incomplete: what is missing from it may be called"
+                    "{name} is incomplete: the workload may make calls that are not in it"
                 ));
             }
             Ok(Side::recording(name, &recording))
@@ -169,7 +169,7 @@ fn warn(diff: &Diff, ui: &Ui) {
     exceptions::warn_of_expired(&diff.expired, ui);
     for exception in &diff.partial {
         ui.warn(format_args!(
-            "the exception for `{}` covers only a part of what is newly allowed, and so excuses nothing",
+            "the exception for `{}` covers only a part of what is newly allowed, so it does not count",
             exception.call
         ));
     }

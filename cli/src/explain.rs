@@ -57,7 +57,7 @@ fn abi(text: &str) -> Result<Abi, String> {
 
 /// Runs `strait explain`.
 pub fn main(args: &ExplainArgs, ui: &Ui) -> Outcome {
-    let (input, _) = input::read(&args.file, Machines::ALL, ui)?;
+    let (input, source) = input::read(&args.file, Machines::ALL, ui)?;
     let mut all = Text::new();
     match &input {
         Input::Recording(recording) => {
@@ -76,7 +76,7 @@ pub fn main(args: &ExplainArgs, ui: &Ui) -> Outcome {
             let evidence = input::evidence(&args.file, profile, args.evidence.as_deref(), ui)?;
             let abis = profile.clone().only(machines).abis();
             for pattern in patterns(args, &abis)? {
-                let text = explain::profile(profile, &pattern, evidence.as_ref())
+                let text = explain::profile(profile, &source, &pattern, evidence.as_ref())
                     .with_context(|| format!("cannot use {}", shown(&args.file)))?;
                 add(&mut all, &text);
             }

@@ -133,10 +133,10 @@ impl ExportArgs {
 /// The application's name, from the profile's: `nginx` for `nginx.json` and `nginx-1.27.json`.
 fn name_of(profile: &Path) -> anyhow::Result<Label> {
     if profile.as_os_str() == "-" {
-        bail!("standard input has no name: say what the application is called with --name");
+        bail!("standard input has no name: name the application with --name");
     }
     let app = Named::new(profile, b"").app;
-    app.parse().map_err(|error: InvalidName| anyhow!("{error}. Or give another one with --name"))
+    app.parse().map_err(|error: InvalidName| anyhow!("{error}. Or choose a name with --name"))
 }
 
 /// Runs `strait export`.

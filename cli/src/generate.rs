@@ -167,8 +167,8 @@ pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
     let folder = args.folder();
     if folder.is_some() && args.allow_mixed {
         let error = anyhow!(
-            "{} is a folder, for a profile of each target, and --allow-mixed makes one of all: give one of \
-             the two",
+            "{} is a folder, which gets a profile for each target, and --allow-mixed makes one profile of \
+             all: use one of the two",
             args.output.display()
         );
         return Err(Failure::new(exit::USAGE, error));
@@ -245,7 +245,8 @@ fn separate(
         let listed = groups.iter().map(|Group { targets, recordings }| {
             (targets, recordings.iter().map(|(path, _)| path.as_path()).collect())
         });
-        let advice = "For a profile of each give a folder, -o DIR/; for one of all, --allow-mixed";
+        let advice = "For a profile of each, give a folder (-o DIR/); for one profile of all, pass \
+             --allow-mixed";
         return Err(targets::mixed(listed, advice).into());
     }
     let recordings = |group: Group| group.recordings.into_iter().map(|(_, one)| one).collect();
@@ -286,7 +287,7 @@ impl Made {
             if let Err(error) = prove_for(&profile, machine) {
                 ui.warn(format_args!(
                     "a container runtime on {machine} with this release of libseccomp does not enforce the \
-                     profile as it is meant, and `strait verify` would refuse it: {error}. Fewer conditions may \
+                     profile as written, and `strait verify` would refuse it: {error}. Fewer conditions may \
                      help (--args baseline)"
                 ));
             }

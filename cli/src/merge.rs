@@ -347,7 +347,7 @@ impl Report {
         for (count, what) in [
             (self.more, "more brought new calls"),
             (self.nothing_new, "brought no new call"),
-            (self.known, "passed over: the same recordings were there already"),
+            (self.known, "skipped: already in the result"),
         ] {
             if count > 0 {
                 ui.say(format_args!("{} {what}", plural(count, "file")));

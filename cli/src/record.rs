@@ -231,8 +231,9 @@ pub fn check(args: &RecordArgs) -> Result<(), Failure> {
         return Err(Failure::new(
             exit::USAGE,
             anyhow!(
-                "cannot use {option} with --backend notify: user notification is only of what Strait starts \
-                 itself, and {option} is about what others start. Leave --backend out, and run Strait as root"
+                "cannot use {option} with --backend notify: user notification works only for a command that \
+                 Strait starts, and {option} records what others start. Leave out --backend, and run Strait \
+                 as root"
             ),
         ));
     }
@@ -249,7 +250,7 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
     if let Some(without) = args.without {
         let filter = without.filter().map_err(|error| Failure::new(exit::NOT_RUN, error))?;
         if filter.no_new_privs == NoNewPrivs::Set {
-            ui.warn("without CAP_SYS_ADMIN a filter needs no_new_privs, so that is set");
+            ui.warn("without CAP_SYS_ADMIN a filter needs no_new_privs, so Strait sets it");
         }
         request.filter = Some(filter);
     }
@@ -343,11 +344,11 @@ fn attached(attach: Attach, args: &RecordArgs, ui: &Ui) -> Outcome {
     describe(&recording, ui);
     if is_container {
         ui.warn(
-            "attached to a container that ran already: neither its start is in the recording, nor what \
-             was put into it from outside (exec, health checks); --containers records both",
+            "attached to a running container: the recording has neither its start nor what enters it from \
+             outside (exec, health checks); --containers records both",
         );
     } else {
-        ui.warn("attached to what ran already: its start is not in the recording");
+        ui.warn("attached to running processes: their start is not in the recording");
     }
     saved(place, ui)?;
     Ok(ExitCode::from(if recording.is_empty() { exit::EMPTY } else { exit::DONE }))

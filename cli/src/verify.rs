@@ -161,7 +161,7 @@ fn run_under(
     let mut request = args.run.request(&args.command, ui)?;
     let no_new_privs = args.no_new_privs || !may_filter_without_no_new_privs();
     if no_new_privs && !args.no_new_privs {
-        ui.warn("without CAP_SYS_ADMIN a filter needs no_new_privs, so that is set");
+        ui.warn("without CAP_SYS_ADMIN a filter needs no_new_privs, so Strait sets it");
     }
     let no_new_privs = if no_new_privs { NoNewPrivs::Set } else { NoNewPrivs::Leave };
     request.filter = Some(Filter { program, no_new_privs });
@@ -218,7 +218,7 @@ fn watch_containers(
         let told = seccomp.as_ref().and_then(|told| under(told, policy, host::MACHINE));
         let installed = || under_filter(filter.as_ref()?, policy, expectation.lacking());
         let told = told.or_else(|| {
-            log::debug!("{container}: what its runtime was told is not known; asking the kernel");
+            log::debug!("{container}: what its runtime was told to install is not known; asking the kernel");
             installed()
         });
         if let Some(other) = other_filter(recording, told, name, is_injected) {
@@ -230,8 +230,8 @@ fn watch_containers(
             Some(Under::OtherAnswers(witness)) if !other_answers => {
                 other_answers = true;
                 ui.note(format_args!(
-                    "the filter of {container} refuses otherwise than {name}: {witness} gets \"{}\" \
-                     there, and \"{}\" here",
+                    "the filter of {container} answers refused calls differently than {name}: {witness} gets \
+                     \"{}\" there, and \"{}\" here",
                     witness.after, witness.before
                 ));
             }
@@ -240,7 +240,7 @@ fn watch_containers(
         }
         if recording.is_before_start() {
             ui.warn(format_args!(
-                "{container} did not start: its runtime gave up before it executed the program"
+                "{container} did not start: its runtime ended before it executed the program"
             ));
         }
         true
@@ -309,9 +309,8 @@ fn compile(args: &VerifyArgs, name: &str, ui: &Ui) -> Result<Compiled, Failure> 
 fn advise(error: Unenforceable) -> anyhow::Error {
     match error {
         Unenforceable::Unfaithful(_) => anyhow!(
-            "{error}. Write the conditions of this call as equalities (SCMP_CMP_EQ, \
-             SCMP_CMP_MASKED_EQ) that do not overlap; if they are, another release of libseccomp may \
-             get it right"
+            "{error}. Write the conditions of this call as equalities (SCMP_CMP_EQ, SCMP_CMP_MASKED_EQ) that \
+             do not overlap; if they are, try another release of libseccomp"
         ),
         other => other.into(),
     }

@@ -181,7 +181,7 @@ fn a_template_does_not_stop_a_folder() {
         std::fs::create_dir_all(dir.path().join("deploy")).unwrap();
         std::fs::write(dir.path().join("deploy").join(name), text).unwrap();
     }
-    apply(&dir, &["nginx.json", "deploy"]).expect_exit(1).run().says(&["is for no container"]);
+    apply(&dir, &["nginx.json", "deploy"]).expect_exit(1).run().says(&["matches no container"]);
     std::fs::rename(dir.path().join("pod.yaml"), dir.path().join("deploy/pod.yaml")).unwrap();
     apply(&dir, &["nginx.json", "deploy", "--output", "out"]).run().says(&[
         "not changed: deploy/chart.yaml:1:1: this is a template",

@@ -100,7 +100,7 @@ impl fmt::Display for Unfiltered {
             Self::NotRecorded => "a recording does not have their values (record again)",
             Self::Overflow => "they had more values than a recording has room for",
             Self::Startup => {
-                "who starts the workload calls them too, with values that nobody knows"
+                "the runtime that starts the workload calls them too, with values that are not known"
             }
         })
     }
