@@ -177,10 +177,10 @@ fn seen(text: &mut Text, seen: &Seen, evidence: Option<&Evidence>) {
     for (path, count) in programs {
         text.line(format_args!("    by {path}, {}", times(*count)));
     }
-    let phases = seen.phases.iter().map(|(phase, count)| format!("{}: {count}", phase.name()));
+    let phases = seen.phases.iter().map(|(phase, count)| format!("{}: {count}", phase.when()));
     let phases: Vec<_> = phases.collect();
     if !phases.is_empty() {
-        text.line(format_args!("    by phase: {}", phases.join(", ")));
+        text.line(format_args!("    {}", phases.join(", ")));
     }
     if let Some(first) = &seen.first {
         let of = evidence.and_then(|evidence| evidence.recording(&first.recording));

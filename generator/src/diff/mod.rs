@@ -367,8 +367,8 @@ pub(crate) fn made(seen: &Seen) -> Vec<Part<'_>> {
         1 => "once".to_owned(),
         count => format!("{count} times"),
     };
-    let phases = seen.phases.keys().map(|phase| phase.name()).collect::<Vec<_>>().join(", ");
-    let phases = if phases.is_empty() { phases } else { format!(" ({phases})") };
+    let phases = seen.phases.keys().map(|phase| phase.when()).collect::<Vec<_>>().join(", ");
+    let phases = if phases.is_empty() { phases } else { format!(" {phases}") };
     parts.push(Ours(format!("{times}{phases}")));
     parts
 }
