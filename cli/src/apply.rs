@@ -20,62 +20,62 @@ use strait_generator::manifest::{Manifest, ManifestError};
 use strait_generator::profile;
 use strait_recorder::output::Output;
 
-/// Put profiles into Kubernetes manifests, keeping every other byte
+/// Set profiles in Kubernetes manifests and leave all other bytes untouched
 ///
-/// Sets securityContext.seccompProfile on the containers that a profile is for: those that are called as
-/// the profile's file (without version), or whose image is, or that --map names. Knows pods, everything
-/// with a pod template, lists and files with several documents. Comments, order, quotes and
-/// indentation stay as they are; what is edited is parsed again and has to differ in just that.
+/// Sets securityContext.seccompProfile on each container that has the same name as the profile (its file name
+/// without version), runs an image of that name, or is named by --map. Supports pods, everything with a pod
+/// template, lists, and files with several documents. Comments, order, quotes and indentation stay as they
+/// are: Strait parses the edited file again and writes it only if it differs in nothing else.
 ///
-/// Shows a unified diff unless told where to write; manifests from standard input go to standard output.
-/// A folder stands for all *.yaml, *.yml and *.json in it.
+/// Shows a unified diff unless --in-place or --output is given; manifests from standard input go to standard
+/// output. A folder stands for all *.yaml, *.yml and *.json files in it.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  strait apply nginx.json deploy/web.yaml                 show what would change
+  strait apply nginx.json deploy/web.yaml
   strait apply nginx.json redis.json deploy/ --in-place
   strait apply app.json web.yaml --map frontend=app.json
-  strait apply nginx.json deploy/ --release 1.27 -i       localhostProfile: nginx/1.27-3f9a2c41d08e.json
+  strait apply nginx.json deploy/ --release 1.27 --in-place
   helm template shop | strait apply shop.json - | kubectl apply -f -
 
-A node reads a profile only when a container starts. So give each release a name of its own with --release;
-`strait bundle` makes the files for the nodes.
+With --release 1.27, localhostProfile is nginx/1.27-3f9a2c41d08e.json: a node reads a profile only when a \
+container starts, so give each release its own name. `strait bundle` makes the files for the nodes.
 
-Exit status: 1, and nothing is written, if a profile is for no container, two are for one, or a file
-cannot be edited without changing something else.")]
+Exit status: 1, and nothing is written, if a profile matches no container, two match one, or a file cannot \
+be edited without changing something else.")]
 pub struct ApplyArgs {
     /// Profiles and manifests in any order; - is a manifest from standard input. Evidence beside profiles is
-    /// passed over
+    /// skipped
     #[arg(required = true, value_name = "PROFILE… MANIFEST…")]
     files: Vec<PathBuf>,
-    /// Use this profile for this container, whatever they are called; WORKLOAD/CONTAINER for only one
-    #[arg(short, long, value_name = "CONTAINER=PROFILE")]
+    /// Use a profile for a container, whatever their names are; WORKLOAD/CONTAINER for only one
+    #[arg(short, long, value_name = "CONTAINER=PROFILE", help_heading = "Which container")]
     map: Vec<String>,
-    /// Give the profile the name of a release: APP/RELEASE-HASH.json, as `strait bundle` does
-    #[arg(long, value_name = "RELEASE")]
+    /// Name the profile after a release: APP/RELEASE-HASH.json, as `strait bundle` does
+    #[arg(long, value_name = "RELEASE", help_heading = "What to write")]
     release: Option<Release>,
-    /// Folder below the kubelet's seccomp folder in which the nodes have the profiles
-    #[arg(long, value_name = "FOLDER")]
+    /// Folder of the profiles below the seccomp folder of the kubelet
+    #[arg(long, value_name = "FOLDER", help_heading = "What to write")]
     prefix: Option<String>,
-    /// Where the profile goes; a pod only if it is for all of its containers
-    #[arg(long, value_name = "LEVEL", default_value = "container", value_parser = one_of::<Level>())]
+    /// Where to set the profile; on a pod only if it is for all of its containers
+    #[arg(long, value_name = "LEVEL", default_value = "container", value_parser = one_of::<Level>(), help_heading = "What to write")]
     level: Level,
-    /// Also set allowPrivilegeEscalation: false on containers that get a profile
+    /// Set allowPrivilegeEscalation: false on these containers, too
     ///
     /// Then `strait generate --no-new-privs` makes a smaller profile.
-    #[arg(long)]
+    #[arg(long, help_heading = "What to write")]
     no_privilege_escalation: bool,
-    /// Also take out the annotations that the field has replaced
-    #[arg(long)]
+    /// Remove the annotations that the field has replaced, too
+    #[arg(long, help_heading = "What to write")]
     fix: bool,
     /// Edit the files
-    #[arg(short, long, conflicts_with = "output")]
+    #[arg(short, long, conflicts_with = "output", help_heading = "Output")]
     in_place: bool,
-    /// Write the edited files, and those that stay as they are, into this folder
-    #[arg(short, long, value_name = "DIR")]
+    /// Write all files, edited or not, to this folder
+    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     output: Option<PathBuf>,
-    /// Show a diff of standard input too
-    #[arg(long, conflicts_with_all = ["in_place", "output"])]
+    /// Show a diff of standard input, too
+    #[arg(long, conflicts_with_all = ["in_place", "output"], help_heading = "Output")]
     diff: bool,
 }
 
@@ -246,7 +246,7 @@ fn parse_mapping(text: &str, files: &mut Vec<ProfileFile>, ui: &Ui) -> anyhow::R
         [] => bail!(
             "--map {text}: there is no profile {name}. Name a file, or a profile that is given"
         ),
-        [_, ..] => bail!("--map {text}: several profiles are called {name}. Name the file"),
+        [_, ..] => bail!("--map {text}: several profiles have the name {name}. Give the file"),
     };
     let (workload, container) = match who.rsplit_once('/') {
         Some((workload, container)) => (Some(workload.to_owned()), container.to_owned()),
@@ -292,8 +292,8 @@ fn check_all_used(
     for (index, profile) in profiles.candidates.iter().enumerate() {
         if !used.profiles.contains(&index) {
             bail!(
-                "{} is for no container{windows}: none is called {}, nor its image; {there}. Say which one \
-                 with --map CONTAINER={}",
+                "{} matches no container{windows}: none has the name {} or an image of that name; {there}. \
+                 Choose one with --map CONTAINER={}",
                 profile.file,
                 profile.names.join(" or "),
                 profile.file
@@ -341,7 +341,7 @@ fn tell(profiles: &Profiles, applied: &[Applied], audits: &[Audit], edits: &[Edi
         ui.say(format_args!("no profile is for {}", unserved.join(", ")));
     }
     for pod in applied.iter().flat_map(|one| &one.windows) {
-        ui.warn(format_args!("{pod} runs on Windows and must not have a profile: left alone"));
+        ui.warn(format_args!("{pod} runs on Windows and must not have a profile: left unchanged"));
     }
     for audit in audits {
         ui.show(&audit.text(true));

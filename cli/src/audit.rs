@@ -17,55 +17,55 @@ use strait_recorder::output::Output;
 
 /// What the report may look like.
 const FORMATS: [(Format, &str); 3] = [
-    (Format::Text, "A line for each finding and each container"),
+    (Format::Text, "One line for each finding and each container"),
     (Format::Json, "strait.audit/v1"),
     (Format::Sarif, "SARIF 2.1.0"),
 ];
 
-/// Say what keeps seccomp from having an effect in Kubernetes manifests, and what else is unsafe
+/// Find what disables seccomp in Kubernetes manifests, and what else is unsafe
 ///
-/// Looks at every pod and pod template: deprecated annotations, privileged containers, type: Unconfined,
-/// missing allowPrivilegeEscalation: false, runAsNonRoot, readOnlyRootFilesystem and
-/// capabilities.drop: [ALL], host namespaces, service-account tokens, writable hostPath mounts, Windows
-/// pods. Tells for each container which level of the Pod Security Standards it reaches, and which fields
-/// are in the way of the next.
+/// Checks every pod and pod template for deprecated annotations, privileged containers, type: Unconfined,
+/// missing allowPrivilegeEscalation: false, runAsNonRoot, readOnlyRootFilesystem and capabilities.drop:
+/// [ALL], host namespaces, service account tokens, writable hostPath mounts, and Windows pods. Shows for each
+/// container the level of the Pod Security Standards that it reaches, and the fields that keep it from the
+/// next one.
 ///
-/// In kinds that Strait does not know, pods are found by what they look like. Objects in which none is found, and
-/// that are not known to start none, are listed as not understood; templates ({{ }}) and files that are not YAML are
-/// skipped and listed. Both fail --require.
+/// In kinds that Strait does not know, pods are found by their shape. Objects without one that are not known
+/// to start no pod are listed as not understood; templates ({{ }}) and files that are not YAML are skipped
+/// and listed. All of them fail --require.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   strait audit deploy/
-  strait audit deploy/ --require restricted        in CI: 10 if a container is below that
+  strait audit deploy/ --require restricted
   strait audit deploy/ --require baseline --kubernetes 1.33
   helm template shop | strait audit - --require restricted
   strait audit deploy/ --format sarif -o audit.sarif
-  strait audit deploy/ --fix                       replace annotations that are ignored
+  strait audit deploy/ --fix
 
-Exit status: 10 if a container does not reach the level of --require, or, without
---ignore-unknown, if something was not understood; 1 if no file could be looked at.")]
+Exit status: 10 if a container does not reach the level of --require or, without --ignore-unknown, something \
+was not understood; 1 if no file could be read.")]
 pub struct AuditArgs {
-    /// Manifests, or folders with all *.yaml, *.yml and *.json in them; - is standard input
+    /// Manifests, or folders with *.yaml, *.yml and *.json files; - is standard input
     #[arg(required = true, value_name = "MANIFEST")]
     manifests: Vec<PathBuf>,
-    /// What the report looks like
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
+    /// Format of the report
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS), help_heading = "Output")]
     format: Format,
-    /// Where the report goes; - is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    /// Write the report here; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = "Output")]
     output: PathBuf,
-    /// The level of the Pod Security Standards that every container has to reach
-    #[arg(long, value_name = "LEVEL")]
+    /// Level of the Pod Security Standards that every container has to reach
+    #[arg(long, value_name = "LEVEL", help_heading = "What fails")]
     require: Option<Required>,
-    /// The version of the cluster, whose Pod Security Standards decide about levels; the newest known unless given
-    #[arg(long, value_name = "VERSION")]
+    /// Version of the cluster, which decides about levels [default: the newest known]
+    #[arg(long, value_name = "VERSION", help_heading = "What fails")]
     kubernetes: Option<Version>,
-    /// Pass --require although there are objects and files that were not understood
-    #[arg(long, requires = "require")]
+    /// Pass --require even if objects or files were not understood
+    #[arg(long, requires = "require", help_heading = "What fails")]
     ignore_unknown: bool,
-    /// Edit the files: replace deprecated annotations by the fields that mean the same
-    #[arg(long)]
+    /// Edit the files: replace deprecated annotations with the fields that mean the same
+    #[arg(long, help_heading = "Edits")]
     fix: bool,
 }
 

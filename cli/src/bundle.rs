@@ -17,39 +17,40 @@ use strait_generator::manifest::{Manifest, bundle};
 use strait_recorder::files;
 use strait_recorder::output::{self, Output};
 
-/// Keep the profiles of several releases side by side, under names that never get new content
+/// Keep the profiles of several releases side by side, named after their content
 ///
-/// DIR becomes what nodes have below /var/lib/kubelet/seccomp: APP/RELEASE-HASH.json for each profile, where
-/// APP is the profile's file name without version, and HASH the beginning of the SHA-256 of its content.
-/// Old releases stay for the pods that still run, until --prune removes those that no manifest uses.
+/// DIR becomes the folder that nodes have as /var/lib/kubelet/seccomp: APP/RELEASE-HASH.json for each
+/// profile, where APP is the file name of the profile without version, and HASH is the beginning of the
+/// SHA-256 of its content. Old releases stay for the pods that still run, until --prune removes those that no
+/// manifest uses.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   strait bundle seccomp nginx.json redis.json --release 1.27
-  strait bundle seccomp nginx.json --release 1.28 --manifests deploy/         what is used, what is not
-  strait bundle seccomp --manifests deploy/ --manifests live.yaml --prune     remove the rest
+  strait bundle seccomp nginx.json --release 1.28 --manifests deploy/
+  strait bundle seccomp --manifests deploy/ --manifests live.yaml --prune
   strait bundle seccomp --manifests deploy/ --prune --dry-run
 
-Give --manifests of every cluster that gets the bundle, and of what runs there now (kubectl get
+Give --manifests of every cluster that gets the bundle, and of what runs there now (kubectl get \
 pods,deployments,… -A -o yaml): a pod whose profile is gone does not start again.")]
 pub struct BundleArgs {
-    /// The bundle's folder; made if it is not there
+    /// Folder of the bundle; created if it is missing
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Profiles to put into it, or folders of them; evidence beside them is passed over
+    /// Profiles to add, or folders of them; evidence beside them is skipped
     #[arg(value_name = "PROFILE", requires = "release")]
     profiles: Vec<PathBuf>,
-    /// The release that the profiles are of
-    #[arg(long, value_name = "RELEASE")]
+    /// Release of the profiles
+    #[arg(long, value_name = "RELEASE", help_heading = "What to add")]
     release: Option<Release>,
-    /// Manifests, or folders of them, that say which profiles are in use; - is standard input
-    #[arg(long, value_name = "MANIFEST")]
+    /// Manifests, or folders of them, that use profiles; - is standard input
+    #[arg(long, value_name = "MANIFEST", help_heading = "What to remove")]
     manifests: Vec<PathBuf>,
     /// Remove the profiles that no manifest uses
-    #[arg(long, requires = "manifests")]
+    #[arg(long, requires = "manifests", help_heading = "What to remove")]
     prune: bool,
-    /// Change nothing, but say what would be done
-    #[arg(long)]
+    /// Show what would be done, and change nothing
+    #[arg(long, help_heading = "Output")]
     dry_run: bool,
 }
 

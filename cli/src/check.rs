@@ -24,47 +24,49 @@ use strait_recorder::output::Output;
 const FORMATS: [(Format, &str); 2] =
     [(Format::Text, "For people"), (Format::Json, "strait.check/v1")];
 
-/// Prove that a profile allows no more than it may, without running anything
+/// Prove that a profile allows no more than a baseline, without running anything
 ///
-/// Compares PROFILE with a baseline for every system call and all values of all arguments. If the
-/// profile lets anything through that the baseline refuses, each such call is shown with arguments for
-/// which that is so.
+/// Compares PROFILE with the baseline for every system call and all values of all arguments. Each call that
+/// the profile lets through and the baseline refuses is shown with arguments as an example.
 ///
-/// --covers says whether everything in a recording would be let through.
+/// With --covers, checks that the profile allows everything in a recording.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   strait check app.json
   strait check app.json --within podman-default --caps NET_BIND_SERVICE,CHOWN
-  sudo strait inspect 1234 --format json -o live.json && strait check app.json --within live.json
   strait check app.json --covers app.recording.json
   strait check app.json --machine aarch64
+  sudo strait inspect 1234 --format json -o live.json
+  strait check app.json --within live.json
 
-Exit status: 10 if the profile is wider than the baseline, 12 if it would refuse what was recorded.")]
+Exit status: 10 if the profile is wider than the baseline; 12 if it would refuse what was recorded.")]
 pub struct CheckArgs {
-    /// The profile, or a filter written by `strait inspect`; - is standard input
+    /// Profile, or a filter written by `strait inspect`; - is standard input
     profile: PathBuf,
-    /// What it has to be within: docker-default, podman-default, containerd-default, or a file: a
-    /// profile in plain OCI or in the dialect of Docker or podman, or a filter written by
-    /// `strait inspect` [default: docker-default, unless --covers is given]
-    #[arg(long, value_name = "BASELINE")]
+    /// Baseline: docker-default, podman-default, containerd-default, or a file [default: docker-default,
+    /// unless --covers is given]
+    ///
+    /// A file is a profile in plain OCI or in the dialect of Docker or podman, or a filter written by `strait
+    /// inspect`.
+    #[arg(long, value_name = "BASELINE", help_heading = "What to check")]
     within: Option<String>,
-    /// Recordings of which it has to allow everything
-    #[arg(long, value_name = "RECORDING", num_args = 1..)]
+    /// Recordings that the profile has to allow
+    #[arg(long, value_name = "RECORDING", num_args = 1.., help_heading = "What to check")]
     covers: Vec<PathBuf>,
     #[command(flatten)]
     workload: WorkloadArgs,
-    /// The machines that it will be loaded on: x86_64 means i386 and x32 calls too
+    /// Machines that will load the profile; x86_64 includes i386 and x32 calls
     ///
-    /// A profile covers each machine's own calls, whatever architectures it lists, and so it may be within
-    /// a baseline on one machine and not on another.
-    #[arg(long, value_name = "MACHINE", default_value = "all", value_parser = one_of::<Machines>())]
+    /// A profile covers the own calls of each machine, whatever architectures it lists, so it may be within a
+    /// baseline on one machine and not on another.
+    #[arg(long, value_name = "MACHINE", default_value = "all", value_parser = one_of::<Machines>(), help_heading = "The workload")]
     machine: Machines,
-    /// Where the report goes; - is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    /// Write the report here; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = "Output")]
     output: PathBuf,
-    /// What the report looks like
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
+    /// Format of the report
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS), help_heading = "Output")]
     format: Format,
 }
 
@@ -93,8 +95,8 @@ pub fn main(args: &CheckArgs, ui: &Ui) -> Outcome {
     let machines = asked.and(meant).and(limits);
     if machines.is_empty() {
         let error = anyhow!(
-            "there is nothing to compare on {asked}: {name} is about {meant}, and what it is compared with \
-             about {limits}. Filters of a process are about the machine that it ran on"
+            "nothing to compare on {asked}: {name} covers {meant}, and the baseline covers {limits}. Filters \
+             of a process cover only the machine on which it runs"
         );
         return Err(Failure::new(exit::USAGE, error));
     }
@@ -137,8 +139,7 @@ fn covered(
     let (recording, name) = (record::read(path)?, shown(path));
     let of: Machines = recording.iter().map(|(abi, ..)| abi.machine()).collect();
     if !of.is_empty() && of.and(machines).is_empty() {
-        let error =
-            anyhow!("{name} was recorded on {of}, and the answer would be about {machines}");
+        let error = anyhow!("{name} was recorded on {of}, and the check is for {machines}");
         return Err(Failure::new(exit::USAGE, error));
     }
     if of.and(machines) != of {

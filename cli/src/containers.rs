@@ -80,8 +80,8 @@ pub fn explain_origins(
 ) {
     if !left_out.is_empty() {
         ui.warn(format_args!(
-            "left out, since the command did not start them as far as can be told: {}. Use --all to include \
-             them, or --only NAME to choose some",
+            "left out, because the command does not seem to have started them: {}. Use --all to include them, \
+             or --only NAME to choose some",
             list(left_out)
         ));
     }
@@ -155,8 +155,8 @@ impl Folder<'_> {
         for ContainerRecording { file, recording, .. } in recordings {
             let Some(file) = file else {
                 ui.warn(format_args!(
-                    "{} has not started: its runtime did not come to execute the container's program, \
-                     so there is nothing to record",
+                    "{} did not start: its runtime ended before it executed the container's program. There is \
+                     nothing to record",
                     recording.target.name
                 ));
                 continue;

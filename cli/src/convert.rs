@@ -18,15 +18,17 @@ use strait_generator::manifest::resource::{self, SeccompResource};
 use strait_generator::profile::{self, resolve_on};
 use strait_recorder::output::Output;
 
-/// Make plain OCI of a profile in any dialect
+/// Convert a profile in any dialect to plain OCI
 ///
-/// Reads profiles as dockerd and podman do (archMap, includes, excludes, minKernel, errors by name, one call in
-/// name, fields in any case), and SeccompProfile resources of the Security Profiles Operator, and writes what they
-/// say for one workload: `architectures`, `names` and no conditions, which all engines read alike. A profile that is
-/// plain OCI already is written as it is, byte for byte; on standard output, characters that are not ASCII are escaped.
+/// Reads profiles as dockerd and podman do (archMap, includes, excludes, minKernel, errors by name, one call
+/// in name, fields in any case), and SeccompProfile resources of the Security Profiles Operator. Writes what
+/// they say for one workload, with `architectures`, `names` and no conditions, which all engines read alike.
+/// A profile that is plain OCI already is written byte for byte; on standard output, characters that are not
+/// ASCII are escaped.
 ///
-/// A dialect may say something else for other capabilities, kernels and machines. Without options it is resolved for
-/// Docker's default capabilities, a new kernel, and all machines if one profile says the same on each.
+/// A dialect can say something else for other capabilities, kernels and machines. Without options, Strait
+/// resolves it for the default capabilities of Docker, a new kernel, and all machines if one profile says the
+/// same on each.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -37,18 +39,18 @@ Examples:
 
 The same file and options give the same bytes on every machine.")]
 pub struct ConvertArgs {
-    /// The profile; - is standard input
+    /// Profile; - is standard input
     profile: PathBuf,
-    /// Where the result goes; - is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    /// Write the result here; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = "Output")]
     output: PathBuf,
     #[command(flatten)]
     workload: WorkloadArgs,
-    /// The machines that it will run on
-    #[arg(long, value_name = "MACHINE", default_value = "all", value_parser = one_of::<Machines>())]
+    /// Machines of the workload
+    #[arg(long, value_name = "MACHINE", default_value = "all", value_parser = one_of::<Machines>(), help_heading = "The workload")]
     machine: Machines,
-    /// Which SeccompProfile, if the file has several
-    #[arg(long, value_name = "NAME")]
+    /// Which SeccompProfile to convert, if the file has several
+    #[arg(long, value_name = "NAME", help_heading = "Which profile")]
     name: Option<String>,
 }
 

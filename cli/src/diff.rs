@@ -26,12 +26,12 @@ const FORMATS: [(Format, &str); 4] = [
     (Format::Sarif, "SARIF 2.1.0, for code scanning"),
 ];
 
-/// Show what a release may newly do to the kernel, and what it no longer may
+/// Show what a profile newly allows, and what it no longer allows
 ///
-/// Profiles and recordings are compared by what they mean, call by call with all arguments, so that JSON
-/// which says the same in other words is equal. Each change comes with a call that shows it, with what
-/// that call exposes, and with who made it in which test, if the profile has its evidence beside it
-/// (NEW.evidence.json) or is a recording.
+/// Compares profiles and recordings by meaning, call by call with all arguments, so JSON that says the same
+/// in another way is equal. Each change comes with an example call, with the risk of that call, and with the
+/// test and program that made it, if the profile has its evidence beside it (NEW.evidence.json) or is a
+/// recording.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -40,33 +40,34 @@ Examples:
   strait diff app.json app.recording.json --fail-on never
   strait diff old.json new.json --allow-file reviewed.json
 
-A file of exceptions looks like this:
+A file of exceptions:
   {\"schema\": \"strait.allow/v1\", \"exceptions\": [
-    {\"call\": \"socket(AF_NETLINK)\", \"reason\": \"interface names\", \"expires\": \"2027-03-31\"}]}
+    {\"call\": \"socket(AF_NETLINK)\", \"reason\": \"interface names\",
+     \"expires\": \"2027-03-31\"}]}
 
-Exit status: 10 if there is something to object to (--fail-on), 1 if the two could not be compared.")]
+Exit status: 10 if --fail-on applies; 1 if the two cannot be compared.")]
 pub struct DiffArgs {
     /// Profile or recording of the release before; - is standard input
     old: PathBuf,
     /// Profile or recording of this release; - is standard input
     new: PathBuf,
-    /// What the report looks like
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
+    /// Format of the report
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS), help_heading = "Output")]
     format: Format,
-    /// Where the report goes; - is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    /// Write the report here; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = "Output")]
     output: PathBuf,
-    /// What to object to, with exit status 10
-    #[arg(long, value_name = "WHAT", default_value = "widened", value_parser = one_of::<FailOn>())]
+    /// Changes that fail, with exit status 10
+    #[arg(long, value_name = "WHAT", default_value = "widened", value_parser = one_of::<FailOn>(), help_heading = "What fails")]
     fail_on: FailOn,
-    /// Reviewed exceptions: calls that may be wider
-    #[arg(long, value_name = "FILE")]
+    /// Reviewed exceptions: calls that may become wider
+    #[arg(long, value_name = "FILE", help_heading = "What fails")]
     allow_file: Option<PathBuf>,
-    /// The machines on which profiles are compared: each means something else on each of them
-    #[arg(long, value_name = "MACHINE", default_value = "all", value_parser = one_of::<Machines>())]
+    /// Machines on which to compare profiles: a profile means something else on each
+    #[arg(long, value_name = "MACHINE", default_value = "all", value_parser = one_of::<Machines>(), help_heading = "What to compare")]
     machine: Machines,
-    /// Evidence of NEW, where it is not beside it
-    #[arg(long, value_name = "FILE")]
+    /// Evidence of NEW, if it is not beside it
+    #[arg(long, value_name = "FILE", help_heading = "What to compare")]
     evidence: Option<PathBuf>,
 }
 
@@ -94,8 +95,8 @@ pub fn main(args: &DiffArgs, ui: &Ui) -> Outcome {
     {
         let (old, new) = (shown(&args.old), shown(&args.new));
         ui.warn(format_args!(
-            "{old} and {new} are recordings of different targets: {}, and {}. What differs may be no change of \
-             either",
+            "{old} and {new} are recordings of different targets: {}, and {}. Their differences need not be \
+             changes of one workload",
             describe(&one.targets()),
             describe(&other.targets())
         ));
@@ -152,7 +153,7 @@ fn side(
             }
             if recording.completeness != strait_generator::recording::Completeness::Complete {
                 ui.warn(format_args!(
-                    "{name} is incomplete: what is missing from it may be called"
+                    "{name} is incomplete: the workload may make calls that are not in it"
                 ));
             }
             Ok(Side::recording(name, &recording))
@@ -169,7 +170,7 @@ fn warn(diff: &Diff, ui: &Ui) {
     exceptions::warn_of_expired(&diff.expired, ui);
     for exception in &diff.partial {
         ui.warn(format_args!(
-            "the exception for `{}` covers only a part of what is newly allowed, and so excuses nothing",
+            "the exception for `{}` covers only a part of what is newly allowed, so it does not count",
             exception.call
         ));
     }

@@ -21,7 +21,7 @@ pub fn parse(text: &str) -> Result<Limit, String> {
     let duration = Duration::try_from(duration);
     duration
         .map(|duration| Limit(Some(duration)))
-        .map_err(|_| "time does not run backwards".to_owned())
+        .map_err(|_| "a duration cannot be negative".to_owned())
 }
 
 #[cfg(test)]

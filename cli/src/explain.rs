@@ -18,11 +18,11 @@ use strait_generator::untrusted::Text;
 use strait_generator::{explain, recording};
 use strait_recorder::output::Output;
 
-/// Say why a call is allowed or refused, and who makes it
+/// Show why a call is allowed or refused, and what makes it
 ///
-/// For a recording: how often it was called, by which programs, in which tests and when. For a profile:
-/// what it does with the call, which of its entries says so, and what the evidence beside it
-/// (FILE.evidence.json) knows about it.
+/// For a recording: how often it was called, by which programs, in which tests and when. For a profile: what
+/// it does with the call, the rule that decides, and what the evidence beside it (FILE.evidence.json) knows
+/// about the call.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -30,21 +30,21 @@ Examples:
   strait explain app.json clone 'clone(CLONE_NEWUSER)' bpf
   strait explain app.recording.json connect
 
-Arguments that are not given, or are _, may be anything. Names of values are those of the manual pages.")]
+Arguments that are left out, or are _, stand for any value. Names of values are those of the manual pages.")]
 pub struct ExplainArgs {
-    /// A profile or a recording; - is standard input
+    /// Profile or recording; - is standard input
     file: PathBuf,
     /// Calls, with or without arguments
     #[arg(required = true, value_name = "CALL")]
     calls: Vec<String>,
-    /// For this ABI only [default: all of the file]
-    #[arg(long, value_name = "ABI", value_parser = abi)]
+    /// Look only at this ABI [default: all of the file]
+    #[arg(long, value_name = "ABI", value_parser = abi, help_heading = "Where to look")]
     abi: Option<Abi>,
-    /// For these machines only [default: those whose architectures a profile lists]
-    #[arg(long, value_name = "MACHINE", conflicts_with = "abi", value_parser = one_of::<Machines>())]
+    /// Look only at these machines [default: those whose architectures a profile lists]
+    #[arg(long, value_name = "MACHINE", conflicts_with = "abi", value_parser = one_of::<Machines>(), help_heading = "Where to look")]
     machine: Option<Machines>,
-    /// Evidence, where it is not beside the profile
-    #[arg(long, value_name = "FILE")]
+    /// Evidence, if it is not beside the profile
+    #[arg(long, value_name = "FILE", help_heading = "Where to look")]
     evidence: Option<PathBuf>,
 }
 
@@ -57,7 +57,7 @@ fn abi(text: &str) -> Result<Abi, String> {
 
 /// Runs `strait explain`.
 pub fn main(args: &ExplainArgs, ui: &Ui) -> Outcome {
-    let (input, _) = input::read(&args.file, Machines::ALL, ui)?;
+    let (input, source) = input::read(&args.file, Machines::ALL, ui)?;
     let mut all = Text::new();
     match &input {
         Input::Recording(recording) => {
@@ -76,7 +76,7 @@ pub fn main(args: &ExplainArgs, ui: &Ui) -> Outcome {
             let evidence = input::evidence(&args.file, profile, args.evidence.as_deref(), ui)?;
             let abis = profile.clone().only(machines).abis();
             for pattern in patterns(args, &abis)? {
-                let text = explain::profile(profile, &pattern, evidence.as_ref())
+                let text = explain::profile(profile, &source, &pattern, evidence.as_ref())
                     .with_context(|| format!("cannot use {}", shown(&args.file)))?;
                 add(&mut all, &text);
             }

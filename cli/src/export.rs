@@ -24,65 +24,68 @@ use strait_recorder::output::{self, Output};
 
 /// Convert a profile for Kubernetes, compose, systemd and other targets
 ///
-/// For the Security Profiles Operator, a ConfigMap with what installs it on every node, kustomize, Helm,
-/// docker compose, docker, podman, systemd, Nomad, CRI-O, or as the OCI artifact of KEP-6061. What a target
-/// cannot hold is left out, so that less is allowed, and said on standard error. Only systemd, which
-/// cannot compare arguments, may allow more: the calls are named.
+/// Writes files for the Security Profiles Operator, a ConfigMap with a DaemonSet that installs it on every
+/// node, kustomize, Helm, docker compose, docker, podman, systemd, Nomad, CRI-O, or the OCI artifact of
+/// KEP-6061. What a target cannot express is left out, so that less is allowed, and reported on standard
+/// error. Only systemd, which cannot compare arguments, may allow more: these calls are named.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  strait export nginx.json --to configmap --release 1.27 --namespace web | kubectl apply -f -
+  strait export nginx.json --to configmap --namespace web | kubectl apply -f -
   strait export nginx.json --to spo --image nginx:1.27 -o manifests
-  strait export nginx.json --to systemd | sudo tee /etc/systemd/system/nginx.service.d/50-seccomp.conf
-  strait export profiles/ --to compose -o seccomp           one override file for all services
-  strait export init.json --to kustomize --workload deployment/web --container migrate --init -o component
-  strait export nginx.json --to oci-artifact -o layout && skopeo copy oci:layout docker://…
+  strait export nginx.json --to systemd > 50-seccomp.conf
+  strait export profiles/ --to compose -o seccomp
+  strait export init.json --to kustomize --workload deployment/web \\
+      --container migrate --init -o component
+  strait export nginx.json --to oci-artifact -o layout
+  skopeo copy oci:layout docker://registry.example.com/seccomp/nginx:1.27
 
-Several profiles go into one file where the target has one for all of its containers (compose, kustomize), else into
-a folder for each application. A file that another export has put into DIR is not overwritten.
+Several profiles go into one file if the target has one for all of its containers (compose, kustomize), and \
+into a folder for each application otherwise. A file that another export has written to DIR is not \
+overwritten.
 
-Without -o the text goes to standard output; the profile itself, where a target needs it as a file of its
-own, is written only with -o. File names carry the release and the content's hash, since a node reads a
-profile only when a container starts.")]
+Without -o the text goes to standard output. A profile that the target needs as a file of its own is written \
+only with -o. File names contain the release and a hash of the content, because a node reads a profile only \
+when a container starts.")]
 pub struct ExportArgs {
-    /// Profiles, or folders of them; - is standard input. Evidence beside them is passed over
+    /// Profiles, or folders of them; - is standard input. Evidence beside them is skipped
     #[arg(required = true, value_name = "PROFILE")]
     profiles: Vec<PathBuf>,
-    /// Which target
-    #[arg(long, value_name = "TARGET", value_parser = one_of::<Target>())]
+    /// Target
+    #[arg(long, value_name = "TARGET", value_parser = one_of::<Target>(), help_heading = "Target")]
     to: Target,
-    /// A folder for the files, which is made if it is missing [default: standard output]
-    #[arg(short, long, value_name = "DIR")]
+    /// Folder for the files; created if it is missing [default: standard output]
+    #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     output: Option<PathBuf>,
-    /// What the application is called [default: the profile's file name, without version]
-    #[arg(long, value_name = "NAME")]
+    /// Name of the application [default: the file name of the profile, without version]
+    #[arg(long, value_name = "NAME", help_heading = "The application")]
     name: Option<Label>,
-    /// Its release, such as 1.27.3
-    #[arg(long, value_name = "RELEASE")]
+    /// Release of the application, such as 1.27.3
+    #[arg(long, value_name = "RELEASE", help_heading = "The application")]
     release: Option<Release>,
-    /// The namespace of the objects
-    #[arg(long, value_name = "NAMESPACE")]
+    /// Namespace of the objects
+    #[arg(long, value_name = "NAMESPACE", help_heading = "The application")]
     namespace: Option<Label>,
-    /// The image that runs under the profile
-    #[arg(long, value_name = "IMAGE")]
+    /// Image that runs under the profile
+    #[arg(long, value_name = "IMAGE", help_heading = "The application")]
     image: Option<Reference>,
-    /// The container (compose: the service) that runs under it; without it the whole pod
-    #[arg(long, value_name = "CONTAINER")]
+    /// Container, or compose service, that runs under the profile [default: the whole pod]
+    #[arg(long, value_name = "CONTAINER", help_heading = "The application")]
     container: Option<Label>,
     /// The container is an init container or a sidecar (kustomize)
     ///
-    /// Both are in a pod's initContainers. Ephemeral containers are in no pod template; they are bound when they are
-    /// added, with `kubectl debug --custom`.
-    #[arg(long, requires = "container")]
+    /// Both are in initContainers of a pod. Ephemeral containers are in no pod template: give them a profile
+    /// when you add them, with `kubectl debug --custom`.
+    #[arg(long, requires = "container", help_heading = "The application")]
     init: bool,
-    /// The workload to patch [default: deployment/NAME]
-    #[arg(long, value_name = "KIND/NAME")]
+    /// Workload to patch [default: deployment/NAME]
+    #[arg(long, value_name = "KIND/NAME", help_heading = "The application")]
     workload: Option<WorkloadRef>,
-    /// Where the profile will be in a registry
-    #[arg(long, value_name = "REFERENCE")]
+    /// Reference of the profile in a registry
+    #[arg(long, value_name = "REFERENCE", help_heading = "The application")]
     artifact: Option<Reference>,
-    /// The machines that it will be loaded on, for spo and systemd, which are given names of calls [default: all]
-    #[arg(long, value_name = "MACHINE", value_parser = one_of::<Machines>())]
+    /// Machines that will load the profile, for spo and systemd, which need the names of calls [default: all]
+    #[arg(long, value_name = "MACHINE", value_parser = one_of::<Machines>(), help_heading = "The application")]
     machine: Option<Machines>,
 }
 
@@ -133,10 +136,10 @@ impl ExportArgs {
 /// The application's name, from the profile's: `nginx` for `nginx.json` and `nginx-1.27.json`.
 fn name_of(profile: &Path) -> anyhow::Result<Label> {
     if profile.as_os_str() == "-" {
-        bail!("standard input has no name: say what the application is called with --name");
+        bail!("standard input has no name: name the application with --name");
     }
     let app = Named::new(profile, b"").app;
-    app.parse().map_err(|error: InvalidName| anyhow!("{error}. Or give another one with --name"))
+    app.parse().map_err(|error: InvalidName| anyhow!("{error}. Or choose a name with --name"))
 }
 
 /// Runs `strait export`.

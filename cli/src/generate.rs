@@ -25,85 +25,85 @@ use strait_generator::recording::target::{TargetIds, file_names};
 use strait_recorder::enforce::prove_for;
 use strait_recorder::output::{self, Output};
 
-/// Make one profile from one or many recordings, or one for each target
+/// Make a seccomp profile from recordings
 ///
-/// Recordings of one target, its releases, replicas and test runs, make one profile. A container is told by
-/// its engine, namespace or project, workload, name and image, without tag and digest; commands are one target
-/// unless they were recorded with a name of their own (record --name). Different targets are mixed only with
-/// --allow-mixed; a folder for the output gets a profile of each.
+/// Recordings of one target, its releases, replicas and test runs, make one profile. The target of a
+/// container is its engine, namespace or project, workload, name and image without tag and digest; commands
+/// are one target unless they were recorded with a name (record --name). Different targets are mixed only
+/// with --allow-mixed; if the output is a folder, each target gets a profile there.
 ///
-/// The profile allows what was recorded and what every program needs, and nothing that the Docker
-/// default refuses. It is plain OCI seccomp JSON, as docker, podman, containerd, CRI-O and Kubernetes
-/// load it. A summary goes to standard error.
+/// The profile allows what was recorded and what every program needs, and nothing that the Docker default
+/// refuses. It is plain OCI seccomp JSON, as docker, podman, containerd, CRI-O and Kubernetes load it. A
+/// summary goes to standard error.
 ///
-/// A container runtime makes calls of its own when the profile is in force and the workload not yet
-/// started. They differ from runtime to runtime, so a profile, of a command's recording too, allows
-/// what any of runc, crun and youki needs; --runtime and --no-new-privs make that less. What only the
-/// runtime of a recorded container called, and none of those that will start it needs, is left out.
-/// --runtime recorded adds nothing.
+/// A container runtime makes calls of its own after the profile is in force and before the workload starts.
+/// They differ between runtimes, so a profile allows what runc, crun and youki need; --runtime and
+/// --no-new-privs reduce that. Calls that only the runtime of a recorded container made are left out unless a
+/// runtime that may start the workload needs them. --runtime recorded adds nothing.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   strait generate nginx.recording.json -o nginx.json
   strait generate shard-*.recording.json > app.json
   strait generate recordings/ -o profiles/
-  docker run --security-opt seccomp=nginx.json nginx
   strait generate app.recording.json --runtime runc --no-new-privs -o app.json
+  docker run --security-opt seccomp=nginx.json nginx
 
-Exit status: 1 if recordings are of different targets, 3 if nothing was recorded, 4 if a recording is
+Exit status: 1 if recordings are of different targets; 3 if nothing was recorded; 4 if a recording is \
 incomplete.")]
 pub struct GenerateArgs {
-    /// Recordings made by `strait record`, or folders of them (*.recording.json); - is standard input
+    /// Recordings, or folders of them (*.recording.json); - is standard input
     #[arg(required = true, value_name = "RECORDING")]
     recordings: Vec<PathBuf>,
-    /// Where the profile goes; - is standard output; a folder, or what ends in /, gets a profile for each target
-    #[arg(short, long, value_name = "FILE|DIR", default_value = "-")]
+    /// Write the profile here; - is standard output; a folder, or a path that ends in /, gets a profile for
+    /// each target
+    #[arg(short, long, value_name = "FILE|DIR", default_value = "-", help_heading = "Output")]
     output: PathBuf,
-    /// Make one profile of recordings of different targets: it allows each of them what only others need
-    #[arg(long)]
+    /// Make one profile of different targets: it allows each of them what only others need
+    #[arg(long, help_heading = "Which recordings")]
     allow_mixed: bool,
-    /// Make a profile although a recording is incomplete
-    #[arg(long)]
+    /// Use incomplete recordings, too
+    #[arg(long, help_heading = "Which recordings")]
     allow_incomplete: bool,
-    /// Also use recordings of what only looks like a container, which are named unconfirmed@…
-    #[arg(long)]
+    /// Use recordings of processes that only look like a container (unconfirmed@…), too
+    #[arg(long, help_heading = "Which recordings")]
     allow_unconfirmed: bool,
-    /// What a call gets that the profile does not name
-    #[arg(long, value_name = "ACTION", default_value = "enosys", value_parser = one_of::<RefuseWith>())]
+    /// Action for calls that the profile does not name
+    #[arg(long, value_name = "ACTION", default_value = "enosys", value_parser = one_of::<RefuseWith>(), help_heading = "How narrow")]
     refuse_with: RefuseWith,
-    /// Capabilities that the workload will have, besides those that Docker gives by default; or ALL
+    /// Capabilities that the workload will have besides those that Docker gives by default; or ALL
     ///
-    /// Without this and --cap-drop, a container's recording says what it has.
-    #[arg(long, value_name = "CAP", value_delimiter = ',')]
+    /// Without this and --cap-drop, the recording of a container says which it has.
+    #[arg(long, value_name = "CAP", value_delimiter = ',', help_heading = "The workload")]
     cap_add: Vec<String>,
-    /// Capabilities that it will not have; ALL drops Docker's default ones
-    #[arg(long, value_name = "CAP", value_delimiter = ',')]
+    /// Capabilities that the workload will not have; ALL drops those that Docker gives by default
+    #[arg(long, value_name = "CAP", value_delimiter = ',', help_heading = "The workload")]
     cap_drop: Vec<String>,
-    /// How much of the profile looks at arguments
-    #[arg(long, value_name = "HOW", default_value = "standard", value_parser = one_of::<ArgumentFilters>())]
+    /// How much to filter by argument
+    #[arg(long, value_name = "HOW", default_value = "standard", value_parser = one_of::<ArgumentFilters>(), help_heading = "How narrow")]
     args: ArgumentFilters,
     /// What the profile allows besides what was recorded
     ///
     /// A test run does not show all that a workload does: a reload, a crash, a full disk. With `reach` the profile also
     /// allows calls of low risk that give a compromised process nothing that it does not have already, each with its
     /// reason (`strait explain`).
-    #[arg(long, value_name = "HOW", default_value = "reach", value_parser = one_of::<Generalize>())]
+    #[arg(long, value_name = "HOW", default_value = "reach", value_parser = one_of::<Generalize>(), help_heading = "How narrow")]
     generalize: Generalize,
-    /// Which container runtimes have to be able to start the workload
-    #[arg(long, value_name = "RUNTIME", default_value = "any", value_parser = one_of::<Runtimes>())]
+    /// Container runtimes that must be able to start the workload
+    #[arg(long, value_name = "RUNTIME", default_value = "any", value_parser = one_of::<Runtimes>(), help_heading = "The workload")]
     runtime: Runtimes,
-    /// The workload will have no_new_privs, so that fewer calls are needed to start it
+    /// The workload will have no_new_privs, so fewer calls are needed to start it
     ///
     /// Kubernetes: allowPrivilegeEscalation: false. Docker: --security-opt no-new-privileges.
-    #[arg(long)]
+    #[arg(long, help_heading = "The workload")]
     no_new_privs: bool,
-    /// An init process will run in front of it, as docker run --init puts there
-    #[arg(long)]
+    /// An init process will run in front of the workload, as with docker run --init
+    #[arg(long, help_heading = "The workload")]
     init: bool,
-    /// Do not write the evidence, who made each call and in which test, into a file beside the profile
+    /// Do not write the evidence: which program and test made each call
     ///
-    /// That file is FILE.evidence.json for FILE.json; `strait diff` and `strait explain` read it.
-    #[arg(long)]
+    /// Evidence goes into FILE.evidence.json beside FILE.json; `strait diff` and `strait explain` read it.
+    #[arg(long, help_heading = "Output")]
     no_evidence: bool,
 }
 
@@ -179,8 +179,8 @@ pub fn main(args: &GenerateArgs, ui: &Ui) -> Outcome {
     let folder = args.folder();
     if folder.is_some() && args.allow_mixed {
         let error = anyhow!(
-            "{} is a folder, for a profile of each target, and --allow-mixed makes one of all: give one of \
-             the two",
+            "{} is a folder, which gets a profile for each target, and --allow-mixed makes one profile of \
+             all: use one of the two",
             args.output.display()
         );
         return Err(Failure::new(exit::USAGE, error));
@@ -257,7 +257,8 @@ fn separate(
         let listed = groups.iter().map(|Group { targets, recordings }| {
             (targets, recordings.iter().map(|(path, _)| path.as_path()).collect())
         });
-        let advice = "For a profile of each give a folder, -o DIR/; for one of all, --allow-mixed";
+        let advice = "For a profile of each, give a folder (-o DIR/); for one profile of all, pass \
+             --allow-mixed";
         return Err(targets::mixed(listed, advice).into());
     }
     let recordings = |group: Group| group.recordings.into_iter().map(|(_, one)| one).collect();
@@ -298,7 +299,7 @@ impl Made {
             if let Err(error) = prove_for(&profile, machine) {
                 ui.warn(format_args!(
                     "a container runtime on {machine} with this release of libseccomp does not enforce the \
-                     profile as it is meant, and `strait verify` would refuse it: {error}. Fewer conditions may \
+                     profile as written, and `strait verify` would refuse it: {error}. Fewer conditions may \
                      help (--args baseline)"
                 ));
             }

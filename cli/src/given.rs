@@ -56,8 +56,8 @@ pub fn parse(
 
 fn warn_of_dialect(name: &str, workload: &Workload, machines: Machines, ui: &Ui) {
     ui.warn(format_args!(
-        "{name} is in the dialect of dockerd and podman, which containerd and Kubernetes do not resolve: it is \
-         taken for {}. `strait convert` makes plain OCI of it, for others too",
+        "{name} is in the dialect of dockerd and podman, which containerd and Kubernetes do not resolve: \
+         Strait resolves it for {}. `strait convert` makes a plain OCI profile of it",
         assumed(workload, machines)
     ));
 }
@@ -102,8 +102,7 @@ pub fn assumed(workload: &Workload, machines: Machines) -> String {
         "Docker's default capabilities".to_owned()
     } else {
         let default = Workload::default().capabilities == workload.capabilities;
-        if default { "Docker's default capabilities" } else { "the capabilities that are given" }
-            .to_owned()
+        if default { "Docker's default capabilities" } else { "the given capabilities" }.to_owned()
     };
     let kernel = match workload.kernel {
         Some((major, minor)) => format!("Linux {major}.{minor}"),

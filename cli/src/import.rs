@@ -20,51 +20,50 @@ use strait_generator::recording::v1;
 use strait_recorder::output::Output;
 use strait_recorder::record::engine::file_name;
 
-/// Make a recording of what others logged: strace, the kernel's audit, a profile
+/// Make a recording from a log of strace, audit records, or a profile
 ///
-/// What FILE is, is found out from what is in it:
+/// Strait detects the format from the content of FILE:
 ///
-/// A log of strace, or the table of strace -c. Best is `strace -f -n --quiet=none -o FILE`, or -ff with one file for
-/// each process: -n and --quiet=none tell 32-bit calls from others, and -o keeps the log apart from other output. Any
-/// of -y, -yy, -t, -r, -T, -k and -X may be added.
+/// A log of strace, or the table of `strace -c`. The best log is one of `strace -f -n --quiet=none -o FILE`,
+/// or -ff with a file for each process: -n and --quiet=none tell 32-bit calls apart, and -o keeps the log
+/// apart from other output. The options -y, -yy, -t, -r, -T, -k and -X may be added.
 ///
-/// Records of the kernel's audit (SECCOMP, as a filter with SCMP_ACT_LOG leaves them, and SYSCALL), as auditd,
-/// `ausearch --raw`, `journalctl -k -o json` and `dmesg` write them. The kernel does not log every call, so their
+/// Audit records of the kernel (SECCOMP, from a filter with SCMP_ACT_LOG, and SYSCALL), as auditd, `ausearch
+/// --raw`, `journalctl -k -o json` and `dmesg` write them. The kernel does not log every call, so their
 /// recording is incomplete.
 ///
-/// A seccomp profile in any dialect, or a SeccompProfile of the Security Profiles Operator: the calls that it allows.
-/// Who made them, how often and with which arguments is not known then.
+/// A seccomp profile in any dialect, or a SeccompProfile of the Security Profiles Operator: the calls that it
+/// allows. Which program made them, how often and with which arguments is not known.
 ///
-/// Several files make one recording, and are of one target. What a source cannot tell is said, is in the recording,
-/// and a profile made of it is as wide there as the Docker default. A log without a date makes a recording that begins
-/// on 1970-01-01.
+/// Several files of one target make one recording. The recording says what its source does not contain, and a
+/// profile made from it is as wide there as the Docker default. A log without a date makes a recording that
+/// begins on 1970-01-01.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   strace -f -n --quiet=none -o app.strace ./app && strait import app.strace
-  strace -ff -o log ./app && strait import log.* --name app -o app.recording.json
+  strace -ff -o log ./app && strait import log.* --name app
   ausearch --raw -m SECCOMP -x /usr/sbin/nginx | strait import - --name nginx
-  kubectl get seccompprofile nginx -o yaml | strait import - -o nginx.recording.json
+  kubectl get seccompprofile nginx -o yaml | strait import -
 
-Exit status: 1 if a file cannot be read or is in no such format, 3 if there is no system call in it. An incomplete
-recording is written, and `strait generate` ends with 4 unless it is given --allow-incomplete.")]
+Exit status: 1 if a file cannot be read or has another format; 3 if it contains no system call. An \
+incomplete recording is written, and `strait generate` ends with 4 unless --allow-incomplete is given.")]
 pub struct ImportArgs {
     /// Logs or profiles; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where the recording goes; - is standard output [default: NAME.recording.json in this folder]
-    #[arg(short, long, value_name = "FILE")]
+    /// Write the recording here; - is standard output [default: NAME.recording.json in this folder]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
-    /// What the files are [default: what they look like]
-    #[arg(long, value_name = "FORMAT", value_parser = format())]
+    /// Format of the files [default: detected]
+    #[arg(long, value_name = "FORMAT", value_parser = format(), help_heading = "How to read FILE")]
     from: Option<Format>,
-    /// What the target is called, and which SeccompProfile is meant if there are several [default: as the files say]
-    #[arg(long, value_name = "NAME", value_parser = record::name)]
+    /// Name of the target; of several SeccompProfiles, the one to read [default: from the files]
+    #[arg(long, value_name = "NAME", value_parser = record::name, help_heading = "Output")]
     name: Option<String>,
-    /// The machine on which they were made [default: as the files say]
-    ///
-    /// Of a profile: for which machine's calls it is read.
-    #[arg(long, value_name = "MACHINE", value_parser = one_of::<Machines>())]
+    /// Machine on which the files were made; for a profile, the machine to read it for [default: from the
+    /// files]
+    #[arg(long, value_name = "MACHINE", value_parser = one_of::<Machines>(), help_heading = "How to read FILE")]
     machine: Option<Machines>,
 }
 

@@ -32,8 +32,8 @@ pub fn read(path: &Path, machines: Machines, ui: &Ui) -> Result<(Input, String),
     let schema = schema(&text)
         .map_err(|error| {
             anyhow!(
-                "this is not a whole JSON file: {error}. Give a profile or a recording; \
-                 `strait generate` and `strait record` never leave half a file behind"
+                "this is not a complete JSON file: {error}. Give a profile or a recording; `strait generate` \
+                 and `strait record` never write half a file"
             )
         })
         .with_context(cannot_use)?;

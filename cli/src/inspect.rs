@@ -22,27 +22,28 @@ const FORMATS: [(Format, &str); 3] = [
     (Format::Profile, "A profile in plain OCI that lets the same through"),
 ];
 
-/// Show the policy that a running process is really under
+/// Show the seccomp policy of a running process
 ///
-/// Reads all seccomp filters of the process from the kernel and works out what they do together, for
-/// every call and all arguments. The process is stopped for less than a millisecond and goes on as before.
+/// Reads all seccomp filters of the process from the kernel and works out what they do together, for every
+/// call and all arguments. The process is stopped for less than a millisecond.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   sudo strait inspect $(docker inspect -f '{{.State.Pid}}' web)
-  sudo strait inspect 1234 --format json -o live.json && strait check app.json --within live.json
   sudo strait inspect 1234 --format profile -o as-it-is.json
+  sudo strait inspect 1234 --format json -o live.json
+  strait check app.json --within live.json
 
-Needs CAP_SYS_ADMIN, and must not be under a filter itself: that is the kernel's rule.")]
+The kernel shows filters only to a process with CAP_SYS_ADMIN that is not under a filter itself.")]
 pub struct InspectArgs {
-    /// The process
+    /// Process
     #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pid: i32,
-    /// What to write
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
+    /// Format of the output
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS), help_heading = "Output")]
     format: Format,
-    /// Where it goes; - is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    /// Write it here; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = "Output")]
     output: PathBuf,
 }
 

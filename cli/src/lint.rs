@@ -23,14 +23,14 @@ use strait_recorder::output::Output;
 
 /// What the report may look like.
 const FORMATS: [(Format, &str); 2] =
-    [(Format::Text, "A paragraph for each remark"), (Format::Json, "strait.lint/v1")];
+    [(Format::Text, "One paragraph for each finding"), (Format::Json, "strait.lint/v1")];
 
-/// Say what container engines, runtimes and operators make of a profile
+/// Show how container engines, runtimes and operators read a profile
 ///
-/// Consumers differ in how they read a profile. For each kind of part that a consumer ignores, refuses or takes for
-/// something else, this says who does it and in which versions, what happens, what to do about it, and how that is
-/// known. Strait takes any profile here, also one that it would refuse elsewhere. What means something else than it
-/// seems to, for every reader, is a warning for all.
+/// Consumers differ in how they read a profile. For each part that a consumer ignores, refuses or misreads,
+/// Strait reports the consumer and its versions, what happens, what to do, and the source of that knowledge.
+/// A part that misleads every reader is a warning for all. Strait reads any profile here, even one that it
+/// refuses elsewhere.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -38,19 +38,19 @@ Examples:
   strait lint /etc/docker/seccomp.json --for containerd,spo
   strait lint nginx.json --format json -o lint.json
 
-Exit status: 10 if a part of the profile is refused or misread, or if it does not confine; 0 if parts are
-merely ignored.")]
+Exit status: 10 if a part of the profile is refused or misread, or if the profile confines nothing; 0 if \
+parts are only ignored.")]
 pub struct LintArgs {
-    /// The profile; - is standard input
+    /// Profile; - is standard input
     profile: PathBuf,
-    /// Who will read it [default: all of them]
-    #[arg(long = "for", value_name = "CONSUMER", value_delimiter = ',', value_parser = one_of::<Consumer>())]
+    /// Consumers of the profile [default: all]
+    #[arg(long = "for", value_name = "CONSUMER", value_delimiter = ',', value_parser = one_of::<Consumer>(), help_heading = "Consumers")]
     consumers: Vec<Consumer>,
-    /// What the report looks like
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
+    /// Format of the report
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS), help_heading = "Output")]
     format: Format,
-    /// Where the report goes; - is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    /// Write the report here; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = "Output")]
     output: PathBuf,
 }
 

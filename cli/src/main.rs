@@ -49,27 +49,46 @@ use ui::Ui;
 use strait_generator::limits::{self, FILE_BYTES};
 use strait_generator::untrusted::{Line, one_line};
 
-/// Seccomp profiles from what a workload really calls
+/// Make seccomp profiles from the system calls that a workload really makes
 ///
-/// Strait records the system calls of your test runs in the kernel, makes seccomp profiles from them
-/// that are narrower than the Docker default, and runs commands under them to prove it.
+/// Strait records the system calls of your test runs in the kernel, makes seccomp profiles from them that are narrower
+/// than the Docker default, and runs commands under these profiles to prove them.
 #[derive(Debug, Parser)]
 #[command(name = "strait", version, max_term_width = 100, propagate_version = true)]
+#[command(disable_help_flag = true, disable_version_flag = true)]
 #[command(after_help = "\
-Start here:
-  sudo strait record -- ./run-tests.sh                     what does it call?
-  strait generate run-tests.sh.recording.json -o app.json  only that, as a profile
-  sudo strait verify app.json -- ./run-tests.sh            does it run under it?")]
+Examples:
+  sudo strait record ./run-tests.sh
+  strait generate run-tests.sh.recording.json -o app.json
+  sudo strait verify app.json ./run-tests.sh")]
 struct Cli {
     /// Show only warnings and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = "Global options")]
     quiet: bool,
     /// Show what Strait and its probe do; twice for more
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(
+        short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options"
+    )]
     verbose: u8,
-    /// When to use colours; NO_COLOR is obeyed
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// When to use colors; NO_COLOR is respected
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Global options"
+    )]
     color: clap::ColorChoice,
+    /// Print help (see a summary with '-h')
+    #[arg(
+        short, long, global = true, action = clap::ArgAction::Help, help_heading = "Global options"
+    )]
+    help: Option<bool>,
+    /// Print version
+    #[arg(
+        short = 'V', long, global = true, action = clap::ArgAction::Version, help_heading = "Global options"
+    )]
+    version: Option<bool>,
     #[command(subcommand)]
     command: Command,
 }
@@ -95,18 +114,21 @@ enum Command {
     Inspect(inspect::InspectArgs),
     #[command(name = strait_recorder::record::HOOK, hide = true)]
     PodmanHook(podman_hook::PodmanHookArgs),
-    /// Print a completion script for your shell
-    ///
-    /// For example: strait completions bash > /etc/bash_completion.d/strait
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Example:
+  strait completions bash > /etc/bash_completion.d/strait")]
     Completions {
-        /// Which shell
+        /// Shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    ///
-    /// For example: strait man | man -l -
+    /// Print a manual page
+    #[command(after_help = "\
+Examples:
+  strait man | man -l -
+  strait man record | man -l -")]
     Man {
-        /// Of which subcommand; none for that of strait itself
+        /// Subcommand [default: strait itself]
         subcommand: Option<String>,
     },
 }
@@ -271,3 +293,6 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests;

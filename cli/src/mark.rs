@@ -7,29 +7,30 @@ use clap::Args;
 use super::exit::Outcome;
 use strait_recorder::record::{MarkError, mark};
 
-/// Say that a test has ended, in a command that is recorded
+/// Mark the end of a test while a command is recorded
 ///
-/// What was called since the mark before, or since the beginning, becomes a sample of that name in the
-/// recording: so `strait explain` and `strait diff` can tell which test made a call first. Returns when
-/// the counters have been read. What `strait mark` itself calls is not in the recording.
+/// The calls since the previous mark, or since the beginning, become a sample with this name in the
+/// recording, so `strait explain` and `strait diff` can tell which test made a call first. Returns after the
+/// recorder has read the counters. The calls of `strait mark` itself are not in the recording.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  sudo strait record --user $USER -- sh -c './test-a; strait mark a; ./test-b; strait mark b'
+  sudo strait record --user $USER -- \\
+      sh -c './test-a; strait mark a; ./test-b; strait mark b'
   [ -z \"$STRAIT_MARK\" ] || strait mark \"$BATS_TEST_DESCRIPTION\"
 
-Finds the recorder by STRAIT_MARK in the environment. Where that is not set, nobody records: a
-script that looks first, as the second example does, also runs where no strait is installed, and
-under `strait verify`, whose profile does not allow for strait itself.
+STRAIT_MARK in the environment leads to the recorder. If it is not set, nothing is being recorded: a script \
+that checks it, as in the second example, also runs where strait is not installed, and under `strait \
+verify`, whose profile does not cover strait itself.
 
-Scripts for pytest, bats, go test, cargo nextest and JUnit are in the folder glue of the repository.
+The folder glue of the repository has scripts for pytest, bats, go test, cargo nextest and JUnit.
 
-Exit status: 1 if the mark was not taken.")]
+Exit status: 1 if the recorder did not take the mark.")]
 pub struct MarkArgs {
     /// Name of the sample that ends here
     name: String,
-    /// Do nothing, and succeed, if nobody records
-    #[arg(long)]
+    /// Succeed without a mark if nothing is being recorded
+    #[arg(long, help_heading = "Behavior")]
     if_recording: bool,
 }
 

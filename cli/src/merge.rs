@@ -27,19 +27,20 @@ use strait_recorder::output::Output;
 /// How many inputs are listed one by one.
 const SHOWN: usize = 20;
 
-/// Put many recordings into one, or many profiles
+/// Merge recordings into one, or profiles into one
 ///
-/// Recordings: the shards of a test suite, replicas, restarts, architectures, days. Counts are added,
-/// samples kept apart. Only which recordings go in matters, not their order nor how often one is
-/// given: each has an id, and what is there already is passed over.
+/// Recordings, such as the shards of a test suite, replicas, restarts, architectures or days: counts are
+/// added, samples are kept apart. The order does not matter, and a recording that is given twice counts once:
+/// each has an id.
 ///
-/// Profiles: what any of them allows, argument by argument; with --intersect what all of them allow.
+/// Profiles: the result allows what any of them allows, argument by argument; with --intersect, what all of
+/// them allow.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   strait merge shard-*.recording.json -o app.recording.json
   strait merge amd64.recording.json arm64.recording.json -o app.recording.json
-  strait merge --allow-mixed web.recording.json cron.recording.json -o pod.recording.json
+  strait merge --allow-mixed web.recording.json cron.recording.json -o pod.json
   strait merge --intersect app.json node.json -o both.json
 
 Exit status: 1 if the inputs do not go together; then nothing is written.")]
@@ -47,20 +48,20 @@ pub struct MergeArgs {
     /// Recordings, folders of them (*.recording.json), or profiles; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where the result goes; - is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    /// Write the result here; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = "Output")]
     output: PathBuf,
-    /// Merge recordings of different targets too
-    #[arg(long)]
+    /// Merge recordings of different targets, too
+    #[arg(long, help_heading = "Which recordings")]
     allow_mixed: bool,
-    /// Also merge recordings of what only looks like a container, which are named unconfirmed@…
-    #[arg(long)]
+    /// Merge recordings of processes that only look like a container (unconfirmed@…), too
+    #[arg(long, help_heading = "Which recordings")]
     allow_unconfirmed: bool,
-    /// Of profiles, keep only what all of them allow
-    #[arg(long)]
+    /// Keep only what all profiles allow
+    #[arg(long, help_heading = "Merging profiles")]
     intersect: bool,
-    /// Of profiles, the machines that the result is for [default: all]
-    #[arg(long, value_name = "MACHINE", value_parser = one_of::<Machines>())]
+    /// Machines that the merged profile is for [default: all]
+    #[arg(long, value_name = "MACHINE", value_parser = one_of::<Machines>(), help_heading = "Merging profiles")]
     machine: Option<Machines>,
 }
 
@@ -347,7 +348,7 @@ impl Report {
         for (count, what) in [
             (self.more, "more brought new calls"),
             (self.nothing_new, "brought no new call"),
-            (self.known, "passed over: the same recordings were there already"),
+            (self.known, "skipped: already in the result"),
         ] {
             if count > 0 {
                 ui.say(format_args!("{} {what}", plural(count, "file")));

@@ -23,75 +23,85 @@ use strait_recorder::record::{
     Saved, Signals, User, Without, Writer, run_attached,
 };
 
-/// Record the system calls of a command and all that it starts
+/// Record the system calls of a command and everything it starts
 ///
-/// Runs COMMAND with your terminal, environment and limits, and counts in the kernel what it and every
-/// process that it starts calls. Its exit status is passed through. That needs root, or CAP_BPF and
-/// CAP_PERFMON; the command itself needs neither (see --user). Without them COMMAND is recorded by
-/// seccomp user notification, which needs no privilege (see --backend).
+/// Runs COMMAND with your terminal, environment and limits, counts its system calls and those of its
+/// descendants in the kernel, and passes its exit status through. That needs root, or CAP_BPF and
+/// CAP_PERFMON; COMMAND itself needs neither (see --user). Without them, Strait records COMMAND by seccomp
+/// user notification, which needs no privilege (see --backend).
+///
+/// Everything from COMMAND on belongs to the command: put the options of `strait record` before it. A `--` in
+/// between is optional.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  strait record -- ./run-tests.sh
-  strait record -o nginx.recording.json -- nginx -g 'daemon off;'
-  strait record --containers -o recordings -- docker compose up --abort-on-container-exit
+  sudo strait record ./run-tests.sh
+  sudo strait record -o nginx.recording.json -- nginx -g 'daemon off;'
   sudo strait record --user $USER -- cargo test
+  sudo strait record --containers -o recordings -- docker compose up
+  sudo strait record --container web --for 10m
 
-Exit status: the command's own; 128+N if signal N ended it; 125 if Strait failed before it could run
-the command, 126 if the command is not executable, 127 if there is no such command.")]
+Exit status: that of COMMAND; 128+N if signal N ended it; 125 if Strait failed before it could run COMMAND; \
+126 if COMMAND is not executable; 127 if it was not found.")]
 pub struct RecordArgs {
-    /// Where the recording goes; - is standard output [default: NAME.recording.json in this folder]
-    #[arg(short, long, value_name = "FILE|DIR")]
-    pub output: Option<PathBuf>,
-    /// Record every container that COMMAND starts, through whichever engine, into a file each in the folder
-    /// given with -o; COMMAND itself is only run. Without COMMAND, every container that is started
+    /// Record every container that COMMAND starts, each into its own file in the folder given with -o
     ///
-    /// Containers that COMMAND starts are told by descent, and by what it asks of container engines. If none is
-    /// found so, all that are started while COMMAND runs are recorded.
-    #[arg(long, group = "scope")]
+    /// Works with any engine. COMMAND itself is run, but not recorded. Without COMMAND, Strait records every
+    /// container that is started, until Ctrl-C or --for.
+    ///
+    /// A container belongs to COMMAND if a descendant of COMMAND created it, or asked a container engine to
+    /// start it. If there is none, Strait records all containers that start while COMMAND runs.
+    #[arg(long, group = "scope", help_heading = "What to record")]
     pub containers: bool,
-    /// Attach to this running container, by name, compose service or id, until it ends
+    /// Attach to a running container, by name, compose service or id, until it ends
     ///
-    /// What is put into it from outside, as by docker exec and health checks, is not recorded; with
-    /// --containers it is.
-    #[arg(long, value_name = "NAME|ID", group = "scope")]
+    /// What enters it from outside, as by docker exec and health checks, is not recorded; --containers
+    /// records that too.
+    #[arg(long, value_name = "NAME|ID", group = "scope", help_heading = "What to record")]
     container: Option<String>,
-    /// Attach to this process and its descendants, until they end
-    #[arg(long, value_name = "PID", group = "scope")]
+    /// Attach to a running process and its descendants, until they end
+    #[arg(long, value_name = "PID", group = "scope", help_heading = "What to record")]
     pid: Option<u32>,
-    /// Attach to all processes of this cgroup, until they end
-    #[arg(long, value_name = "PATH", group = "scope")]
+    /// Attach to all processes of a cgroup, until they end
+    #[arg(long, value_name = "PATH", group = "scope", help_heading = "What to record")]
     cgroup: Option<PathBuf>,
-    /// Only these containers: NAME, NAMESPACE/POD/CONTAINER, PROJECT/SERVICE, image=IMAGE or label=KEY[=VALUE]
-    #[arg(long, value_name = "WHICH", requires = "containers")]
+    /// Record only these containers: NAME, NAMESPACE/POD/CONTAINER, PROJECT/SERVICE, image=IMAGE or
+    /// label=KEY[=VALUE]
+    #[arg(long, value_name = "WHICH", requires = "containers", help_heading = "What to record")]
     pub only: Vec<Only>,
-    /// Also record containers that others than COMMAND start
-    #[arg(long, requires_all = ["containers", "command"], conflicts_with = "only")]
+    /// Record containers that COMMAND did not start, too
+    #[arg(long, requires_all = ["containers", "command"], conflicts_with = "only", help_heading = "What to record")]
     pub all: bool,
-    /// Also record which calls the containers' filters refuse, and with what errno; every call of the
-    /// machine then costs about half as much again as recording does
-    #[arg(long, requires = "containers")]
-    pub refusals: bool,
-    /// Keep the command from this, so that its other way is recorded: io_uring, whose work no tracepoint of system
-    /// calls sees, is answered with ENOSYS
-    #[arg(long, value_name = "WHAT", conflicts_with = "scope", value_parser = without())]
-    without: Option<Without>,
-    /// End after this time in any case
-    #[arg(long = "for", value_name = "DURATION", requires = "scope", value_parser = duration::parse)]
-    pub limit: Option<duration::Limit>,
-    /// What observes COMMAND: eBPF in the kernel, which needs root, or seccomp user notification, which needs no
-    /// privilege and costs more for each call; auto takes eBPF where it can be had
-    #[arg(long, value_name = "BACKEND", default_value = "auto", value_parser = backend())]
-    backend: Backend,
-    /// What COMMAND is called in the recording [default: its file name]
+    /// Record the calls that filters of containers refuse, too, with their errno
     ///
-    /// Recordings of commands make one profile together, unless they were given different names.
-    #[arg(long, value_name = "NAME", conflicts_with = "scope", value_parser = name)]
+    /// Every call on the machine then costs about half as much again as recording does.
+    #[arg(long, requires = "containers", help_heading = "How to record")]
+    pub refusals: bool,
+    /// Refuse this to COMMAND, so that its fallback is recorded
+    ///
+    /// No tracepoint sees what io_uring does: Strait answers the program with ENOSYS, and the program makes
+    /// ordinary calls.
+    #[arg(long, value_name = "WHAT", conflicts_with = "scope", value_parser = without(), help_heading = "How to record")]
+    without: Option<Without>,
+    /// Stop recording after this time
+    #[arg(long = "for", value_name = "DURATION", requires = "scope", value_parser = duration::parse, help_heading = "When it ends")]
+    pub limit: Option<duration::Limit>,
+    /// How to observe COMMAND: `ebpf` needs root, `notify` (seccomp user notification) needs no privilege and
+    /// costs more for each call, `auto` uses eBPF where it is available
+    #[arg(long, value_name = "BACKEND", default_value = "auto", value_parser = backend(), help_heading = "How to record")]
+    backend: Backend,
+    /// Write the recording here; - is standard output [default: NAME.recording.json in this folder]
+    #[arg(short, long, value_name = "FILE|DIR", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// Name of COMMAND in the recording [default: its file name]
+    ///
+    /// Recordings of commands make one profile together, unless they have different names.
+    #[arg(long, value_name = "NAME", conflicts_with = "scope", value_parser = name, help_heading = "Output")]
     name: Option<String>,
     #[command(flatten)]
     pub run: RunArgs,
     /// Program and arguments
-    #[arg(last = true, required_unless_present = "scope", conflicts_with_all = ["container", "pid", "cgroup"], value_name = "COMMAND")]
+    #[arg(trailing_var_arg = true, required_unless_present = "scope", conflicts_with_all = ["container", "pid", "cgroup"], value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }
 
@@ -113,20 +123,20 @@ fn without() -> impl TypedValueParser<Value = Without> {
 /// How a command is run, for `record` and `verify` alike.
 #[derive(Args, Debug)]
 pub struct RunArgs {
-    /// Run the command as this user: a name, UID or UID:GID
-    #[arg(long, value_name = "USER")]
+    /// Run COMMAND as this user: a name, UID or UID:GID
+    #[arg(long, value_name = "USER", help_heading = "How to run COMMAND")]
     pub user: Option<String>,
-    /// How long to go on with processes that outlive the command: 30s, 5m, 0, or forever [default: 10s;
-    /// for containers 0]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    /// How long to wait for processes that outlive COMMAND: 30s, 5m, 0, or forever [default: 10s; 0 with
+    /// --containers]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, help_heading = "When it ends")]
     pub linger: Option<duration::Limit>,
-    /// How long the command may take to end after Ctrl-C or SIGTERM; then the recording ends without it
-    /// [default: so that Strait has ended after two seconds]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    /// How long COMMAND may take to end after Ctrl-C or SIGTERM before the recording ends without it
+    /// [default: Strait ends within two seconds]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, help_heading = "When it ends")]
     pub stop_timeout: Option<duration::Limit>,
-    /// How many executables to tell apart; beyond it the recording is incomplete
-    /// [default: what fits into 64 MiB, 64 to 1024]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PROGRAMS)))]
+    /// How many executables to tell apart; with more, the recording is incomplete [default: as many as fit
+    /// into 64 MiB, 64 to 1024]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PROGRAMS)), help_heading = "Limits")]
     pub max_programs: Option<u16>,
 }
 
@@ -231,8 +241,9 @@ pub fn check(args: &RecordArgs) -> Result<(), Failure> {
         return Err(Failure::new(
             exit::USAGE,
             anyhow!(
-                "cannot use {option} with --backend notify: user notification is only of what Strait starts \
-                 itself, and {option} is about what others start. Leave --backend out, and run Strait as root"
+                "cannot use {option} with --backend notify: user notification works only for a command that \
+                 Strait starts, and {option} records what others start. Leave out --backend, and run Strait \
+                 as root"
             ),
         ));
     }
@@ -249,7 +260,7 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
     if let Some(without) = args.without {
         let filter = without.filter().map_err(|error| Failure::new(exit::NOT_RUN, error))?;
         if filter.no_new_privs == NoNewPrivs::Set {
-            ui.warn("without CAP_SYS_ADMIN a filter needs no_new_privs, so that is set");
+            ui.warn("without CAP_SYS_ADMIN a filter needs no_new_privs, so Strait sets it");
         }
         request.filter = Some(filter);
     }
@@ -343,11 +354,11 @@ fn attached(attach: Attach, args: &RecordArgs, ui: &Ui) -> Outcome {
     describe(&recording, ui);
     if is_container {
         ui.warn(
-            "attached to a container that ran already: neither its start is in the recording, nor what \
-             was put into it from outside (exec, health checks); --containers records both",
+            "attached to a running container: the recording has neither its start nor what enters it from \
+             outside (exec, health checks); --containers records both",
         );
     } else {
-        ui.warn("attached to what ran already: its start is not in the recording");
+        ui.warn("attached to running processes: their start is not in the recording");
     }
     saved(place, ui)?;
     Ok(ExitCode::from(if recording.is_empty() { exit::EMPTY } else { exit::DONE }))

@@ -10,14 +10,14 @@ use super::{Ui, generate, merge, targets};
 use strait_generator::recording::Completeness;
 use strait_recorder::output::Output;
 
-/// Write a page of HTML about recordings
+/// Write an HTML page about recordings
 ///
-/// What was called and how much less that is than what the Docker default allows, the risky calls first;
-/// who made each call, in which tests and with which arguments; which calls only one program or one test
-/// makes; and what a profile of it would be. Several recordings are put together as merge does.
+/// Shows which calls were made and how many fewer that is than the Docker default allows, risky calls first;
+/// which program made each call, in which tests and with which arguments; which calls only one program or one
+/// test makes; and what a profile would be. Several recordings are merged first.
 ///
-/// The page is one file that loads nothing and runs no script, so that it can be kept with a build or sent
-/// to somebody. The same recordings give the same bytes.
+/// The page is one file that loads nothing and runs no script, so it can be kept with a build. The same
+/// recordings give the same bytes.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -25,18 +25,18 @@ Examples:
   strait report shard-*.recording.json -o app.html
   strait report --allow-mixed web.recording.json cron.recording.json > pod.html
 
-An incomplete recording gives a page that says so on top.
+The page of an incomplete recording says so at the top.
 
 Exit status: 3 if nothing was recorded.")]
 pub struct ReportArgs {
-    /// Recordings made by `strait record`, or folders of them (*.recording.json); - is standard input
+    /// Recordings, or folders of them (*.recording.json); - is standard input
     #[arg(required = true, value_name = "RECORDING")]
     recordings: Vec<PathBuf>,
-    /// Where the page goes; - is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    /// Write the page here; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = "Output")]
     output: PathBuf,
-    /// Put recordings of different targets on one page too
-    #[arg(long)]
+    /// Put recordings of different targets on one page
+    #[arg(long, help_heading = "Which recordings")]
     allow_mixed: bool,
 }
 

@@ -41,8 +41,8 @@ pub fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             entries.into_iter().map(|entry| entry.path()).filter(is_recording).collect();
         if found.is_empty() {
             let error = anyhow!(
-                "there is no recording in the folder {}: their names end in {RECORDING}. Give the files \
-                 by name if yours are called otherwise",
+                "there is no recording in the folder {}: their names end in {RECORDING}. If yours have other \
+                 names, give the files themselves",
                 shown(path)
             );
             return Err(Failure::new(exit::EMPTY, error));

@@ -33,68 +33,77 @@ use strait_recorder::record::{
 
 /// What the report may look like.
 const FORMATS: [(Format, &str); 2] =
-    [(Format::Text, "A line for each call"), (Format::Json, "strait.verify/v1")];
+    [(Format::Text, "One line for each call"), (Format::Json, "strait.verify/v1")];
 
-/// Run a command under a profile and name each refused call
+/// Run a command under a profile and report each refused call
 ///
-/// Installs the profile with the kernel, as a container runtime would, right before COMMAND is
-/// executed, and reports every call that it refused: with its arguments, errno, program and count. What
-/// COMMAND prints is left alone: the report goes to standard error, or to a file.
+/// Installs the profile as a container runtime would, right before COMMAND is executed, and reports every
+/// call that it refused, with arguments, errno, program and count. The report goes to standard error or to a
+/// file, so the output of COMMAND stays as it is.
+///
+/// Everything from COMMAND on belongs to the command: put the options of `strait verify` before it. A `--` in
+/// between is optional.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  sudo strait verify app.json -- ./run-tests.sh
-  sudo strait verify app.json --containers -- \
-    docker run --rm --security-opt seccomp=app.json app
-  sudo strait verify app.json --containers --inject -- ./run-tests-with-testcontainers.sh
+  sudo strait verify app.json ./run-tests.sh
+  sudo strait verify app.json --containers -- \\
+      docker run --rm --security-opt seccomp=app.json app
+  sudo strait verify app.json --containers --inject -- ./integration-tests.sh
   sudo strait verify app.json --format json -o report.json -- nginx -t
   sudo strait verify app.json --allow-file reviewed.json -- ./run-tests.sh
 
-A file of exceptions is the same as for `strait diff`:
+A file of exceptions, as for `strait diff`:
   {\"schema\": \"strait.allow/v1\", \"exceptions\": [
-    {\"call\": \"socket(AF_NETLINK)\", \"reason\": \"interface names\", \"expires\": \"2027-03-31\"}]}
+    {\"call\": \"socket(AF_NETLINK)\", \"reason\": \"interface names\",
+     \"expires\": \"2027-03-31\"}]}
 
-Exit status: 12 if the profile refused a call, even if the command survived it; 4 if refusals may have been
-missed, or if it is not known under which filter a container ran; else the command's own. Listed, and not
-counted: a call that the profile refuses by design, since software then makes another one that is allowed
-(clone3 and clone); one that --allow-file accepts; one that the profile allows and the program's own filter
-refuses; one that Linux does not have; one that the container runtime tries and that Docker's default refuses as
-well. 3 if no container ran under the profile. 125 if the profile cannot be used; then nothing is run.")]
+Listed, but not counted as refused: calls that the profile refuses by design because software falls back to \
+an allowed one (clone3 to clone), calls that --allow-file accepts, calls that the profile allows and a \
+filter of the program refuses, calls that Linux does not have, and calls that the container runtime tries \
+and the Docker default refuses as well.
+
+Exit status: that of COMMAND if nothing was refused; 3 if no container ran under the profile; 4 if refusals \
+may have been missed, or if the filter of a container is not known; 12 if the profile refused a call, even \
+if COMMAND succeeded; 125 if the profile cannot be used and nothing was run.")]
 pub struct VerifyArgs {
-    /// The profile; - is standard input
+    /// Profile; - is standard input
     profile: PathBuf,
-    /// Where the report goes [default: standard error]
-    #[arg(short, long, value_name = "FILE")]
+    /// Write the report here [default: standard error]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
-    /// What the report looks like
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
+    /// Format of the report
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS), help_heading = "Output")]
     format: Format,
-    /// COMMAND starts containers under the profile: report what is refused in them. COMMAND itself is not
-    /// put under the profile
-    #[arg(long, conflicts_with = "no_new_privs")]
+    /// Verify the containers that COMMAND starts under the profile
+    ///
+    /// COMMAND itself does not run under the profile.
+    #[arg(long, conflicts_with = "no_new_privs", help_heading = "What to verify")]
     containers: bool,
-    /// Look only at these containers: NAME, NAMESPACE/POD/CONTAINER, PROJECT/SERVICE, image=IMAGE or label=KEY[=VALUE]
-    #[arg(long, value_name = "WHICH", requires = "containers")]
+    /// Verify only these containers: NAME, NAMESPACE/POD/CONTAINER, PROJECT/SERVICE, image=IMAGE or
+    /// label=KEY[=VALUE]
+    #[arg(long, value_name = "WHICH", requires = "containers", help_heading = "What to verify")]
     only: Vec<Only>,
-    /// Also look at containers that others than COMMAND start
-    #[arg(long, requires = "containers", conflicts_with = "only")]
+    /// Verify containers that COMMAND did not start, too
+    #[arg(long, requires = "containers", conflicts_with = "only", help_heading = "What to verify")]
     all: bool,
-    /// Give the profile to containers that have none of their own: to those that COMMAND has Docker or
-    /// podman create, which it finds by DOCKER_HOST, CONTAINER_HOST and CONTAINERS_CONF
-    #[arg(long, requires = "containers", conflicts_with = "user")]
+    /// Give the profile to containers that have none of their own
+    ///
+    /// Reaches the containers that COMMAND creates with Docker or podman, through DOCKER_HOST, CONTAINER_HOST
+    /// and CONTAINERS_CONF.
+    #[arg(long, requires = "containers", conflicts_with = "user", help_heading = "What to verify")]
     inject: bool,
     /// Reviewed exceptions: calls that may be refused
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "What fails")]
     allow_file: Option<PathBuf>,
-    /// Set no_new_privs before the filter is installed, as for a pod with
-    /// allowPrivilegeEscalation: false
-    #[arg(long)]
+    /// Set no_new_privs first, as for a pod with allowPrivilegeEscalation: false
+    #[arg(long, help_heading = "How to run COMMAND")]
     no_new_privs: bool,
     #[command(flatten)]
     run: RunArgs,
     /// Program and arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    command: Vec<std::ffi::OsString>,
+    #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<std::ffi::OsString>,
 }
 
 /// Runs `strait verify`.
@@ -161,7 +170,7 @@ fn run_under(
     let mut request = args.run.request(&args.command, ui)?;
     let no_new_privs = args.no_new_privs || !may_filter_without_no_new_privs();
     if no_new_privs && !args.no_new_privs {
-        ui.warn("without CAP_SYS_ADMIN a filter needs no_new_privs, so that is set");
+        ui.warn("without CAP_SYS_ADMIN a filter needs no_new_privs, so Strait sets it");
     }
     let no_new_privs = if no_new_privs { NoNewPrivs::Set } else { NoNewPrivs::Leave };
     request.filter = Some(Filter { program, no_new_privs });
@@ -218,7 +227,7 @@ fn watch_containers(
         let told = seccomp.as_ref().and_then(|told| under(told, policy, host::MACHINE));
         let installed = || under_filter(filter.as_ref()?, policy, expectation.lacking());
         let told = told.or_else(|| {
-            log::debug!("{container}: what its runtime was told is not known; asking the kernel");
+            log::debug!("{container}: what its runtime was told to install is not known; asking the kernel");
             installed()
         });
         if let Some(other) = other_filter(recording, told, name, is_injected) {
@@ -230,8 +239,8 @@ fn watch_containers(
             Some(Under::OtherAnswers(witness)) if !other_answers => {
                 other_answers = true;
                 ui.note(format_args!(
-                    "the filter of {container} refuses otherwise than {name}: {witness} gets \"{}\" \
-                     there, and \"{}\" here",
+                    "the filter of {container} answers refused calls differently than {name}: {witness} gets \
+                     \"{}\" there, and \"{}\" here",
                     witness.after, witness.before
                 ));
             }
@@ -240,7 +249,7 @@ fn watch_containers(
         }
         if recording.is_before_start() {
             ui.warn(format_args!(
-                "{container} did not start: its runtime gave up before it executed the program"
+                "{container} did not start: its runtime ended before it executed the program"
             ));
         }
         true
@@ -309,9 +318,8 @@ fn compile(args: &VerifyArgs, name: &str, ui: &Ui) -> Result<Compiled, Failure> 
 fn advise(error: Unenforceable) -> anyhow::Error {
     match error {
         Unenforceable::Unfaithful(_) => anyhow!(
-            "{error}. Write the conditions of this call as equalities (SCMP_CMP_EQ, \
-             SCMP_CMP_MASKED_EQ) that do not overlap; if they are, another release of libseccomp may \
-             get it right"
+            "{error}. Write the conditions of this call as equalities (SCMP_CMP_EQ, SCMP_CMP_MASKED_EQ) that \
+             do not overlap; if they are, try another release of libseccomp"
         ),
         other => other.into(),
     }

@@ -9,11 +9,11 @@ use strait_generator::profile::Workload;
 /// What is known of the workload.
 #[derive(Args, Clone, Debug)]
 pub struct WorkloadArgs {
-    /// The capabilities that the workload will have: names, ALL or NONE [default: Docker's 14]
-    #[arg(long, value_name = "CAP", value_delimiter = ',')]
+    /// Capabilities of the workload: names, ALL or NONE [default: the 14 that Docker gives]
+    #[arg(long, value_name = "CAP", value_delimiter = ',', help_heading = "The workload")]
     caps: Vec<String>,
-    /// The kernel that it will run on, such as 6.1 [default: one that is new enough for all rules]
-    #[arg(long, value_name = "VERSION")]
+    /// Kernel of the workload, such as 6.1 [default: one that is new enough for all rules]
+    #[arg(long, value_name = "VERSION", help_heading = "The workload")]
     kernel: Option<String>,
 }
 

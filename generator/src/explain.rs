@@ -8,7 +8,7 @@ use crate::policy::argument::ArgumentRule;
 use crate::policy::decide::Meaning;
 use crate::policy::decide::space::Set;
 use crate::policy::{Action, Args, Clause, NoPolicy, Predicate, width};
-use crate::profile::{OnMachines, Profile};
+use crate::profile::{OnMachines, Profile, rule_lines};
 use crate::recording::Recording;
 use crate::untrusted::Text;
 
@@ -32,19 +32,27 @@ fn asked(pattern: &Pattern) -> Set {
     Set::from_clause(&Clause::new(predicates), width(pattern.abi))
 }
 
-/// What a profile does with a call, which of its entries says so, and who makes that call.
+/// What a profile does with a call, which of its rules decides, and who makes that call. `source` is the text of the
+/// profile, in which the lines of its rules are counted.
 ///
 /// # Errors
 ///
 /// [`NoPolicy`] if the profile makes none.
 pub fn profile(
     profile: &OnMachines,
+    source: &str,
     pattern: &Pattern,
     evidence: Option<&Evidence>,
 ) -> Result<Text, NoPolicy> {
     let machine = pattern.abi.machine();
     let profile = profile.on(machine);
-    let meaning = Meaning::from(&profile.policy(machine)?);
+    let lines = rule_lines(source);
+    // What was resolved from a dialect may have other rules than the file.
+    let profile = &Source {
+        profile,
+        lines: if lines.len() == profile.entries.len() { lines } else { Vec::new() },
+    };
+    let meaning = Meaning::from(&profile.profile.policy(machine)?);
     let (abi, number) = (pattern.abi, pattern.number);
     let asked = asked(pattern);
     let parts = meaning.decision(abi, number).parts();
@@ -115,7 +123,13 @@ fn why_then(answers: &[(Action, Set)]) -> &'static str {
     }
 }
 
-fn answer(text: &mut Text, profile: &Profile, pattern: &Pattern, answers: &[(Action, Set)]) {
+/// A profile, and the line on which each of its rules begins; none if they are not known.
+struct Source<'a> {
+    profile: &'a Profile,
+    lines: Vec<usize>,
+}
+
+fn answer(text: &mut Text, profile: &Source<'_>, pattern: &Pattern, answers: &[(Action, Set)]) {
     let (abi, call) = (pattern.abi, shown(pattern));
     if let [(action, set)] = answers {
         text.line(format_args!("{call} on {abi}: {}", past(*action)));
@@ -129,8 +143,9 @@ fn answer(text: &mut Text, profile: &Profile, pattern: &Pattern, answers: &[(Act
     }
 }
 
-/// The entries that give this answer, as a path into the file.
-fn decided_by(profile: &Profile, pattern: &Pattern, action: Action, set: &Set) -> String {
+/// The rules that give this answer.
+fn decided_by(source: &Source<'_>, pattern: &Pattern, action: Action, set: &Set) -> String {
+    let profile = source.profile;
     let covered = profile.abis(pattern.abi.machine()).contains(&pattern.abi);
     if !covered && action == crate::policy::UNLISTED_ABI {
         return format!("{} is not among the architectures of the profile", pattern.abi);
@@ -141,19 +156,22 @@ fn decided_by(profile: &Profile, pattern: &Pattern, action: Action, set: &Set) -
             && entry.names.iter().any(|listed| listed == name)
             && !Set::any(&entry.clauses(), width(pattern.abi)).and(set).is_empty()
     };
-    let entries: Vec<_> = profile
+    let rules: Vec<_> = profile
         .entries
         .iter()
         .enumerate()
         .filter(|(_, entry)| applies(entry))
-        .map(|(nth, _)| format!("syscalls[{nth}]"))
+        .map(|(nth, _)| match source.lines.get(nth) {
+            Some(line) => format!("rule {nth} (line {line})"),
+            None => format!("rule {nth}"),
+        })
         .collect();
-    match entries.as_slice() {
+    match rules.as_slice() {
         [] if action == profile.default => {
-            format!("no entry says otherwise, and the default is: {action}")
+            format!("default action: {action}")
         }
-        [] => "through the multiplexer of this architecture".to_owned(),
-        entries => format!("decided by {}", entries.join(", ")),
+        [] => "the rule of the multiplexer (socketcall, ipc) of this architecture".to_owned(),
+        rules => rules.join(", "),
     }
 }
 
@@ -174,10 +192,10 @@ fn seen(text: &mut Text, seen: &Seen, evidence: Option<&Evidence>) {
     for (path, count) in programs {
         text.line(format_args!("    by {path}, {}", times(*count)));
     }
-    let phases = seen.phases.iter().map(|(phase, count)| format!("{}: {count}", phase.name()));
+    let phases = seen.phases.iter().map(|(phase, count)| format!("{}: {count}", phase.when()));
     let phases: Vec<_> = phases.collect();
     if !phases.is_empty() {
-        text.line(format_args!("    by phase: {}", phases.join(", ")));
+        text.line(format_args!("    {}", phases.join(", ")));
     }
     if let Some(first) = &seen.first {
         let of = evidence.and_then(|evidence| evidence.recording(&first.recording));

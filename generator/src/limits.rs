@@ -51,7 +51,7 @@ pub(crate) const LISTED: usize = 100;
 
 /// A file is too large to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it has more than {limit} bytes, and Strait reads no more of {what}")]
+#[error("it has more than {limit} bytes, the most that Strait reads of {what}")]
 pub struct TooLarge {
     /// What the file is, such as `a profile`.
     pub what: &'static str,

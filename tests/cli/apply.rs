@@ -181,7 +181,7 @@ fn a_template_does_not_stop_a_folder() {
         std::fs::create_dir_all(dir.path().join("deploy")).unwrap();
         std::fs::write(dir.path().join("deploy").join(name), text).unwrap();
     }
-    apply(&dir, &["nginx.json", "deploy"]).expect_exit(1).run().says(&["is for no container"]);
+    apply(&dir, &["nginx.json", "deploy"]).expect_exit(1).run().says(&["matches no container"]);
     std::fs::rename(dir.path().join("pod.yaml"), dir.path().join("deploy/pod.yaml")).unwrap();
     apply(&dir, &["nginx.json", "deploy", "--output", "out"]).run().says(&[
         "not changed: deploy/chart.yaml:1:1: this is a template",
@@ -288,8 +288,8 @@ fn colours_can_be_asked_for() {
     assert!(!plain.contains('\u{1b}') && coloured.contains('\u{1b}'));
 }
 
-/// The file that the README's transcript begins with.
-const README_MANIFEST: &str = "\
+/// The file that the transcript in docs/kubernetes.md begins with.
+const TRANSCRIPT_MANIFEST: &str = "\
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -313,14 +313,14 @@ spec:
 ";
 
 #[test]
-fn the_readme_shows_what_happens() {
-    let dir = with(&["web.json"], README_MANIFEST);
+fn the_documentation_shows_what_happens() {
+    let dir = with(&["web.json"], TRANSCRIPT_MANIFEST);
     std::fs::create_dir(dir.path().join("deploy")).unwrap();
     std::fs::rename(dir.path().join("pod.yaml"), dir.path().join("deploy/web.yaml")).unwrap();
-    let readme = include_str!("../../README.md");
-    let shown = readme.split("```diff\n").nth(1).unwrap().split("```").next().unwrap();
+    let page = include_str!("../../docs/kubernetes.md");
+    let shown = page.split("```diff\n").nth(1).unwrap().split("```").next().unwrap();
     let line = |start: &str| {
-        let line = readme.lines().find(|line| line.starts_with(start)).unwrap();
+        let line = page.lines().find(|line| line.starts_with(start)).unwrap();
         line.split(" #").next().unwrap().split_whitespace().skip(1).map(str::to_owned)
     };
     let without_writing = line("strait apply web.json").filter(|word| word != "--in-place");

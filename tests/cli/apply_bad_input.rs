@@ -64,7 +64,7 @@ fn two_profiles_for_one_container() {
 #[test]
 fn a_profile_for_nobody_and_a_map_to_nobody() {
     let dir = with(&["nginx.json", "web.json"], POD);
-    let texts = ["nginx.json is for no container", "there are web", "--map CONTAINER=nginx.json"];
+    let texts = ["nginx.json matches no container", "there are web", "--map CONTAINER=nginx.json"];
     assert_refused(&dir, &["nginx.json", "web.json", "pod.yaml", "-i"], 1, &texts);
     let map = ["web.json", "pod.yaml", "-i", "--map", "wbe=web.json"];
     assert_refused(&dir, &map, 1, &["--map wbe=web.json", "no such container", "there are web"]);
@@ -161,14 +161,14 @@ fn files_that_are_missing_or_of_another_kind() {
     assert_refused(&dir, &["no.json", "pod.yaml"], 1, &["no.json", "No such file"]);
     assert_refused(&dir, &["pod.yaml"], 2, &["no profile is given"]);
     assert_refused(&dir, &["web.json"], 2, &["no manifest is given"]);
-    for (half, why) in [("", "this file is empty"), ("{\"names\": [", "not a whole JSON file")] {
+    for (half, why) in [("", "this file is empty"), ("{\"names\": [", "not a complete JSON file")] {
         std::fs::write(dir.path().join("half.json"), half).unwrap();
         assert_refused(&dir, &["half.json", "pod.yaml"], 1, &["half.json", why]);
     }
     std::fs::write(dir.path().join("p.json"), "{}").unwrap();
     assert_refused(&dir, &["p.json", "pod.yaml"], 1, &["p.json", "unconfined"]);
     std::fs::write(dir.path().join("p.json"), "{\"defaultAction\": \"SCMP_").unwrap();
-    assert_refused(&dir, &["p.json", "pod.yaml"], 1, &["p.json", "not a whole JSON file"]);
+    assert_refused(&dir, &["p.json", "pod.yaml"], 1, &["p.json", "not a complete JSON file"]);
     std::fs::create_dir(dir.path().join("empty")).unwrap();
     assert_refused(&dir, &["web.json", "empty"], 1, &["there is no *.yaml"]);
 }

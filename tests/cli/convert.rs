@@ -171,7 +171,7 @@ fn what_differs_between_machines_needs_a_machine() {
 fn what_no_engine_takes_is_refused_with_its_place() {
     for (text, texts) in [
         ("", &["empty"][..]),
-        ("{", &["not a whole JSON file"]),
+        ("{", &["not a complete JSON file"]),
         ("{}", &["defaultAction"]),
         ("kind: Pod\napiVersion: v1\n", &["no SeccompProfile"]),
         (r#"{"schema": "strait.recording/v1"}"#, &["strait generate"]),

@@ -136,7 +136,7 @@ fn a_recorded_container_gives_its_capabilities_and_not_its_runtime() {
         .args(["--cap-add", "EVERYTHING"])
         .expect_exit(2)
         .run()
-        .says(&["is no capability"]);
+        .says(&["is not a valid capability"]);
     let outcome = generate(&dir).args(["--runtime", "runc"]).run();
     outcome.says(&["CAP_SYS_TIME", "keyctl (EPERM)", "(4 times)", "setresuid"]);
 }

@@ -14,8 +14,8 @@ fn what_is_no_recording_says_so() {
     let contrary = whole.replace("\"complete\": true", "\"complete\": false");
     let misnumbered = whole.replace("\"number\": 0", "\"number\": 1");
     let cases = [
-        ("", "not a whole recording"),
-        (cut_off, "not a whole recording"),
+        ("", "not a complete recording"),
+        (cut_off, "not a complete recording"),
         ("[1, 2]", "not a recording of Strait"),
         ("{\"defaultAction\": \"SCMP_ACT_ERRNO\"}", "not a recording of Strait"),
         ("{\"schema\": \"strait.diff/v1\"}", "this one is `strait.diff/v1`"),

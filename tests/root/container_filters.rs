@@ -43,7 +43,7 @@ fn verify(dir: &Path, bundle: &Bundle, exit: i32) -> Outcome {
         .in_dir(dir)
         .expect_exit(exit)
         .run()
-        .says(&["what its runtime was told is not known; asking the kernel"])
+        .says(&["what its runtime was told to install is not known; asking the kernel"])
 }
 
 #[test]

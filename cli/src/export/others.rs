@@ -20,8 +20,8 @@ pub fn check(folder: &Path, exported: &Exported, names: &[&str]) -> anyhow::Resu
                 && !others.iter().any(|other| text.contains(&format!("{other}/"))));
         ensure!(
             is_ours,
-            "{} is there already, and not of {}: nothing was written. Give all profiles in one command, name another \
-             folder, or remove the file",
+            "{} exists and is not from {}: nothing was written. Give all profiles in one command, name \
+             another folder, or remove the file",
             path.display(),
             names.join(", ")
         );

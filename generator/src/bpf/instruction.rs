@@ -43,7 +43,7 @@ pub enum FilterError {
     #[error("the filter has {0} instructions, and the kernel takes {MOST_INSTRUCTIONS}")]
     TooLong(usize),
     /// An instruction that filters must not have.
-    #[error("instruction {at} ({code:#06x}) is none that a filter may have: {why}")]
+    #[error("instruction {at} ({code:#06x}) is not allowed in a filter: {why}")]
     Forbidden {
         /// Its place, from 0.
         at: usize,
@@ -61,7 +61,7 @@ pub enum FilterError {
         place: usize,
     },
     /// A jump leads out of the program.
-    #[error("instruction {at} jumps behind the end of the filter")]
+    #[error("instruction {at} jumps past the end of the filter")]
     Jump {
         /// Its place, from 0.
         at: usize,
@@ -197,7 +197,7 @@ fn op(at: usize, instruction: Instruction, length: usize) -> Result<Op, FilterEr
     };
     let operand = if code & 0x08 == 0 { Operand::Constant(k) } else { Operand::Index };
     Ok(match code {
-        0x20 if k >= DATA => return Err(forbidden("it loads from behind the data of the call")),
+        0x20 if k >= DATA => return Err(forbidden("it loads from beyond the data of the call")),
         0x20 if !k.is_multiple_of(4) => {
             return Err(forbidden("it loads from within a word of the data"));
         }
@@ -217,7 +217,7 @@ fn op(at: usize, instruction: Instruction, length: usize) -> Result<Op, FilterEr
         0x34 | 0x3c => Op::Arithmetic(Arithmetic::Divide, operand),
         0x44 | 0x4c => Op::Arithmetic(Arithmetic::Or, operand),
         0x54 | 0x5c => Op::Arithmetic(Arithmetic::And, operand),
-        0x64 | 0x74 if k >= 32 => return Err(forbidden("it shifts by more than a word has")),
+        0x64 | 0x74 if k >= 32 => return Err(forbidden("it shifts by more bits than a word has")),
         0x64 | 0x6c => Op::Arithmetic(Arithmetic::Left, operand),
         0x74 | 0x7c => Op::Arithmetic(Arithmetic::Right, operand),
         0xa4 | 0xac => Op::Arithmetic(Arithmetic::Xor, operand),
@@ -241,7 +241,7 @@ fn op(at: usize, instruction: Instruction, length: usize) -> Result<Op, FilterEr
         0x28 | 0x30 | 0x40 | 0x48 | 0x50 | 0xb1 => {
             return Err(forbidden("it loads from a network packet"));
         }
-        _ => return Err(forbidden("the kernel does not know it for filters")),
+        _ => return Err(forbidden("the kernel does not allow it in filters")),
     })
 }
 

@@ -24,13 +24,13 @@ fn wrong(program: &[(u16, u8, u8, u32)]) -> String {
 fn what_the_kernel_would_not_take_is_named() {
     const RETURN: (u16, u8, u8, u32) = (0x06, 0, 0, 0);
     insta::assert_snapshot!(wrong(&[]), @"the filter has no instructions");
-    insta::assert_snapshot!(wrong(&[(0x28, 0, 0, 12), RETURN]), @"instruction 0 (0x0028) is none that a filter may have: it loads from a network packet");
-    insta::assert_snapshot!(wrong(&[(0x20, 0, 0, 2), RETURN]), @"instruction 0 (0x0020) is none that a filter may have: it loads from within a word of the data");
-    insta::assert_snapshot!(wrong(&[(0x20, 0, 0, 64), RETURN]), @"instruction 0 (0x0020) is none that a filter may have: it loads from behind the data of the call");
-    insta::assert_snapshot!(wrong(&[(0x94, 0, 0, 3), RETURN]), @"instruction 0 (0x0094) is none that a filter may have: the kernel does not know it for filters");
-    insta::assert_snapshot!(wrong(&[(0x34, 0, 0, 0), RETURN]), @"instruction 0 (0x0034) is none that a filter may have: it divides by zero");
-    insta::assert_snapshot!(wrong(&[(0x60, 0, 0, 16), RETURN]), @"instruction 0 (0x0060) is none that a filter may have: there are 16 words of memory");
-    insta::assert_snapshot!(wrong(&[(0x15, 0, 1, 0), RETURN]), @"instruction 0 jumps behind the end of the filter");
+    insta::assert_snapshot!(wrong(&[(0x28, 0, 0, 12), RETURN]), @"instruction 0 (0x0028) is not allowed in a filter: it loads from a network packet");
+    insta::assert_snapshot!(wrong(&[(0x20, 0, 0, 2), RETURN]), @"instruction 0 (0x0020) is not allowed in a filter: it loads from within a word of the data");
+    insta::assert_snapshot!(wrong(&[(0x20, 0, 0, 64), RETURN]), @"instruction 0 (0x0020) is not allowed in a filter: it loads from beyond the data of the call");
+    insta::assert_snapshot!(wrong(&[(0x94, 0, 0, 3), RETURN]), @"instruction 0 (0x0094) is not allowed in a filter: the kernel does not allow it in filters");
+    insta::assert_snapshot!(wrong(&[(0x34, 0, 0, 0), RETURN]), @"instruction 0 (0x0034) is not allowed in a filter: it divides by zero");
+    insta::assert_snapshot!(wrong(&[(0x60, 0, 0, 16), RETURN]), @"instruction 0 (0x0060) is not allowed in a filter: there are 16 words of memory");
+    insta::assert_snapshot!(wrong(&[(0x15, 0, 1, 0), RETURN]), @"instruction 0 jumps past the end of the filter");
     insta::assert_snapshot!(wrong(&[RETURN, (0x20, 0, 0, 0)]), @"the last instruction, 1, does not return a verdict");
     insta::assert_snapshot!(wrong(&[(0x20, 0, 0, 0), (0x15, 0, 1, 7), (0x02, 0, 0, 3), (0x60, 0, 0, 3), RETURN]), @"instruction 3 reads word 3 of the memory, which need not have been written");
     assert_eq!(filter(&[RETURN; 4097]), Err(FilterError::TooLong(4097)));

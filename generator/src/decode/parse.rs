@@ -10,7 +10,7 @@ use crate::abi::Abi;
 pub enum ParseError {
     /// Something like `socket(1`.
     #[error(
-        "`{0}` is no call: write a name, or a name with arguments, as `socket(AF_INET, SOCK_STREAM, 0)`"
+        "`{0}` is not a call: write a name, or a name with arguments, as `socket(AF_INET, SOCK_STREAM, 0)`"
     )]
     Syntax(String),
     /// No such call.
@@ -35,8 +35,8 @@ pub enum ParseError {
     },
     /// Neither a number nor a name.
     #[error(
-        "`{text}`, argument {index} of `{call}`, is neither a number nor a name that Strait knows \
-         there{hint}. A _ stands for any value"
+        "`{text}`, argument {index} of `{call}`, is neither a number nor a known name for it{hint}. A _ \
+         stands for any value"
     )]
     UnknownValue {
         /// Name of the call.

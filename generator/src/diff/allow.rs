@@ -29,14 +29,14 @@ pub const SCHEMA: &str = "strait.allow/v1";
 pub enum AllowError {
     /// Not JSON, cut off, or of another shape.
     #[error(
-        "this is no list of exceptions: {0}. Write {{\"schema\": \"strait.allow/v1\", \"exceptions\": \
+        "this is not a list of exceptions: {0}. Write {{\"schema\": \"strait.allow/v1\", \"exceptions\": \
          [{{\"call\": \"socket(AF_NETLINK)\", \"reason\": \"…\", \"expires\": \"2027-12-31\"}}]}}"
     )]
     Malformed(#[source] serde_json::Error),
     /// More than anyone reviews.
     #[error(
-        "{0} exceptions, and Strait takes {EXCEPTIONS}: write one for a call and not for each of its \
-         arguments, and take out those that have expired"
+        "{0} exceptions, and Strait accepts {EXCEPTIONS}: write one for each call instead of one for each \
+         argument, and remove those that have expired"
     )]
     TooMany(usize),
     /// Larger than a list may be.
@@ -54,7 +54,9 @@ pub enum AllowError {
         source: decode::ParseError,
     },
     /// An exception without a reason.
-    #[error("exception {nth} for `{call}` has no reason: say why, and who has looked at it")]
+    #[error(
+        "exception {nth} for `{call}` has no reason: write why it is acceptable, and who reviewed it"
+    )]
     NoReason {
         /// Which one, from 1.
         nth: usize,

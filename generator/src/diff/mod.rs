@@ -154,15 +154,15 @@ impl Change {
         matches!(self.direction, ChangeKind::Narrowed | ChangeKind::Mixed)
     }
 
-    /// What changed, such as `AF_UNIX, AF_INET → + AF_NETLINK`.
+    /// What changed, such as `AF_UNIX, AF_INET; adds AF_NETLINK`.
     pub fn summary(&self) -> String {
-        let gained = self.gained.iter().map(|gained| format!("+ {gained}"));
-        let lost = self.lost.iter().map(|lost| format!("− {lost}"));
+        let gained = self.gained.iter().map(|gained| format!("adds {gained}"));
+        let lost = self.lost.iter().map(|lost| format!("removes {lost}"));
         let parts: Vec<_> = gained.chain(lost).collect();
         if parts.is_empty() {
             format!("{} → {}", self.before, self.after)
         } else {
-            format!("{} → {}", self.before, parts.join(", "))
+            format!("{}; {}", self.before, parts.join("; "))
         }
     }
 }
@@ -367,8 +367,8 @@ pub(crate) fn made(seen: &Seen) -> Vec<Part<'_>> {
         1 => "once".to_owned(),
         count => format!("{count} times"),
     };
-    let phases = seen.phases.keys().map(|phase| phase.name()).collect::<Vec<_>>().join(", ");
-    let phases = if phases.is_empty() { phases } else { format!(" ({phases})") };
+    let phases = seen.phases.keys().map(|phase| phase.when()).collect::<Vec<_>>().join(", ");
+    let phases = if phases.is_empty() { phases } else { format!(" {phases}") };
     parts.push(Ours(format!("{times}{phases}")));
     parts
 }

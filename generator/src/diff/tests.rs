@@ -57,7 +57,7 @@ fn a_new_argument_is_described() {
     let diff = compared(&old, &new);
     assert_eq!(diff.verdict, Verdict::Widened);
     let [change] = diff.changes.as_slice() else { panic!("{:?}", diff.changes) };
-    assert_eq!(change.summary(), "AF_UNIX, AF_INET → + AF_NETLINK");
+    assert_eq!(change.summary(), "AF_UNIX, AF_INET; adds AF_NETLINK");
     assert_eq!(change.witness.to_string(), "socket(AF_NETLINK, 0, 0)");
     assert_eq!(change.risk.level, Level::High);
     assert!(
@@ -66,7 +66,7 @@ fn a_new_argument_is_described() {
     assert!(!diff.fails(FailOn::Never));
     let back = compared(&new, &old);
     assert_eq!(back.verdict, Verdict::Narrowed);
-    assert_eq!(back.changes[0].summary(), "AF_UNIX, AF_INET, AF_NETLINK → − AF_NETLINK");
+    assert_eq!(back.changes[0].summary(), "AF_UNIX, AF_INET, AF_NETLINK; removes AF_NETLINK");
     assert!(!back.fails(FailOn::Widened) && back.fails(FailOn::Changed));
 }
 

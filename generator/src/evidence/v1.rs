@@ -24,7 +24,7 @@ pub const SCHEMA: &str = "strait.evidence/v1";
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// Not JSON, cut off, or JSON of another shape.
-    #[error("this is no whole evidence file: {0}. `strait generate` writes it again")]
+    #[error("this is not a complete evidence file: {0}. `strait generate` writes it again")]
     Malformed(#[source] serde_json::Error),
     /// Of another schema.
     #[error("expected a file of schema `{SCHEMA}`, but this one is `{0}`")]

@@ -31,7 +31,7 @@ fn export(options: &Options, named: &Named) -> Result<Exported, ExportError> {
     annotations.insert(format!("{ANNOTATION}/{container}"), json!(artifact.to_string()));
     let patch = options.patch(&json!({"metadata": {"annotations": annotations}}));
     let settings = format!(
-        "# /etc/crio/crio.conf.d/10-seccomp-annotation.conf, for each runtime that shall obey it\n\
+        "# /etc/crio/crio.conf.d/10-seccomp-annotation.conf, for each runtime that should obey it\n\
          [crio.runtime.runtimes.crun]\nallowed_annotations = [\"{ANNOTATION}\"]\n"
     );
     Ok(Exported {

@@ -8,23 +8,24 @@ use std::str::FromStr;
 pub enum InvalidName {
     /// No DNS label.
     #[error(
-        "`{0}` is no name that Kubernetes accepts: write 1 to 63 lower-case letters, digits and dashes, \
-         with a letter or digit at both ends"
+        "`{0}` is not a valid name in Kubernetes: write 1 to 63 lower-case letters, digits and dashes, with a \
+         letter or digit at both ends"
     )]
     Label(String),
     /// No release.
     #[error(
-        "`{0}` is no release that can be part of a name: write up to 40 lower-case letters, digits, dots \
-         and dashes, with a letter or digit at both ends and around each dot, such as 1.27.3-rc1"
+        "`{0}` is not a valid release: write up to 40 lower-case letters, digits, dots and dashes, with a \
+         letter or digit at both ends and around each dot, such as 1.27.3-rc1"
     )]
     Release(String),
     /// No image or artifact.
     #[error(
-        "`{0}` is no reference to an image: write it as docker does, such as docker.io/library/nginx:1.27"
+        "`{0}` is not a valid reference to an image: write it as docker does, such as \
+         docker.io/library/nginx:1.27"
     )]
     Reference(String),
     /// No workload.
-    #[error("`{0}` is no workload: write KIND/NAME, such as statefulset/database, of: {kinds}", kinds = KINDS.map(|(kind, _)| kind).join(", "))]
+    #[error("`{0}` is not a valid workload: write KIND/NAME, such as statefulset/database, of: {kinds}", kinds = KINDS.map(|(kind, _)| kind).join(", "))]
     Workload(String),
 }
 

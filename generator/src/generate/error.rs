@@ -21,9 +21,9 @@ pub enum GenerateError {
     },
     /// A recording of a container that never came to execute its program.
     #[error(
-        "nothing of the workload was recorded in `{name}`: its runtime did not come to execute the \
-         container's program, so all of it is the runtime's own. See why the container did not \
-         start, and record it again"
+        "nothing of the workload was recorded in `{name}`: its runtime ended before it executed the \
+         container's program, so every call is the runtime's own. Find out why the container did not start, \
+         and record it again"
     )]
     NotStarted {
         /// Name of the target.
@@ -50,8 +50,6 @@ pub enum GenerateError {
         name: String,
     },
     /// Two rules contradict each other.
-    #[error(
-        "the rules that were put together contradict each other, which is a bug of Strait: {0}"
-    )]
+    #[error("the generated rules contradict each other, which is a bug in Strait: {0}")]
     NoPolicy(#[from] NoPolicy),
 }

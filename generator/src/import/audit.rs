@@ -157,7 +157,7 @@ impl Audit {
         let call = named("syscall")?;
         // `ausearch -i` writes names.
         let number = call.parse().ok().or_else(|| abi.syscall_number(call));
-        let number = number.ok_or_else(|| format!("{} is no call of {abi}", short(call)))?;
+        let number = number.ok_or_else(|| format!("{} is not a call of {abi}", short(call)))?;
         let (abi, number) = match abi {
             Abi::X86_64 if number >> 30 == 1 => (Abi::X32, number & !X32_BIT),
             abi => (abi, number),

@@ -32,7 +32,7 @@ pub enum ImportError {
     },
     /// No format fits.
     #[error(
-        "cannot use {name}: it is in no format that can be imported. These can be: {}",
+        "cannot use {name}: it is in no format that Strait imports. The formats are: {}",
         formats()
     )]
     Unknown {
@@ -40,7 +40,7 @@ pub enum ImportError {
         name: String,
     },
     /// A format was asked for, or looked right, and nothing could be read.
-    #[error("no line of {name} can be read as {}. These formats can be imported: {}", format.about(), formats())]
+    #[error("no line of {name} can be read as {}. The formats are: {}", format.about(), formats())]
     Nothing {
         /// The files.
         name: String,
@@ -70,8 +70,8 @@ pub enum ImportError {
     },
     /// Nothing tells the machine, on which the numbers of calls depend.
     #[error(
-        "{name} does not tell on which machine it was made, on which the numbers of calls depend: say so with \
-         --machine {}", crate::machine::names(crate::machine::Machine::ALL.into_iter(), " or ")
+        "{name} does not say on which machine it was made, and the numbers of calls depend on that: give it \
+         with --machine {}", crate::machine::names(crate::machine::Machine::ALL.into_iter(), " or ")
     )]
     WhichMachine {
         /// The files.

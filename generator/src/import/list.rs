@@ -113,8 +113,7 @@ impl Reader for List {
             }
         }
         if profile.profiles().iter().any(|profile| profile.default.lets_through()) {
-            notes
-                .say("it allows all calls that it does not name, and so nearly all that there are");
+            notes.say("it allows every call that it does not name, which is nearly all of them");
         }
         self.add(&profile, &name)
     }

@@ -27,7 +27,7 @@ pub fn only_intended(
         difference,
     };
     if before.documents.len() != after.documents.len() {
-        return Err(differs(None, "another number of documents".to_owned()));
+        return Err(differs(None, "the number of documents changed".to_owned()));
     }
     let mut waiting: Vec<(NodeId, NodeId)> =
         before.documents.iter().copied().zip(after.documents.iter().copied()).collect();
@@ -38,7 +38,7 @@ pub fn only_intended(
     }
     let may_lack = changes.iter().map(|change| comments_of(before, change)).sum();
     if let Some(comment) = lost_comment((before, text), (after, edited), may_lack) {
-        return Err(differs(None, format!("the comment `{comment}` is not as it was")));
+        return Err(differs(None, format!("the comment `{comment}` changed")));
     }
     match check.inserted.keys().chain(check.replaced.keys()).chain(&check.removed).next() {
         None => Ok(()),
@@ -124,7 +124,7 @@ impl<'a> Check<'a> {
         }
         let (before, after) = (self.before.node(old), self.after.node(new));
         if before.anchor != after.anchor || before.tag != after.tag {
-            return Err("another anchor or tag".to_owned());
+            return Err("an anchor or tag changed".to_owned());
         }
         match (&before.kind, &after.kind) {
             (Kind::Sequence(old), Kind::Sequence(new)) if old.len() == new.len() => {
@@ -155,7 +155,7 @@ impl<'a> Check<'a> {
         let added: &[(String, Value)] =
             self.inserted.remove(&mapping).map_or(&[][..], Vec::as_slice);
         if staying.len() + added.len() != now.len() {
-            return Err("another number of entries".to_owned());
+            return Err("the number of entries changed".to_owned());
         }
         let mut staying = staying.into_iter();
         let mut added = added.iter();
@@ -165,11 +165,11 @@ impl<'a> Check<'a> {
                 Some((name, wanted)) if self.after.text(*key) == Some(name) => {
                     added.next();
                     if !self.is_value(*value, wanted) {
-                        return Err(format!("{name} is not what it was to be"));
+                        return Err(format!("{name} does not have the new value"));
                     }
                 }
                 _ => {
-                    let (old_key, old_value) = staying.next().ok_or("an entry too many")?;
+                    let (old_key, old_value) = staying.next().ok_or("an extra entry")?;
                     waiting.push((old_key, *key));
                     waiting.push((old_value, *value));
                 }

@@ -63,8 +63,8 @@ pub enum ManifestError {
     },
     /// Its containers have more to look at than is looked at.
     #[error(
-        "{at}: the containers up to {pod}, with the lists that each of them has or shares, are more than {limit} \
-         items to look at: split the file"
+        "{at}: the containers up to {pod}, with the lists that each of them has or shares, have more than \
+         {limit} items: split the file"
     )]
     TooMuch {
         /// The pod at which the limit is passed.
@@ -75,7 +75,7 @@ pub enum ManifestError {
         limit: usize,
     },
     /// It is nested beyond reason.
-    #[error("{at}: nested more than {limit} deep, which no manifest is")]
+    #[error("{at}: nested more than {limit} deep: no manifest is")]
     TooDeep {
         /// Where the limit is passed.
         at: Position,
@@ -136,7 +136,7 @@ pub enum ManifestError {
     },
     /// The edited file does not say what it should.
     #[error(
-        "{at}: the edited file would differ from the original in another way than intended ({difference}). \
+        "{at}: the edited file would differ from the original in more than was intended ({difference}). \
          Nothing is written; edit this file by hand, and please report it"
     )]
     Unintended {

@@ -167,7 +167,7 @@ impl<'a> Plan<'a> {
         } else if self.tree.entries(parent).len() > 1 {
             self.ask(Change::Remove { mapping: parent, key: key_node }, what);
         } else {
-            let reason = format!("nothing would be left of {key} and what it is in");
+            let reason = format!("nothing would be left of {key} and its parent");
             return Err(self.refuse(key_node, what, reason, "Remove it by hand"));
         }
         Ok(())
@@ -226,8 +226,8 @@ impl<'a> Plan<'a> {
         }
         let at = self.tree.own(mapping, "<<").map_or(mapping, |(merge, _)| merge);
         let reason = format!("its {key} comes from a merge key (<<), and one here would hide that");
-        let way_out = "Write it out here in full, or put the profile where the merged mapping is \
-                       written if all that merge it shall have it";
+        let way_out = "Write it out here in full, or put the profile where the merged mapping is written if \
+                       every mapping that merges it should have it";
         Err(self.refuse(at, what, reason, way_out))
     }
 

@@ -103,7 +103,9 @@ impl fmt::Debug for Capability {
 
 /// The text names no capability.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no capability: write a name such as CAP_SYS_ADMIN (`man 7 capabilities`)")]
+#[error(
+    "`{0}` is not a valid capability: write a name such as CAP_SYS_ADMIN (`man 7 capabilities`)"
+)]
 pub struct UnknownCapability(String);
 
 impl FromStr for Capability {

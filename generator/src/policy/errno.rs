@@ -57,7 +57,7 @@ impl fmt::Display for Errno {
 
 /// The text is neither the name nor the number of an error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no error number: write a name such as ENOSYS, or a number up to 4095")]
+#[error("`{0}` is not a valid error number: write a name such as ENOSYS, or a number up to 4095")]
 pub struct UnknownErrno(String);
 
 impl FromStr for Errno {

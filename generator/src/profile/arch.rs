@@ -57,7 +57,9 @@ impl From<Abi> for Architecture {
 
 /// The text names no architecture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no architecture: write a name such as SCMP_ARCH_X86_64 or SCMP_ARCH_AARCH64")]
+#[error(
+    "`{0}` is not a valid architecture: write a name such as SCMP_ARCH_X86_64 or SCMP_ARCH_AARCH64"
+)]
 pub struct UnknownArchitecture(String);
 
 impl FromStr for Architecture {

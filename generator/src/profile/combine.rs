@@ -37,8 +37,8 @@ pub enum CombineError {
     Inexpressible(#[from] Inexpressible),
     /// What is allowed differs between architectures, so that no names can say it.
     #[error(
-        "`{0}` would have to be allowed otherwise on one architecture than on another, which a profile \
-         cannot say: combine profiles of one architecture"
+        "`{0}` would have to be allowed differently on two architectures, which a profile cannot express: \
+         combine profiles of one architecture"
     )]
     Architectures(String),
 }
@@ -89,7 +89,7 @@ pub fn combine(
     if !unknown.is_empty() {
         let names: BTreeSet<_> = unknown.iter().flat_map(|entry| entry.names.clone()).collect();
         let names = names.into_iter().collect::<Vec<_>>().join(" ");
-        notes.push(format!("taken over as they are, since Strait does not know them: {names}"));
+        notes.push(format!("kept as they are, because Strait does not know them: {names}"));
     }
     entries.extend(unknown);
     let profile = Profile { default: policy.default_action(), architectures, entries };

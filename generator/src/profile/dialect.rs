@@ -110,7 +110,7 @@ pub(super) fn condition(fields: &Map<String, Value>, mut say: impl FnMut(Notice)
                 Some(least) => condition.least_kernel = Some(least),
                 None => say(Notice::Wrong(
                     "minKernel".to_owned(),
-                    format!("{value} is no kernel version: write one such as \"4.8\""),
+                    format!("{value} is not a valid kernel version: write one such as \"4.8\""),
                 )),
             },
             ("caps" | "arches", _) => wrong(&mut say, field.clone(), "expected a list"),

@@ -18,8 +18,8 @@ pub enum NoProfile {
     NoPolicy(#[from] NoPolicy),
     /// The nearest profile would let something else through.
     #[error(
-        "a profile names calls, for all architectures alike, and cannot say this: \
-         {witness} on {} gets \"{}\" from the filter and would get \"{}\"",
+        "a profile names calls for all architectures alike and cannot express this: {witness} on {} gets \
+         \"{}\" from the filter and would get \"{}\"",
         witness.abi, witness.before, witness.after
     )]
     Different {

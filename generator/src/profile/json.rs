@@ -120,8 +120,7 @@ impl<'de> Visitor<'de> for Part<'_> {
         while let Some(name) = fields.next_key::<String>()? {
             let at = Place::Field(self.at, &name);
             if object.contains_key(&name) {
-                let message =
-                    "is there twice, and which one counts differs between readers: remove one";
+                let message = "occurs twice, and readers differ in which one counts: remove one";
                 self.twice.note(|| Finding::error(at.path(), message));
             }
             let value = fields.next_value_seed(Part { at: &at, twice: &mut *self.twice })?;

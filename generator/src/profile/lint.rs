@@ -104,8 +104,8 @@ fn architectures(profile: &Profile, causes: &mut Causes) {
     }
     for (nth, architecture) in profile.architectures.iter().enumerate() {
         if architecture.abi().is_none() {
-            let message = "the calls of this architecture are not known to Strait, and nothing is proved or said of \
-                           them: it knows those of x86-64, i386, x32 and arm64";
+            let message = "Strait does not know the calls of this architecture, and proves nothing about \
+                 them: it knows those of x86-64, i386, x32 and arm64";
             causes.note(Warning, format!("architectures[{nth}]"), message, architecture.name());
         }
     }
@@ -136,7 +136,8 @@ fn missing(profile: &Profile, causes: &mut Causes) {
 fn entry_alone(profile: &Profile, path: &str, entry: &Entry, causes: &mut Causes) {
     // Naming what answers ENOSYS helps with Docker before 23, which drops `defaultErrnoRet`.
     if entry.action == profile.default && entry.action != Action::Errno(Errno::ENOSYS) {
-        let message = "does what happens anyway; runc before 1.0.2 fails on it: remove the entry";
+        let message =
+            "has no effect beyond the default, and runc before 1.0.2 fails on it: remove the entry";
         causes.note(Warning, path, message, "");
     }
     for name in entry.names.iter().filter(|name| !is_call_somewhere(name)) {
@@ -291,9 +292,9 @@ fn multiplexed(profile: &Profile, at: &dyn Fn(usize) -> usize, causes: &mut Caus
                     continue;
                 };
                 if !entry.clauses().contains(&conflict.clause) {
-                    let message = "on i386 the call goes through another one, where its first argument is out of sight \
-                                   and both actions have the same condition; no container starts with that: remove \
-                                   one, or SCMP_ARCH_X86";
+                    let message = "on i386 the call goes through another one, where its first argument cannot \
+                                   be seen and both actions have the same condition; no container starts with \
+                                   that: remove one, or SCMP_ARCH_X86";
                     let path = format!("syscalls[{}]", at(nth));
                     causes.note(Error, path, message, format!("`{name}`"));
                 }

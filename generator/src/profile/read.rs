@@ -154,7 +154,7 @@ impl Reader<'_> {
             if let Some(meant) = known.iter().find(|name| name.eq_ignore_ascii_case(field)) {
                 self.note(
                     &child(path, field),
-                    format!("docker takes this for `{meant}`, and others do not: write it so"),
+                    format!("docker reads this as `{meant}`, and others do not: write it that way"),
                 );
                 continue;
             }
@@ -330,7 +330,7 @@ impl Reader<'_> {
                 return self.wrong(
                     &path,
                     format!(
-                        "`{}` is no action: write a name such as SCMP_ACT_ALLOW or SCMP_ACT_ERRNO",
+                        "`{}` is not a valid action: write a name such as SCMP_ACT_ALLOW or SCMP_ACT_ERRNO",
                         short(name)
                     ),
                 );
@@ -367,7 +367,7 @@ impl Reader<'_> {
             _ => self.wrong(
                 &child(path, "op"),
                 format!(
-                    "`{}` is no comparison: write SCMP_CMP_EQ, NE, LT, LE, GE, GT or MASKED_EQ",
+                    "`{}` is not a valid comparison: write SCMP_CMP_EQ, NE, LT, LE, GE, GT or MASKED_EQ",
                     short(op)
                 ),
             ),

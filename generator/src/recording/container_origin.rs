@@ -27,7 +27,7 @@ impl ContainerOrigin {
 impl fmt::Display for ContainerOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Time => "started while the command ran; by whom is not known",
+            Self::Time => "started while the command ran; what started it is not known",
             Self::Engine => "the command asked a container engine to start it",
             Self::Descent => "started by the command or a descendant of it",
         })

@@ -7,8 +7,8 @@ use thiserror::Error;
 pub enum ReadError {
     /// Not JSON, cut off, or JSON of another shape.
     #[error(
-        "this is not a whole recording: {0}. \
-         If the file was cut off, record again; `strait record` never leaves half a file behind"
+        "this is not a complete recording: {0}. If the file was cut off, record again; `strait record` never \
+         writes half a file"
     )]
     Malformed(#[source] serde_json::Error),
     /// JSON without a `schema` field.

@@ -35,8 +35,8 @@ pub enum MergeError {
     Nothing,
     /// They are of different targets.
     #[error(
-        "these are recordings of different targets: {one}, and {other}. A profile of both would allow \
-         each of them what only the other one needs. If that is what you want, say --allow-mixed"
+        "these are recordings of different targets: {one}, and {other}. A profile of both would allow each of \
+         them what only the other one needs. If that is what you want, pass --allow-mixed"
     )]
     Mixed {
         /// Target of what was given before.

@@ -186,6 +186,16 @@ impl Phase {
             Self::Exec => "exec",
         }
     }
+
+    /// When it is, for people.
+    pub const fn when(self) -> &'static str {
+        match self {
+            Self::Runtime => "by the runtime",
+            Self::Startup => "during startup",
+            Self::Running => "after startup",
+            Self::Exec => "by exec",
+        }
+    }
 }
 
 /// Whether a recording holds everything that was called.

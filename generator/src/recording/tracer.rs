@@ -72,7 +72,7 @@ impl fmt::Display for Tracer {
 
 /// The name is that of no tracer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a tracer that this version knows")]
+#[error("`{0}` is not a tracer that this release knows")]
 pub struct UnknownTracer(String);
 
 impl FromStr for Tracer {

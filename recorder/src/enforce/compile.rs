@@ -49,8 +49,8 @@ pub enum CompileError {
     },
     /// libseccomp refuses a rule.
     #[error(
-        "libseccomp refuses `{call}` in syscalls[{entry}]: {source}. \
-         Has the call another action under the same condition?"
+        "libseccomp refuses `{call}` in syscalls[{entry}]: {source}. Does the call have another action under \
+         the same condition?"
     )]
     Rule {
         /// Index of the entry in the profile.
@@ -68,8 +68,8 @@ pub enum CompileError {
     Memory(#[from] io::Error),
     /// It was given up.
     #[error(
-        "libseccomp does not come to an end with this profile, nor would a container runtime: write \
-         the conditions of each call as equalities (SCMP_CMP_EQ, SCMP_CMP_MASKED_EQ) that do not overlap"
+        "libseccomp does not finish compiling this profile, and neither would a container runtime: write the \
+         conditions of each call as equalities (SCMP_CMP_EQ, SCMP_CMP_MASKED_EQ) that do not overlap"
     )]
     Stuck,
     /// More instructions than the kernel takes.

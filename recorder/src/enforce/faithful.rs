@@ -18,8 +18,8 @@ use strait_generator::profile::Profile;
 pub enum Unfaithful {
     /// It does something else.
     #[error(
-        "libseccomp compiles the profile to something else than it says: {witness} on {} should get \
-         \"{}\" and gets \"{}\"",
+        "libseccomp compiles the profile to a filter that differs from it: {witness} on {} should get \"{}\" \
+         and gets \"{}\"",
         witness.abi, witness.before, witness.after
     )]
     Different {
@@ -27,10 +27,10 @@ pub enum Unfaithful {
         witness: Box<Witness>,
     },
     /// The kernel would not take it.
-    #[error("libseccomp made a filter that the kernel would not take: {0}")]
+    #[error("libseccomp made a filter that the kernel would reject: {0}")]
     Malformed(#[from] FilterError),
     /// It does what no policy can say.
-    #[error("libseccomp made a filter that cannot be followed: {0}")]
+    #[error("libseccomp made a filter that cannot be analyzed: {0}")]
     Unclear(#[from] Unclear),
 }
 

@@ -14,7 +14,7 @@ pub const SCHEMA: &str = "strait.filter/v1";
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
     /// Not JSON, cut off, or without a field.
-    #[error("this is no file of filters: {0}. Make one with `strait inspect PID --format json`")]
+    #[error("this is not a file of filters: {0}. Make one with `strait inspect PID --format json`")]
     Malformed(#[source] serde_json::Error),
     /// Another version, or another file.
     #[error("this is a file of schema `{0}`, and this Strait reads `{SCHEMA}`")]

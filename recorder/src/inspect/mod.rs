@@ -31,8 +31,8 @@ pub enum InspectError {
     Strict(i32),
     /// Not allowed.
     #[error(
-        "may not look at process {pid} ({source}): a filter is shown to CAP_SYS_ADMIN only, \
-         and not to who is under a filter. Run `sudo strait inspect {pid}`"
+        "cannot read the filters of process {pid} ({source}): that needs CAP_SYS_ADMIN, and no filter on \
+         Strait itself. Run `sudo strait inspect {pid}`"
     )]
     Forbidden {
         /// The process.
@@ -41,7 +41,9 @@ pub enum InspectError {
         source: io::Error,
     },
     /// Somebody else traces it.
-    #[error("process {0} is traced by another one already (a debugger, strace): end that first")]
+    #[error(
+        "process {0} is already traced by another process (a debugger, strace): stop that first"
+    )]
     Traced(i32),
     /// The kernel failed otherwise.
     #[error("cannot read the filters of process {pid}: {doing} failed: {source}")]
@@ -54,7 +56,7 @@ pub enum InspectError {
         source: io::Error,
     },
     /// What the kernel gave is no filter.
-    #[error("filter {nth} of process {pid} makes no sense: {source}")]
+    #[error("filter {nth} of process {pid} is invalid: {source}")]
     Filter {
         /// The process.
         pid: i32,

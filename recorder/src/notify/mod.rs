@@ -96,7 +96,8 @@ pub enum NotifyError {
     Supervised,
     /// The child did not say what its listener is.
     #[error(
-        "cannot record by seccomp user notification: the command ended before its listener was there. Run it again"
+        "cannot record by seccomp user notification: the command ended before it had installed the listener. \
+         Run it again"
     )]
     NoListener,
     /// The supervisor failed while the command ran.

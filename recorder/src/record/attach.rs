@@ -31,7 +31,7 @@ use strait_generator::untrusted::one_line;
 #[derive(Debug, Error)]
 pub enum AttachError {
     /// No such process.
-    #[error("there is no process {0}. `ps` shows those that there are")]
+    #[error("there is no process {0}. `ps` lists the running ones")]
     NoProcess(u32),
     /// No such cgroup.
     #[error(
@@ -45,7 +45,7 @@ pub enum AttachError {
         source: io::Error,
     },
     /// Nothing runs there.
-    #[error("`{0}` has no process, so that there is nothing to record")]
+    #[error("`{0}` has no process, so there is nothing to record")]
     Empty(String),
     /// No such container.
     #[error(

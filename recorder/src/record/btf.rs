@@ -150,7 +150,7 @@ impl Btf {
         let rest = self
             .bytes
             .get(self.strings + offset as usize..)
-            .ok_or_else(|| self.damaged("a name lies outside of it"))?;
+            .ok_or_else(|| self.damaged("a name is outside of it"))?;
         let end = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
         Ok(&rest[..end])
     }
@@ -158,7 +158,7 @@ impl Btf {
     /// Walks over all types once.
     fn index(&mut self, wanted: &[&str]) -> Result<(), BtfError> {
         if self.word(0)? & 0xffff != u32::from(MAGIC) {
-            return Err(self.damaged("it does not begin like BTF"));
+            return Err(self.damaged("it does not start with the magic number of BTF"));
         }
         let header = self.word(4)? as usize;
         let mut at = header + self.word(8)? as usize;
@@ -222,7 +222,7 @@ impl Btf {
 
     fn type_at(&self, id: u32) -> Result<usize, BtfError> {
         let at = self.types.get(id as usize);
-        Ok(*at.ok_or_else(|| self.damaged("a type lies outside of it"))? as usize)
+        Ok(*at.ok_or_else(|| self.damaged("a type is outside of it"))? as usize)
     }
 
     /// Follows typedefs and qualifiers.
@@ -236,7 +236,7 @@ impl Btf {
                 _ => return Ok(id),
             }
         }
-        Err(self.damaged("its types go round in circles"))
+        Err(self.damaged("its types form a cycle"))
     }
 }
 

@@ -243,8 +243,8 @@ pub fn run(
     let mut notes = engines.notes();
     notes.extend(assembly.notes());
     notes.extend((strangers > 0).then(|| {
-        "what ran in mount namespaces of other users was not recorded: only containers that root, the \
-         user of sudo and --user have started are"
+        "containers of other users were not recorded: only those that root, the user who called sudo, and \
+         --user start are"
             .to_owned()
     }));
     notes.extend(injected.iter().flat_map(|(tally, _)| tally.notes()));

@@ -19,7 +19,7 @@ pub enum KernelError {
     #[error(transparent)]
     Btf(#[from] BtfError),
     /// No probe for this machine.
-    #[error("Strait cannot record on {0} yet: it knows x86_64 and aarch64")]
+    #[error("Strait cannot record on {0} yet: it supports x86_64 and aarch64")]
     Machine(String),
     /// `/proc` is not there, or of another pid namespace.
     #[error("cannot look up the pid namespace in {path}: {source}. Is /proc mounted?")]

@@ -46,8 +46,8 @@ const OK: &str = "ok\n";
 pub enum MarkError {
     /// Not started by a recorder.
     #[error(
-        "nobody records: {VARIABLE} is not set. Run what calls `strait mark` under \
-         `strait record -- COMMAND`, or say --if-recording"
+        "nothing is being recorded: {VARIABLE} is not set. Run the command that calls `strait mark` under \
+         `strait record -- COMMAND`, or pass --if-recording"
     )]
     NoRecorder,
     /// The recorder has ended, or the socket is another user's.
@@ -174,7 +174,7 @@ impl Incoming {
                     }
                     // Too many open files: the client waits, and is heard when there is room again.
                     Err(error) => {
-                        log::debug!("a mark has to wait: {error}");
+                        log::debug!("a mark is delayed: {error}");
                         sleep(TRY_AGAIN).await;
                     }
                 }
@@ -211,7 +211,7 @@ async fn take(
     }
     let name = timeout(PATIENCE, read_line(stream))
         .await
-        .map_err(|_| "no name came".to_owned())?
+        .map_err(|_| "no name was sent".to_owned())?
         .map_err(|error| error.to_string())?;
     check(&name)?;
     let (answer, taken) = oneshot::channel();

@@ -56,12 +56,12 @@ pub enum ProbeError {
         source: std::io::Error,
     },
     /// The kernel refused a map, or the object is not one.
-    #[error("the kernel did not take the probe: {0}. `strait -v record` shows more")]
+    #[error("the kernel rejected the probe: {0}. `strait -v record` shows more")]
     Load(#[from] aya::EbpfError),
     /// The kernel refused a program.
     #[error(
-        "the kernel did not take the probe's program {program}: {why}. \
-         `strait -v record` shows the whole log of its verifier"
+        "the kernel rejected the probe's program {program}: {why}. `strait -v record` shows the whole log of \
+         its verifier"
     )]
     Program {
         /// Its name.
@@ -221,7 +221,7 @@ impl Probe {
             probe.begin_with_new_namespaces(containers)?;
         }
         if options.adopts || !probe.stacks_are_as_expected() {
-            log::debug!("kernel stacks do not lie as expected; each call is looked at");
+            log::debug!("kernel stacks are not laid out as expected; each call is looked up");
             probe.look_at_each_call()?;
         }
         probe.keep_arguments()?;

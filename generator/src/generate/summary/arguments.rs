@@ -101,7 +101,7 @@ impl fmt::Display for Unfiltered {
             Self::Overflow => "they had more values than a recording has room for",
             Self::Family => "they give no further reach whatever they are",
             Self::Startup => {
-                "who starts the workload calls them too, with values that nobody knows"
+                "the runtime that starts the workload calls them too, with values that are not known"
             }
         })
     }

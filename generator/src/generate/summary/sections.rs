@@ -73,8 +73,7 @@ impl Summary {
             "Added, since another call that starts a task was seen:",
             &self.stands_in,
         ));
-        sections
-            .extend(text("Added, since every workload needs them sooner or later:", &self.always));
+        sections.extend(text("Always allowed:", &self.always));
         sections.extend(self.added());
         let starters = list(&self.starters);
         sections.extend(text(format!("Added, so that {starters} can start it:"), &self.startup));

@@ -20,7 +20,7 @@ pub(super) fn check(manifest: &Manifest<'_>, pod: &Pod) -> Vec<Finding> {
     let mut checks = Checks { manifest, pod, volumes: by_name, found: Vec::new() };
     checks.annotations();
     if pod.windows {
-        let message = "a Windows pod, which must not have a seccomp profile: it is left alone";
+        let message = "a Windows pod, which must not have a seccomp profile: it is left unchanged";
         checks.add(Rule::Windows, pod.spec, None, message);
     }
     checks.pod();

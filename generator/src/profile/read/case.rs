@@ -109,8 +109,7 @@ impl Reader<'_> {
             self.notes.note(Severity::Warning, path, ANY_CASE, detail);
         }
         for path in twice {
-            let message = "is there twice in another case, and which one counts differs between readers: \
-                           remove one";
+            let message = "occurs twice in different case, and readers differ in which one counts: remove one";
             self.note(&path, message);
         }
     }

@@ -13,8 +13,8 @@ use crate::untrusted::{one_line, short};
 pub enum ParseError {
     /// Nothing at all.
     #[error(
-        "this file is empty: was the path right, and did whatever wrote it succeed? \
-         `strait generate RECORDING -o PROFILE` makes a profile"
+        "this file is empty: is the path right, and did the command that wrote it succeed? `strait generate \
+         RECORDING -o PROFILE` makes a profile"
     )]
     Empty,
     /// JSON after a mark that no runtime passes over.
@@ -24,7 +24,7 @@ pub enum ParseError {
     )]
     ByteOrderMark,
     /// Not JSON, or cut off.
-    #[error("this is not a whole JSON file: {0}. If it was cut off, generate it again")]
+    #[error("this is not a complete JSON file: {0}. If it was cut off, generate it again")]
     Malformed(#[source] serde_json::Error),
     /// JSON of Strait's own that is no profile.
     #[error("{}", other_schema(.0))]
@@ -37,7 +37,7 @@ pub enum ParseError {
     Resource(String),
     /// A dialect that says something else on each machine.
     #[error(
-        "its rules differ between {0} and {1}, so that no one profile in plain OCI says the same on both. Make \
+        "its rules differ between {0} and {1}, so no single profile in plain OCI means the same on both. Make \
          one for each: `strait convert PROFILE --machine {0} -o FILE`"
     )]
     Machines(Machine, Machine),
@@ -48,7 +48,7 @@ pub enum ParseError {
     #[error(transparent)]
     TooManyRules(#[from] TooManyRules),
     /// JSON, but not a profile that means the same to every runtime.
-    #[error("this is no profile that can be used: {0}")]
+    #[error("this profile cannot be used: {0}")]
     Invalid(#[source] Findings),
 }
 

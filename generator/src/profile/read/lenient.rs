@@ -50,7 +50,7 @@ impl Reader<'_> {
             ),
             _ if DIALECT.contains(&field) && self.context.is_none() => self.note(
                 &at,
-                "Docker's dialect, which containerd drops: `strait convert` makes plain OCI of it",
+                "Docker's dialect, which containerd drops: `strait convert` makes a plain OCI profile of it",
             ),
             _ => self.tolerate(
                 &at,

@@ -90,7 +90,7 @@ impl Reader<'_> {
             Some(Ok(errno)) => Some(Some(errno)),
             _ => self.wrong(
                 &child(path, field),
-                format!("{value} is no error: write a name such as \"ENOSYS\""),
+                format!("{value} is not a valid error: write a name such as \"ENOSYS\""),
             ),
         }
     }

@@ -34,13 +34,13 @@ fn every_wrong_place_is_named_at_once() {
         {"names": ["read"], "action": "SCMP_ACT_ALLOW", "errnoRet": 1,
          "args": [{"index": 6, "value": -1, "op": "=="}]}]}"#;
     insta::assert_snapshot!(complaint(text), @r"
-    this is no profile that can be used: archMap: Docker's dialect, which containerd drops: `strait convert` makes plain OCI of it
+    this profile cannot be used: archMap: Docker's dialect, which containerd drops: `strait convert` makes a plain OCI profile of it
     syscalls[0].names[0]: expected the name of a call; runc fails on this
-    syscalls[0].action: `SCMP_ACT_DENY` is no action: write a name such as SCMP_ACT_ALLOW or SCMP_ACT_ERRNO
+    syscalls[0].action: `SCMP_ACT_DENY` is not a valid action: write a name such as SCMP_ACT_ALLOW or SCMP_ACT_ERRNO
     syscalls[1].errnoRet: SCMP_ACT_ALLOW returns no error, and crun fails on this: remove the number
     syscalls[1].args[0].index: expected an argument's index, 0 to 5
     syscalls[1].args[0].value: expected a whole number from 0 to 18446744073709551615
-    syscalls[1].args[0].op: `==` is no comparison: write SCMP_CMP_EQ, NE, LT, LE, GE, GT or MASKED_EQ
+    syscalls[1].args[0].op: `==` is not a valid comparison: write SCMP_CMP_EQ, NE, LT, LE, GE, GT or MASKED_EQ
     ");
 }
 
@@ -53,7 +53,7 @@ fn an_empty_file_is_called_empty() {
 
 #[test]
 fn an_empty_object_is_not_taken_for_a_profile() {
-    insta::assert_snapshot!(complaint("{}"), @"this is no profile that can be used: defaultAction: missing, and without it Docker and runc leave the container unconfined: write SCMP_ACT_ERRNO with a defaultErrnoRet of 38");
+    insta::assert_snapshot!(complaint("{}"), @"this profile cannot be used: defaultAction: missing, and without it Docker and runc leave the container unconfined: write SCMP_ACT_ERRNO with a defaultErrnoRet of 38");
 }
 
 #[test]

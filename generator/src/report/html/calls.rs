@@ -108,7 +108,7 @@ fn call(report: &Report<'_>, call: &Called<'_>, most: u64) -> Markup {
                     dd {
                         @for (nth, (phase, count)) in seen.phases.iter().enumerate() {
                             @if nth > 0 { ", " }
-                            (phase.name()) ": " (number(*count))
+                            (phase.when()) ": " (number(*count))
                         }
                     }
                 }

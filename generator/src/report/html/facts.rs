@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn an_origin_is_said_where_it_is_known() {
         let of = |origin| container(&Container { origin, ..Container::default() }).into_string();
-        assert!(of(Some(ContainerOrigin::Time)).contains("by whom is not known"));
+        assert!(of(Some(ContainerOrigin::Time)).contains("what started it is not known"));
         assert!(of(Some(ContainerOrigin::Engine)).contains("asked a container engine"));
         assert!(!of(None).contains("Origin"));
     }

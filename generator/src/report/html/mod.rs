@@ -61,7 +61,7 @@ pub(super) fn page(report: &Report<'_>) -> String {
                 footer {
                     p {
                         "Made by " (name) " " (version) " of what was recorded, and of nothing else: what "
-                        "no test did is not here. A risk is advice for whoever reviews, never a proof."
+                        "no test did is not here. A risk is advice for the reviewer, not proof."
                     }
                 }
             }

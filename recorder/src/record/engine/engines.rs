@@ -353,8 +353,8 @@ fn sockets(
         found.push(match value.strip_prefix("unix:") {
             Some(path) => Ok((Path::new("/").join(path.trim_start_matches('/')), Some(variable))),
             None => Err(format!(
-                "{variable} is {value}, which is no socket of this machine (unix://PATH): names and \
-                 images of its containers may be missing"
+                "{variable} is {value}, which is not a socket on this machine (unix://PATH): names and images \
+                 of its containers may be missing"
             )),
         });
     }

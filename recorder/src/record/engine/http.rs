@@ -49,7 +49,7 @@ pub enum Error {
         message: String,
     },
     /// Another user has taken the place of the one who answered first.
-    #[error("another user answers there than before")]
+    #[error("another user now answers there")]
     Replaced,
     /// It cannot be reached.
     #[error(transparent)]

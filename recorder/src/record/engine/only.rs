@@ -35,7 +35,7 @@ pub enum Only {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum OnlyError {
     /// Nothing chosen.
-    #[error("`{0}` chooses nothing; write NAME, image=NAME[:TAG] or label=KEY[=VALUE]")]
+    #[error("`{0}` selects nothing; write NAME, image=NAME[:TAG] or label=KEY[=VALUE]")]
     Empty(String),
     /// A path that is none.
     #[error(
@@ -44,7 +44,7 @@ pub enum OnlyError {
     Path(String),
     /// A key that is none.
     #[error(
-        "a container cannot be chosen by `{0}`; write NAME, image=NAME[:TAG] or label=KEY[=VALUE]"
+        "a container cannot be selected by `{0}`; write NAME, image=NAME[:TAG] or label=KEY[=VALUE]"
     )]
     Key(String),
 }

@@ -62,7 +62,7 @@ pub enum InjectError {
     },
     /// An engine of another machine.
     #[error(
-        "{variable} is {value}, which is no socket of this machine (unix://PATH). Only containers of this \
+        "{variable} is {value}, which is not a socket on this machine (unix://PATH). Only containers of this \
          machine can be watched: unset it, or name a socket"
     )]
     Elsewhere {

@@ -108,7 +108,7 @@ async fn serve_client(stream: UnixStream, seat: Seat, proxy: Arc<Proxy>) {
                 log::debug!("a client's connection ended: {error}");
             }
         }
-        () = seat.ended() => log::warn!("a silent client had to go, since there is no room for more"),
+        () = seat.ended() => log::warn!("an idle client was disconnected to make room for others"),
     }
 }
 
@@ -168,10 +168,10 @@ impl Proxy {
     ) -> Result<Response<Answer>, Refusal> {
         let is_post = request.method().as_str().eq_ignore_ascii_case(Method::POST.as_str());
         if request.method() == Method::CONNECT {
-            return Err(bad("no engine has CONNECT"));
+            return Err(bad("engines do not support CONNECT"));
         }
         let target = create::target(request.uri().path())
-            .ok_or_else(|| bad("the path has an escape in it that is none"))?;
+            .ok_or_else(|| bad("the path has an invalid escape"))?;
         let of_client = hyper::upgrade::on(&mut request);
         let (mut head, body) = request.into_parts();
         address(&mut head)?;
