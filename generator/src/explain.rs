@@ -84,7 +84,7 @@ pub fn profile(
             }
             None => {
                 let name = abi.syscall_name(number).unwrap_or_default();
-                match evidence.added.get(name).filter(|_| evidence.is_of(profile)) {
+                match evidence.added.get(name) {
                     Some(Added { rule, reason }) => {
                         text.line(format_args!(
                             "  not seen in the recording; added ({rule}): {reason}"
