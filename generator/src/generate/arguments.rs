@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::calls::calls_of;
 use super::runtime::Startup;
 use super::select::{STARTS_A_TASK, Selection};
 use crate::limits::CONDITIONS;
@@ -9,7 +10,7 @@ use crate::policy::argument::{ArgumentRule, Level};
 use crate::policy::baseline::Treatment;
 use crate::policy::decide::narrowed;
 use crate::policy::{Clause, Width};
-use crate::recording::{Call, Phase, Recording, TargetKind};
+use crate::recording::{Phase, Recording, TargetKind};
 
 /// For how many conditions of arguments that were seen a profile has room: half of what it may have.
 const ROOM: usize = CONDITIONS / 2;
@@ -190,19 +191,6 @@ fn starts_otherwise(recordings: &[Recording], name: &str) -> bool {
     STARTS_A_TASK
         .into_iter()
         .any(|other| other != name && calls_of(recordings, other).next().is_some())
-}
-
-/// All records of a call, over recordings and ABIs.
-pub(super) fn calls_of<'a>(
-    recordings: &'a [Recording],
-    name: &'a str,
-) -> impl Iterator<Item = (&'a Recording, &'a Call)> {
-    recordings.iter().flat_map(move |recording| {
-        recording
-            .iter()
-            .filter(move |(abi, number, _)| abi.syscall_name(*number) == Some(name))
-            .map(move |(.., call)| (recording, call))
-    })
 }
 
 impl Filter {

@@ -17,12 +17,15 @@
 
 mod always;
 mod arguments;
+mod calls;
 mod emit;
 mod error;
-mod families;
+mod family;
+mod generalize;
 mod left_out;
 mod reach;
 mod reasons;
+mod rule;
 mod runtime;
 mod select;
 mod summary;
@@ -165,7 +168,7 @@ pub fn generate(recordings: &[Recording], options: &Options) -> Result<Generated
         ArgumentFilters::Seen(level) => Some(level),
         ArgumentFilters::Baseline | ArgumentFilters::None => None,
     };
-    families::extend(&mut selection, recordings, &baseline, options.generalize, level);
+    generalize::extend(&mut selection, recordings, &baseline, options.generalize, level);
     let filters = match options.arguments {
         ArgumentFilters::Seen(level) => {
             arguments::filters(recordings, &selection, &options.startup, level)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::families::is_shell;
+use super::family::is_shell;
 use crate::recording::Recording;
 
 /// The calls that the programs of some recordings can make, by name.

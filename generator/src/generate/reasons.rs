@@ -2,40 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::families::Family;
 use super::select::Selection;
 use crate::evidence::Added;
-
-/// What a call was added by.
-#[derive(Clone, Debug)]
-pub(super) enum Rule {
-    /// It gives no further reach than what is allowed already.
-    Family(&'static Family),
-    /// The program can call it, which is known in this way.
-    Program(String),
-}
-
-impl Rule {
-    /// What a summary calls it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Family(family) => &family.name,
-            Self::Program(_) => "what the programs can call",
-        }
-    }
-
-    fn describe(&self) -> Added {
-        match self {
-            Self::Family(family) => {
-                Added { rule: format!("family: {}", family.name), reason: family.reason.clone() }
-            }
-            Self::Program(how) => Added {
-                rule: "reachable".to_owned(),
-                reason: format!("the program can call it: {how}"),
-            },
-        }
-    }
-}
 
 /// The rule and reason of each call that is allowed and was not recorded, by name.
 pub(super) fn of(selection: &Selection, starters: &str) -> BTreeMap<String, Added> {

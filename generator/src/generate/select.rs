@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::always::Needed;
 use super::left_out::{LeftOut, Reason};
-use super::reasons::Rule;
+use super::rule::Rule;
 use super::runtime::Startup;
 use crate::abi::{Abi, Existence};
 use crate::policy::baseline::{KernelVersion, Resolved, Treatment, release};

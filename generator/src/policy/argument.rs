@@ -8,7 +8,11 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Deserializer};
 
 use super::data::{embedded, words};
+use super::merged::merged;
 use super::{Args, Clause, Predicate};
+
+/// How many clauses of a call are written as they are: one for each value is easier to read than masks.
+const READABLE: usize = 8;
 
 static RULES: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::ARGUMENT_RULES));
 
@@ -155,6 +159,7 @@ impl ArgumentRule {
                 self.each_way(kept.map(|(nth, (kept, value))| kept.predicates(*value, union(nth))))
             })
             .collect();
+        let clauses = if clauses.len() > READABLE { merged(clauses) } else { clauses };
         (!clauses.contains(&Clause::ALWAYS)).then(|| clauses.into_iter().collect())
     }
 
@@ -297,7 +302,12 @@ mod tests {
     #[test]
     fn what_was_kept_of_an_example_is_what_it_is_an_example_of() {
         for kept in ArgumentRule::all().flat_map(|rule| &rule.keep) {
-            for value in [0, 1] {
+            let lowest = 1 << kept.mask.trailing_zeros();
+            let values = match kept.reduction {
+                Reduction::Value | Reduction::Flags => [0, lowest],
+                Reduction::Zero | Reduction::Together => [0, 1],
+            };
+            for value in values {
                 assert_eq!(kept.reduce(kept.example(value)), value, "{kept:?}");
             }
         }

@@ -22,6 +22,7 @@ pub mod decide;
 mod errno;
 pub mod exact;
 pub mod fallback;
+mod merged;
 pub(crate) mod multiplex;
 
 use std::collections::BTreeMap;
