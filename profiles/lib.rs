@@ -75,6 +75,15 @@ pub mod consumers {
     pub const SPO: &str = include_str!("consumers/spo.json");
 }
 
+/// What the functions of C libraries call.
+pub mod libc {
+    /// What the functions of glibc call.
+    pub const GLIBC: &str = include_str!("libc/glibc.json");
+
+    /// What the functions of musl call.
+    pub const MUSL: &str = include_str!("libc/musl.json");
+}
+
 /// Scripts that bring profiles to a node.
 pub mod install {
     /// Copies profiles of a ConfigMap to a node.
