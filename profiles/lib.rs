@@ -113,6 +113,9 @@ pub mod own {
     /// The profile of the process that writes files for a user.
     pub const WRITER: &str = include_str!("own/writer.json");
 
+    /// The profile of the process that scans programs.
+    pub const SCANNER: &str = include_str!("own/scanner.json");
+
     /// The profile of the process that answers notifications when the recorder has ended.
     pub const STANDBY: &str = include_str!("own/standby.json");
 }
@@ -154,6 +157,9 @@ pub mod schema {
 
     /// Schema of `strait.recording/v1`.
     pub const RECORDING_V1: &str = include_str!("schema/recording-v1.json");
+
+    /// Schema of `strait.scan/v1`.
+    pub const SCAN_V1: &str = include_str!("schema/scan-v1.json");
 
     /// Schema of `strait.verify/v1`.
     pub const VERIFY_V1: &str = include_str!("schema/verify-v1.json");

@@ -1,11 +1,12 @@
 //! What a program can call, of all the files that it consists of.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::image::Image;
 use super::libc::Libc;
 use super::reachable::{How, Kind, Reachable};
 use crate::abi::Abi;
+use crate::untrusted::short;
 
 /// A file of a program, and what it says.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +84,7 @@ fn add_file(made: &mut Reachable, file: &File<'_>, libc: Option<&Libc>, abi: Abi
             made.add(*abi, *number, how);
         }
     }
+    let mut opened: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for import in &image.imports {
         // Versions of a function have one name in the table.
         let Some(libc) = libc else { break };
@@ -90,16 +92,18 @@ fn add_file(made: &mut Reachable, file: &File<'_>, libc: Option<&Libc>, abi: Abi
             add(made, abi, name, Kind::Import, path, import);
         }
         if let Some(reason) = libc.opens(import) {
-            made.add_reason(format!("{path} imports {import}: {reason}"));
+            opened.entry(reason).or_default().push(import.as_str());
         }
     }
+    for (reason, functions) in opened {
+        made.add_reason(format!("{path} imports {}: {reason}", listed(&functions)));
+    }
     if !image.unknown.is_empty() {
-        let named: BTreeSet<&str> =
+        let named: Vec<&str> =
             image.unknown.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
-        let names: Vec<&str> = named.into_iter().take(5).collect();
-        let names = match names.is_empty() {
+        let names = match named.is_empty() {
             true => String::new(),
-            false => format!(" ({})", names.join(", ")),
+            false => format!(" ({})", listed(&named)),
         };
         made.add_reason(format!(
             "{path} makes calls whose numbers were not found{names}: unknown: {}",
@@ -108,6 +112,16 @@ fn add_file(made: &mut Reachable, file: &File<'_>, libc: Option<&Libc>, abi: Abi
     }
     for doubt in &image.doubts {
         made.add_reason(format!("{path}: {doubt}"));
+    }
+}
+
+/// Some names, and how many there are more.
+fn listed(names: &[&str]) -> String {
+    const SHOWN: usize = 4;
+    let shown = names.iter().copied().take(SHOWN).map(short).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

@@ -12,6 +12,7 @@ mod graph;
 mod image;
 mod libc;
 mod link;
+pub mod program;
 mod reachable;
 mod sites;
 mod step;
@@ -21,6 +22,7 @@ pub use elf::ScanError;
 pub use graph::{Graph, Reach};
 pub use image::Image;
 pub use link::{File, reachable};
+pub use program::Program;
 pub use reachable::{How, Kind, Reachable};
 
 #[cfg(test)]
