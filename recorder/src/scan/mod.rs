@@ -2,8 +2,9 @@
 //!
 //! What is read is read as bytes, up to a bound, and nothing of it is executed. Names in a file lead to files beneath a
 //! [`Root`] and nowhere else. While others' code is recorded this is done by a process without privilege
-//! (`helper`), since the files are as hostile as what is recorded.
+//! ([`Helper`]), since the files are as hostile as what is recorded.
 
+mod helper;
 mod libraries;
 mod root;
 
@@ -17,6 +18,7 @@ use strait_generator::scan::{self, Image, Program, ScanError};
 use strait_generator::untrusted::short;
 use thiserror::Error;
 
+pub use helper::Helper;
 pub use root::{Identity, Root};
 
 /// How many interpreters of interpreters are followed; the kernel follows five (`fs/exec.c`).
