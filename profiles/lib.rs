@@ -78,6 +78,15 @@ pub mod consumers {
     pub const SPO: &str = include_str!("consumers/spo.json");
 }
 
+/// What the functions of C libraries call.
+pub mod libc {
+    /// What the functions of glibc call.
+    pub const GLIBC: &str = include_str!("libc/glibc.json");
+
+    /// What the functions of musl call.
+    pub const MUSL: &str = include_str!("libc/musl.json");
+}
+
 /// Scripts that bring profiles to a node.
 pub mod install {
     /// Copies profiles of a ConfigMap to a node.
@@ -106,6 +115,9 @@ pub mod own {
 
     /// The profile of the process that writes files for a user.
     pub const WRITER: &str = include_str!("own/writer.json");
+
+    /// The profile of the process that scans programs.
+    pub const SCANNER: &str = include_str!("own/scanner.json");
 
     /// The profile of the process that answers notifications when the recorder has ended.
     pub const STANDBY: &str = include_str!("own/standby.json");
@@ -148,6 +160,9 @@ pub mod schema {
 
     /// Schema of `strait.recording/v1`.
     pub const RECORDING_V1: &str = include_str!("schema/recording-v1.json");
+
+    /// Schema of `strait.scan/v1`.
+    pub const SCAN_V1: &str = include_str!("schema/scan-v1.json");
 
     /// Schema of `strait.verify/v1`.
     pub const VERIFY_V1: &str = include_str!("schema/verify-v1.json");

@@ -27,6 +27,7 @@ mod podman_hook;
 mod profiles;
 mod record;
 mod report;
+mod scan;
 mod targets;
 mod ui;
 mod verify;
@@ -112,6 +113,7 @@ enum Command {
     Audit(audit::AuditArgs),
     Bundle(bundle::BundleArgs),
     Inspect(inspect::InspectArgs),
+    Scan(scan::ScanArgs),
     #[command(name = strait_recorder::record::HOOK, hide = true)]
     PodmanHook(podman_hook::PodmanHookArgs),
     /// Print a completion script for a shell
@@ -169,6 +171,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Audit(args) => audit::main(args, &ui),
         Command::Bundle(args) => bundle::main(args, &ui),
         Command::Inspect(args) => inspect::main(args, &ui),
+        Command::Scan(args) => scan::main(args, &ui),
         Command::PodmanHook(args) => podman_hook::main(args),
         Command::Completions { shell } => completions(*shell),
         Command::Man { subcommand } => man(subcommand.as_deref()),

@@ -22,6 +22,7 @@ use strait_recorder::record::{
     self, Attach, AttachRequest, LaunchError, MAX_PROGRAMS, Notice, Only, RecordError, Request,
     Saved, Signals, User, Without, Writer, run_attached,
 };
+use strait_recorder::scan::Helper;
 
 /// Record the system calls of a command and everything it starts
 ///
@@ -98,6 +99,11 @@ pub struct RecordArgs {
     /// Recordings of commands make one profile together, unless they have different names.
     #[arg(long, value_name = "NAME", conflicts_with = "scope", value_parser = name, help_heading = "Output")]
     name: Option<String>,
+    /// Do not look into the executables and libraries of the recorded programs for what they can call
+    ///
+    /// Otherwise a process without privilege does so at the end, and `programs[].reachable` of the recording has it.
+    #[arg(long, conflicts_with_all = ["containers", "container"])]
+    no_scan: bool,
     #[command(flatten)]
     pub run: RunArgs,
     /// Program and arguments
@@ -269,6 +275,7 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
         None => default_output(&args.command),
     });
     let (writer, signals) = writer(&Output::from(output))?;
+    let helper = helper(args, ui);
     let write = |recording: &Recording| -> Result<Saved, Failure> {
         let text = match &args.name {
             Some(name) => {
@@ -290,11 +297,27 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
             ui.error(&error);
         }
     };
-    let outcome = run(args.backend, request, &signals, ui, &flush)?;
+    let mut outcome = run(args.backend, request, &signals, ui, &flush)?;
+    if let Some(helper) = helper {
+        helper.fill(&mut outcome.recording, signals.stopped().is_some());
+    }
     let place = write(&outcome.recording)?;
     describe(&outcome.recording, ui);
     saved(place, ui)?;
     Ok(ExitCode::from(outcome.status.code()))
+}
+
+/// Starts what scans programs, unless that is not wanted or cannot be.
+fn helper(args: &RecordArgs, ui: &Ui) -> Option<Helper> {
+    // Paths of a container's programs lead elsewhere outside of it.
+    if args.no_scan || args.container.is_some() {
+        return None;
+    }
+    let started = Helper::start();
+    if let Err(error) = &started {
+        ui.warn(format_args!("what the programs can call will not be in the recording: {error}"));
+    }
+    started.ok()
 }
 
 /// A name that is also one for a file.
@@ -347,7 +370,11 @@ fn attached(attach: Attach, args: &RecordArgs, ui: &Ui) -> Outcome {
     };
     let is_container = matches!(request.attach, Attach::Container(_));
     let notify = |notice: &Notice| ui.note(notice);
-    let recording = run_attached(request, &signals, &notify).map_err(not_run)?;
+    let helper = helper(args, ui);
+    let mut recording = run_attached(request, &signals, &notify).map_err(not_run)?;
+    if let Some(helper) = helper {
+        helper.fill(&mut recording, signals.stopped().is_some());
+    }
     let file = (!is_named).then(|| file_name(&recording.target.name, 1));
     let text = Json::new(&v1::print(&recording)?).to_string();
     let place = writer.write(file.as_deref(), text.as_bytes(), Some(&signals))?;

@@ -8,4 +8,5 @@ pub mod inspect;
 pub mod notify;
 pub mod output;
 pub mod record;
+pub mod scan;
 mod walk;

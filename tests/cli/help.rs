@@ -25,6 +25,7 @@ fn every_command_has_help_with_its_options() {
         ),
         ("bundle", &["--prune", "--dry-run", "--manifests", "--release"]),
         ("inspect", &["--format", "--output", "PID"]),
+        ("scan", &["--root", "--format", "--output", "FILE"]),
         ("completions", &["bash", "zsh", "fish"]),
     ] {
         let help = strait().args([command, "--help"]).run().stdout;
@@ -51,6 +52,7 @@ fn the_help_names_every_command() {
         "apply",
         "audit",
         "bundle",
+        "scan",
         "completions",
         "man",
     ] {

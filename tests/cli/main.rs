@@ -28,6 +28,7 @@ mod machine;
 mod merge;
 mod report;
 mod sarif;
+mod scan;
 mod targets;
 mod verify;
 mod wall;

@@ -6,6 +6,7 @@ mod arm64;
 mod bench;
 mod demo;
 mod ebpf;
+mod libc;
 mod nginx;
 mod run;
 mod setup;
@@ -47,6 +48,8 @@ enum Command {
     },
     /// Record a real nginx, generate its profile, and run it under that profile
     Demo,
+    /// Find out what the functions of C libraries call, for profiles/libc
+    Libc,
     /// Measure what recording costs
     Bench(bench::Options),
     /// Make system calls and print what one costs (for `bench`)
@@ -91,6 +94,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Test { arm64: true } => arm64::run(&root)?,
         Command::Test { arm64: false } => test::run(&root)?,
         Command::Demo => demo::run(&root)?,
+        Command::Libc => libc::run(&root)?,
         Command::Bench(options) => return bench::run(&root, &options),
         Command::GetppidLoop { .. } | Command::Ptrace { .. } | Command::Hold => {}
     }

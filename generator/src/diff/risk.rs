@@ -137,6 +137,11 @@ pub(crate) fn assess(abi: Abi, number: u32, arguments: &Set) -> Risk {
     }
 }
 
+/// The class of a call whose arguments are not known: that of the first class that some of them are in.
+pub(crate) fn assess_all(abi: Abi, number: u32) -> Risk {
+    assess(abi, number, &Set::any(&[Clause::ALWAYS], width(abi)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

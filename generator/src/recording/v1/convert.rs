@@ -14,7 +14,7 @@ use crate::recording::{
 use crate::scan::Reachable;
 
 /// The key under which a call stands in the file: its name, or its number if it has none.
-pub(super) fn key(abi: Abi, number: u32) -> String {
+fn key(abi: Abi, number: u32) -> String {
     abi.syscall_name(number).map_or_else(|| number.to_string(), str::to_owned)
 }
 

@@ -6,7 +6,10 @@ mod convert;
 mod file;
 mod reachable;
 
+use std::collections::BTreeMap;
+
 use super::{ReadError, Recording};
+use crate::scan::Reachable;
 use crate::schema::schema;
 use crate::untrusted::short;
 use file::File;
@@ -40,6 +43,26 @@ fn explain(text: &str) -> Result<Recording, ReadError> {
     }
     let file: File = serde_json::from_str(text).map_err(ReadError::Malformed)?;
     file.into_model()
+}
+
+/// What programs can call, by path, as JSON: for what one process of Strait's tells another. It is no file format.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn print_reachable(
+    programs: &BTreeMap<String, Reachable>,
+) -> Result<Vec<u8>, serde_json::Error> {
+    reachable::print(programs)
+}
+
+/// Reads what [`print_reachable`] wrote.
+///
+/// # Errors
+///
+/// What is wrong with the JSON.
+pub fn parse_reachable(bytes: &[u8]) -> Result<BTreeMap<String, Reachable>, serde_json::Error> {
+    reachable::parse(bytes)
 }
 
 /// Writes a recording, as indented JSON that ends in a newline. One without an id gets one.

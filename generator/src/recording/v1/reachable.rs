@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::convert::key;
 use crate::abi::Abi;
 use crate::scan;
 
@@ -31,7 +30,10 @@ impl Reachable {
                 if !names.is_empty() {
                     names.push(' ');
                 }
-                names.push_str(&key(abi, number));
+                match abi.syscall_name(number) {
+                    Some(name) => names.push_str(name),
+                    None => names.push_str(&number.to_string()),
+                }
             }
         }
         Self { calls, open: reachable.open.clone() }
@@ -57,6 +59,21 @@ impl Reachable {
         self.open.into_iter().for_each(|reason| made.add_reason(reason));
         made
     }
+}
+
+/// Writes what programs can call, for another process of Strait's.
+pub(super) fn print(
+    programs: &BTreeMap<String, scan::Reachable>,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let files: BTreeMap<&String, Reachable> =
+        programs.iter().map(|(path, reachable)| (path, Reachable::from_model(reachable))).collect();
+    serde_json::to_vec(&files)
+}
+
+/// Reads it.
+pub(super) fn parse(bytes: &[u8]) -> Result<BTreeMap<String, scan::Reachable>, serde_json::Error> {
+    let files: BTreeMap<String, Reachable> = serde_json::from_slice(bytes)?;
+    Ok(files.into_iter().map(|(path, file)| (path, file.into_model())).collect())
 }
 
 fn number(abi: Abi, name: &str) -> Option<u32> {

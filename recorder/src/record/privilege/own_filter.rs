@@ -21,6 +21,8 @@ pub enum Own {
     Writer,
     /// The one that answers in the recorder's stead.
     Standby,
+    /// The one that scans programs.
+    Scanner,
 }
 
 /// What a supervisor asks of ptrace: `PTRACE_CONT`, `PTRACE_GETREGS`, `PTRACE_SETREGS`, `PTRACE_DETACH`,
@@ -30,6 +32,7 @@ const SUPERVISION: [u32; 6] = [7, 12, 13, 17, 0x4206, 0x4207];
 const RECORDER: &str = strait_profiles::own::RECORDER;
 const WRITER: &str = strait_profiles::own::WRITER;
 const STANDBY: &str = strait_profiles::own::STANDBY;
+const SCANNER: &str = strait_profiles::own::SCANNER;
 
 /// Puts this thread, and those that it starts, under the filter. It is the second line of defence: a kernel that
 /// has no seccomp filters, or a library that cannot make one, is no reason not to record, but said.
@@ -44,6 +47,7 @@ fn try_to(own: Own) -> Result<(), String> {
         Own::Recorder { .. } => RECORDER,
         Own::Writer => WRITER,
         Own::Standby => STANDBY,
+        Own::Scanner => SCANNER,
     };
     let mut profile = profile::parse(text).map_err(|error| error.to_string())?;
     let mut allow = |call: &str, first: Option<u32>| {
@@ -81,7 +85,7 @@ mod tests {
 
     #[test]
     fn own_profiles_mean_what_they_say() {
-        for text in [RECORDER, WRITER, STANDBY] {
+        for text in [RECORDER, WRITER, STANDBY, SCANNER] {
             let profile = profile::parse(text).unwrap();
             let findings = profile::lint(&profile);
             assert!(findings.iter().all(|finding| finding.severity != Severity::Error));

@@ -1,0 +1,453 @@
+//! The parts of an ELF file that say what its code can call. Everything in it may be a lie or damaged: whatever is read
+//! is checked against the file's length by the crate `object`, and counted against bounds of our own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gimli::{BaseAddresses, CieOrFde, EhFrame, UnwindSection};
+use object::LittleEndian;
+use object::elf::{self, FileHeader32, FileHeader64};
+use object::read::SymbolIndex;
+use object::read::elf::{
+    FileHeader, ProgramHeader, Rel as _, Rela as _, SectionHeader, SectionTable, Sym as _,
+    SymbolTable,
+};
+use thiserror::Error;
+
+use super::go;
+use crate::abi::Abi;
+
+/// How many symbols, functions and relocations are read; browsers have some 700 000.
+const MOST_ENTRIES: usize = 4_000_000;
+
+/// How many sections of code are read; a linked file has some five.
+const MOST_SECTIONS: usize = 256;
+
+/// How many libraries a file may need.
+const MOST_NEEDED: usize = 1024;
+
+/// How many bytes of a name are kept.
+const LONGEST_NAME: usize = 512;
+
+/// Why a file cannot be scanned.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ScanError {
+    /// Something else than ELF.
+    #[error("it is not an ELF file")]
+    NotElf,
+    /// Not for one of the machines that Strait knows.
+    #[error("it is for a machine that is not supported ({0})")]
+    OtherMachine(String),
+    /// An object file, a core dump.
+    #[error("it is neither a program nor a shared library")]
+    NotExecutable,
+    /// Truncated or nonsense.
+    #[error("it is damaged or was cut off: {0}")]
+    Damaged(String),
+}
+
+/// Bytes that are executed.
+pub(super) struct Code<'a> {
+    pub address: u64,
+    pub bytes: &'a [u8],
+    /// Whether it is a table of jumps into libraries, which is not the program's own code.
+    pub is_stubs: bool,
+}
+
+impl Code<'_> {
+    pub fn end(&self) -> u64 {
+        self.address.saturating_add(self.bytes.len() as u64)
+    }
+
+    pub fn contains(&self, address: u64) -> bool {
+        (self.address..self.end()).contains(&address)
+    }
+}
+
+/// What of a file is about its calls.
+pub(super) struct Object<'a> {
+    pub abi: Abi,
+    /// Bits of an address: 32 or 64.
+    pub bits: u32,
+    pub is_library: bool,
+    /// Where a program begins; 0 of a library.
+    pub entry: u64,
+    pub interpreter: Option<String>,
+    pub is_dynamic: bool,
+    pub needed: Vec<String>,
+    pub search: Vec<String>,
+    pub soname: Option<String>,
+    pub imports: BTreeSet<String>,
+    pub exports: BTreeMap<String, u64>,
+    /// Sorted, and none overlaps another.
+    pub code: Vec<Code<'a>>,
+    /// Where functions begin, sorted.
+    pub starts: Vec<u64>,
+    /// Names of functions by where they begin.
+    pub names: BTreeMap<u64, &'a str>,
+    /// Where the addresses of imported functions are put.
+    pub slots: BTreeMap<u64, &'a str>,
+    /// Code addresses that data holds (relative relocations), sorted.
+    pub pointers: Vec<u64>,
+    pub is_go: bool,
+    /// Why there may be more in it than was read.
+    pub doubts: BTreeSet<String>,
+}
+
+pub(super) fn parse(data: &[u8]) -> Result<Object<'_>, ScanError> {
+    let head = data.get(..20).ok_or(ScanError::NotElf)?;
+    if head[..4] != elf::ELFMAG {
+        return Err(ScanError::NotElf);
+    }
+    let machine = u16::from_le_bytes([head[18], head[19]]);
+    if head[5] != elf::ELFDATA2LSB {
+        return Err(ScanError::OtherMachine("big-endian".to_owned()));
+    }
+    let is_64 = head[4] == elf::ELFCLASS64;
+    let abi = match (machine, is_64) {
+        (elf::EM_X86_64, true) => Abi::X86_64,
+        (elf::EM_X86_64, false) => Abi::X32,
+        (elf::EM_386, false) => Abi::X86,
+        (elf::EM_AARCH64, true) => Abi::Aarch64,
+        (elf::EM_RISCV, true) => Abi::Riscv64,
+        _ => return Err(ScanError::OtherMachine(format!("ELF machine {machine}"))),
+    };
+    let damaged = |error: object::Error| ScanError::Damaged(error.to_string());
+    if is_64 {
+        let header = FileHeader64::<LittleEndian>::parse(data).map_err(damaged)?;
+        read(header, data, abi, 64)
+    } else {
+        let header = FileHeader32::<LittleEndian>::parse(data).map_err(damaged)?;
+        read(header, data, abi, 32)
+    }
+}
+
+type Sections<'a, H> = SectionTable<'a, H, &'a [u8]>;
+
+const E: LittleEndian = LittleEndian;
+
+fn read<'a, H: FileHeader<Endian = LittleEndian>>(
+    header: &H,
+    data: &'a [u8],
+    abi: Abi,
+    bits: u32,
+) -> Result<Object<'a>, ScanError> {
+    let damaged = |error: object::Error| ScanError::Damaged(error.to_string());
+    let is_library = match header.e_type(E) {
+        elf::ET_EXEC => false,
+        elf::ET_DYN => true,
+        _ => return Err(ScanError::NotExecutable),
+    };
+    let mut object = Object {
+        abi,
+        bits,
+        is_library,
+        entry: header.e_entry(E).into(),
+        interpreter: None,
+        is_dynamic: false,
+        needed: Vec::new(),
+        search: Vec::new(),
+        soname: None,
+        imports: BTreeSet::new(),
+        exports: BTreeMap::new(),
+        code: Vec::new(),
+        starts: Vec::new(),
+        names: BTreeMap::new(),
+        slots: BTreeMap::new(),
+        pointers: Vec::new(),
+        is_go: false,
+        doubts: BTreeSet::new(),
+    };
+    let segments = header.program_headers(E, data).map_err(damaged)?;
+    let mut unwinding = None;
+    for segment in segments {
+        let bytes = segment.data(E, data);
+        match segment.p_type(E) {
+            elf::PT_INTERP => {
+                object.interpreter = segment.interpreter(E, data).ok().flatten().map(text);
+            }
+            elf::PT_DYNAMIC => object.is_dynamic = true,
+            elf::PT_GNU_EH_FRAME => {
+                unwinding = bytes.ok().map(|bytes| (segment.p_vaddr(E).into(), bytes));
+            }
+            elf::PT_LOAD if segment.p_flags(E) & elf::PF_X != 0 => {
+                let cut = || ScanError::Damaged("its code is not all there".to_owned());
+                let bytes = bytes.map_err(|()| cut())?;
+                let address = segment.p_vaddr(E).into();
+                object.code.push(Code { address, bytes, is_stubs: false });
+            }
+            _ => {}
+        }
+    }
+    let sections = header.sections(E, data).map_err(damaged)?;
+    if sections.is_empty() {
+        object.doubts.insert(if object.is_dynamic {
+            "it has no section headers (packed or stripped of them): what it imports is not known"
+                .to_owned()
+        } else {
+            "it has no section headers: it may be packed".to_owned()
+        });
+    } else {
+        of_sections(&mut object, &sections, data).map_err(damaged)?;
+    }
+    // One that is loaded as a program is none, though it is of the same type.
+    object.is_library &= object.interpreter.is_none();
+    object.code.retain(|code| !code.bytes.is_empty());
+    object.code.sort_by_key(|code| code.address);
+    let mut end = 0;
+    object.code.retain(|code| {
+        let after = code.address >= end;
+        end = end.max(code.end());
+        after
+    });
+    if let Some((address, bytes)) = unwinding {
+        of_unwinding(&mut object.starts, address, bytes);
+    }
+    if object.starts.is_empty()
+        && let Some((_, section)) = sections.section_by_name(E, b".eh_frame")
+        && let Ok(bytes) = section.data(E, data)
+    {
+        of_frames(&mut object.starts, section.sh_addr(E).into(), bytes, bits);
+    }
+    // musl is built without such tables, but for a few functions written in assembler.
+    if object.starts.len() < object.names.len() / 2 || object.starts.is_empty() {
+        object.starts.extend(guessed_starts(&object));
+    }
+    object.starts.extend(object.names.keys().copied());
+    object.starts.push(object.entry);
+    object.starts.extend(object.code.iter().map(|code| code.address));
+    let code = &object.code;
+    object.starts.retain(|start| code.iter().any(|code| code.contains(*start)));
+    object.starts.sort_unstable();
+    object.starts.dedup();
+    object.pointers.sort_unstable();
+    object.pointers.dedup();
+    Ok(object)
+}
+
+fn of_sections<'a, H: FileHeader<Endian = LittleEndian>>(
+    object: &mut Object<'a>,
+    sections: &Sections<'a, H>,
+    data: &'a [u8],
+) -> Result<(), object::Error> {
+    let mut code = Vec::new();
+    let mut tables = None;
+    for section in sections.iter().take(MOST_ENTRIES) {
+        let name = sections.section_name(E, section).unwrap_or_default();
+        let address: u64 = section.sh_addr(E).into();
+        if section.sh_type(E) == elf::SHT_PROGBITS
+            && section.sh_flags(E).into() & u64::from(elf::SHF_EXECINSTR) != 0
+        {
+            let is_stubs = name.starts_with(b".plt");
+            if code.len() < MOST_SECTIONS {
+                code.push(Code { address, bytes: section.data(E, data)?, is_stubs });
+            } else {
+                object.doubts.insert("it has more sections of code than are read".to_owned());
+            }
+        }
+        match name {
+            b".gopclntab" | b".data.rel.ro.gopclntab" => tables = Some(section.data(E, data)?),
+            b".go.buildinfo" | b".note.go.buildid" => object.is_go = true,
+            _ => {}
+        }
+    }
+    if !code.is_empty() {
+        object.code = code;
+    }
+    let dynamic = sections.symbols(E, data, elf::SHT_DYNSYM)?;
+    let symbols = sections.symbols(E, data, elf::SHT_SYMTAB)?;
+    of_dynamic(object, sections, data)?;
+    of_symbols(object, &dynamic, true);
+    of_symbols(object, &symbols, false);
+    of_relocations(object, sections, &dynamic, data)?;
+    if let Some(tables) = tables {
+        object.is_go = true;
+        let text = sections.section_by_name(E, b".text").map(|(_, text)| text.sh_addr(E).into());
+        for (address, name) in go::functions(tables, text.unwrap_or_default()) {
+            object.names.entry(address).or_insert(name);
+        }
+    }
+    Ok(())
+}
+
+fn of_dynamic<'a, H: FileHeader<Endian = LittleEndian>>(
+    object: &mut Object<'a>,
+    sections: &Sections<'a, H>,
+    data: &'a [u8],
+) -> Result<(), object::Error> {
+    let table = sections.dynamic_table(E, data)?;
+    for entry in table.iter().take(MOST_ENTRIES) {
+        let value = || table.string(entry).map(text);
+        match entry.tag {
+            elf::DT_NEEDED if object.needed.len() < MOST_NEEDED => object.needed.push(value()?),
+            elf::DT_SONAME => object.soname = Some(value()?),
+            elf::DT_RPATH | elf::DT_RUNPATH => {
+                object.search.extend(value()?.split(':').take(64).map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn of_symbols<'a, H: FileHeader<Endian = LittleEndian>>(
+    object: &mut Object<'a>,
+    symbols: &SymbolTable<'a, H, &'a [u8]>,
+    is_dynamic: bool,
+) {
+    for symbol in symbols.iter().skip(1).take(MOST_ENTRIES) {
+        let kind = symbol.st_type();
+        if !matches!(kind, elf::STT_FUNC | elf::STT_GNU_IFUNC | elf::STT_NOTYPE) {
+            continue;
+        }
+        let Some(name) = symbols.symbol_name(E, symbol).ok().and_then(name) else { continue };
+        let address: u64 = symbol.st_value(E).into();
+        if symbol.is_undefined(E) {
+            if is_dynamic {
+                object.imports.insert(name.to_owned());
+            }
+        } else if kind != elf::STT_NOTYPE {
+            object.names.entry(address).or_insert(name);
+            if is_dynamic {
+                object.exports.entry(name.to_owned()).or_insert(address);
+            }
+        }
+    }
+}
+
+/// Slots that the dynamic loader fills with the addresses of imported functions, and addresses of functions in data.
+fn of_relocations<'a, H: FileHeader<Endian = LittleEndian>>(
+    object: &mut Object<'a>,
+    sections: &Sections<'a, H>,
+    symbols: &SymbolTable<'a, H, &'a [u8]>,
+    data: &'a [u8],
+) -> Result<(), object::Error> {
+    let mut left = MOST_ENTRIES;
+    for section in sections.iter().take(MOST_ENTRIES) {
+        if section.sh_flags(E).into() & u64::from(elf::SHF_ALLOC) == 0 {
+            continue;
+        }
+        if let Some((relocations, _)) = section.rela(E, data)? {
+            for relocation in relocations.iter().take(left) {
+                let symbol = relocation.symbol(E, false);
+                let addend = Into::<i64>::into(relocation.r_addend(E)).cast_unsigned();
+                add_relocation(object, symbols, relocation.r_offset(E).into(), symbol, addend);
+            }
+            left = left.saturating_sub(relocations.len());
+        } else if let Some((relocations, _)) = section.rel(E, data)? {
+            for relocation in relocations.iter().take(left) {
+                let symbol = relocation.symbol(E);
+                add_relocation(object, symbols, relocation.r_offset(E).into(), symbol, 0);
+            }
+            left = left.saturating_sub(relocations.len());
+        }
+    }
+    Ok(())
+}
+
+fn add_relocation<'a, H: FileHeader<Endian = LittleEndian>>(
+    object: &mut Object<'a>,
+    symbols: &SymbolTable<'a, H, &'a [u8]>,
+    place: u64,
+    symbol: Option<SymbolIndex>,
+    addend: u64,
+) {
+    match symbol.and_then(|index| symbols.symbol(index).ok()) {
+        Some(symbol) => {
+            if let Some(name) = symbols.symbol_name(E, symbol).ok().and_then(name) {
+                object.slots.entry(place).or_insert(name);
+            }
+            let address: u64 = symbol.st_value(E).into();
+            if address != 0 && symbol.st_type() == elf::STT_FUNC {
+                object.pointers.push(address);
+            }
+        }
+        None if object.code.iter().any(|code| code.contains(addend)) => {
+            object.pointers.push(addend)
+        }
+        None => {}
+    }
+}
+
+/// Where functions begin, by the table for stack unwinding (`.eh_frame_hdr`), which stripped files have as well.
+///
+/// Source: Linux Standard Base Core 5.0, 10.6.2; only the encodings that GNU ld and lld write.
+fn of_unwinding(starts: &mut Vec<u64>, address: u64, bytes: &[u8]) {
+    let Some((head, rest)) = bytes.split_at_checked(12) else { return };
+    // Version 1, the count as udata4, and entries relative to the table as sdata4.
+    if head[0] != 1 || head[2] != 0x03 || head[3] != 0x3b {
+        return;
+    }
+    let count = u32::from_le_bytes([head[8], head[9], head[10], head[11]]) as usize;
+    for entry in rest.chunks_exact(8).take(count.min(MOST_ENTRIES)) {
+        let offset = i32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]);
+        starts.push(address.wrapping_add_signed(offset.into()));
+    }
+}
+
+/// The same by what the table is made of, which static programs have without one. It ends at the first nonsense.
+fn of_frames(starts: &mut Vec<u64>, address: u64, bytes: &[u8], bits: u32) {
+    let mut frames = EhFrame::new(bytes, gimli::LittleEndian);
+    frames.set_address_size((bits / 8) as u8);
+    let bases = BaseAddresses::default().set_eh_frame(address);
+    let mut entries = frames.entries(&bases);
+    while let Ok(Some(entry)) = entries.next() {
+        if starts.len() > MOST_ENTRIES {
+            break;
+        }
+        if let CieOrFde::Fde(partial) = entry
+            && let Ok(frame) = partial.parse(EhFrame::cie_from_offset)
+        {
+            starts.push(frame.initial_address());
+        }
+    }
+}
+
+/// Where functions may begin in a file without tables for unwinding: what is called or has its address taken, and comes after
+/// the end of another function.
+fn guessed_starts(object: &Object<'_>) -> Vec<u64> {
+    let mut starts = Vec::new();
+    if !matches!(object.abi, Abi::X86_64 | Abi::X86 | Abi::X32) {
+        return starts;
+    }
+    for code in object.code.iter().filter(|code| !code.is_stubs) {
+        for (address, bytes) in (code.address..).zip(code.bytes.windows(7)) {
+            // call, jmp, and lea of an address relative to rip.
+            let (at, is_far) = match bytes {
+                [0xe8 | 0xe9, ..] => (1, false),
+                [0x48 | 0x4c, 0x8d, modrm, ..] if modrm & 0xc7 == 5 => (3, true),
+                _ => continue,
+            };
+            let offset = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+            let offset = i32::from_le_bytes(offset);
+            let end = address.wrapping_add(if is_far { 7 } else { 5 });
+            let target = end.wrapping_add_signed(offset.into());
+            if !code.contains(target) {
+                continue;
+            }
+            let before = (target - code.address) as usize;
+            // ret, nop, int3, hlt, the zeros of a longer nop, a jump.
+            let is_after_end = match &code.bytes[before.saturating_sub(5)..before] {
+                [.., 0xc3 | 0x90 | 0xcc | 0xf4 | 0x00] | [.., 0xeb, _] | [0xe9, ..] => true,
+                bytes => bytes.is_empty() || target % 16 == 0,
+            };
+            if is_after_end && starts.len() < MOST_ENTRIES {
+                starts.push(target);
+            }
+        }
+    }
+    starts
+}
+
+/// A name of the file's; `None` if it is empty, too long or no text.
+fn name(bytes: &[u8]) -> Option<&str> {
+    if bytes.is_empty() || bytes.len() > LONGEST_NAME {
+        return None;
+    }
+    std::str::from_utf8(bytes).ok()
+}
+
+/// A string of the file's, for messages and paths.
+fn text(bytes: &[u8]) -> String {
+    let bytes = &bytes[..bytes.len().min(4096)];
+    String::from_utf8_lossy(bytes).into_owned()
+}

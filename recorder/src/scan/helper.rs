@@ -1,0 +1,236 @@
+//! A process without any privilege that scans the programs of a recording.
+//!
+//! It is started before the command, so that nothing is forked once others' code runs. It becomes the user of `sudo`, or
+//! nobody, gives up all capabilities, and is under limits and a filter of its own (`profiles/own/scanner.json`): it can
+//! read what that user can read, and answer. What it is asked, paths, is what recorded processes have chosen; what it
+//! reads, theirs too. So whatever it says is only believed to be what it is for: a list of calls. It is waited for no
+//! longer than a bound.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::unistd::{ForkResult, Uid, dup2_stderr, dup2_stdin, dup2_stdout, fork};
+use serde::{Deserialize, Serialize};
+
+use super::{Root, Scanner};
+use crate::output::sudo_user;
+use crate::record::privilege::{self, Own};
+use strait_generator::recording::{Recording, v1};
+use strait_generator::scan::Reachable;
+
+/// How long the process may take for all programs of a recording.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long if the user waits for the end.
+const HASTE: Duration = Duration::from_millis(500);
+
+/// Processor time, in seconds, for programs that are made to take long.
+const SECONDS: u64 = 30;
+
+/// Memory: the largest file that is read, what is made of it, and room.
+const MEMORY: u64 = 3 << 30;
+
+/// The longest question and answer.
+const LONGEST: u64 = 64 << 20;
+
+/// Nobody, on every distribution of Linux.
+const NOBODY: u32 = 65534;
+
+/// By which it is known in lists of processes.
+const NAME: &std::ffi::CStr = c"strait-scanner";
+
+/// A program that is to be scanned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Where it was.
+    pub path: String,
+    /// Its number in its file system.
+    pub inode: u64,
+}
+
+/// The process, as the recorder has it.
+#[derive(Debug)]
+pub struct Helper(UnixStream);
+
+impl Helper {
+    /// Starts it. To be called before there are threads, with all privileges.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's error.
+    pub fn start() -> io::Result<Self> {
+        let (socket, other) = UnixStream::pair()?;
+        // SAFETY: there is one thread, so the child is a process like any other.
+        match unsafe { fork() }? {
+            ForkResult::Child => {
+                drop(socket);
+                let code = i32::from(serve(other).is_err());
+                // SAFETY: ends the process, without the exit handlers of the recorder.
+                unsafe { libc::_exit(code) }
+            }
+            ForkResult::Parent { .. } => Ok(Self(socket)),
+        }
+    }
+
+    /// Puts into a recording what its programs can call. Where that cannot be found out the recording says why. With
+    /// `soon`, it is not waited for long.
+    pub fn fill(self, recording: &mut Recording, soon: bool) {
+        let asked: Vec<Asked> = recording
+            .programs
+            .iter()
+            // `(other)` is no file.
+            .filter(|program| !program.device.is_empty() && program.path.starts_with('/'))
+            .map(|program| Asked { path: program.path.clone(), inode: program.inode })
+            .collect();
+        let answer = self.ask(&asked, if soon { HASTE } else { PATIENCE });
+        let (mut found, why) = match answer {
+            Ok(found) => (found, String::new()),
+            Err(error) => (BTreeMap::new(), format!("it was not scanned: {error}")),
+        };
+        for Asked { path, .. } in asked {
+            let reachable = found.remove(&path);
+            let reachable = reachable.unwrap_or_else(|| Reachable::unknown(why.clone()));
+            recording.reachable.insert(path, reachable);
+        }
+    }
+
+    fn ask(
+        mut self,
+        asked: &[Asked],
+        patience: Duration,
+    ) -> io::Result<BTreeMap<String, Reachable>> {
+        let end = Instant::now() + patience;
+        self.0.set_write_timeout(Some(patience))?;
+        write(&mut self.0, &serde_json::to_vec(asked)?)?;
+        let bytes = read(&mut self.0, |socket| {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            socket.set_read_timeout(Some(left))
+        });
+        let bytes = bytes.map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                io::Error::other(format!("it took longer than {patience:?}"))
+            }
+            io::ErrorKind::UnexpectedEof => io::Error::other("the process that scans has ended"),
+            _ => error,
+        })?;
+        Ok(v1::parse_reachable(&bytes)?)
+    }
+}
+
+fn write(socket: &mut UnixStream, bytes: &[u8]) -> io::Result<()> {
+    socket.write_all(&(bytes.len() as u64).to_le_bytes())?;
+    socket.write_all(bytes)
+}
+
+/// Reads what was written by [`write`]; `wait` is called before each part.
+fn read(
+    socket: &mut UnixStream,
+    wait: impl Fn(&UnixStream) -> io::Result<()>,
+) -> io::Result<Vec<u8>> {
+    let mut length = [0; 8];
+    wait(socket)?;
+    socket.read_exact(&mut length)?;
+    let length = u64::from_le_bytes(length);
+    if length > LONGEST {
+        return Err(io::Error::other("the answer is too long"));
+    }
+    let mut bytes = Vec::new();
+    let mut part = vec![0; 64 << 10];
+    while (bytes.len() as u64) < length {
+        wait(socket)?;
+        let most = usize::try_from(length).unwrap_or(usize::MAX) - bytes.len();
+        let most = most.min(part.len());
+        match socket.read(&mut part[..most])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => bytes.extend_from_slice(&part[..count]),
+        }
+    }
+    Ok(bytes)
+}
+
+/// In the process: gives up all that it does not need, and answers once.
+fn serve(mut socket: UnixStream) -> io::Result<()> {
+    for ignored in
+        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1]
+    {
+        // SAFETY: no handler is installed.
+        unsafe { signal(ignored, SigHandler::SigIgn) }?;
+    }
+    nix::sys::prctl::set_name(NAME)?;
+    let root = Root::new(Path::new("/"))?;
+    close_others(&socket, &root)?;
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    dup2_stdin(&null)?;
+    dup2_stdout(&null)?;
+    become_nobody()?;
+    privilege::give_up_all_but(&[]).map_err(io::Error::other)?;
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    nix::sys::prctl::set_dumpable(false)?;
+    for (resource, most) in [
+        (Resource::RLIMIT_CPU, SECONDS),
+        (Resource::RLIMIT_AS, MEMORY),
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_NOFILE, 64),
+    ] {
+        setrlimit(resource, most, most)?;
+    }
+    privilege::confine(Own::Scanner);
+    privilege::report("scanner");
+    // Making the filter has written to a file in memory.
+    setrlimit(Resource::RLIMIT_FSIZE, 0, 0)?;
+    dup2_stderr(&null)?;
+    drop(null);
+    let asked = read(&mut socket, |_| Ok(()))?;
+    let asked: Vec<Asked> = serde_json::from_slice(&asked)?;
+    let mut scanner = Scanner::new(root);
+    let mut found = BTreeMap::new();
+    for Asked { path, inode } in asked {
+        let reachable = match scanner.program(&path, Some(inode)) {
+            Ok(program) => program.reachable,
+            Err(error) => Reachable::unknown(format!("it was not scanned: {error}")),
+        };
+        found.insert(path, reachable);
+    }
+    write(&mut socket, &v1::print_reachable(&found)?)
+}
+
+/// Closes what the recorder has open: the place of the output among it.
+fn close_others(socket: &UnixStream, root: &Root) -> io::Result<()> {
+    let kept = [0, 1, 2, socket.as_raw_fd(), root.descriptor()];
+    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for descriptor in open.into_iter().filter(|descriptor| !kept.contains(descriptor)) {
+        // SAFETY: nothing in this process uses it, since it ends without destructors.
+        unsafe { libc::close(descriptor) };
+    }
+    Ok(())
+}
+
+/// Becomes the user of `sudo`, or nobody where the recorder is root. Another user stays who he is.
+fn become_nobody() -> io::Result<()> {
+    if Uid::effective().is_root() {
+        let (uid, gid) = match sudo_user() {
+            Some(uid) => {
+                let user = nix::unistd::User::from_uid(Uid::from_raw(uid))?;
+                (uid, user.map_or(NOBODY, |user| user.gid.as_raw()))
+            }
+            None => (NOBODY, NOBODY),
+        };
+        let (uid, gid) = (Uid::from_raw(uid), nix::unistd::Gid::from_raw(gid));
+        nix::unistd::setgroups(&[])?;
+        nix::unistd::setresgid(gid, gid, gid)?;
+        nix::unistd::setresuid(uid, uid, uid)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! Which calls programs on disk can make: finds the files of a program, and reads them.
+//!
+//! What is read is read as bytes, up to a bound, and nothing of it is executed. Names in a file lead to files beneath a
+//! [`Root`] and nowhere else. While others' code is recorded this is done by a process without privilege
+//! ([`Helper`]), since the files are as hostile as what is recorded.
+
+mod helper;
+mod libraries;
+mod root;
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::rc::Rc;
+
+use libraries::Folders;
+use strait_generator::abi::Abi;
+use strait_generator::scan::{self, Image, Program, ScanError};
+use strait_generator::untrusted::short;
+use thiserror::Error;
+
+pub use helper::Helper;
+pub use root::{Identity, Root};
+
+/// How many interpreters of interpreters are followed; the kernel follows five (`fs/exec.c`).
+const MOST_INTERPRETERS: usize = 4;
+
+/// How many files of a program are read.
+const MOST_FILES: usize = 1024;
+
+/// Why a program cannot be scanned.
+#[derive(Debug, Error)]
+pub enum ScanFileError {
+    /// It cannot be opened or read.
+    #[error("{0}")]
+    Read(#[from] io::Error),
+    /// It is nothing that can be scanned.
+    #[error("{0}")]
+    Scan(#[from] ScanError),
+    /// A script without a program.
+    #[error("it is a script, and its first line names no program")]
+    Script,
+    /// Another file than was meant.
+    #[error("the file at this path is another one than was executed")]
+    Replaced,
+}
+
+/// Scans programs beneath a root; a file that several of them have is read once.
+pub struct Scanner {
+    root: Root,
+    images: HashMap<Identity, Rc<Result<Image, ScanError>>>,
+    folders: HashMap<Abi, Rc<Folders>>,
+}
+
+impl Scanner {
+    /// For programs beneath this root.
+    pub fn new(root: Root) -> Self {
+        Self { root, images: HashMap::new(), folders: HashMap::new() }
+    }
+
+    /// Scans the program at a path beneath the root; of a script, its interpreter. With `inode`, only if the file has
+    /// that number. (Device numbers are not compared: a file on overlayfs or btrfs has another one for `stat` than
+    /// the kernel uses within.)
+    ///
+    /// # Errors
+    ///
+    /// [`ScanFileError`] says why it cannot be scanned. A library that cannot be found or read is no error: the set is
+    /// open then.
+    pub fn program(&mut self, path: &str, inode: Option<u64>) -> Result<Program, ScanFileError> {
+        let mut executable = path.to_owned();
+        let mut inode = inode;
+        for _ in 0..=MOST_INTERPRETERS {
+            let file = self.root.open(&executable)?;
+            if inode.take().is_some_and(|inode| inode != file.identity.inode) {
+                return Err(ScanFileError::Replaced);
+            }
+            if let Some(interpreter) = file.interpreter()? {
+                executable = interpreter.ok_or(ScanFileError::Script)?;
+                continue;
+            }
+            let real = file.path.clone();
+            let image = self.image(&file)?;
+            let image = image.as_ref().as_ref().map_err(Clone::clone)?;
+            return Ok(self.with_libraries(path, &executable, &real, image));
+        }
+        Err(ScanFileError::Script)
+    }
+
+    fn image(&mut self, file: &root::Found) -> io::Result<Rc<Result<Image, ScanError>>> {
+        if let Some(image) = self.images.get(&file.identity) {
+            return Ok(image.clone());
+        }
+        let bytes = file.read()?;
+        let image = Rc::new(Image::read(&bytes));
+        self.images.insert(file.identity, image.clone());
+        Ok(image)
+    }
+
+    fn with_libraries(
+        &mut self,
+        path: &str,
+        executable: &str,
+        real: &str,
+        image: &Image,
+    ) -> Program {
+        let mut found: Vec<(String, Rc<Result<Image, ScanError>>)> = Vec::new();
+        let mut missing = Vec::new();
+        let mut seen = BTreeSet::new();
+        let own = libraries::search_of(image, real);
+        let mut open: Vec<(String, Vec<String>)> =
+            image.needed.iter().map(|needed| (needed.clone(), own.clone())).collect();
+        while let Some((needed, search)) = open.pop() {
+            if !seen.insert(needed.clone()) {
+                continue;
+            }
+            if seen.len() > MOST_FILES {
+                missing.push(format!("it needs more than {MOST_FILES} libraries"));
+                break;
+            }
+            let Some((file, library)) = self.library(&needed, &search, &own, image) else {
+                missing.push(format!("the library {} was not found", short(&needed)));
+                continue;
+            };
+            if let Ok(library) = library.as_ref() {
+                let search = libraries::search_of(library, &file);
+                open.extend(library.needed.iter().map(|needed| (needed.clone(), search.clone())));
+            }
+            found.push((file, library));
+        }
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let files: Vec<scan::File<'_>> = found
+            .iter()
+            .filter_map(|(path, image)| {
+                Some(scan::File { path, image: image.as_ref().as_ref().ok()? })
+            })
+            .collect();
+        let main = scan::File { path: real, image };
+        Program {
+            path: path.to_owned(),
+            executable: (path != executable).then(|| executable.to_owned()),
+            abi: image.abi,
+            is_dynamic: image.is_dynamic && image.interpreter.is_some(),
+            reachable: scan::reachable(main, &files, &missing),
+            libraries: files.iter().map(|file| file.path.to_owned()).collect(),
+        }
+    }
+
+    /// The library of this name that the dynamic loader takes: the first one that is for the same machine.
+    fn library(
+        &mut self,
+        needed: &str,
+        search: &[String],
+        own: &[String],
+        program: &Image,
+    ) -> Option<(String, Rc<Result<Image, ScanError>>)> {
+        let candidates: Vec<String> = if needed.contains('/') {
+            vec![needed.to_owned()]
+        } else {
+            let folders = match self.folders.get(&program.abi) {
+                Some(folders) => folders.clone(),
+                None => {
+                    let folders = Rc::new(Folders::of(&self.root, program.abi));
+                    self.folders.insert(program.abi, folders.clone());
+                    folders
+                }
+            };
+            let common = folders.all(program.interpreter.as_deref());
+            let all = search.iter().chain(own).chain(common);
+            all.map(|folder| format!("{folder}/{needed}")).collect()
+        };
+        for candidate in candidates {
+            let Ok(file) = self.root.open(&candidate) else { continue };
+            let Ok(image) = self.image(&file) else { continue };
+            if image.as_ref().as_ref().is_ok_and(|image| image.abi == program.abi) {
+                return Some((file.path, image));
+            }
+        }
+        None
+    }
+}
