@@ -161,7 +161,7 @@ fn bad_input_is_named_with_its_place() {
             &["31 of `ioctl`", "use fewer of them"][..],
         ),
         ("{}".to_owned(), &["defaultAction", "unconfined"]),
-        ("[".to_owned(), &["whole JSON"]),
+        ("[".to_owned(), &["complete JSON"]),
         (
             arg(r#"{"index": 6, "value": 1, "op": "SCMP_CMP_EQ"}"#),
             &["syscalls[1].args[0].index", "0 to 5"],
@@ -214,7 +214,7 @@ fn what_is_not_known_of_an_architecture_is_not_proved_in_silence() {
         profile("").replace("\"SCMP_ARCH_X86_64\"", "\"SCMP_ARCH_X86_64\", \"SCMP_ARCH_S390X\"");
     std::fs::write(dir.path().join("p.json"), text).unwrap();
     let run = strait().args(["check", "p.json"]).in_dir(dir.path());
-    run.expect_exit(0).run().says(&["architectures[1]", "SCMP_ARCH_S390X", "nothing is proved"]);
+    run.expect_exit(0).run().says(&["architectures[1]", "SCMP_ARCH_S390X", "proves nothing"]);
 }
 
 /// The table of podman's default against the file that it is facts of. (Docker's is in `pipeline`.)

@@ -181,7 +181,7 @@ fn what_cannot_be_compared_is_1_and_never_0() {
     std::fs::write(dir.path().join("binary.json"), [0xff, 0, 1]).unwrap();
     std::fs::write(dir.path().join("marked.json"), format!("\u{feff}{text}")).unwrap();
     for (file, word) in [
-        ("half.json", "whole"),
+        ("half.json", "complete"),
         ("report.json", "strait.verify/v1"),
         ("later.json", "strait.recording/v2"),
         ("other.json", "defaultAction"),

@@ -169,7 +169,7 @@ fn a_closed_pipe_is_not_an_error() {
 #[test]
 fn a_truncated_recording_is_refused() {
     let text = recording().to_string();
-    assert_refused(&with(&text[..text.len() / 2]), 1, &["r.json", "whole"]);
+    assert_refused(&with(&text[..text.len() / 2]), 1, &["r.json", "complete"]);
     assert_refused(&with(""), 1, &["r.json"]);
 }
 

@@ -112,7 +112,7 @@ fn assert_exceptions_refused(exceptions: Option<&str>, texts: &[&str]) {
 #[test]
 fn exceptions_that_cannot_be_used_are_refused_before_anything_is_run() {
     assert_exceptions_refused(None, &["No such file"]);
-    assert_exceptions_refused(Some("{"), &["no list of exceptions"]);
+    assert_exceptions_refused(Some("{"), &["not a list of exceptions"]);
     assert_exceptions_refused(
         Some(r#"{"schema": "strait.allow/v1", "exceptions": [{"call": "sockt", "reason": "r"}]}"#),
         &["exception 1", "sockt"],

@@ -182,7 +182,7 @@ fn what_can_be_read_but_not_relied_on_is_pointed_out() {
             "the conditions are dropped",
         ),
         (Severity::Warning, errno, two(read(allow, ""), read(log, "")), "the first one counts"),
-        (Severity::Warning, errno, read(errno, ""), "does what happens anyway"),
+        (Severity::Warning, errno, read(errno, ""), "has no effect beyond the default"),
         (
             Severity::Warning,
             errno,

@@ -78,7 +78,7 @@ pub fn of_what_never_started(engine: &Engine) {
         engine.container(&name).option(&["--rm"]).command(image::SMALL, &["/nonexistent"]);
     let status = run.status().expect("the client runs");
     assert_eq!(status.code(), Some(127));
-    let recordings = recorder.finish_saying(&[&name, "has not started"]);
+    let recordings = recorder.finish_saying(&[&name, "did not start"]);
     assert!(!recordings.names().iter().any(|file| file.starts_with(&name)));
 }
 
