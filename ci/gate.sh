@@ -22,7 +22,7 @@ Set by environment:
   STRAIT_ALLOW_FILE  reviewed exceptions, from the base too [none]
   STRAIT_GENERATE    more options of strait generate
   STRAIT             the strait command             [strait]
-  STRAIT_COMMIT      the commit that is judged, for the comment [HEAD]
+  STRAIT_COMMIT      the commit that is checked, for the comment [HEAD]
   STRAIT_PULL_REQUEST  for comment: URL of the pull request; gh needs GH_TOKEN
   STRAIT_GITLAB_TOKEN  for comment: a token with scope api; the rest is known in a GitLab job
 
@@ -242,7 +242,7 @@ difference() {
 
 verdict() { sed -n 's/^  "verdict": "\(.*\)",$/\1/p' "$work/$1.json"; }
 
-# The same for two reports that say the same, whoever made the calls how often.
+# The same for two reports that say the same, whichever program made the calls, and however often.
 key() {
     grep -E '^  "verdict"|^    "failed"|^        "(x86_64|x86|x32|aarch64)"|^      "(abi|syscall|number|direction|what|before|after)"' "$work/$1.json" |
         sha256sum | cut -c 1-16

@@ -182,6 +182,6 @@ fn show(line: &Line) {
 }
 
 fn eprint(text: impl Display) {
-    // Nobody is left to tell that standard error is gone.
+    // There is no place left to report that standard error is gone.
     let _ = write!(anstream::stderr().lock(), "{text}");
 }

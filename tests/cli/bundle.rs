@@ -1,4 +1,4 @@
-//! `strait bundle`: releases side by side, and the end of those that nobody uses.
+//! `strait bundle`: releases side by side, and the removal of unused ones.
 
 use tempfile::TempDir;
 

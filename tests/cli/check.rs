@@ -284,7 +284,7 @@ fn recorded_arguments_are_covered_or_shown() {
     assert!(missing.to_string().contains("AF_INET"), "{missing}");
 }
 
-/// Of the type of a socket SOCK_CLOEXEC is not recorded, so whoever asks for the type alone may be refused.
+/// Of the type of a socket SOCK_CLOEXEC is not recorded, so a call with the type alone may be refused.
 #[test]
 fn a_condition_on_a_bit_that_is_not_recorded_is_uncertain() {
     let dir = scratch();

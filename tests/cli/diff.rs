@@ -77,7 +77,7 @@ fn a_profile_and_a_recording_can_be_compared() {
     diff(dir.path(), &["r.json", "r.json", "--fail-on", "changed"]).run();
 }
 
-/// Wherever the report goes, and whoever did not see the warning.
+/// Wherever the report goes, even if the warning was missed.
 #[test]
 fn an_incomplete_recording_is_called_so_in_every_report() {
     let dir = scratch();

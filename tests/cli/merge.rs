@@ -120,7 +120,8 @@ fn half_a_file_and_other_files_are_named() {
     let text = recording("app", 1, &[("read", 0)]).to_string();
     std::fs::write(dir.path().join("half.json"), &text[..text.len() / 2]).unwrap();
     put(dir.path(), "later.json", &json!({"schema": "strait.recording/v2"}));
-    for (file, word) in [("half.json", "complete"), ("later.json", "v2"), ("no.json", "No such file")]
+    for (file, word) in
+        [("half.json", "complete"), ("later.json", "v2"), ("no.json", "No such file")]
     {
         let outcome = merge(dir.path(), &["a.json", file, "-o", "m.json"]).expect_exit(1).run();
         outcome.says_one_paragraph().says(&[file, word]);

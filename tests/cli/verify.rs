@@ -57,7 +57,7 @@ fn a_missing_profile_is_named() {
     assert_eq!(outcome.stdout, "");
 }
 
-/// libseccomp 2.5.4 loops for ever over these conditions of one call.
+/// libseccomp 2.5.4 loops forever over these conditions of one call.
 #[test]
 fn a_profile_that_libseccomp_never_finishes_is_given_up() {
     let dir = scratch();

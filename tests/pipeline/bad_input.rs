@@ -1,4 +1,4 @@
-//! Every kind of file that somebody may hand over by mistake gets an answer that says what to do.
+//! Every kind of file that may be given by mistake gets a message that says what to do.
 
 use strait_generator::abi::Abi;
 use strait_generator::profile::{self, Severity};

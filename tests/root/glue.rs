@@ -30,7 +30,7 @@ fn record(dir: &Path, script: &str) -> Recording {
     read_complete_recording(&dir.join("r.json"))
 }
 
-/// Runs a script where nobody records and no `strait` is installed. Returns what it says.
+/// Runs a script where nothing is recorded and no `strait` is installed. Returns what it says.
 fn run(dir: &Path, script: &str) -> String {
     let mut command = Command::new("/bin/sh");
     scrub(&mut command, dir);

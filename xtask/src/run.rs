@@ -1,4 +1,4 @@
-//! Running other programs: found by name, quiet while they succeed, ended with whoever started them.
+//! Running other programs: found by name, quiet while they succeed, ended with their starter.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +24,7 @@ pub fn catch_interrupts() -> Result<()> {
     Ok(())
 }
 
-/// Fails if somebody asked xtask to end.
+/// Fails if xtask was asked to end.
 pub fn check_interrupt() -> Result<()> {
     let interrupted = INTERRUPTED.get().is_some_and(|flag| flag.load(Ordering::Relaxed));
     ensure!(!interrupted, "interrupted");
@@ -205,7 +205,7 @@ impl Drop for Running {
         if self.done {
             return;
         }
-        // Best effort: there is nobody left to tell.
+        // Best effort: there is no place left to report it.
         let _ = kill(self.pid(), Signal::SIGTERM);
         let deadline = Instant::now() + Duration::from_secs(5);
         while Instant::now() < deadline {
@@ -221,7 +221,7 @@ impl Drop for Running {
 
 const TICK: Duration = Duration::from_millis(2);
 
-/// Asks again until there is an answer, the time is over, or somebody interrupts.
+/// Asks again until there is an answer, the time is over, or it is interrupted.
 pub fn wait_for<T>(
     what: &str,
     timeout: Duration,

@@ -37,7 +37,7 @@ pub use name::{InvalidName, Label, Reference, Release, WorkloadRef};
 pub use row::Kind;
 pub use target::Target;
 
-/// How the profile is called, and what it shall be bound to.
+/// The name of the profile, and what it is bound to.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The application.

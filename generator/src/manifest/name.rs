@@ -97,7 +97,7 @@ pub fn check_place(name: &str) -> Result<(), NameError> {
     Err(NameError::Place { name: name.to_owned(), reason })
 }
 
-/// What a profile's file says about whom it is for.
+/// What the name of a profile's file says about its application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// The application: the file's name without `.json` and without a version.

@@ -153,8 +153,8 @@ impl<'a> Expectation<'a> {
         fallback::classify(self.policy, &fallback::Refusal { abi, number, args, errno })
     }
 
-    /// The exception that covers all calls that this may have been. Several that do so together are one to whom
-    /// reads: the first.
+    /// The exception that covers all calls that this may have been. Several that do so
+    /// together count as one: the first.
     fn accepted(&self, refusal: &Refusal, number: u32) -> Option<usize> {
         let abi = refusal.abi;
         let bits = match refusal.others {

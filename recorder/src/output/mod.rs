@@ -191,7 +191,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().to_owned(), folder.path().join("no/such"), "/proc/x".into()] {
             let error = Output::from(path.clone()).check().unwrap_err().to_string();
-            assert!(!error.contains("strait-"), "a name that nobody knows: {error}");
+            assert!(!error.contains("strait-"), "an internal name: {error}");
             assert!(Output::from(path.clone()).write(b"x").is_err(), "{path:?}");
         }
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);

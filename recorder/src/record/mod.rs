@@ -128,7 +128,7 @@ impl Request {
     }
 }
 
-/// Something that whoever waits wants to know.
+/// Something to tell the user while they wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The command has ended, and this many of the tasks that it started have not.

@@ -115,7 +115,7 @@ pub struct Options {
     pub verbose: bool,
     /// To record containers, and not what this process forks.
     pub containers: Option<Containers>,
-    /// Whether tasks will be adopted that run already, and whose stacks nobody knows.
+    /// Whether running tasks will be adopted, whose stacks are not known.
     pub adopts: bool,
 }
 

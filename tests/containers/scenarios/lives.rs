@@ -25,7 +25,7 @@ pub fn of_milliseconds(engine: &Engine) {
     assert!(calls.contains_key("getppid") && calls.contains_key("exit_group"), "{calls:?}");
 }
 
-/// With `--rm`, nobody can ask the engine about the container when the recorder ends.
+/// With `--rm`, it is too late to ask the engine about the container when the recorder ends.
 pub fn removed_at_once() {
     let recorder = Recorder::start();
     let folder = lab().scratch();

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 
 use crate::support::{Engine, Recorder, image};
 
-/// Calls that nobody makes on the way: not runc, not crun, not the program that makes one of them.
+/// Calls that nothing makes on the way: not runc, not crun, not the program that makes one of them.
 const MARKERS: [(&str, libc::c_long); 20] = [
     ("getpgid", libc::SYS_getpgid),
     ("getsid", libc::SYS_getsid),

@@ -17,7 +17,7 @@ use crate::ui;
 const MARK: &str = "ns-per-call";
 
 /// Parts of the loop, each far shorter than a time slice, so that their median is what a call costs
-/// when nobody interrupts.
+/// without interruption.
 const PARTS: u64 = 2000;
 
 /// What [`hold`] writes when it runs.

@@ -32,7 +32,7 @@ pub(super) fn title(recording: &Recording) -> Markup {
     }
 }
 
-/// What is missing, in a box that nobody overlooks.
+/// What is missing, in a box that is hard to overlook.
 pub(super) fn losses(recording: &Recording) -> Markup {
     html! {
         @if let Completeness::Incomplete(losses) = recording.completeness {

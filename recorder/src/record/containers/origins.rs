@@ -69,7 +69,7 @@ impl Origins {
         Resolved { origins, any }
     }
 
-    /// Whether a container is left out, being of somebody else as far as can be told: time is the last resort, for
+    /// Whether a container is left out because the command does not seem to have started it: time is the last resort, for
     /// a command of whose containers none is known otherwise.
     pub fn leaves_out(&self, resolved: &Resolved, index: u32, container: &Container) -> bool {
         resolved.origin(index) == Some(ContainerOrigin::Time)

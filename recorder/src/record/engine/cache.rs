@@ -18,7 +18,7 @@ struct Content {
     notes: Vec<String>,
 }
 
-/// Shared by whoever asks the engines and those who listen to them.
+/// Shared by the code that asks the engines and the code that listens to them.
 #[derive(Clone, Default)]
 pub struct Cache(Arc<Mutex<Content>>);
 

@@ -137,7 +137,7 @@ pub struct Description {
     /// The filter that the runtime was told to install (`linux.seccomp` of the OCI `config.json`), if that
     /// could still be read.
     pub seccomp: Option<Value>,
-    /// Who told, best first, none if nobody did: `docker`, `events of docker`, `conmon`, `/run/runc/x/state.json`.
+    /// The sources, best first; none if there are none: `docker`, `events of docker`, `conmon`, `/run/runc/x/state.json`.
     pub sources: Vec<String>,
     /// Whether an engine that the caller named, and that belongs to the user who made the container, knows it.
     pub confirmed: bool,
@@ -146,7 +146,7 @@ pub struct Description {
 }
 
 impl Description {
-    /// What is known of a container of which nobody has told anything: what it was found by.
+    /// What is known of a container without any source: how it was found.
     pub fn from_identity(identity: &Identity) -> Self {
         Self {
             container: Container {

@@ -71,7 +71,7 @@ impl Proxy {
     }
 }
 
-/// Serves whoever connects, for as long as it is polled.
+/// Serves all clients, for as long as it is polled.
 pub async fn serve(listener: UnixListener, proxy: Proxy) {
     let proxy = Arc::new(proxy);
     let clients = Clients::new(MOST_CLIENTS);
