@@ -104,7 +104,7 @@ fn a_file_larger_than_a_profile_is_refused() {
 }
 
 #[test]
-fn of_a_profile_of_mistakes_few_are_told() {
+fn few_mistakes_of_a_profile_are_listed() {
     let mistakes = profile((0..MANY).map(|_| json!({"Names": 1})));
     with_profile(&mistakes, |dir| {
         let Outcome { stderr, .. } = bounded(dir, &["check", "p.json"], 1);
@@ -115,7 +115,7 @@ fn of_a_profile_of_mistakes_few_are_told() {
 }
 
 #[test]
-fn fields_that_come_twice_below_a_long_name_are_told() {
+fn fields_that_come_twice_below_a_long_name_are_named() {
     let long = "k".repeat(1_000_000);
     let inner: String = (0..MANY).map(|nth| format!("\"{nth}\":1,\"{nth}\":2,")).collect();
     let twice = format!("{{\"defaultAction\": 1, \"{long}\": {{{inner}\"x\":1}}}}");

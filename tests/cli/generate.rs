@@ -277,7 +277,7 @@ fn a_profile_that_is_there_stays_as_it_is_when_the_run_fails() {
 }
 
 #[test]
-fn what_libseccomp_makes_of_it_is_said_if_it_is_something_else() {
+fn a_filter_that_differs_from_the_profile_is_reported() {
     let dir = changed(|value| {
         let mut abis = value["abis"]["x86_64"].take();
         let values = json!({"indexes": [0, 1, 2], "overflow": 0, "values": [

@@ -91,7 +91,7 @@ fn a_profile_of_the_merged_is_that_of_all() {
 }
 
 #[test]
-fn recordings_of_different_targets_need_to_be_told_so() {
+fn recordings_of_different_targets_need_allow_mixed() {
     let dir = scratch();
     shards(dir.path());
     put(dir.path(), "other.json", &named("cron", 5, &[("read", 0)]));
@@ -102,7 +102,7 @@ fn recordings_of_different_targets_need_to_be_told_so() {
 }
 
 #[test]
-fn losses_are_said() {
+fn losses_are_reported() {
     let dir = scratch();
     shards(dir.path());
     let mut lossy = recording("app", 9, &[("read", 0)]);

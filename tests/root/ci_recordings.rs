@@ -307,7 +307,7 @@ fn the_gate_runs_in_busybox_too() {
 }
 
 #[test]
-fn the_options_of_generate_are_words_and_no_patterns() {
+fn the_options_of_generate_are_arguments_and_not_patterns() {
     let mut repository = Repository::new("app.json");
     std::fs::write(repository.path().join("--output=x"), "").unwrap();
     repository.set("STRAIT_GENERATE", "--*");

@@ -129,7 +129,7 @@ fn the_command_inherits_what_it_would_without_a_recorder() {
 }
 
 #[test]
-fn a_recording_is_named_after_its_command_unless_told_otherwise() {
+fn a_recording_is_named_after_its_command_by_default() {
     kernel::require_root();
     let dir = scratch();
     strait().args(["record", "--", "/bin/true"]).in_dir(dir.path()).run();

@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_says_what_was_being_done_and_what_the_tool_said() {
+    fn a_failure_names_the_step_and_shows_the_output_of_the_tool() {
         let tool = Tool::new("sh").args(["-c", "echo no luck >&2; exit 3"]);
         let error = tool.quiet("trying").unwrap_err().to_string();
         assert!(error.contains("trying failed") && error.contains("no luck"), "{error}");
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn an_untimely_end_is_told_from_a_slow_start() {
+    fn an_early_end_is_distinguished_from_a_slow_start() {
         let mut running = Tool::new("false").start("a server").unwrap();
         let error =
             running.wait_until("its port", Duration::from_secs(5), || Ok(None::<()>)).unwrap_err();

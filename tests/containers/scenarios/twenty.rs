@@ -44,7 +44,7 @@ const FIRST: [&str; 9] = [
     "execve",
 ];
 
-pub fn are_told_apart(engine: &Engine) {
+pub fn are_kept_apart(engine: &Engine) {
     let recorder = Recorder::start();
     let ready = Barrier::new(MARKERS.len());
     let containers: Vec<_> = std::thread::scope(|scope| {

@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_told_apart() {
+    fn events_are_distinguished() {
         let event = |line: &'static str| parse(line).map(|line| line.event);
         for (line, expected) in [
             ("strace: Process 7 attached", Event::Attached(7)),

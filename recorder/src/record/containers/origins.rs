@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_in_a_container_is_of_whom_that_is() {
+    fn what_was_made_in_a_container_belongs_to_its_owner() {
         let nested = [seen(0, 1), seen(3, 0), seen(1, 0), seen(5, 0), seen(0, 0)];
         assert_eq!(left_out(&beside_a_command(), &nested), [4, 5]);
     }

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_has_a_bound_however_often_more_is_told() {
+    fn what_is_kept_has_a_bound() {
         let mut known = Description::default();
         for number in 0..100 {
             let label = |length: usize| (format!("{number}-{length}"), "x".repeat(length));

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_if_nobody_else_can_have_written_it() {
+    fn a_file_is_read_if_no_other_user_can_have_written_it() {
         let folder = folder();
         let path = folder.path().join("state.json");
         std::fs::write(&path, "{}").unwrap();
