@@ -1,4 +1,4 @@
-//! What people read while Strait works: prose on standard error, coloured only where that is wanted.
+//! Messages: text on standard error, colored only where that is wanted.
 
 use std::fmt::Display;
 use std::io::Write;

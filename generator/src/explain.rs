@@ -1,4 +1,4 @@
-//! Why a call is allowed or refused, and who made it. Pure: texts for people.
+//! Why a call is allowed or refused, and which program made it, as text.
 
 use crate::abi::Abi;
 use crate::decode::{self, Pattern};

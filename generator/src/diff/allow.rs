@@ -1,4 +1,4 @@
-//! Reviewed exceptions: what may be wider although it is.
+//! Reviewed exceptions: changes that may make a profile wider.
 //!
 //! ```json
 //! { "schema": "strait.allow/v1",

@@ -1,4 +1,4 @@
-//! A profile for other targets: what an operator, an orchestrator or a service manager wants to be given
+//! A profile for other targets: what an operator, an orchestrator or a service manager reads
 //! in place of an OCI file, each the way its users write it.
 //!
 //! Pure. A target that cannot say all that the profile says gets what is narrower, and a

@@ -1,4 +1,4 @@
-//! Laws: what is exported means the same, or less.
+//! Properties: an exported profile means the same, or less.
 
 use proptest::prelude::*;
 

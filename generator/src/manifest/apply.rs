@@ -1,4 +1,4 @@
-//! Profiles into pods: what `strait apply` changes.
+//! Sets profiles on pods: `strait apply`.
 
 use super::assign::{Profiles, Used};
 use super::error::ManifestError;

@@ -1,4 +1,4 @@
-//! Templates (`{{ }}`) that happen to be YAML: what they say is not what will be so.
+//! Templates (`{{ }}`) that happen to be YAML: their content is not that of the rendered manifest.
 
 use super::Manifest;
 use super::error::{ManifestError, Position};

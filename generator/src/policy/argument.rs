@@ -1,4 +1,4 @@
-//! Which arguments tell calls apart that a filter should treat differently: what the recorder keeps of
+//! Rules for arguments that a filter looks at: what the recorder keeps of
 //! them, and what condition is made of what was kept. The rules are data in
 //! `profiles/argument-rules.json`.
 

@@ -1,4 +1,4 @@
-//! Whose a refusal is: the profile's, or another filter's.
+//! Whether a refusal is the profile's, or another filter's.
 //!
 //! What the kernel shows is that a call did not get past the filters of its task, and how it was answered. That
 //! may be the profile, a filter that the workload has installed itself, a supervisor that has done the work, or a

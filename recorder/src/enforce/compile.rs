@@ -1,4 +1,4 @@
-//! A profile through libseccomp into a classic BPF program.
+//! Compiles a profile with libseccomp to a classic BPF program.
 
 use std::io::{self, Read, Seek};
 use std::sync::mpsc;

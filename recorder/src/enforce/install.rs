@@ -1,4 +1,4 @@
-//! A compiled filter into the kernel.
+//! Installs a compiled filter.
 
 use std::io;
 

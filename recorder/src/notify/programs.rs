@@ -1,4 +1,4 @@
-//! Which executable a call is from.
+//! Finds the executable that makes a call.
 //!
 //! The kernel says which task called, and `/proc` says what that task runs. A task that waits for an answer runs
 //! nothing else meanwhile, and its number is not given to another one: so what `/proc` says is true if the call still

@@ -1,4 +1,4 @@
-//! Files and streams out: whole or not at all, and with the rights of the person who asked for them.
+//! Writes files and streams: whole or not at all, with the rights of the user who runs Strait.
 //!
 //! - [`Output`], [`write_all`]: files that are written at once
 //! - [`Place`], [`Folder`]: where a file will be written later, when others may have changed the path to it

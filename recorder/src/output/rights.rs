@@ -1,4 +1,4 @@
-//! With whose rights a file is written: with those of the person who asked for it, so that the kernel decides what
+//! The rights with which a file is written: those of the user who runs Strait, so that the kernel decides what
 //! they may do, also when Strait runs as root.
 
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Recording what runs already, and all that it starts from now on.
+//! Records running processes, and everything that they start from now on.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -1,4 +1,4 @@
-//! Recording every container that is started, a recording each.
+//! Records every container that is started, each in its own recording.
 
 mod assembly;
 mod describe;

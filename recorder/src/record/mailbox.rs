@@ -1,4 +1,4 @@
-//! A word from the child to the recorder that takes no system call, since under a filter any call
+//! A message from the child to the recorder that takes no system call, since under a filter any call
 //! may be refused.
 
 use std::io;

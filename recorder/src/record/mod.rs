@@ -1,4 +1,4 @@
-//! Records what a command and all that it starts calls: the only part of Strait that knows the
+//! Records the system calls of a command and its descendants: the only part of Strait that knows the
 //! kernel.
 //!
 //! - [`btf`], `kernel`: what the probe has to know about this kernel

@@ -1,4 +1,4 @@
-//! The probe in the kernel: loaded, attached, read and let go. Nothing outside of here knows aya.
+//! The probe in the kernel: loads, attaches and reads it. Only this module uses aya.
 
 macro_rules! map {
     ($self:ident . $name:ident as $kind:ty) => {{

@@ -1,4 +1,4 @@
-//! Waiting, while the probe counts: for the command, for all that it started, for signals, for time.
+//! The main loop while the probe counts: waits for the command, its descendants, signals and time limits.
 
 use std::cell::RefCell;
 use std::io;

@@ -1,4 +1,4 @@
-//! Signals as something to wait for, with who sent them.
+//! Signals as something to wait for, with their sender.
 
 use std::cell::Cell;
 use std::io;

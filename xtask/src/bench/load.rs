@@ -1,4 +1,4 @@
-//! The programs that the bench measures, run as hidden commands of xtask.
+//! The programs that the bench measures: hidden commands of xtask.
 
 use std::ffi::OsString;
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! A line of a log of strace: what stands in front of an event, and the event.
+//! A line of a log of strace: its prefix, and the event.
 //!
 //! Source: strace 6.1 `src/strace.c` (`printleader`: the pid, the time, the number of the call for `-n`, the
 //! instruction pointer for `-i`), and strace(1).

@@ -1,4 +1,4 @@
-//! What was counted, as a recording for each container.
+//! Makes a recording for each container from the counts.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

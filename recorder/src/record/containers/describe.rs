@@ -1,4 +1,4 @@
-//! Finding out who the containers are that begin.
+//! Identifies and describes new containers.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};

@@ -1,4 +1,4 @@
-//! What the command has asked of container engines, as the probe saw it: how its requests begin.
+//! Requests of the command to container engines, from their beginnings as the probe saw them.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Which containers are the command's, and which were only started at the same time.
+//! Decides which containers the command started, and which only started at the same time.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

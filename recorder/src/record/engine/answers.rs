@@ -1,4 +1,4 @@
-//! What engines answer, in the API that Docker defines and podman serves too, as far as it is of use here.
+//! Answers of engines in the API that Docker defines and podman serves too, as far as Strait uses them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

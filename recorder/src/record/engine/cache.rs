@@ -1,4 +1,4 @@
-//! What engines have told, for containers that are gone when they are asked for, and what went wrong.
+//! A cache of what engines reported, for containers that are gone when they are asked for, and of errors.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

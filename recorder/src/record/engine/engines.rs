@@ -1,4 +1,4 @@
-//! Asks all that may know a container.
+//! Asks all engines that may know a container.
 
 use std::collections::HashMap;
 use std::env;

@@ -1,4 +1,4 @@
-//! Tells containers from everything else that has a mount namespace of its own, and finds their ids.
+//! Distinguishes containers from everything else with a mount namespace of its own, and finds their ids.
 //!
 //! Two things tell a container: the name of its cgroup, which engines choose in few ways, and the
 //! name of the task that is about to become it, since runtimes name theirs. A container without a

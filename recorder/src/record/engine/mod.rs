@@ -1,4 +1,4 @@
-//! Finds out what a container is: its id, engine, name, image, labels, runtime and command.
+//! Describes a container: its id, engine, name, image, labels, runtime and command.
 //!
 //! The probe knows a container by its mount namespace and nothing else. What people call it is known
 //! to its engine, to the process that watches over it, and to files that its runtime leaves behind;

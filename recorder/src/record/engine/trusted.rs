@@ -1,4 +1,4 @@
-//! What may be believed: files that only root can have written, and processes that only root can have started.
+//! What can be trusted: files that only root can have written, and processes that only root can have started.
 //!
 //! A recorder looks at command lines and files to find out what people call a container. Any user can start a
 //! process with any command line, and keep files with any content in folders of their own. So nothing is read

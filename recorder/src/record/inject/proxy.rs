@@ -1,4 +1,4 @@
-//! A socket that passes everything on to an engine, and adds a profile to what creates a container.
+//! A socket that passes everything on to an engine, and adds a profile to requests that create a container.
 //!
 //! Each request goes to the engine on a connection of its own, framed and addressed anew, so that there is
 //! one reading of it: what was looked at is what the engine gets. Only an engine that has answered 101 gets

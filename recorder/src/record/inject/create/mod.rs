@@ -1,4 +1,4 @@
-//! What is asked of an engine to create a container, and the profile in it.
+//! Requests to create a container, and the profile in them.
 //!
 //! Pure: a path, a query and a body in, a body out, or the reason why it is not passed on. The body that
 //! comes out has each field on which the profile depends once, in its own spelling, so that it does not

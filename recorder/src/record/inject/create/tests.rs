@@ -1,4 +1,4 @@
-//! What comes out for what goes in.
+//! Requests, and what becomes of them.
 
 use serde_json::{Value, json};
 
