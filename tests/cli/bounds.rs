@@ -87,7 +87,7 @@ fn a_hundred_thousand_conditions_are_refused() {
 fn a_hundred_thousand_names_are_refused() {
     let names: Vec<String> = (0..MANY).map(|nth| format!("call_{nth}")).collect();
     let one = json!({"names": names, "action": "SCMP_ACT_ALLOW"});
-    is_refused(&profile([one]), "100004 rules (names times conditions), and Strait takes 65536");
+    is_refused(&profile([one]), "100004 rules (names times conditions), and Strait accepts 65536");
     let each = names.iter().map(|name| json!({"names": [name], "action": "SCMP_ACT_ALLOW"}));
     is_refused(&profile(each), "100004 rules");
     // Ten thousand names with ten thousand conditions are a small file.
