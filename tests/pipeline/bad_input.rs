@@ -88,11 +88,11 @@ fn what_is_no_profile_says_so() {
         ),
         (
             entry("{\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\", \"Args\": []}"),
-            "syscalls[0].Args: docker takes this for `args`",
+            "syscalls[0].Args: docker reads this as `args`",
         ),
         (
             entry("{\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\", \"names\": [\"bpf\"]}"),
-            "syscalls[0].names: is there twice",
+            "syscalls[0].names: occurs twice",
         ),
         (arg("{\"index\": 0, \"value\": 1, \"op\": \"EQ\"}"), "syscalls[0].args[0].op: `EQ`"),
     ];
