@@ -22,7 +22,7 @@ Set by environment:
   STRAIT_ALLOW_FILE  reviewed exceptions, from the base too [none]
   STRAIT_GENERATE    more options of strait generate
   STRAIT             the strait command             [strait]
-  STRAIT_COMMIT      the commit that is judged, for the comment [HEAD]
+  STRAIT_COMMIT      the commit that is checked, for the comment [HEAD]
   STRAIT_PULL_REQUEST  for comment: URL of the pull request; gh needs GH_TOKEN
   STRAIT_GITLAB_TOKEN  for comment: a token with scope api; the rest is known in a GitLab job
 
@@ -117,11 +117,11 @@ compare() {
     "$strait" generate ${STRAIT_GENERATE:-} -o "$new" -- "$work/merged.recording.json"
     set +f
     find_base
-    judge
+    compare_profiles
 }
 
 # Compares the new profile with that of the base, and the one that is committed here too.
-judge() {
+compare_profiles() {
     mkdir "$work/base" "$work/head"
     allow=$allow_file
     old=$profile
@@ -143,17 +143,17 @@ judge() {
     output verdict "$(verdict diff)"
     keys=$(key diff)
     {
-        printf '\nCommit %s, compared with %s. %s.\n' "$(code "$(judged)")" "$(code "$against")" "$source"
+        printf '\nCommit %s, compared with %s. %s.\n' "$(code "$(checked_commit)")" "$(code "$against")" "$source"
         [ -z "${allow_note:-}" ] || printf '\n%s\n' "$allow_note"
     } >>"$work/diff.markdown"
-    judge_committed
+    check_committed
     printf '%s\n' "$keys" >"$work/diff.key"
     summarize
     return "$status"
 }
 
 # The commit that this is about. What GitHub checks out is a merge of it, which exists for the run only.
-judged() {
+checked_commit() {
     commit_here=${STRAIT_COMMIT:-${CI_MERGE_REQUEST_SOURCE_BRANCH_SHA:-}}
     if [ -z "$commit_here" ] && is_repository; then
         commit_here=$(git rev-parse --verify --quiet HEAD) || commit_here=
@@ -182,7 +182,7 @@ nothing_yet() {
     output verdict new
     {
         printf '### Seccomp profile: new\n\nCommit %s: there is no %s, so there is nothing to compare with. ' \
-            "$(code "$(judged)")" "$(code "$against")"
+            "$(code "$(checked_commit)")" "$(code "$against")"
         printf 'Read %s among the artifacts of this run, and commit it as %s.\n' "$(code "$new")" "$(code "$profile")"
         [ "$fail_on" = never ] || printf '\n**This fails** until the base has one.\n'
     } >"$work/diff.markdown"
@@ -192,7 +192,7 @@ nothing_yet() {
 }
 
 # What the request commits is what will be enforced, whatever was recorded.
-judge_committed() {
+check_committed() {
     if [ -z "$commit" ] || [ "$commit" = "$(git rev-parse HEAD)" ]; then
         return 0
     fi
@@ -242,7 +242,7 @@ difference() {
 
 verdict() { sed -n 's/^  "verdict": "\(.*\)",$/\1/p' "$work/$1.json"; }
 
-# The same for two reports that say the same, whoever made the calls how often.
+# The same for two reports that say the same, whichever program made the calls, and however often.
 key() {
     grep -E '^  "verdict"|^    "failed"|^        "(x86_64|x86|x32|aarch64)"|^      "(abi|syscall|number|direction|what|before|after)"' "$work/$1.json" |
         sha256sum | cut -c 1-16

@@ -128,7 +128,7 @@ fn new_profiles(args: &BundleArgs, ui: &Ui) -> Result<Vec<(String, String)>, Fai
     Ok(new)
 }
 
-/// What manifests use, and what of it nobody can know.
+/// What manifests use, and what of it cannot be known.
 fn used(args: &BundleArgs) -> Result<(BTreeSet<String>, Vec<String>), Failure> {
     let (mut used, mut unclear) = (BTreeSet::new(), Vec::new());
     for source in manifests::read(&args.manifests)? {
@@ -161,7 +161,7 @@ fn used(args: &BundleArgs) -> Result<(BTreeSet<String>, Vec<String>), Failure> {
     Ok((used, unclear))
 }
 
-/// The names of what is in the bundle and whole: what was changed by hand is nobody's to remove.
+/// The names of what is in the bundle and whole: what was changed by hand is not removed.
 fn there(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
     let mut there = BTreeSet::new();
     if !folder.exists() {

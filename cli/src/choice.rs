@@ -1,4 +1,4 @@
-//! Options of which one value is chosen by its name.
+//! Options with a fixed list of values.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use strait_generator::choice::Choice;

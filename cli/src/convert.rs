@@ -33,7 +33,7 @@ use strait_recorder::output::Output;
 #[command(after_help = "\
 Examples:
   strait convert docker.json -o app.json
-  strait convert docker.json --caps ALL --kernel 5.10 --machine aarch64 > app.json
+  strait convert docker.json --caps ALL --kernel 5.10 --machine aarch64
   strait convert seccompprofile.yaml --name nginx -o nginx.json
   kubectl get seccompprofile nginx -o yaml | strait convert - -o nginx.json
 

@@ -1,4 +1,4 @@
-//! `--allow-file`: reviewed exceptions, and what is said of them.
+//! `--allow-file`: reviewed exceptions, and warnings about them.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `--format`: what a report looks like. Each command has some of these; text is what is left when it has matched the
+//! `--format`: formats of reports. Each command has some of these; text is what is left when it has matched the
 //! others.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};

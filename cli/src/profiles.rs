@@ -63,7 +63,7 @@ impl ProfileFile {
         Ok(name)
     }
 
-    /// Whether this is what somebody means who says `name` on the command line.
+    /// Whether `name` on the command line stands for this.
     pub fn is_called(&self, name: &str) -> bool {
         self.path.as_os_str() == name
             || self.path.file_name().is_some_and(|file| file == name)

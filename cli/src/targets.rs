@@ -1,4 +1,4 @@
-//! What several recordings are of, said to people: different targets are never mixed silently.
+//! Messages about the targets of recordings: different targets are never mixed silently.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

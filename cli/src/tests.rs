@@ -1,4 +1,4 @@
-//! The command line: what belongs to whom, and what its help looks like.
+//! The command line: which options belong to the command, and what the help looks like.
 
 use clap::{CommandFactory, Parser};
 

@@ -1,4 +1,4 @@
-//! What people read while Strait works: prose on standard error, coloured only where that is wanted.
+//! Messages: text on standard error, colored only where that is wanted.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -182,6 +182,6 @@ fn show(line: &Line) {
 }
 
 fn eprint(text: impl Display) {
-    // Nobody is left to tell that standard error is gone.
+    // There is no place left to report that standard error is gone.
     let _ = write!(anstream::stderr().lock(), "{text}");
 }

@@ -1,6 +1,6 @@
 //! What an engine takes for the creation of a container is taken for one, and the body that is passed on gives
-//! it the profile, or has one of its own, however a body is read: judged by a model of what Go does, which
-//! shares nothing with what it judges.
+//! it the profile, or has one of its own, however a body is read: the oracle is a model of what Go does, which
+//! shares nothing with the code under test.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -21,7 +21,7 @@ fuzz_target!(|input: Input| {
     });
     let ends = ENDS.map(|k| Instruction { code: 0x06, jt: 0, jf: 0, k });
     let Ok(filter) = Filter::new(body.chain(ends).collect()) else { return };
-    // What the kernel would take can be run, also if nobody can say what it means.
+    // What the kernel would take can be run, even if its meaning is not known.
     let done: Vec<_> = asked
         .into_iter()
         .map(|(number, args)| {

@@ -12,7 +12,7 @@ fuzz_target!(|text: &str| {
     let Ok(manifest) = Manifest::parse(text) else { return };
     let _ = Audit::new("fuzz.yaml", &manifest, Version::newest());
     let _ = bundle::used(&manifest.tree);
-    // The law of edits is checked within; that it is broken is a finding.
+    // The check of edits is within; that it fails is a finding.
     let unintended = |error: &ManifestError| matches!(error, ManifestError::Unintended { .. });
     let fixed = fix::fix(&manifest);
     assert!(!fixed.as_ref().is_err_and(unintended), "{fixed:?}");

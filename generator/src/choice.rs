@@ -1,4 +1,4 @@
-//! Things of which a person chooses one by its name.
+//! Enumerations whose values are chosen by name.
 
 /// A closed list of things with names, such as the targets of an export: a command line, its help and its completion
 /// are made from it.

@@ -1,4 +1,4 @@
-//! Why a call is allowed or refused, and who made it. Pure: texts for people.
+//! Why a call is allowed or refused, and which program made it, as text.
 
 use crate::abi::Abi;
 use crate::decode::{self, Pattern};
@@ -67,7 +67,7 @@ pub fn profile(
     let partly = parts.len() > 1 && answers.len() == 1;
     if partly && !allowed.is_empty() {
         let words = describe_arguments(&allowed, abi, number);
-        text.line(format_args!("  of all its calls these are allowed: {words}"));
+        text.line(format_args!("  allowed arguments: {words}"));
     }
     risk(&mut text, assess_risk(abi, number, &asked));
     if let Some(evidence) = evidence {
@@ -135,7 +135,7 @@ fn answer(text: &mut Text, profile: &Source<'_>, pattern: &Pattern, answers: &[(
         text.line(format_args!("{call} on {abi}: {}", past(*action)));
         return text.line(format_args!("  {}", decided_by(profile, pattern, *action, set)));
     }
-    text.line(format_args!("{call} on {abi}: that depends on its arguments"));
+    text.line(format_args!("{call} on {abi}: depends on its arguments"));
     for (action, set) in answers {
         let words = describe_arguments(set, abi, pattern.number);
         text.line(format_args!("  {words}: {}", past(*action)));

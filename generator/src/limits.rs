@@ -1,4 +1,4 @@
-//! How much Strait takes in: the bounds on files that others write.
+//! The bounds on untrusted files.
 //!
 //! A profile, a list of exceptions, a manifest or a recording may come from anyone. What is larger than here
 //! is refused at once, with the bound in the message, so that no input can keep a job busy for hours. Each

@@ -1,4 +1,4 @@
-//! Machines: what a profile means depends on where it is loaded.
+//! Machines: the meaning of a profile depends on the machine that loads it.
 //!
 //! libseccomp always covers the architecture for which it was built, whatever a profile lists, and a
 //! kernel knows the ABIs of its own machine only. So the same file lets other calls through on x86-64

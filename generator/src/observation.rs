@@ -1,4 +1,4 @@
-//! What passes from a tracer into a recording, whatever the tracer is.
+//! Observations: the one interface from a tracer to a recording.
 //!
 //! A tracer hands over [`Observation`]s: who called what, with which arguments, how often, and when first.
 //! [`Observations`] sums them up, and with what is known [about](About) the run they are a [`Recording`]. What a

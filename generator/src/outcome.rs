@@ -1,4 +1,4 @@
-//! What came of running something while it was recorded: recordings, what filters refused, and how the command ended.
+//! The result of a recorded run: recordings, refusals, and how the command ended.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What observes a command: the choice, where there is one.
+//! Chooses what observes a command: eBPF or user notification.
 
 use std::fmt;
 

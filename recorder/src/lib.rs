@@ -1,4 +1,4 @@
-//! What Strait needs Linux for.
+//! The parts of Strait that need Linux.
 
 pub mod backend;
 pub mod enforce;

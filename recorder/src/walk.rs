@@ -1,4 +1,4 @@
-//! Paths that only trusted users can make lead elsewhere.
+//! Walks paths that only trusted users can redirect.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;

@@ -255,7 +255,7 @@ fn a_release_is_part_of_the_name() {
     assert!(name.starts_with("shop/nginx/1.27-") && name.len() == 33, "{name}");
     for release in ["../x", "a b", ""] {
         let run = apply(&dir, &["nginx-1.26.json", "pod.yaml", "--release", release]);
-        run.expect_exit(2).run().says(&["no release", "1.27.3-rc1"]);
+        run.expect_exit(2).run().says(&["not a valid release", "1.27.3-rc1"]);
     }
     for prefix in ["/etc", "a/../b", ".."] {
         apply(&dir, &["nginx-1.26.json", "pod.yaml", "--prefix", prefix])

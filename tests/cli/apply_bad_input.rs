@@ -62,7 +62,7 @@ fn two_profiles_for_one_container() {
 }
 
 #[test]
-fn a_profile_for_nobody_and_a_map_to_nobody() {
+fn a_profile_and_a_map_without_a_match() {
     let dir = with(&["nginx.json", "web.json"], POD);
     let texts = ["nginx.json matches no container", "there are web", "--map CONTAINER=nginx.json"];
     assert_refused(&dir, &["nginx.json", "web.json", "pod.yaml", "-i"], 1, &texts);

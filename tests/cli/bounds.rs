@@ -75,7 +75,7 @@ fn a_hundred_thousand_conditions_are_refused() {
     let conditions = |nth| json!({"names": ["ioctl"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 1, "value": nth, "op": "SCMP_CMP_EQ"}]});
     is_refused(
         &profile((0..60_000).map(conditions)),
-        "has 60000 rules with conditions, and Strait takes 4096",
+        "has 60000 rules with conditions, and Strait accepts 4096",
     );
     let all: Vec<Value> =
         (0..MANY).map(|nth| json!({"index": 1, "value": nth, "op": "SCMP_CMP_EQ"})).collect();
@@ -87,7 +87,7 @@ fn a_hundred_thousand_conditions_are_refused() {
 fn a_hundred_thousand_names_are_refused() {
     let names: Vec<String> = (0..MANY).map(|nth| format!("call_{nth}")).collect();
     let one = json!({"names": names, "action": "SCMP_ACT_ALLOW"});
-    is_refused(&profile([one]), "100004 rules (names times conditions), and Strait takes 65536");
+    is_refused(&profile([one]), "100004 rules (names times conditions), and Strait accepts 65536");
     let each = names.iter().map(|name| json!({"names": [name], "action": "SCMP_ACT_ALLOW"}));
     is_refused(&profile(each), "100004 rules");
     // Ten thousand names with ten thousand conditions are a small file.
@@ -104,7 +104,7 @@ fn a_file_larger_than_a_profile_is_refused() {
 }
 
 #[test]
-fn of_a_profile_of_mistakes_few_are_told() {
+fn few_mistakes_of_a_profile_are_listed() {
     let mistakes = profile((0..MANY).map(|_| json!({"Names": 1})));
     with_profile(&mistakes, |dir| {
         let Outcome { stderr, .. } = bounded(dir, &["check", "p.json"], 1);
@@ -115,13 +115,13 @@ fn of_a_profile_of_mistakes_few_are_told() {
 }
 
 #[test]
-fn fields_that_come_twice_below_a_long_name_are_told() {
+fn fields_that_come_twice_below_a_long_name_are_named() {
     let long = "k".repeat(1_000_000);
     let inner: String = (0..MANY).map(|nth| format!("\"{nth}\":1,\"{nth}\":2,")).collect();
     let twice = format!("{{\"defaultAction\": 1, \"{long}\": {{{inner}\"x\":1}}}}");
     with_profile(&twice, |dir| {
         let Outcome { stderr, .. } = bounded(dir, &["lint", "p.json"], 1);
-        assert!(stderr.contains("is there twice") && stderr.len() < 100_000, "{stderr:.400}");
+        assert!(stderr.contains("occurs twice") && stderr.len() < 100_000, "{stderr:.400}");
     });
 }
 
@@ -193,7 +193,7 @@ fn a_hundred_thousand_exceptions_are_refused() {
             std::fs::write(dir.join("allow.json"), list).unwrap();
             let args = ["diff", "plain.json", "p.json", "--allow-file", "allow.json"];
             let Outcome { stderr, .. } = bounded(dir, &args, 1);
-            let why = ["100000 exceptions, and Strait takes 4096", "more than 8388608 bytes"];
+            let why = ["100000 exceptions, and Strait accepts 4096", "more than 8388608 bytes"];
             assert!(why.iter().any(|why| stderr.contains(why)), "{stderr:.400}");
         }
     });
@@ -354,7 +354,7 @@ fn containers_that_share_long_lists_are_refused() {
     let dir = manifest(&text);
     for args in [&["audit", "m.yaml"][..], &["apply", "web.json", "m.yaml"]] {
         let Outcome { stderr, .. } = bounded(dir.path(), args, 1);
-        assert!(stderr.contains("more than 1048576 items to look at: split the file"), "{stderr}");
+        assert!(stderr.contains("more than 1048576 items: split the file"), "{stderr}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! `strait bundle`: releases side by side, and the end of those that nobody uses.
+//! `strait bundle`: releases side by side, and the removal of unused ones.
 
 use tempfile::TempDir;
 
@@ -79,7 +79,7 @@ fn apply_and_bundle_agree_on_the_name() {
 }
 
 #[test]
-fn what_a_manifest_uses_and_is_not_there_is_told() {
+fn a_missing_profile_that_a_manifest_uses_is_named() {
     let dir = with_profile();
     use_profile(&dir, "web/1-000000000000.json");
     bundle(&dir, &["web.json", "--release", "2", "--manifests", "pod.yaml"])

@@ -161,7 +161,7 @@ fn bad_input_is_named_with_its_place() {
             &["31 of `ioctl`", "use fewer of them"][..],
         ),
         ("{}".to_owned(), &["defaultAction", "unconfined"]),
-        ("[".to_owned(), &["whole JSON"]),
+        ("[".to_owned(), &["complete JSON"]),
         (
             arg(r#"{"index": 6, "value": 1, "op": "SCMP_CMP_EQ"}"#),
             &["syscalls[1].args[0].index", "0 to 5"],
@@ -214,7 +214,7 @@ fn what_is_not_known_of_an_architecture_is_not_proved_in_silence() {
         profile("").replace("\"SCMP_ARCH_X86_64\"", "\"SCMP_ARCH_X86_64\", \"SCMP_ARCH_S390X\"");
     std::fs::write(dir.path().join("p.json"), text).unwrap();
     let run = strait().args(["check", "p.json"]).in_dir(dir.path());
-    run.expect_exit(0).run().says(&["architectures[1]", "SCMP_ARCH_S390X", "nothing is proved"]);
+    run.expect_exit(0).run().says(&["architectures[1]", "SCMP_ARCH_S390X", "proves nothing"]);
 }
 
 /// The table of podman's default against the file that it is facts of. (Docker's is in `pipeline`.)
@@ -284,7 +284,7 @@ fn recorded_arguments_are_covered_or_shown() {
     assert!(missing.to_string().contains("AF_INET"), "{missing}");
 }
 
-/// Of the type of a socket SOCK_CLOEXEC is not recorded, so whoever asks for the type alone may be refused.
+/// Of the type of a socket SOCK_CLOEXEC is not recorded, so a call with the type alone may be refused.
 #[test]
 fn a_condition_on_a_bit_that_is_not_recorded_is_uncertain() {
     let dir = scratch();

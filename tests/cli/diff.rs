@@ -77,7 +77,7 @@ fn a_profile_and_a_recording_can_be_compared() {
     diff(dir.path(), &["r.json", "r.json", "--fail-on", "changed"]).run();
 }
 
-/// Wherever the report goes, and whoever did not see the warning.
+/// Wherever the report goes, even if the warning was missed.
 #[test]
 fn an_incomplete_recording_is_called_so_in_every_report() {
     let dir = scratch();
@@ -184,7 +184,7 @@ fn what_cannot_be_compared_is_1_and_never_0() {
     std::fs::write(dir.path().join("binary.json"), [0xff, 0, 1]).unwrap();
     std::fs::write(dir.path().join("marked.json"), format!("\u{feff}{text}")).unwrap();
     for (file, word) in [
-        ("half.json", "whole"),
+        ("half.json", "complete"),
         ("report.json", "strait.verify/v1"),
         ("later.json", "strait.recording/v2"),
         ("other.json", "defaultAction"),

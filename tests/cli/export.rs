@@ -269,7 +269,7 @@ fn one_export_does_not_overwrite_another() {
         export("web.json", target, 0);
         let before = contents(&dir.path().join("out"));
         let refused = export("db.json", target, 1).says_one_paragraph();
-        refused.says(&["out", "already", "all profiles in one command"]);
+        refused.says(&["out", "exists", "all profiles in one command"]);
         assert_eq!(contents(&dir.path().join("out")), before, "{target}");
         // The next release of the same application is what the file is for.
         std::fs::write(

@@ -170,7 +170,7 @@ fn a_closed_pipe_is_not_an_error() {
 #[test]
 fn a_truncated_recording_is_refused() {
     let text = recording().to_string();
-    assert_refused(&with(&text[..text.len() / 2]), 1, &["r.json", "whole"]);
+    assert_refused(&with(&text[..text.len() / 2]), 1, &["r.json", "complete"]);
     assert_refused(&with(""), 1, &["r.json"]);
 }
 
@@ -278,7 +278,7 @@ fn a_profile_that_is_there_stays_as_it_is_when_the_run_fails() {
 }
 
 #[test]
-fn what_libseccomp_makes_of_it_is_said_if_it_is_something_else() {
+fn a_filter_that_differs_from_the_profile_is_reported() {
     let dir = changed(|value| {
         let mut abis = value["abis"]["x86_64"].take();
         let values = json!({"indexes": [0, 1, 2], "overflow": 0, "values": [

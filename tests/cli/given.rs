@@ -38,7 +38,7 @@ fn with(profile: &str) -> TempDir {
 }
 
 #[test]
-fn a_dialect_is_resolved_and_what_was_assumed_is_said() {
+fn a_dialect_is_resolved_and_the_assumptions_are_reported() {
     let dir = with(&docker().to_string());
     for args in uses() {
         let outcome = run(dir.path(), args, 0);

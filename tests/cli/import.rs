@@ -140,7 +140,7 @@ fn bad_input_is_one_clear_message() {
         &["no system call in a"],
     );
     fails(&[("a", "7 write(1, \"\", 0) = 0\n")], &[], 1, &["--machine x86_64"]);
-    fails(&[("a", "{\"defaultAction\": ")], &[], 1, &["cannot use a", "whole JSON"]);
+    fails(&[("a", "{\"defaultAction\": ")], &[], 1, &["cannot use a", "complete JSON"]);
     fails(&[("a", "apiVersion: v1\nkind: Pod\n")], &[], 1, &["no SeccompProfile"]);
     fails(&[("a", "{\"schema\": \"strait.recording/v1\"}")], &[], 1, &["this is a recording"]);
     let mixed = "7 [  64] write(1, \"\", 0) = 0\n7 [ 158] arch_prctl(ARCH_SET_FS, 0x7f) = 0\n";

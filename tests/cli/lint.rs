@@ -71,9 +71,9 @@ fn what_is_merely_ignored_is_no_failure() {
     assert_eq!(lint(&profile, &["--for", "podman,containerd"], 0).stdout, "");
 }
 
-/// No consumer misreads this; whoever wrote it may.
+/// No consumer misreads this; its author may.
 #[test]
-fn what_means_something_else_than_it_seems_to_is_said_and_no_failure() {
+fn what_misleads_is_reported_and_not_a_failure() {
     let more = r#""syscalls": [
         {"names": ["read"], "action": "SCMP_ACT_ALLOW"},
         {"names": ["read"], "action": "SCMP_ACT_KILL_PROCESS"},

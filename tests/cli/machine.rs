@@ -87,7 +87,7 @@ fn all_commands_agree_about_what_is_not_listed() {
 
 /// The same change on several machines is one change.
 #[test]
-fn a_change_is_told_once() {
+fn a_change_is_listed_once() {
     let dir = scratch();
     put(dir.path(), "old.json", &profile(&["X86_64", "AARCH64"], &[]));
     put(dir.path(), "new.json", &profile(&["X86_64", "AARCH64"], &["flock", "open"]));

@@ -91,7 +91,7 @@ fn a_profile_of_the_merged_is_that_of_all() {
 }
 
 #[test]
-fn recordings_of_different_targets_need_to_be_told_so() {
+fn recordings_of_different_targets_need_allow_mixed() {
     let dir = scratch();
     shards(dir.path());
     put(dir.path(), "other.json", &named("cron", 5, &[("read", 0)]));
@@ -102,7 +102,7 @@ fn recordings_of_different_targets_need_to_be_told_so() {
 }
 
 #[test]
-fn losses_are_said() {
+fn losses_are_reported() {
     let dir = scratch();
     shards(dir.path());
     let mut lossy = recording("app", 9, &[("read", 0)]);
@@ -120,7 +120,8 @@ fn half_a_file_and_other_files_are_named() {
     let text = recording("app", 1, &[("read", 0)]).to_string();
     std::fs::write(dir.path().join("half.json"), &text[..text.len() / 2]).unwrap();
     put(dir.path(), "later.json", &json!({"schema": "strait.recording/v2"}));
-    for (file, word) in [("half.json", "whole"), ("later.json", "v2"), ("no.json", "No such file")]
+    for (file, word) in
+        [("half.json", "complete"), ("later.json", "v2"), ("no.json", "No such file")]
     {
         let outcome = merge(dir.path(), &["a.json", file, "-o", "m.json"]).expect_exit(1).run();
         outcome.says_one_paragraph().says(&[file, word]);

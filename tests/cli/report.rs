@@ -117,7 +117,7 @@ fn what_is_no_recording_is_refused() {
     put(dir.path(), "profile.json", &json!({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}));
     put(dir.path(), "empty.json", &recording("app", 1, &[]));
     for (file, status, word) in [
-        ("half.json", 1, "whole"),
+        ("half.json", 1, "complete"),
         ("later.json", 1, "v2"),
         ("profile.json", 1, "not a recording"),
         ("no.json", 1, "No such file"),

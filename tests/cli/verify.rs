@@ -57,7 +57,7 @@ fn a_missing_profile_is_named() {
     assert_eq!(outcome.stdout, "");
 }
 
-/// libseccomp 2.5.4 loops for ever over these conditions of one call.
+/// libseccomp 2.5.4 loops forever over these conditions of one call.
 #[test]
 fn a_profile_that_libseccomp_never_finishes_is_given_up() {
     let dir = scratch();
@@ -112,7 +112,7 @@ fn assert_exceptions_refused(exceptions: Option<&str>, texts: &[&str]) {
 #[test]
 fn exceptions_that_cannot_be_used_are_refused_before_anything_is_run() {
     assert_exceptions_refused(None, &["No such file"]);
-    assert_exceptions_refused(Some("{"), &["no list of exceptions"]);
+    assert_exceptions_refused(Some("{"), &["not a list of exceptions"]);
     assert_exceptions_refused(
         Some(r#"{"schema": "strait.allow/v1", "exceptions": [{"call": "sockt", "reason": "r"}]}"#),
         &["exception 1", "sockt"],

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::image::{Image, run};
 use crate::support::scratch;
 
-/// Long enough for any machine: a guest that hangs shall not hang the tests.
+/// Long enough for any machine: a guest that hangs must not hang the tests.
 const SECONDS: &str = "600";
 
 /// Runs what is in the image on a kernel, and returns the folder that it has handed over.

@@ -12,7 +12,7 @@ use crate::machine::boot;
 use crate::platform::Platform;
 use crate::{complete, count, json, read};
 
-/// The script is a service, and nothing else is started. Its console is nobody else's.
+/// The script is a service, and nothing else is started. It has its console for itself.
 const ARGUMENTS: &str = "systemd.unit=tested.service systemd.show_status=0 \
                          systemd.log_target=null apparmor=0";
 

@@ -1,4 +1,4 @@
-//! Every kind of file that somebody may hand over by mistake gets an answer that says what to do.
+//! Every kind of file that may be given by mistake gets a message that says what to do.
 
 use strait_generator::abi::Abi;
 use strait_generator::profile::{self, Severity};
@@ -88,11 +88,11 @@ fn what_is_no_profile_says_so() {
         ),
         (
             entry("{\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\", \"Args\": []}"),
-            "syscalls[0].Args: docker takes this for `args`",
+            "syscalls[0].Args: docker reads this as `args`",
         ),
         (
             entry("{\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\", \"names\": [\"bpf\"]}"),
-            "syscalls[0].names: is there twice",
+            "syscalls[0].names: occurs twice",
         ),
         (arg("{\"index\": 0, \"value\": 1, \"op\": \"EQ\"}"), "syscalls[0].args[0].op: `EQ`"),
     ];
@@ -182,7 +182,7 @@ fn what_can_be_read_but_not_relied_on_is_pointed_out() {
             "the conditions are dropped",
         ),
         (Severity::Warning, errno, two(read(allow, ""), read(log, "")), "the first one counts"),
-        (Severity::Warning, errno, read(errno, ""), "does what happens anyway"),
+        (Severity::Warning, errno, read(errno, ""), "has no effect beyond the default"),
         (
             Severity::Warning,
             errno,

@@ -1,5 +1,5 @@
-//! The cases of edits, on manifests that nobody wrote: twice is once, what was added can be taken out again,
-//! and every other value stays. Another parser (a port of libyaml, as Kubernetes' own is) is the judge.
+//! Properties of edits, on generated manifests: twice is once, what was added can be taken out again,
+//! and every other value stays. Another parser (a port of libyaml, as Kubernetes' own is) is the oracle.
 
 use proptest::prelude::*;
 use serde::Deserialize;

@@ -48,7 +48,7 @@ fn parse(page: &str) -> Parsed {
     parsed
 }
 
-/// A recording in which everything that somebody else chose has one of these names, as many as there are in
+/// A recording in which everything untrusted has one of these names, as many as there are in
 /// [`PLAIN`]. They have to be in order, and no two of them the same.
 fn named(names: &[String]) -> Recording {
     let mut made = recording(&[

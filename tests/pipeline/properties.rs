@@ -1,4 +1,4 @@
-//! Laws that hold for all policies, tried on random ones: see [`cases`].
+//! Properties that hold for all policies, tried on random ones: see [`cases`].
 
 use std::cmp::Ordering;
 

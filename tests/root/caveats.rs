@@ -23,7 +23,7 @@ fn generate_says(dir: &Path, texts: &[&str]) {
 }
 
 #[test]
-fn a_ring_is_said_and_without_it_the_call_is_refused_and_not_recorded() {
+fn a_ring_is_reported_and_without_it_the_call_is_refused_and_not_recorded() {
     let dir = scratch();
     let command = ["python3", "-c", RING];
     let with = record(dir.path(), &[], &command, &["--without io_uring"]);
@@ -44,7 +44,7 @@ fn what_else_can_be_kept_away_is_named() {
 }
 
 #[test]
-fn a_supervisor_is_said() {
+fn a_supervisor_is_reported() {
     let dir = scratch();
     let program = Fixture::Dynamic("own_filter").path();
     let recording = record(dir.path(), &[], &[&program, "notify"], &["supervisor"]);
@@ -56,7 +56,7 @@ fn a_supervisor_is_said() {
 }
 
 #[test]
-fn a_client_of_an_engine_is_said() {
+fn a_client_of_an_engine_is_reported() {
     let dir = scratch();
     let client = dir.path().join("docker");
     std::fs::copy("/bin/true", &client).unwrap();
@@ -66,7 +66,7 @@ fn a_client_of_an_engine_is_said() {
 }
 
 #[test]
-fn a_task_that_goes_on_is_said() {
+fn a_task_that_goes_on_is_reported() {
     let dir = scratch();
     let texts = ["1 task was still running"];
     let command = ["sh", "-c", "sleep 60 >/dev/null 2>&1 & exit 0"];

@@ -13,7 +13,7 @@ use crate::support::{kernel, scratch, scrub};
 fn recordings_that_are_committed_are_not_taken() {
     let mut repository = Repository::new("app.json");
     repository.begin_pull_request();
-    // Forged as well as can be: with the id of the run, which nobody knows before it.
+    // Forged as well as can be: with the id of the run, which is not known before it.
     git(&repository.path(), &["add", "--force", ".strait/recordings"]);
     repository.commit();
     fails(&repository.compare(), 1, &["recordings are committed in .strait/recordings"]);
@@ -184,7 +184,7 @@ fn what_explained_a_widening_is_not_replaced() {
     kernel::require("jq", "jq");
     let mut repository = Repository::new("app.json");
     let dir = repository.path();
-    // GitHub as the gate sees it: comments of its own, and one of somebody else that begins like them.
+    // GitHub as the gate sees it: comments of its own, and one of another author that begins like them.
     put_command(
         &dir,
         "gh",
@@ -307,7 +307,7 @@ fn the_gate_runs_in_busybox_too() {
 }
 
 #[test]
-fn the_options_of_generate_are_words_and_no_patterns() {
+fn the_options_of_generate_are_arguments_and_not_patterns() {
     let mut repository = Repository::new("app.json");
     std::fs::write(repository.path().join("--output=x"), "").unwrap();
     repository.set("STRAIT_GENERATE", "--*");

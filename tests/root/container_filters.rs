@@ -47,7 +47,7 @@ fn verify(dir: &Path, bundle: &Bundle, exit: i32) -> Outcome {
 }
 
 #[test]
-fn a_container_of_which_only_the_kernel_tells_the_filter_is_known_by_it() {
+fn a_container_whose_filter_only_the_kernel_knows_is_identified_by_it() {
     require_working(Runtime::Runc);
     let dir = scratch();
     let profile = all_but(&["getpgid"]);

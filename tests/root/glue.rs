@@ -30,7 +30,7 @@ fn record(dir: &Path, script: &str) -> Recording {
     read_complete_recording(&dir.join("r.json"))
 }
 
-/// Runs a script where nobody records and no `strait` is installed. Returns what it says.
+/// Runs a script where nothing is recorded and no `strait` is installed. Returns what it says.
 fn run(dir: &Path, script: &str) -> String {
     let mut command = Command::new("/bin/sh");
     scrub(&mut command, dir);
@@ -194,7 +194,7 @@ fn junit() {
 }
 
 #[test]
-fn nothing_is_marked_and_nothing_fails_where_nobody_records() {
+fn nothing_is_marked_and_nothing_fails_without_a_recording() {
     kernel::require("bats", "bats");
     let dir = go_package();
     let said = run(
@@ -211,7 +211,7 @@ fn nothing_is_marked_and_nothing_fails_where_nobody_records() {
 
 /// The recorder may have ended, or `strait` be in no PATH: the tests are none the worse.
 #[test]
-fn a_mark_that_is_not_taken_is_said_and_changes_no_result() {
+fn a_mark_that_is_not_taken_is_reported_and_changes_no_result() {
     kernel::require("bats", "bats");
     kernel::require("py.test-3", "python3-pytest");
     let dir = go_package();

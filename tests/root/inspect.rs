@@ -124,7 +124,7 @@ fn without_a_filter_or_a_process_it_says_so() {
 }
 
 #[test]
-fn a_process_of_somebody_else_is_not_for_an_ordinary_user() {
+fn a_process_of_another_user_is_not_for_an_ordinary_user() {
     let sleeper = under(&[PROFILE]);
     let pid = sleeper.0.id().to_string();
     let run = strait().through(as_nobody("")).args(["inspect", &pid]).expect_exit(1).run();

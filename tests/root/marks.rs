@@ -1,4 +1,4 @@
-//! `strait mark`: each test has its own sample, whoever runs it, and nobody else may say so.
+//! `strait mark`: each test has its own sample, whichever user runs it, and no other user may mark it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -74,7 +74,7 @@ fn what_strait_mark_calls_itself_is_no_part_of_the_recording() {
 fn the_user_of_the_command_may_mark_and_others_may_not() {
     let dir = scratch();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    // Where nobody may run it: the build folder may be closed to others.
+    // Where any user may run it: the build folder may be closed to others.
     let copy = dir.path().join("strait");
     std::fs::copy(STRAIT, &copy).unwrap();
     kernel::require_root();

@@ -129,7 +129,7 @@ fn both_backends_record_the_same_counts_programs_and_values() {
 }
 
 #[test]
-fn a_user_without_privilege_records_and_is_told_how() {
+fn a_user_without_privilege_records_and_learns_how() {
     let attacker = Attacker::new();
     let workload = workloads::python();
     let output = attacker

@@ -15,7 +15,7 @@ fn record(dir: &Path, script: &str) -> Strait {
     strait().args(["record", "-o", "r.json", "--", "/bin/sh", "-c", script]).in_dir(dir)
 }
 
-/// Whoever started the tests in the background may have had them ignore it, and a shell cannot trap what
+/// Tests that were started in the background may ignore it, and a shell cannot trap what
 /// it was told to ignore.
 const HEEDING_SIGINT: [&str; 2] = ["env", "--default-signal=INT"];
 
@@ -69,7 +69,7 @@ fn a_terminal_passes_through() {
     assert_recorded(dir.path());
 }
 
-/// The command says when it is there, then waits until somebody ends it.
+/// The command says when it is there, then waits until it is ended.
 #[test]
 fn a_signal_to_the_recorder_ends_the_command_and_the_recording_is_written() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
@@ -129,7 +129,7 @@ fn the_command_inherits_what_it_would_without_a_recorder() {
 }
 
 #[test]
-fn a_recording_is_named_after_its_command_unless_told_otherwise() {
+fn a_recording_is_named_after_its_command_by_default() {
     kernel::require_root();
     let dir = scratch();
     strait().args(["record", "--", "/bin/true"]).in_dir(dir.path()).run();

@@ -7,7 +7,7 @@ use crate::support::calls::read_complete_recording;
 use crate::support::run::Strait;
 use crate::support::{kernel, scratch, strait};
 
-/// A user who is nobody, with these capabilities and no others.
+/// The user nobody, with these capabilities and no others.
 pub fn as_nobody(capabilities: &str) -> Vec<String> {
     kernel::require_root();
     kernel::require("setpriv", "util-linux");
@@ -24,7 +24,7 @@ pub fn as_nobody(capabilities: &str) -> Vec<String> {
     args
 }
 
-/// A directory that nobody may write to, in the sense of the user of that name.
+/// A directory that the user nobody may write to.
 fn for_nobody() -> tempfile::TempDir {
     let dir = scratch();
     std::os::unix::fs::chown(dir.path(), Some(65534), Some(65534)).unwrap();

@@ -1,4 +1,4 @@
-//! Who outlives whom: grandchildren their command, commands their recorder, recorders each other.
+//! What outlives what: grandchildren their command, commands their recorder, recorders each other.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::support::run::Strait;
 use crate::support::{Calls, kernel, scratch, strait, wait};
 
 /// A command that leaves a grandchild behind, tells its pid, and ends. The grandchild waits until
-/// somebody writes into `go`, and then makes a directory, which nothing else does.
+/// something is written into `go`, and then makes a directory, which nothing else does.
 const LEAVES_ONE_BEHIND: &str =
     "(read line <go; mkdir done) >/dev/null 2>&1 </dev/null & echo $!; exit 5";
 

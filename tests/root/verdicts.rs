@@ -125,7 +125,7 @@ fn a_signal_that_no_filter_sent_is_no_refusal() {
 
 /// The kernel ends it within its call, so that nothing is known but that a filter has done so.
 #[test]
-fn a_thread_that_some_filter_has_killed_counts_and_is_said_to_be_unsure() {
+fn a_thread_that_some_filter_has_killed_counts_and_is_unsure() {
     let dir = scratch();
     all_but(dir.path(), &["clone3"]);
     verify(dir.path(), "own_filter", &["thread"]).expect_exit(12).run();
@@ -140,7 +140,7 @@ fn a_thread_that_some_filter_has_killed_counts_and_is_said_to_be_unsure() {
 }
 
 #[test]
-fn calls_are_told_apart_by_what_a_filter_can_look_at() {
+fn calls_are_kept_apart_by_what_a_filter_can_see() {
     let dir = scratch();
     all_but(dir.path(), &["socket"]);
     verify(dir.path(), "families", &["16", "18"]).expect_exit(12).run();
@@ -155,7 +155,7 @@ fn calls_are_told_apart_by_what_a_filter_can_look_at() {
 }
 
 #[test]
-fn more_arguments_than_are_kept_apart_are_counted_and_said() {
+fn more_arguments_than_are_kept_apart_are_counted_and_reported() {
     let dir = scratch();
     all_but(dir.path(), &["socket"]);
     verify(dir.path(), "families", &["0", "199"]).expect_exit(12).run();

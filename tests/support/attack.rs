@@ -1,4 +1,4 @@
-//! What somebody would try who has taken over a process, tried under a profile.
+//! What an attacker who has taken over a process would try, tried under a profile.
 
 use std::path::Path;
 

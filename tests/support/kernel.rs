@@ -59,7 +59,7 @@ impl Bpf {
             );
             return false;
         }
-        // SAFETY: the descriptor was opened just now and nobody else has it.
+        // SAFETY: the descriptor was opened just now and is used nowhere else.
         unsafe { libc::close(fd as libc::c_int) };
         true
     }

@@ -10,7 +10,7 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 /// The first that was not handed out, once one was.
 static NEXT: Mutex<Option<u16>> = Mutex::new(None);
 
-/// A port of the loopback interface that nobody listens on, and that this process did not hand out
+/// A port of the loopback interface that nothing listens on, and that this process did not hand out
 /// before: two servers that start at once would else both take the one that answers for theirs.
 pub fn free() -> u16 {
     let mut next = NEXT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Against hanging for ever, not a measure of speed.
+/// Against hanging forever, not a measure of speed.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Waits until `happened`, for things that can only be asked for.

@@ -30,7 +30,7 @@ struct Cli {
 enum Command {
     /// Install what is missing on this system, and say what that is
     Setup {
-        /// What it shall be enough for
+        /// What it has to be enough for
         #[arg(long = "for", value_name = "LEVEL", value_enum, default_value_t = setup::Level::Test)]
         level: setup::Level,
     },

@@ -15,7 +15,7 @@ use crate::run::{self, Running};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What nginx serves, and where it logs. The directory goes with this value; the server belongs to
-/// whoever starts [`Site::command`].
+/// the caller of [`Site::command`].
 pub struct Site {
     dir: tempfile::TempDir,
     pub port: u16,
@@ -171,7 +171,7 @@ http {{
 }
 
 impl Drop for Site {
-    /// Ends a server that outlived whoever started it.
+    /// Ends a server that outlived its starter.
     fn drop(&mut self) {
         if let Ok(master) = self.master() {
             let _ = kill(master, Signal::SIGTERM);
@@ -197,7 +197,7 @@ fn parse_statuses(answer: &str) -> Vec<u16> {
     answer.split("HTTP/1.1 ").skip(1).filter_map(|rest| rest.get(..3)?.parse().ok()).collect()
 }
 
-/// A port that nobody listens on.
+/// A port that nothing listens on.
 pub fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).context("there is no free port")?;
     Ok(listener.local_addr()?.port())

@@ -1,4 +1,4 @@
-//! Running other programs: found by name, quiet while they succeed, ended with whoever started them.
+//! Running other programs: found by name, quiet while they succeed, ended with their starter.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +24,7 @@ pub fn catch_interrupts() -> Result<()> {
     Ok(())
 }
 
-/// Fails if somebody asked xtask to end.
+/// Fails if xtask was asked to end.
 pub fn check_interrupt() -> Result<()> {
     let interrupted = INTERRUPTED.get().is_some_and(|flag| flag.load(Ordering::Relaxed));
     ensure!(!interrupted, "interrupted");
@@ -205,7 +205,7 @@ impl Drop for Running {
         if self.done {
             return;
         }
-        // Best effort: there is nobody left to tell.
+        // Best effort: there is no place left to report it.
         let _ = kill(self.pid(), Signal::SIGTERM);
         let deadline = Instant::now() + Duration::from_secs(5);
         while Instant::now() < deadline {
@@ -221,7 +221,7 @@ impl Drop for Running {
 
 const TICK: Duration = Duration::from_millis(2);
 
-/// Asks again until there is an answer, the time is over, or somebody interrupts.
+/// Asks again until there is an answer, the time is over, or it is interrupted.
 pub fn wait_for<T>(
     what: &str,
     timeout: Duration,
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_says_what_was_being_done_and_what_the_tool_said() {
+    fn a_failure_names_the_step_and_shows_the_output_of_the_tool() {
         let tool = Tool::new("sh").args(["-c", "echo no luck >&2; exit 3"]);
         let error = tool.quiet("trying").unwrap_err().to_string();
         assert!(error.contains("trying failed") && error.contains("no luck"), "{error}");
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn an_untimely_end_is_told_from_a_slow_start() {
+    fn an_early_end_is_distinguished_from_a_slow_start() {
         let mut running = Tool::new("false").start("a server").unwrap();
         let error =
             running.wait_until("its port", Duration::from_secs(5), || Ok(None::<()>)).unwrap_err();

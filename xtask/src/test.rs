@@ -32,7 +32,7 @@ pub fn run(root: &Path) -> Result<()> {
         .show("the properties")
 }
 
-/// Has cargo run tests as root, while it builds them as whoever called.
+/// Has cargo run tests as root, while it builds them as the caller.
 pub fn as_root(cargo: Tool) -> Result<Tool> {
     if run::is_root() {
         return Ok(cargo);

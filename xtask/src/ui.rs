@@ -1,4 +1,4 @@
-//! What xtask says: progress and prose on stderr, data on stdout, colour only where it is wanted.
+//! Output of xtask: progress and messages on stderr, data on stdout, color only where it is wanted.
 //!
 //! A reader who went away is no error, so failed writes are ignored.
 

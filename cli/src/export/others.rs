@@ -1,4 +1,4 @@
-//! What is in an output folder already and belongs to another export.
+//! Files of other exports in the output folder.
 
 use std::path::Path;
 

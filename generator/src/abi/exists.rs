@@ -1,4 +1,4 @@
-//! Whether there is a call of a number at all. Programs and tracers make calls that no kernel has: -1 and -2
+//! Whether a number is that of a call at all. Programs and tracers make calls that no kernel has: -1 and -2
 //! to have one taken out, large numbers to find out whether they are filtered. The kernel answers ENOSYS.
 
 use super::Abi;

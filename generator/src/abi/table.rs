@@ -1,4 +1,4 @@
-//! Which call has which number. The tables are those of the crate `syscalls`; what it leaves out of them,
+//! Numbers of calls. The tables are those of the crate `syscalls`; what it leaves out of them,
 //! or has wrong, is here. A test holds the result against libseccomp's.
 
 use std::ops::RangeInclusive;

@@ -1,4 +1,4 @@
-//! Seccomp filters as the kernel has them: classic BPF, read, run and turned into what they mean.
+//! Seccomp filters as the kernel has them: classic BPF. Reading, running and analyzing it.
 //!
 //! # Terminology
 //!

@@ -1,4 +1,4 @@
-//! What a filter answers to one call, as the kernel would find out.
+//! Runs a filter for one call, as the kernel does.
 
 use super::Filter;
 use super::instruction::{Op, Operand, Register};

@@ -1,4 +1,4 @@
-//! A report as people read it.
+//! A report as text.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What a profile allows, and whether it may: proved, without running anything.
+//! Proves what a profile allows, against a baseline and recordings, without running anything.
 //!
 //! [`Report`] is the model; [`json`] is its file format, and it prints itself for people.
 

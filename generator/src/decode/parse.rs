@@ -217,8 +217,8 @@ mod tests {
             let error = x86_64(text).unwrap_err().to_string();
             assert!(words.iter().all(|word| error.contains(word)), "{error}");
         };
-        says("socket(AF_INET", &["no call"]);
-        says("", &["no call"]);
+        says("socket(AF_INET", &["not a call"]);
+        says("", &["not a call"]);
         says("sockt", &["x86_64 has no system call `sockt`", "socket"]);
         says("socket(AF_NETLNK)", &["argument 0", "AF_NETLINK"]);
         says("close(1, 2)", &["1 argument", "2 are given"]);

@@ -1,4 +1,4 @@
-//! Reviewed exceptions: what may be wider although it is.
+//! Reviewed exceptions: changes that may make a profile wider.
 //!
 //! ```json
 //! { "schema": "strait.allow/v1",
@@ -76,7 +76,7 @@ pub struct Exception {
     pub abi: Option<Abi>,
     /// Why.
     pub reason: String,
-    /// The last day on which it counts; `None` for ever.
+    /// The last day on which it counts; `None`: it does not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Date>,
 }
@@ -260,7 +260,7 @@ mod tests {
         says(r#"{"call": "sockt", "reason": "r"}"#, &["exception 1", "sockt"]);
         says(r#"{"call": "bpf", "reason": " "}"#, &["no reason"]);
         says(r#"{"call": "bpf", "reason": "r", "until": "x"}"#, &["until"]);
-        says(r#"{"call": "bpf", "reason": "r", "expires": "soon"}"#, &["no list of exceptions"]);
+        says(r#"{"call": "bpf", "reason": "r", "expires": "soon"}"#, &["not a list of exceptions"]);
         assert!(Exceptions::parse("{").is_err());
         assert!(Exceptions::parse(r#"{"exceptions": []}"#).is_err());
         let other = Exceptions::parse(r#"{"schema": "strait.allow/v2", "exceptions": []}"#);

@@ -1,4 +1,4 @@
-//! A call that two sides treat differently: what it gained and lost, in words, and what excuses it.
+//! A call that two sides treat differently: what is newly allowed and no longer allowed, as text, and the exceptions for it.
 
 use std::collections::BTreeSet;
 

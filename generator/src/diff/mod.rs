@@ -1,4 +1,4 @@
-//! What a release may newly do to the kernel, and what it no longer may, with proof.
+//! Compares two profiles or recordings by meaning: what is newly allowed, and what is no longer allowed, with examples.
 //!
 //! [`diff`] compares two [`Side`]s by meaning: JSON that says the same in other words is equal. Each
 //! [`Change`] has a witness, a call that the two treat differently. Pure: no file, no clock.

@@ -1,4 +1,4 @@
-//! What a call exposes that is newly allowed. Advice, never proof.
+//! The risk of a newly allowed call. Advice, not proof.
 
 use std::sync::LazyLock;
 

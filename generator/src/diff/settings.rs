@@ -1,4 +1,4 @@
-//! What changed of a profile as a whole.
+//! Changes of a profile as a whole.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What is compared: a profile, or what was recorded.
+//! The two sides of a comparison: profiles or recordings.
 
 use std::collections::{BTreeMap, BTreeSet};
 

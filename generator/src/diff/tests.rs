@@ -314,7 +314,7 @@ fn it_looks_like_this() {
     assert!(validator.is_valid(&value), "{:?}", validator.validate(&value));
 }
 
-/// A test may be called anything, and whoever reads a report of it is none the worse.
+/// A test can have any name, and a report that shows it is not affected.
 #[test]
 fn names_of_others_are_neither_obeyed_nor_rendered() {
     let name = "a`|b</details>\n# @octocat ![i](http://x.example/) \u{1b}[2J\u{202e}";

@@ -1,4 +1,4 @@
-//! Sets of arguments in words.
+//! Sets of arguments as text.
 
 use std::collections::BTreeSet;
 

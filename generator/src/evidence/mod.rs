@@ -1,4 +1,4 @@
-//! What is remembered about a profile, in a file beside it: who made each call, how often, and in which
+//! The evidence of a profile, in a file beside it: which program made each call, how often, and in which
 //! test first. A profile itself has room for none of that.
 //!
 //! [`Evidence`] is the model; [`v1`] is how it is written to a file.

@@ -1,4 +1,4 @@
-//! A profile for other targets: what an operator, an orchestrator or a service manager wants to be given
+//! A profile for other targets: what an operator, an orchestrator or a service manager reads
 //! in place of an OCI file, each the way its users write it.
 //!
 //! Pure. A target that cannot say all that the profile says gets what is narrower, and a
@@ -37,7 +37,7 @@ pub use name::{InvalidName, Label, Reference, Release, WorkloadRef};
 pub use row::Kind;
 pub use target::Target;
 
-/// How the profile is called, and what it shall be bound to.
+/// The name of the profile, and what it is bound to.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The application.

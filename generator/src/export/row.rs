@@ -1,4 +1,4 @@
-//! What there is to know about a target.
+//! The row of a target in the list of targets.
 
 use super::{ExportError, Exported, Named, Options};
 use crate::profile::Profile;

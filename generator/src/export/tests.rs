@@ -1,4 +1,4 @@
-//! Laws: what is exported means the same, or less.
+//! Properties: an exported profile means the same, or less.
 
 use proptest::prelude::*;
 
@@ -215,7 +215,7 @@ proptest! {
                 let kept = matches!(name, "socket" | "clone") && !settings.wider.contains(name);
                 prop_assert!(
                     !conditional || kept || through_another || settings.wider.contains(name),
-                    "{name} is wider, and nobody says so"
+                    "{name} is wider without a note"
                 );
             }
         }

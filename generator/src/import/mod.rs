@@ -1,4 +1,4 @@
-//! A recording of what others logged: strace, the kernel's audit records, profiles.
+//! Recordings from logs of other tools: strace, the kernel's audit records, profiles.
 //!
 //! [`import`] finds out of what kind the files are, reads them line by line and sums up what they say as
 //! [`Observations`](crate::observation::Observations). What a source cannot tell is in the recording: its

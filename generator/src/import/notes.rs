@@ -1,4 +1,4 @@
-//! What is to be said about what was read.
+//! Remarks about the files that were read.
 
 use std::fmt::Display;
 

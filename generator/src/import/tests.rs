@@ -32,7 +32,7 @@ fn names(recording: &Recording, abi: Abi) -> Vec<&'static str> {
 }
 
 #[test]
-fn each_format_is_told_by_what_is_in_the_file() {
+fn each_format_is_detected_from_the_content() {
     let journal = r#"{"__REALTIME_TIMESTAMP": "1", "MESSAGE": "hello"}"#;
     for (text, format) in [
         (STRACE, "strace"),
@@ -52,7 +52,7 @@ fn each_format_is_told_by_what_is_in_the_file() {
 }
 
 #[test]
-fn what_is_in_no_format_is_told_which_there_are() {
+fn an_unknown_format_is_answered_with_the_known_ones() {
     let error = one("hello\nworld\n").unwrap_err().to_string();
     for said in ["some.file.log", "strace", "audit", "profile", "--from"] {
         assert!(error.contains(said), "{error}");

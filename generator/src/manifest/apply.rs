@@ -1,4 +1,4 @@
-//! Profiles into pods: what `strait apply` changes.
+//! Sets profiles on pods: `strait apply`.
 
 use super::assign::{Profiles, Used};
 use super::error::ManifestError;
@@ -30,7 +30,7 @@ pub struct Options {
     pub level: Level,
     /// Also set `allowPrivilegeEscalation: false` on the containers that get one.
     pub no_escalation: bool,
-    /// Also take out annotations that nobody reads any more.
+    /// Also remove annotations that are no longer read.
     pub fix: bool,
 }
 

@@ -31,7 +31,7 @@ impl Deprecated {
         self.key.strip_prefix(CONTAINER)
     }
 
-    /// What a field has to say instead; `None` if nobody knows what the annotation means.
+    /// What a field has to say instead; `None` if the meaning of the annotation is not known.
     pub fn field(&self) -> Option<Value> {
         match self.value.as_str() {
             "runtime/default" | "docker/default" => {

@@ -1,4 +1,4 @@
-//! What Kubernetes' parser takes and YAML 1.2 does not. Kubernetes reads YAML with a port of libyaml; a manifest that
+//! What Kubernetes' parser accepts and YAML 1.2 does not. Kubernetes reads YAML with a port of libyaml; a manifest that
 //! it takes is no less a manifest for a rule that libyaml does not know.
 //!
 //! Such a place is written in another way of the same length, in a copy, and the copy is parsed: so every place

@@ -1,4 +1,4 @@
-//! What of a file is not as the parser takes it.
+//! Places of a file that were replaced so that the parser accepts it.
 
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 //! byte.
 //!
 //! The way of a file: [`Manifest::parse`] makes a [`tree`] with positions and finds the [pods](pod) in it;
-//! a [`plan`] says what shall be so; [`edit`] turns that into replacements of text; and the [`check`] parses
+//! a [`plan`] holds the intended changes; [`edit`] turns that into replacements of text; and the [`check`] parses
 //! the result again and compares: it has to differ from the original in exactly what was intended.
 //!
 //! Nothing here does I/O.

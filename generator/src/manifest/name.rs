@@ -1,4 +1,4 @@
-//! What a profile is called where a node looks for it: `localhostProfile`.
+//! The name by which a node finds a profile: `localhostProfile`.
 //!
 //! A node reads a profile only when a container starts, so a new release needs a new name, and a name must
 //! never get new content: `nginx/1.27-3f9a2c41d08e.json` carries the release and the content's hash.
@@ -97,7 +97,7 @@ pub fn check_place(name: &str) -> Result<(), NameError> {
     Err(NameError::Place { name: name.to_owned(), reason })
 }
 
-/// What a profile's file says about whom it is for.
+/// What the name of a profile's file says about its application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// The application: the file's name without `.json` and without a version.

@@ -154,7 +154,7 @@ fn what_is_partly_understood_is_listed_too() {
 }
 
 #[test]
-fn kinds_without_pods_need_no_word() {
+fn kinds_without_pods_need_no_finding() {
     for text in [
         "",
         "---\n# nothing\n---\n",

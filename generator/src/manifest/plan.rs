@@ -1,4 +1,4 @@
-//! From what shall be so to the changes that make it so: [`Plan::want`] collects, and what is already so
+//! From the intended state to the changes that lead to it: [`Plan::want`] collects, and what is already so
 //! asks for no change.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +45,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// The node that this changes; whoever shares it is changed too.
+    /// The node that this changes; objects that share it are changed too.
     pub fn changed(&self) -> NodeId {
         match self {
             Self::Insert { mapping, .. }
@@ -264,7 +264,7 @@ impl<'a> Plan<'a> {
         let uses = match shared.as_slice() {
             [] => 1,
             [one] => 1 + self.tree.aliases_of(*one).len(),
-            // Nested anchors: nobody can see at a glance who shares what.
+            // Nested anchors: what is shared is hard to see.
             _ => usize::MAX,
         };
         let (Some(anchor), true) = (shared.first(), asked.len() < uses) else { return Ok(()) };

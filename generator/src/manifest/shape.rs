@@ -1,4 +1,4 @@
-//! Pods in objects of kinds of which nothing is known, found by what they look like.
+//! Pods in objects of unknown kinds, found by their shape.
 //!
 //! A mapping is the `spec` of a pod if it has a list of containers: `containers` as Kubernetes has it, `steps` as in
 //! Tekton's tasks, or a single `container` or `script`, as in the templates of Argo Workflows.

@@ -1,4 +1,4 @@
-//! Templates (`{{ }}`) that happen to be YAML: what they say is not what will be so.
+//! Templates (`{{ }}`) that happen to be YAML: their content is not that of the rendered manifest.
 
 use super::Manifest;
 use super::error::{ManifestError, Position};
@@ -25,7 +25,7 @@ pub(super) fn first_action(text: &str) -> Option<usize> {
 
 /// Refuses a template.
 ///
-/// `{{` is fine within a string that nobody needs to understand (Argo, consul-template and Prometheus have
+/// `{{` is fine within a string that need not be understood (Argo, consul-template and Prometheus have
 /// it in arguments and texts), but not outside of strings (Helm executes it in comments too), nor in
 /// the names and images by which profiles are matched.
 pub(super) fn check(manifest: &Manifest<'_>) -> Result<(), ManifestError> {

@@ -15,7 +15,7 @@ fn pod(container: &str) -> String {
 }
 
 #[test]
-fn a_tree_that_differs_otherwise_is_refused_by_the_check() {
+fn a_tree_that_differs_otherwise_is_refused() {
     let text = pod("    image: x # why\n");
     let manifest = Manifest::parse(&text).unwrap();
     let after = |change: &str, to: &str| {
@@ -43,7 +43,7 @@ fn a_tree_that_differs_otherwise_is_refused_by_the_check() {
 }
 
 #[test]
-fn a_change_that_was_not_made_is_refused_by_the_check() {
+fn a_change_that_was_not_made_is_refused() {
     let text = pod("    image: x\n");
     let manifest = Manifest::parse(&text).unwrap();
     let container = manifest.pods[0].containers[0].node;
@@ -92,7 +92,7 @@ fn what_is_there_already_is_not_touched() {
 }
 
 #[test]
-fn places_are_told_in_lines_and_characters() {
+fn places_are_given_in_lines_and_characters() {
     let text = "ä: 1\nöü: [2,\n  x]";
     assert_eq!(Position::from_byte(text, text.find('x').unwrap()), Position { line: 3, column: 3 });
     assert_eq!(Position::from_byte(text, text.find('[').unwrap()), Position { line: 2, column: 5 });

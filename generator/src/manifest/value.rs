@@ -1,4 +1,4 @@
-//! What is put into manifests.
+//! Values that are inserted into manifests.
 
 /// A value that is put into a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use super::Errno;
 
 /// What a filter does with a call.
 ///
-/// There is no default: which action stands where is a decision of whoever makes a policy.
+/// There is no default: the author of a policy decides which action stands where.
 /// `SCMP_ACT_NOTIFY` is missing on purpose: it needs a listener, which a file cannot carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
@@ -48,7 +48,7 @@ pub enum Reach {
     /// It is never made.
     Refused,
     /// It is made if a tracer wants it. Anybody can be the tracer of a child of its own
-    /// (`PTRACE_O_TRACESECCOMP`, ptrace(2)), so that this keeps nobody from anything who may call ptrace.
+    /// (`PTRACE_O_TRACESECCOMP`, ptrace(2)), so this does not stop a process that may call ptrace.
     Traced,
     /// It is made.
     Made,

@@ -1,4 +1,4 @@
-//! Which arguments tell calls apart that a filter should treat differently: what the recorder keeps of
+//! Rules for arguments that a filter looks at: what the recorder keeps of
 //! them, and what condition is made of what was kept. The rules are data in
 //! `profiles/argument-rules.json`.
 
@@ -317,7 +317,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
-        fn such_arguments_are_those_of_which_the_values_are_kept(
+        fn the_exact_clauses_hold_for_the_arguments_with_these_values(
             nth in 0..ArgumentRule::all().count(),
             one in prop::array::uniform6(0..4u64),
             other in prop::array::uniform6(prop_oneof![0..8u64, any::<u64>()]),

@@ -12,7 +12,7 @@
 //!   argument loaded. So a condition that is not exact can spoil another call; and on i386, where `ipc` and
 //!   `socketcall` have conditions for several hidden calls, equalities can be spoilt too: with `semop`,
 //!   `socket` and `connect` allowed, and `shmat` and `accept4` if `arg1 == 2`, `shmat` passes with 1.
-//! - Ordered comparisons of one call that overlap can keep `seccomp_rule_add` busy for ever.
+//! - Ordered comparisons of one call that overlap can keep `seccomp_rule_add` busy forever.
 //!
 //! Hence the proof about the whole filter, [`faithful`](crate::enforce::faithful).
 

@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_not_known_are_kept_and_told() {
+    fn unknown_names_are_kept_and_reported() {
         let one = profile(vec![("read", None), ("invented_in_2031", None)]);
         let other = profile(vec![("read", None)]);
         let union =

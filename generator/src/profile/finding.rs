@@ -45,7 +45,7 @@ impl Finding {
         Self::new(Severity::Error, &path.into(), &message.into())
     }
 
-    /// Fields and names in it are those of the file, whoever wrote that.
+    /// Fields and names in it are those of the file, which is untrusted.
     fn new(severity: Severity, path: &str, message: &str) -> Self {
         let message = message.chars().take(LONGEST).collect::<String>();
         Self { severity, path: short(path), message: one_line(&message), places: 1 }

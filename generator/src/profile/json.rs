@@ -144,8 +144,8 @@ mod tests {
     fn every_field_that_comes_twice_is_named_with_its_path() {
         let text = r#"{"a": 1, "syscalls": [{}, {"args": [{"op": 1, "op": 1}]}], "a": 2}"#;
         let error = json(text).unwrap_err().to_string();
-        assert!(error.contains("syscalls[1].args[0].op: is there twice"), "{error}");
-        assert!(error.contains("\na: is there twice"), "{error}");
+        assert!(error.contains("syscalls[1].args[0].op: occurs twice"), "{error}");
+        assert!(error.contains("\na: occurs twice"), "{error}");
     }
 
     #[test]

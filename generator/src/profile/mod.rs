@@ -108,13 +108,13 @@ impl Entry {
 pub enum TooManyRules {
     /// Of all kinds.
     #[error(
-        "it has {0} rules (names times conditions), and Strait takes {RULES}: \
+        "it has {0} rules (names times conditions), and Strait accepts {RULES}: \
          name each call once, with the conditions that it needs"
     )]
     Rules(usize),
     /// With conditions.
     #[error(
-        "it has {0} rules with conditions, and Strait takes {CONDITIONS}, since a filter has at most \
+        "it has {0} rules with conditions, and Strait accepts {CONDITIONS}, since a filter has at most \
          4096 instructions: no kernel loads a filter of so many. Use fewer conditions"
     )]
     Conditions(usize),

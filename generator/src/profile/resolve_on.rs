@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_engines_take_is_taken_and_said() {
+    fn what_engines_accept_is_accepted_and_reported() {
         let text = r#"{"DefaultAction": "SCMP_ACT_ERRNO", "flags": ["SECCOMP_FILTER_FLAG_LOG"], "weather": "fine",
             "Syscalls": [
               {"Name": "execve", "action": "SCMP_ACT_ALLOW", "errnoRet": 1},

@@ -98,7 +98,7 @@ fn commands_are_one_target_unless_they_are_named() {
 }
 
 #[test]
-fn what_only_looks_like_a_container_is_told_by_its_process() {
+fn what_only_looks_like_a_container_is_identified_by_its_process() {
     let unknown = |name: &str| {
         let container = Container { unconfirmed: true, ..Container::default() };
         let kind = TargetKind::Container(Box::new(container));
@@ -108,7 +108,7 @@ fn what_only_looks_like_a_container_is_told_by_its_process() {
 }
 
 #[test]
-fn files_are_called_so_that_they_are_told_apart() {
+fn files_have_different_names() {
     let named = |targets: &[TargetId]| {
         let sets: Vec<TargetIds> = targets.iter().map(|one| [one.clone()].into()).collect();
         file_names(&sets.iter().collect::<Vec<_>>())

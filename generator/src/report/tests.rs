@@ -104,7 +104,7 @@ fn an_incomplete_recording_says_so_first() {
 }
 
 #[test]
-fn what_a_recording_does_not_show_is_said() {
+fn the_caveats_of_a_recording_are_shown() {
     let mut recording = recording(&[READ]);
     assert!(!page(&recording).unwrap().contains("does not show"));
     let client = Caveat::EngineClient("/usr/bin/<docker>".to_owned());
@@ -116,7 +116,7 @@ fn what_a_recording_does_not_show_is_said() {
 }
 
 #[test]
-fn values_that_had_no_room_are_said_where_the_others_are() {
+fn values_without_room_are_reported_beside_the_others() {
     let mut recording = recording(&[SOCKET]);
     let socket = recording.calls.get_mut(&Abi::X86_64).unwrap().get_mut(&SOCKET.1).unwrap();
     let used = ArgumentUse { count: 1, ..ArgumentUse::default() };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{begins_command, is_unsafe};
 
-/// A document of JSON. What nobody sees, and what a CI runner would take for a command, is an escape in it, so that each
+/// A document of JSON. What cannot be seen, and what a CI runner would take for a command, is an escape in it, so that each
 /// string is as long as it looks and has the same value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Json(String);

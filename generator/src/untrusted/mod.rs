@@ -71,7 +71,7 @@ pub(crate) fn begins_command(text: &str) -> bool {
 }
 
 /// Characters that are no text to look at: control characters, those that turn the direction of the text around
-/// them, those that nobody sees, and code points that are no characters, at which a parser of HTML takes offence.
+/// them, invisible ones, and code points that are no characters, at which a parser of HTML takes offence.
 ///
 /// Source: Unicode 16, `DerivedCoreProperties.txt` (Default_Ignorable_Code_Point) and `PropList.txt`
 /// (Bidi_Control, Noncharacter_Code_Point), besides the interlinear annotations and the two separators of lines.

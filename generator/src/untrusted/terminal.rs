@@ -72,7 +72,7 @@ fn command(line: &str) -> Option<usize> {
 
 /// Lines for a terminal or a CI log, each of which ends with a line break.
 ///
-/// It is the only text that Strait writes there, and only [`Text::line`] and its kin end a line: so nothing that is
+/// It is the only text that Strait writes there, and only [`Text::line`] and its like end a line: so nothing that is
 /// written can begin one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {

@@ -78,7 +78,7 @@ fn a_terminal_obeys_no_name() {
 }
 
 #[test]
-fn what_nobody_sees_is_shown() {
+fn what_is_invisible_is_shown() {
     for char in
         "\u{200b}\u{200d}\u{2060}\u{2064}\u{feff}\u{ad}\u{180e}\u{e0041}\u{fe0f}\u{fff9}\u{61c}"
             .chars()
@@ -96,6 +96,6 @@ fn a_runner_finds_no_command_in_a_name() {
 }
 
 #[test]
-fn a_name_is_cut_where_nobody_reads_on() {
+fn a_long_name_is_cut() {
     assert_eq!(short(&"x".repeat(2000)).chars().count(), LONGEST + 1);
 }

@@ -1,4 +1,4 @@
-//! What came of running a command under a profile.
+//! The report about a run under a profile.
 //!
 //! [`Report`] is the model; [`json`] is its file format, and [`Report::text`] is for people. [`Expectation`] says
 //! whose a refusal is.

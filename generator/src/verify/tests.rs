@@ -76,7 +76,7 @@ fn report(policy: &Policy, exceptions: &Exceptions, refusals: Vec<Refusal>) -> R
 }
 
 #[test]
-fn what_the_profile_allows_somebody_else_has_refused() {
+fn what_the_profile_allows_another_filter_has_refused() {
     let policy = policy(&["getppid", "chown"], 1);
     for answer in
         [Answer::Errno(1), Answer::Success, Answer::Returned, Answer::Sigsys, Answer::Killed]
@@ -106,7 +106,7 @@ fn what_libseccomp_does_not_know_is_refused_though_the_profile_names_it() {
 }
 
 #[test]
-fn what_is_not_known_is_the_profiles_and_said_to_be_unsure() {
+fn an_unknown_refusal_counts_as_the_profiles_and_is_unsure() {
     let policy = policy(&["chown"], 1);
     let others = |name| Refusal { others: true, ..eperm(name) };
     assert_eq!(verdict(&policy, &others("socket")), Verdict::Unsure, "allowed for some families");
@@ -191,7 +191,7 @@ fn an_exception_that_has_expired_or_that_nothing_needs_accepts_nothing() {
 }
 
 #[test]
-fn an_argument_that_an_exception_names_is_told_apart() {
+fn an_argument_that_an_exception_names_is_kept_apart() {
     let policy = policy(&["write"], 1);
     let reviewed = exceptions(&["kill(1, SIGTERM)"]);
     let looked_at = expectation(&policy, &reviewed).looked_at();

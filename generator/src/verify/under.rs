@@ -1,4 +1,4 @@
-//! Which filter a container ran under: by what its runtime was told, or by what it has installed.
+//! Which filter a container ran under: from the configuration of its runtime, or from the installed filter.
 
 use std::collections::BTreeSet;
 

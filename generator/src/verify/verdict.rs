@@ -1,4 +1,4 @@
-//! Whose a refusal is: the profile's, or another filter's.
+//! Whether a refusal is the profile's, or another filter's.
 //!
 //! What the kernel shows is that a call did not get past the filters of its task, and how it was answered. That
 //! may be the profile, a filter that the workload has installed itself, a supervisor that has done the work, or a
@@ -153,8 +153,8 @@ impl<'a> Expectation<'a> {
         fallback::classify(self.policy, &fallback::Refusal { abi, number, args, errno })
     }
 
-    /// The exception that covers all calls that this may have been. Several that do so together are one to whom
-    /// reads: the first.
+    /// The exception that covers all calls that this may have been. Several that do so
+    /// together count as one: the first.
     fn accepted(&self, refusal: &Refusal, number: u32) -> Option<usize> {
         let abi = refusal.abi;
         let bits = match refusal.others {

@@ -1,4 +1,4 @@
-//! A profile through libseccomp into a classic BPF program.
+//! Compiles a profile with libseccomp to a classic BPF program.
 
 use std::io::{self, Read, Seek};
 use std::sync::mpsc;
@@ -22,7 +22,7 @@ const BINARY_TREE_ABOVE: usize = 32;
 /// `SCMP_FLTATR_CTL_OPTIMIZE`: a binary tree over the numbers of the calls.
 const BINARY_TREE: u32 = 2;
 
-/// How long libseccomp may take; a large profile takes it some milliseconds. 2.5.4 loops for ever in
+/// How long libseccomp may take; a large profile takes it some milliseconds. 2.5.4 loops forever in
 /// `seccomp_rule_add` over some overlapping ordered comparisons of one call.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -105,7 +105,7 @@ pub fn compile_for(profile: &Profile, machine: Machine) -> Result<Compiled, Comp
     let profile = profile.clone();
     // If libseccomp never comes back, the thread ends with the process.
     thread::Builder::new().name("libseccomp".to_owned()).spawn(move || {
-        // Nobody listens any more if it took too long.
+        // The receiver is gone if it took too long.
         let _ = sender.send(translate(&profile, machine));
     })?;
     result.recv_timeout(PATIENCE).unwrap_or(Err(CompileError::Stuck))

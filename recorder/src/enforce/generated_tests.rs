@@ -1,4 +1,4 @@
-//! libseccomp makes of a generated profile what it says.
+//! libseccomp compiles a generated profile to what it says.
 
 use std::collections::BTreeSet;
 

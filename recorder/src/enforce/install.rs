@@ -1,4 +1,4 @@
-//! A compiled filter into the kernel.
+//! Installs a compiled filter.
 
 use std::io;
 
@@ -57,7 +57,7 @@ pub enum NoNewPrivs {
     Leave,
 }
 
-/// Puts the calling thread and all that it starts under a filter, for ever.
+/// Puts the calling thread and everything it starts under a filter, permanently.
 ///
 /// Only makes system calls, and so may be called between fork and exec, even in a program with
 /// threads. What comes after it, the exec first of all, needs the filter's consent.

@@ -1,4 +1,4 @@
-//! A profile into a filter that the kernel runs.
+//! Makes a filter of a profile, proves it, and installs it.
 //!
 //! libseccomp compiles it, since runc, crun and podman use it too, and it is driven as runc drives
 //! it (`libcontainer/seccomp/seccomp_linux.go`):

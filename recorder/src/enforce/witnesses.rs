@@ -1,4 +1,4 @@
-//! What a diff shows is so: each witness is put to both compiled filters.
+//! Checks the examples of a diff: both compiled filters are run with each.
 
 use proptest::prelude::*;
 

@@ -40,7 +40,7 @@ pub enum InspectError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// Somebody else traces it.
+    /// Another process traces it.
     #[error(
         "process {0} is already traced by another process (a debugger, strace): stop that first"
     )]

@@ -1,4 +1,4 @@
-//! Filters out of the kernel, by `PTRACE_SECCOMP_GET_FILTER`.
+//! Reads filters from the kernel, by `PTRACE_SECCOMP_GET_FILTER`.
 //!
 //! The process is stopped while its filters are copied, some hundred microseconds, and goes on as before: it
 //! gets no signal, and if Strait dies the kernel lets it go. A call in which it waits is started again by the

@@ -1,4 +1,4 @@
-//! Counting calls. A call that is like one before takes a look-up in a table, and no memory.
+//! Counts calls. A call like an earlier one costs a lookup in a table, and no memory.
 
 use std::collections::HashMap;
 use std::time::Duration;

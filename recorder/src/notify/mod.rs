@@ -1,4 +1,4 @@
-//! Records what a command and all that it starts calls, without any privilege: by seccomp user notification.
+//! Records the system calls of a command and its descendants without any privilege, by seccomp user notification.
 //!
 //! The command runs under a filter that puts each of its calls to this process, which lets it through and counts it.
 //!

@@ -1,4 +1,4 @@
-//! Which executable a call is from.
+//! Finds the executable that makes a call.
 //!
 //! The kernel says which task called, and `/proc` says what that task runs. A task that waits for an answer runs
 //! nothing else meanwhile, and its number is not given to another one: so what `/proc` says is true if the call still
@@ -200,7 +200,7 @@ fn without_file(name: &str) -> Program {
     Program { path: name.to_owned(), device: String::new(), inode: 0 }
 }
 
-/// Whether `/proc` is that of this process's pid namespace: else it speaks of other tasks.
+/// Whether `/proc` is that of this process's pid namespace: otherwise it shows other tasks.
 pub fn is_own_proc() -> bool {
     let own = std::fs::read_link("/proc/self").ok();
     own.is_some_and(|own| own == Path::new(&std::process::id().to_string()))

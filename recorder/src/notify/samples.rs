@@ -1,4 +1,4 @@
-//! Samples: what was counted between two marks, which is what one test has called.
+//! Samples: the calls between two marks, which are those of one test.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! Waiting, while the supervisor counts: for the command, for all that it started, for signals, for time.
+//! The main loop while the supervisor counts: waits for the command, its descendants, signals and time limits.
 
 use std::os::fd::AsFd;
 use std::time::Duration;

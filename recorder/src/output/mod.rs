@@ -1,4 +1,4 @@
-//! Files and streams out: whole or not at all, and with the rights of the person who asked for them.
+//! Writes files and streams: whole or not at all, with the rights of the user who runs Strait.
 //!
 //! - [`Output`], [`write_all`]: files that are written at once
 //! - [`Place`], [`Folder`]: where a file will be written later, when others may have changed the path to it
@@ -191,7 +191,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().to_owned(), folder.path().join("no/such"), "/proc/x".into()] {
             let error = Output::from(path.clone()).check().unwrap_err().to_string();
-            assert!(!error.contains("strait-"), "a name that nobody knows: {error}");
+            assert!(!error.contains("strait-"), "an internal name: {error}");
             assert!(Output::from(path.clone()).write(b"x").is_err(), "{path:?}");
         }
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);

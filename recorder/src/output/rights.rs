@@ -1,4 +1,4 @@
-//! With whose rights a file is written: with those of the person who asked for it, so that the kernel judges what
+//! The rights with which a file is written: those of the user who runs Strait, so that the kernel decides what
 //! they may do, also when Strait runs as root.
 
 use std::fs::File;
@@ -34,7 +34,7 @@ impl Rights {
     ///
     /// Root writes with its own rights where only root can change anything, the way to the folder included: no one
     /// else can have prepared anything there. Everywhere else it writes with the rights of the user who called `sudo`, or of
-    /// the user to whom the folder belongs.
+    /// the owner of the folder.
     pub(super) fn for_folder(folder: &Path) -> io::Result<(Self, Option<File>)> {
         if !Uid::effective().is_root() {
             return Ok((Self::Own, None));

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_for_is_told_apart_by_all_of_its_bits_and_the_rest_by_its_rule() {
+    fn requested_arguments_are_compared_by_all_bits_and_others_by_their_rule() {
         let number = |name| Abi::X86_64.syscall_number(name).unwrap();
         let table = told_apart(&[(0, number("socket"), 0b100), (0, number("read"), 1)]);
         let socket = table[&(0, number("socket"))];

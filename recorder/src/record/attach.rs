@@ -1,4 +1,4 @@
-//! Recording what runs already, and all that it starts from now on.
+//! Records running processes, and everything that they start from now on.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -164,7 +164,7 @@ pub fn run(
 }
 
 /// Puts every task into the probe's table. What a task starts once it is there follows by itself, so it
-/// is enough to look until nobody new is found. Returns how many there were.
+/// is enough to look until no new one is found. Returns how many there were.
 fn adopt(stage: &Loading, scope: &Scope, probe: &mut Probe) -> Result<usize, RecordError> {
     let mut adopted = BTreeSet::new();
     loop {

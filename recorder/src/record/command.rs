@@ -1,4 +1,4 @@
-//! Recording a command and all that it starts.
+//! Records a command and everything that it starts.
 
 use std::path::Path;
 

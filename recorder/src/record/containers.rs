@@ -1,4 +1,4 @@
-//! Recording every container that is started, a recording each.
+//! Records every container that is started, each in its own recording.
 
 mod assembly;
 mod describe;
@@ -261,7 +261,7 @@ pub fn run(
     })
 }
 
-/// The users whose containers are recorded beside root's: those for whom this is done. Any other user can make
+/// The users whose containers are recorded beside root's: the caller of `sudo` and --user. Any other user can make
 /// namespaces that look like a container's, as many as he likes.
 fn owners(user: Option<&User>) -> Vec<u32> {
     let users = [Some(Uid::effective()), user.map(|user| user.ids().0)];

@@ -1,4 +1,4 @@
-//! What the probe has to be told before it begins: which mount namespaces are older than the recording.
+//! Tells the probe which mount namespaces are older than the recording.
 
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Starts the command: forked and held back until the probe is ready, then executed as the caller
+//! Starts the command: forked and held until the probe is ready, then executed as the caller
 //! would have done it, with the caller's terminal, environment, limits and signals.
 
 use std::ffi::{CString, OsStr, OsString};

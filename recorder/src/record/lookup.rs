@@ -1,4 +1,4 @@
-//! Which file a command is, as a shell finds it.
+//! Finds the file of a command, as a shell does.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

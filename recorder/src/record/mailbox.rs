@@ -1,4 +1,4 @@
-//! A word from the child to the recorder that takes no system call, since under a filter any call
+//! A message from the child to the recorder that takes no system call, since under a filter any call
 //! may be refused.
 
 use std::io;
@@ -83,7 +83,7 @@ impl Mailbox {
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        // SAFETY: the mapping made by `new`, which nobody refers to any more.
+        // SAFETY: the mapping made by `new`, which is no longer referred to.
         unsafe { libc::munmap(self.0.cast(), size_of::<Words>()) };
     }
 }

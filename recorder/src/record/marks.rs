@@ -1,4 +1,4 @@
-//! Marks: whoever runs tests says when one has ended, and the difference of the counters since the mark
+//! Marks: the test runner says when a test has ended, and the difference of the counters since the mark
 //! before is that test's sample ([`samples`](super::samples)). The kernel has no part in it.
 //!
 //! The recorder listens on a socket whose path is in the environment of the command, as [`VARIABLE`].

@@ -1,4 +1,4 @@
-//! Records what a command and all that it starts calls: the only part of Strait that knows the
+//! Records the system calls of a command and its descendants: the only part of Strait that knows the
 //! kernel.
 //!
 //! - [`btf`], `kernel`: what the probe has to know about this kernel
@@ -129,7 +129,7 @@ impl Request {
     }
 }
 
-/// Something that whoever waits wants to know.
+/// Something to tell the user while they wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The command has ended, and this many of the tasks that it started have not.

@@ -1,4 +1,4 @@
-//! What the probe has numbers for.
+//! The numbers that the probe uses.
 
 use probe_common::{SET_FIRST, SET_LAUNCH, SET_OTHER, abi, phase};
 use strait_generator::abi::Abi;

@@ -1,4 +1,4 @@
-//! The probe in the kernel: loaded, attached, read and let go. Nothing outside of here knows aya.
+//! The probe in the kernel: loads, attaches and reads it. Only this module uses aya.
 
 macro_rules! map {
     ($self:ident . $name:ident as $kind:ty) => {{
@@ -115,7 +115,7 @@ pub struct Options {
     pub verbose: bool,
     /// To record containers, and not what this process forks.
     pub containers: Option<Containers>,
-    /// Whether tasks will be adopted that run already, and whose stacks nobody knows.
+    /// Whether running tasks will be adopted, whose stacks are not known.
     pub adopts: bool,
 }
 

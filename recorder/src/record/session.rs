@@ -1,4 +1,4 @@
-//! Waiting, while the probe counts: for the command, for all that it started, for signals, for time.
+//! The main loop while the probe counts: waits for the command, its descendants, signals and time limits.
 
 use std::cell::RefCell;
 use std::io;
@@ -104,7 +104,7 @@ pub(crate) fn watch_for<T: AsFd + AsRawFd>(
 
 impl Session<'_> {
     /// Waits until the command has ended and with it, or soon after it, all that is recorded; without
-    /// a command, until somebody stops it. Returns how the command ended.
+    /// a command, until it is stopped. Returns how the command ended.
     pub async fn wait(
         &mut self,
         signals: &Signals,
@@ -156,7 +156,7 @@ impl Session<'_> {
                 }
                 Some(Request { name, answer }) = next(&mut incoming) => {
                     let taken = handler(SessionEvent::Mark(name), &self.probe, &mut self.names);
-                    // Whoever asked may have gone away.
+                    // The client may have gone away.
                     let _ = answer.send(taken.map_err(|error| error.to_string()));
                 }
                 _ = look.tick() => {

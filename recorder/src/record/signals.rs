@@ -1,4 +1,4 @@
-//! Signals as something to wait for, with who sent them.
+//! Signals as something to wait for, with their sender.
 
 use std::cell::Cell;
 use std::io;
@@ -42,7 +42,7 @@ pub enum SignalEvent {
     Child,
     /// What there is is to be written now.
     Flush,
-    /// Somebody wants the recording to end. From the terminal the command has got it as well.
+    /// The recording is asked to end. From the terminal the command has got it as well.
     Stop {
         /// Which one.
         signal: Signal,

@@ -1,4 +1,4 @@
-//! Running the command as somebody else.
+//! Running the command as another user.
 
 use std::ffi::OsString;
 

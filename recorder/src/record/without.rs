@@ -1,4 +1,4 @@
-//! A filter that keeps a command from some calls while it is recorded, so that its other way is seen.
+//! A filter that refuses some calls to a command while it is recorded, so that its fallback is seen.
 
 use crate::enforce::{self, CompileError, NoNewPrivs};
 use crate::host;

@@ -1,4 +1,4 @@
-//! A process that writes files for the recorder, with the rights of the person who asked for them.
+//! A process that writes files for the recorder, with the rights of the user who runs Strait.
 //!
 //! It is started before the command, opens the folder then, and can do nothing but write files into it, and into a
 //! private folder if that fails. So the recorder itself never opens anything for writing while untrusted code

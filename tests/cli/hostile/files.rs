@@ -18,7 +18,7 @@ pub struct Files {
     pub other_recording: String,
     pub old: String,
     pub new: String,
-    /// A profile with calls that nobody knows.
+    /// A profile with unknown calls.
     pub unknown: String,
     pub exceptions: String,
     pub bad_exceptions: String,

@@ -69,7 +69,7 @@ fn uses(files: &Files) -> Vec<Run> {
     runs
 }
 
-/// Exports of a profile with calls that nobody knows.
+/// Exports of a profile with unknown calls.
 fn exports(files: &Files) -> Vec<Run> {
     use Medium::{Plain, Unit, Yaml};
     let targets = [
@@ -231,7 +231,7 @@ fn assert_harmless(name: &str, plain: &[(Run, Output)]) {
     }
 }
 
-/// What somebody may have been up to who chose a name.
+/// What the author of a name may have intended.
 const NASTY: [&str; 34] = [
     "\nBROKEN",
     "\r\nBROKEN",

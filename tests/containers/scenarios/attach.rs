@@ -80,7 +80,7 @@ impl Patient {
         let (status, _) = recorder.end();
         let text = std::fs::read_to_string(&log).expect("a log");
         assert_eq!(status, 0, "{text}");
-        assert!(text.contains("start is") && text.contains("recording"), "{text}");
+        assert!(text.contains(" start ") && text.contains("recording"), "{text}");
         Recording::read(path)
     }
 }

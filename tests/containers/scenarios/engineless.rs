@@ -19,7 +19,7 @@ fn marker(count: u64) -> [String; 3] {
     ["/bin/marker".to_owned(), number.to_string(), count.to_string()]
 }
 
-/// The only recording of the container that somebody has called so.
+/// The only recording of the container with this name.
 fn named<'a>(recordings: &'a Recordings, id: &str) -> &'a Recording {
     let mut found = recordings.all.iter().filter(|one| one.of_container()["id"] == id);
     let recording = found.next().unwrap_or_else(|| panic!("{id} in {:?}", recordings.names()));

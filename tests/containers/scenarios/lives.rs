@@ -25,7 +25,7 @@ pub fn of_milliseconds(engine: &Engine) {
     assert!(calls.contains_key("getppid") && calls.contains_key("exit_group"), "{calls:?}");
 }
 
-/// With `--rm`, nobody can ask the engine about the container when the recorder ends.
+/// With `--rm`, it is too late to ask the engine about the container when the recorder ends.
 pub fn removed_at_once() {
     let recorder = Recorder::start();
     let folder = lab().scratch();
@@ -78,7 +78,7 @@ pub fn of_what_never_started(engine: &Engine) {
         engine.container(&name).option(&["--rm"]).command(image::SMALL, &["/nonexistent"]);
     let status = run.status().expect("the client runs");
     assert_eq!(status.code(), Some(127));
-    let recordings = recorder.finish_saying(&[&name, "has not started"]);
+    let recordings = recorder.finish_saying(&[&name, "did not start"]);
     assert!(!recordings.names().iter().any(|file| file.starts_with(&name)));
 }
 

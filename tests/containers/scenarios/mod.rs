@@ -69,8 +69,8 @@ pub const ALL: &[Scenario] = &[
         "for_one_runtime_and_no_new_privs_the_profile_is_narrower_and_enough",
         runtimes::narrower_for_one_runtime_with_no_new_privs,
     ),
-    ("docker::twenty_at_once_are_told_apart", || twenty::are_told_apart(&Engine::docker())),
-    ("podman::twenty_at_once_are_told_apart", || twenty::are_told_apart(&Engine::podman())),
+    ("docker::twenty_at_once_are_told_apart", || twenty::are_kept_apart(&Engine::docker())),
+    ("podman::twenty_at_once_are_told_apart", || twenty::are_kept_apart(&Engine::podman())),
     ("docker::a_container_without_privilege_records_itself", || {
         unprivileged::records_itself(&Engine::docker());
     }),

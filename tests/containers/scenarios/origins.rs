@@ -109,7 +109,7 @@ pub fn others_are_left_out(engine: &Engine, origin: &str) {
     }
 }
 
-/// By its name, as one that was created before; and podman's monitor, which is nobody's child.
+/// By its name, as one that was created before; and podman's monitor, whose parent has ended.
 pub fn what_is_started_again_and_what_is_detached() {
     let (docker, podman) = (Engine::docker(), Engine::podman());
     let again = docker.container("origin-again").start(image::SMALL, &["/bin/static"]);

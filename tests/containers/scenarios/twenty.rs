@@ -4,7 +4,7 @@ use std::sync::Barrier;
 
 use crate::support::{Engine, Recorder, image};
 
-/// Calls that nobody makes on the way: not runc, not crun, not the program that makes one of them.
+/// Calls that nothing makes on the way: not runc, not crun, not the program that makes one of them.
 const MARKERS: [(&str, libc::c_long); 20] = [
     ("getpgid", libc::SYS_getpgid),
     ("getsid", libc::SYS_getsid),
@@ -44,7 +44,7 @@ const FIRST: [&str; 9] = [
     "execve",
 ];
 
-pub fn are_told_apart(engine: &Engine) {
+pub fn are_kept_apart(engine: &Engine) {
     let recorder = Recorder::start();
     let ready = Barrier::new(MARKERS.len());
     let containers: Vec<_> = std::thread::scope(|scope| {

@@ -42,7 +42,7 @@ fn profile_of_two(directory: &Path) -> PathBuf {
     profile::generate(&lives, &["--allow-mixed"], &directory.join("profile.json"))
 }
 
-/// Other tests' containers come to life at the same time, so that only these are looked at.
+/// Containers of other tests start at the same time, so only these are looked at.
 pub(super) fn verify(profile: &Path, only: &[&str], options: &[&str]) -> Strait {
     let only = only.iter().flat_map(|name| ["--only", name]);
     verify_with(profile, options).args(only).arg("--")
@@ -142,7 +142,7 @@ pub fn refused(engine: &Engine) {
     }
 }
 
-/// The script of a user who has never heard of profiles, in the environment of whom strait runs.
+/// The script of a user who has never heard of profiles; strait runs in their environment.
 const UNAWARE: &str = r#"
 run="docker run --rm --network host"
 $run --name unaware-plain strait-test/small /bin/marker NUMBER 2

@@ -16,7 +16,7 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// With a container that runs `command` under a filter which refuses one call that nobody makes.
+    /// With a container that runs `command` under a filter which refuses one call that is never made.
     pub fn new<W: AsRef<str>>(command: &[W]) -> Self {
         let directory = lab().scratch();
         let root = directory.path().join("rootfs");

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{Engine, output, try_output};
 use crate::common::wait;
 
-/// How a container shall be started.
+/// How to start a container.
 #[derive(Clone, Debug)]
 pub struct Options {
     engine: Engine,

@@ -87,7 +87,7 @@ impl Engine {
     }
 
     /// Whether its daemon runs health checks. podman leaves that to systemd's timers, which not
-    /// every machine has, or to whoever calls `podman healthcheck run`.
+    /// every machine has, or to the caller of `podman healthcheck run`.
     pub fn checks_health(&self) -> bool {
         self.kind == Kind::Docker
     }

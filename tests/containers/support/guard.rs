@@ -23,7 +23,7 @@ pub const ROLE: &str = "--keep-engines-in";
 
 const READY: &str = "ready";
 
-/// Against hanging for ever, not a measure of speed.
+/// Against hanging forever, not a measure of speed.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The guard, as the test run sees it.

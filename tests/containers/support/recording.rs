@@ -57,7 +57,7 @@ impl Recordings {
         self.all.iter().map(Recording::file_name).collect()
     }
 
-    /// The lives of a container, as many as there shall be, each completely recorded.
+    /// The given number of lives of a container, each completely recorded.
     pub fn lives(&self, container: &Container, count: usize) -> Vec<&Recording> {
         let mut lives: Vec<_> = self
             .all

@@ -1,4 +1,4 @@
-//! Containers that are none, and processes that speak of a container that is not theirs.
+//! Forged containers, and processes that name a container that is not theirs.
 
 use std::path::Path;
 use std::process::Command;

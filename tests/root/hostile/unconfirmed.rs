@@ -103,7 +103,7 @@ fn allows(profile: &str) -> bool {
 }
 
 #[test]
-fn generate_leaves_it_out_unless_told_otherwise() {
+fn generate_leaves_it_out_by_default() {
     let (dir, unconfirmed) = with_both();
     let generate = |more: &[&str]| {
         strait()
@@ -128,7 +128,7 @@ fn generate_leaves_it_out_unless_told_otherwise() {
 }
 
 #[test]
-fn merge_leaves_it_out_unless_told_otherwise() {
+fn merge_leaves_it_out_by_default() {
     let (dir, unconfirmed) = with_both();
     let merge = |more: &[&str]| {
         strait()

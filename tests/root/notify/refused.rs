@@ -26,7 +26,7 @@ fn refused(dir: &Path, errno: i32, backend: &str, texts: &[&str]) {
 }
 
 #[test]
-fn without_seccomp_it_is_said_what_refuses_it() {
+fn without_seccomp_the_refusing_profile_is_named() {
     let dir = open_folder();
     refused(dir.path(), libc::EPERM, "notify", &["seccomp() is refused", "EPERM", "profile"]);
     refused(dir.path(), libc::ENOSYS, "notify", &["seccomp() is refused", "ENOSYS"]);
@@ -51,7 +51,7 @@ fn one_recorder_under_another_says_that_there_is_one_already() {
 }
 
 #[test]
-fn a_supervisor_of_the_workloads_own_is_refused_and_that_is_said() {
+fn a_supervisor_of_the_workload_is_refused_and_reported() {
     let dir = scratch();
     let program = Fixture::Dynamic("own_filter").path();
     let outcome = notify(dir.path(), &[], &[&program, "notify"]);

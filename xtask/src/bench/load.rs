@@ -1,4 +1,4 @@
-//! The programs that the bench measures, run as hidden commands of xtask.
+//! The programs that the bench measures: hidden commands of xtask.
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -17,7 +17,7 @@ use crate::ui;
 const MARK: &str = "ns-per-call";
 
 /// Parts of the loop, each far shorter than a time slice, so that their median is what a call costs
-/// when nobody interrupts.
+/// without interruption.
 const PARTS: u64 = 2000;
 
 /// What [`hold`] writes when it runs.

@@ -58,7 +58,7 @@ fn write_all(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A pod with as many lines as it shall have.
+/// A pod with the given number of lines.
 fn manifest(nth: usize) -> String {
     let mut text = format!(
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web-{nth}   # one of many\nspec:\n  containers:\n  - name: \

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: what recording costs, and how long the commands take, in one run and one table.
 //!
 //! Machines differ and are noisy, so every figure is measured in rounds that take turns with what
-//! it is compared to, and judged by its relation to that, never by its absolute value.
+//! it is compared to, and rated by its relation to that, never by its absolute value.
 
 mod decisions;
 mod floor;
@@ -73,7 +73,7 @@ pub fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     Ok(if missed && options.enforce { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Says so when something else runs here: bounds judged on a busy machine mean little.
+/// Says so when something else runs here: bounds measured on a busy machine mean little.
 fn warn_of_company() {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load: f64 = load.split(' ').next().and_then(|one| one.parse().ok()).unwrap_or_default();

@@ -112,7 +112,7 @@ pub fn measure(lab: &Lab, rounds: u32) -> Result<Vec<Line>> {
             let untraced = once(lab, Tracer::Untraced, &mut floor)?;
             match once(lab, *tracer, &mut floor) {
                 Ok(traced) => figures.push(Figure { untraced, traced }),
-                // Somebody else's tracer may not work on this kernel: that is no failure of ours.
+                // Another tracer may not work on this kernel: that is not a failure of this bench.
                 Err(error) if tracer.needs().is_some() => {
                     run::check_interrupt()?;
                     *outcome = Err(first_line(&error));
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn tracers_are_judged_by_what_they_add_against_the_floor() {
+    fn tracers_are_rated_by_what_they_add_to_the_floor() {
         let lines = lines(&[
             outcome(Tracer::Untraced, 80.0),
             outcome(Tracer::Floor, 100.0),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::run;
 
-/// What a system shall be good for. A level includes the ones it builds on, but `Ebpf` stands for
+/// What a system has to be good for. A level includes the ones it builds on, but `Ebpf` stands for
 /// itself: the committed object makes it optional.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Level {

@@ -33,7 +33,7 @@ fn a_family_that_was_not_seen_is_refused() {
 }
 
 #[test]
-fn what_the_baseline_refuses_is_left_out_and_said() {
+fn what_the_baseline_refuses_is_left_out_and_reported() {
     let recording =
         with_values(&[("socket", &[&[1, 1, 0], &[38, 5, 0]]), ("clone", &[&[0x1000_0011]])]);
     let generated = made(recording, STANDARD, Runtimes::Recorded);

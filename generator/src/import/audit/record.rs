@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_told_apart() {
+    fn other_lines_are_recognized() {
         assert_eq!(parse("type=PATH msg=audit(1.123:4): item=0"), Line::Other);
         assert_eq!(parse("[1.0] usb 1-1: new device"), Line::Foreign);
         assert_eq!(parse("type=disk"), Line::Foreign);

@@ -26,7 +26,7 @@ fn counts(recording: &Recording) -> BTreeMap<(Abi, u32), u64> {
 }
 
 #[test]
-fn calls_are_told_by_architecture_and_number() {
+fn calls_are_identified_by_architecture_and_number() {
     let log = [
         seccomp(1, "arch=c000003e syscall=59"),
         seccomp(2, "arch=c000003e syscall=59"),
@@ -105,7 +105,7 @@ fn records_that_are_in_the_journal_twice_count_once() {
 }
 
 #[test]
-fn what_was_dropped_is_said_and_what_is_cut_off_is_counted() {
+fn dropped_records_are_reported_and_cut_ones_counted() {
     let log = format!(
         "[    1.0] usb 1-1: new device\n[    2.0] {}[    3.0] audit: audit_lost=12 audit_rate_limit=0\n\
          [    4.0] audit: type=1326 audit(1700000000.123:9): auid=0 uid=0 exe=\"/us\n",

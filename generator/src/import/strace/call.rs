@@ -1,4 +1,4 @@
-//! A call: what it is, what became of it, and what it is counted as.
+//! A call of a log: its name and arguments, its result, and how it is counted.
 
 use super::line::{Mode, low_half};
 use super::split::split;

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_by_their_form() {
+    fn times_are_recognized_by_their_form() {
         assert_eq!(Time::parse("00:00:01.5"), Some(Time::OfDay(1_500_000_000)));
         assert_eq!(Time::parse("1700000000"), Some(Time::Unix(1_700_000_000_000_000_000)));
         assert_eq!(Time::parse("12.000001"), Some(Time::Since(12_000_001_000)));

@@ -1,4 +1,4 @@
-//! A line of a log of strace: what stands in front of an event, and the event.
+//! A line of a log of strace: its prefix, and the event.
 //!
 //! Source: strace 6.1 `src/strace.c` (`printleader`: the pid, the time, the number of the call for `-n`, the
 //! instruction pointer for `-i`), and strace(1).
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_told_apart() {
+    fn events_are_distinguished() {
         let event = |line: &'static str| parse(line).map(|line| line.event);
         for (line, expected) in [
             ("strace: Process 7 attached", Event::Attached(7)),

@@ -1,4 +1,4 @@
-//! What stands between the brackets of a call, cut into arguments.
+//! Splits the text between the brackets of a call into arguments.
 
 /// The arguments of a call, and what came after them.
 #[derive(Clone, Debug, PartialEq, Eq)]

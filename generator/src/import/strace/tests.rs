@@ -230,7 +230,7 @@ fn what_may_be_either_is_recorded_as_both() {
 }
 
 #[test]
-fn the_machine_is_told_or_asked_for() {
+fn the_machine_is_known_or_asked_for() {
     let log = "7 write(1, \"\", 0) = 0\n";
     let error = imported(&[("a.log", log)], &Options::default()).unwrap_err();
     assert!(matches!(error, ImportError::WhichMachine { .. }), "{error}");

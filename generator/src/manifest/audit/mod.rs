@@ -1,4 +1,4 @@
-//! What there is to say about the security of the pods in a manifest: `strait audit`.
+//! Findings about the security of the pods in a manifest: `strait audit`.
 
 mod checks;
 pub mod json;

@@ -132,7 +132,7 @@ fn a_bare_pod_reaches_baseline_and_the_fields_are_named() {
 }
 
 #[test]
-fn capabilities_are_judged_by_level() {
+fn capabilities_have_a_level() {
     let of = |add: &str| {
         let text = format!(
             "{{apiVersion: v1, kind: Pod, spec: {{containers: [{{name: c, securityContext: {{capabilities: \

@@ -1,4 +1,4 @@
-//! An audit as people read it.
+//! An audit as text.
 
 use super::{Audit, ContainerLevel, Finding, Level, Version};
 use crate::untrusted::Text;

@@ -1,4 +1,4 @@
-//! What a container is allowed when nobody wrote a profile for it.
+//! What a container is allowed without a profile of its own.
 //!
 //! The facts are data in `profiles/baselines/`; here they are resolved for a machine, a set of
 //! capabilities and a kernel.

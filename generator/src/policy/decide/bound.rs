@@ -1,4 +1,4 @@
-//! How much there is to decide about.
+//! The bound on how complex conditions may be.
 //!
 //! The diagram of conditions on the same arguments grows with their number. That of conditions that each
 //! combine other arguments, or other bits, can double with each of them, and a profile may come from anybody.

@@ -20,7 +20,7 @@ const MOST_UNNAMED: u32 = 1024;
 /// Why there is no policy that does what is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Inexpressible {
-    /// A policy has one default, and calls that nobody named yet would need two.
+    /// A policy has one default, and calls without a name would need two.
     #[error(
         "calls without a name get {here} on {abi}, and on {other} {there}, \
          but a policy has one default for all: take one architecture at a time"
@@ -90,7 +90,7 @@ pub(super) fn policy(meaning: &Meaning, models: &[&Policy]) -> Result<Policy, In
     Ok(Policy::from_tables(default, tables))
 }
 
-/// What all calls that nobody named yet get.
+/// What all calls without a name get.
 fn default(meaning: &Meaning, abis: &[Abi]) -> Result<Action, Inexpressible> {
     let mut found: Option<(Abi, Action)> = None;
     for abi in abis {

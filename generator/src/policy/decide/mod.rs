@@ -1,4 +1,4 @@
-//! Exact answers about policies: is one within another, are they equal, and which call tells them apart.
+//! Exact answers about policies: is one within another, are they equal, and which call shows a difference.
 //!
 //! Policies are compared as functions from calls, with all values of all six arguments, to actions. Nothing
 //! is sampled: the arguments of a call are a decision diagram over 6 × 64 bits, and a difference of two

@@ -111,7 +111,7 @@ fn of_two_errors_the_final_one_is_stricter() {
 }
 
 #[test]
-fn a_call_of_which_a_part_is_known_goes_through_always_sometimes_or_never() {
+fn a_partly_known_call_goes_through_always_sometimes_or_never() {
     let meaning = Meaning::from(&policy(ENOSYS, &[("read", on(0, Predicate::Less(4)))]));
     let read = Abi::X86_64.syscall_number("read").unwrap();
     let known = |clause| meaning.lets_through(Abi::X86_64, read, &[clause]);
@@ -121,7 +121,7 @@ fn a_call_of_which_a_part_is_known_goes_through_always_sometimes_or_never() {
 }
 
 #[test]
-fn the_same_said_otherwise_is_equal() {
+fn the_same_in_another_form_is_equal() {
     let one = policy(ENOSYS, &[("read", on(0, Predicate::Less(2)))]);
     let other = policy(
         ENOSYS,

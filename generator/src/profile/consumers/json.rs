@@ -56,7 +56,7 @@ struct RemarkJson<'a> {
 
 /// Writes remarks down, as indented JSON that ends in a newline.
 ///
-/// `errors` are what is wrong with the profile whoever reads it, `warnings` what may be.
+/// `errors` are wrong for every consumer, `warnings` may be.
 ///
 /// # Errors
 ///

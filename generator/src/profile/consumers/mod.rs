@@ -1,8 +1,8 @@
 //! What container engines, runtimes and operators make of a profile as it is written: what they
 //! ignore, refuse or take for something else.
 //!
-//! The profile is read leniently here, as JSON: whoever asks has a file that not everybody can use.
-//! [`mod@find`] finds what there is to say anything about, and `profiles/consumers/` says what whom does
+//! The profile is read leniently here, as JSON: the file may be one that some consumers cannot use.
+//! [`mod@find`] finds the quirks of a profile, and `profiles/consumers/` says what each consumer does
 //! with it, with source and date.
 
 pub mod artifact;
@@ -24,7 +24,7 @@ use crate::profile::fold;
 pub use find::{Found, find};
 pub use quirk::Quirk;
 
-/// Somebody who reads profiles.
+/// Software that reads profiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Consumer {

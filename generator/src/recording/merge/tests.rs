@@ -272,7 +272,7 @@ fn beyond_the_limit_shared_recordings_are_refused_and_contained_ones_are_not() {
 }
 
 #[test]
-fn what_each_brings_is_told() {
+fn what_each_adds_is_reported() {
     let mut merger = Merger::new(false);
     let first = merger.add(recording(1)).unwrap();
     assert_eq!(first.calls.len(), 3);

@@ -32,7 +32,7 @@ pub(super) fn title(recording: &Recording) -> Markup {
     }
 }
 
-/// What is missing, in a box that nobody overlooks.
+/// What is missing, in a box that is hard to overlook.
 pub(super) fn losses(recording: &Recording) -> Markup {
     html! {
         @if let Completeness::Incomplete(losses) = recording.completeness {
@@ -199,7 +199,7 @@ mod tests {
     use crate::recording::ContainerOrigin;
 
     #[test]
-    fn capabilities_are_said_in_few_words_where_that_is_possible() {
+    fn capabilities_are_abbreviated_where_possible() {
         let with = |bounding_set| Container { bounding_set, ..Container::default() };
         for (mask, words) in [
             (None, "not known"),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_said_where_it_is_known() {
+    fn a_known_origin_is_shown() {
         let of = |origin| container(&Container { origin, ..Container::default() }).into_string();
         assert!(of(Some(ContainerOrigin::Time)).contains("what started it is not known"));
         assert!(of(Some(ContainerOrigin::Engine)).contains("asked a container engine"));

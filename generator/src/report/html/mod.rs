@@ -1,4 +1,4 @@
-//! The page. Names that others chose go through [`untrusted`], maud escapes what it is given, and what nobody sees is
+//! The page. Names that others chose go through [`untrusted`], maud escapes its input, and what cannot be seen is
 //! escaped in the page as a whole.
 
 mod callers;
@@ -68,7 +68,7 @@ pub(super) fn page(report: &Report<'_>) -> String {
         }
     };
     let page = page.into_string();
-    // Line breaks are white space in HTML, whoever wrote them.
+    // Line breaks are white space in HTML, also untrusted ones.
     page.split('\n').map(one_line).collect::<Vec<_>>().join("\n")
 }
 
@@ -90,7 +90,7 @@ fn contents(report: &Report<'_>) -> Markup {
     }
 }
 
-/// A name that somebody else chose: on one line, as data, and without an effect on the direction of the
+/// An untrusted name: on one line, as data, and without an effect on the direction of the
 /// text around it.
 fn untrusted(name: &str) -> Markup {
     html! { bdi { (short(name)) } }
@@ -150,7 +150,7 @@ fn more(count: usize, shown: usize, what: &str) -> Markup {
     html! { @if hidden > 0 { span.more { "and " (number(hidden)) " " (what) } } }
 }
 
-/// A bar of parts of `whole`, each with its class. To whoever cannot see it, it says nothing that the text
+/// A bar of parts of `whole`, each with its class. It shows nothing that the text
 /// beside it does not.
 fn bar(whole: usize, parts: &[(&str, usize)]) -> Markup {
     let starts = parts.iter().scan(0, |left, (_, part)| {

@@ -11,7 +11,7 @@ fn counters() -> Counters {
     Counters::new(u32::MAX, 0, 8)
 }
 
-/// The program that this process is, to whom all is counted here.
+/// The program of this process, under which everything is counted here.
 fn count(counters: &mut Counters, call: &Notification, now: u64) {
     let caller = counters.caller(call, now, || true).unwrap();
     counters.count(call, caller, now);

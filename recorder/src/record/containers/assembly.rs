@@ -1,4 +1,4 @@
-//! What was counted, as a recording for each container.
+//! Makes a recording for each container from the counts.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -61,7 +61,7 @@ pub(super) struct Assembly {
     pub knows_old: bool,
     /// What engines have reported, for containers of which there was no time to ask.
     pub cache: Cache,
-    /// Containers that were not chosen, and of which nobody knew name or image.
+    /// Containers that were not selected, and whose name or image is unknown.
     pub unnamed: RefCell<BTreeSet<String>>,
     /// Containers that were not chosen, by their names.
     pub others: Rc<RefCell<BTreeSet<String>>>,

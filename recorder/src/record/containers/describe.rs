@@ -1,4 +1,4 @@
-//! Finding out who the containers are that begin.
+//! Identifies and describes new containers.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
@@ -16,7 +16,7 @@ use crate::record::engine::{
 use crate::record::session::{self, Unwanted};
 use crate::record::signals::{FOR_WRITING, SOON, Signals};
 
-/// How long no container has to come to life before engines are asked: a busy engine takes its time to
+/// How long no container may start before engines are asked: a busy engine takes its time to
 /// answer.
 const QUIET: Duration = Duration::from_millis(50);
 

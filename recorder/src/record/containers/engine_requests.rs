@@ -1,4 +1,4 @@
-//! What the command has asked of container engines, as the probe saw it: how its requests begin.
+//! Requests of the command to container engines, from their beginnings as the probe saw them.
 
 use std::collections::BTreeSet;
 
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_starts_containers_without_naming_them_is_told() {
+    fn what_starts_containers_without_naming_them_is_recognized() {
         for path in ["/libpod/pods/p/start", "/v5/libpod/play/kube", "/v1.41/services/create"] {
             assert_eq!(parsed(&format!("POST {path}")), Request::Unnamed, "{path}");
         }
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_the_commands_is_told_by_what_it_asked_for() {
+    fn what_may_be_the_commands_follows_from_its_requests() {
         let (web, step) = (container(WEB, "web", "docker"), container("x", "", "buildkit"));
         let may = |lines: &[&str]| [&web, &step].map(|one| requests(lines).may_have(one));
         assert_eq!(may(&["/containers/db/start"]), [false, false]);

@@ -1,4 +1,4 @@
-//! Who containers are, as far as that can be believed.
+//! Identities of containers, as far as they can be trusted.
 
 use std::collections::BTreeMap;
 

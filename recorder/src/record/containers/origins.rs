@@ -1,4 +1,4 @@
-//! Which containers are the command's, and which were only started at the same time.
+//! Decides which containers the command started, and which only started at the same time.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,7 +69,7 @@ impl Origins {
         Resolved { origins, any }
     }
 
-    /// Whether a container is left out, being of somebody else as far as can be told: time is the last resort, for
+    /// Whether a container is left out because the command does not seem to have started it: time is the last resort, for
     /// a command of whose containers none is known otherwise.
     pub fn leaves_out(&self, resolved: &Resolved, index: u32, container: &Container) -> bool {
         resolved.origin(index) == Some(ContainerOrigin::Time)
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_in_a_container_is_of_whom_that_is() {
+    fn what_was_made_in_a_container_belongs_to_its_owner() {
         let nested = [seen(0, 1), seen(3, 0), seen(1, 0), seen(5, 0), seen(0, 0)];
         assert_eq!(left_out(&beside_a_command(), &nested), [4, 5]);
     }

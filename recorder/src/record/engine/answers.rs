@@ -1,4 +1,4 @@
-//! What engines answer, in the API that Docker defines and podman serves too, as far as it is of use here.
+//! Answers of engines in the API that Docker defines and podman serves too, as far as Strait uses them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -177,7 +177,7 @@ const LONGEST_ID: usize = 64;
 const NO_LABELS: [&str; 8] =
     ["name", "image", "exitCode", "containerExitCode", "signal", "execID", "execDuration", "podId"];
 
-/// What an event tells about the container that comes to life with it; `None` for other events.
+/// What an event says about the container that it starts; `None` for other events.
 pub fn describe_event(event: &Event, kind: EngineKind) -> Option<Description> {
     if !matches!(event.action.as_deref(), Some("create" | "init" | "start" | "restart")) {
         return None;

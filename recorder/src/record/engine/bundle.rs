@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn podman_keeps_what_it_was_told_about_the_profile() {
+    fn podman_keeps_its_setting_of_the_profile() {
         let profile = |annotation: &str, linux: &str| {
             let text = format!(
                 r#"{{"annotations": {{"io.container.manager": "libpod"{annotation}}}, "linux": {linux}}}"#

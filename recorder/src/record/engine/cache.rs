@@ -1,4 +1,4 @@
-//! What engines have told, for containers that are gone when they are asked for, and what went wrong.
+//! A cache of what engines reported, for containers that are gone when they are asked for, and of errors.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ struct Content {
     notes: Vec<String>,
 }
 
-/// Shared by whoever asks the engines and those who listen to them.
+/// Shared by the code that asks the engines and the code that listens to them.
 #[derive(Clone, Default)]
 pub struct Cache(Arc<Mutex<Content>>);
 

@@ -1,4 +1,4 @@
-//! What a dockerd writes to disk about a container, for those whose socket nobody told us.
+//! Files that a dockerd writes about a container, for one whose socket is not known.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

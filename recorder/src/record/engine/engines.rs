@@ -1,4 +1,4 @@
-//! Asks all that may know a container.
+//! Asks all engines that may know a container.
 
 use std::collections::HashMap;
 use std::env;
@@ -44,7 +44,7 @@ pub struct Engines {
 /// A socket at which an engine may answer.
 struct Endpoint {
     socket: PathBuf,
-    /// The variable that names it; it is an error then if nobody answers.
+    /// The variable that names it; it is an error then if nothing answers.
     variable: Option<&'static str>,
     client: Shared,
     ask_again: Option<Instant>,
@@ -100,7 +100,7 @@ impl Engines {
     }
 
     /// Begins to listen to all engines, also those that are started later. To be called before
-    /// anything starts containers; what engines say while nobody polls the runtime is not lost.
+    /// anything starts containers; what engines send while the runtime is not polled is not lost.
     pub fn watch(&mut self) {
         let since = Timestamp::now().as_second();
         self.listeners.extend(self.endpoints.iter().map(|endpoint| {
@@ -123,8 +123,8 @@ impl Engines {
     }
 
     /// Reads what will be gone with the container, for a later [`describe`](Self::describe): what its
-    /// monitor and the files of its runtime tell. To be called as soon as a container is seen; waits
-    /// for nobody.
+    /// monitor and the files of its runtime say. To be called as soon as a container is seen; never
+    /// blocks.
     pub fn poll(&self, identity: &Identity) {
         if identity.is_trusted() {
             self.cache.add(self.on_host(identity));

@@ -263,7 +263,7 @@ fn files_tell_what_no_engine_does() {
 }
 
 #[test]
-fn where_nobody_tells_anything_its_task_has_told_the_runtime() {
+fn without_a_source_the_task_names_the_runtime() {
     let folder = tempfile::tempdir().unwrap();
     let mut engines = engines(folder.path(), &[]);
     let identity = Identity { runtime: Some("no-such-runtime"), ..identity(None) };

@@ -1,4 +1,4 @@
-//! Requests to an engine over HTTP, each on a connection of its own, with a bound in bytes on every answer: whoever
+//! Requests to an engine over HTTP, each on a connection of its own, with a bound in bytes on every answer: what
 //! listens at the socket decides how much is sent.
 
 use std::io;

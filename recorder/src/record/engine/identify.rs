@@ -1,4 +1,4 @@
-//! Tells containers from everything else that has a mount namespace of its own, and finds their ids.
+//! Distinguishes containers from everything else with a mount namespace of its own, and finds their ids.
 //!
 //! Two things tell a container: the name of its cgroup, which engines choose in few ways, and the
 //! name of the task that is about to become it, since runtimes name theirs. A container without a
@@ -175,8 +175,8 @@ fn is_known(id: &str, monitors: &[Monitor], root: &Path) -> bool {
     monitors.iter().any(|by| by.id.as_deref() == Some(id)) || bundle::has_state(root, id)
 }
 
-/// The id in `PREFIX-ID.scope`, for any prefix: whoever makes a container with systemd's driver chooses one.
-/// Both may have dashes, so that it takes somebody who knows the container.
+/// The id in `PREFIX-ID.scope`, for any prefix: the creator of a container with systemd's driver chooses one.
+/// Both may have dashes, so the container has to be known by other means.
 fn in_scope(names: &[String], monitors: &[Monitor], root: &Path) -> Option<String> {
     let unit = leaf(names)?.0.strip_suffix(".scope")?;
     let ids = unit.match_indices('-').map(|(at, _)| &unit[at + 1..]);

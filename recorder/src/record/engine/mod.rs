@@ -1,4 +1,4 @@
-//! Finds out what a container is: its id, engine, name, image, labels, runtime and command.
+//! Describes a container: its id, engine, name, image, labels, runtime and command.
 //!
 //! The probe knows a container by its mount namespace and nothing else. What people call it is known
 //! to its engine, to the process that watches over it, and to files that its runtime leaves behind;
@@ -137,7 +137,7 @@ pub struct Description {
     /// The filter that the runtime was told to install (`linux.seccomp` of the OCI `config.json`), if that
     /// could still be read.
     pub seccomp: Option<Value>,
-    /// Who told, best first, none if nobody did: `docker`, `events of docker`, `conmon`, `/run/runc/x/state.json`.
+    /// The sources, best first; none if there are none: `docker`, `events of docker`, `conmon`, `/run/runc/x/state.json`.
     pub sources: Vec<String>,
     /// Whether an engine that the caller named, and that belongs to the user who made the container, knows it.
     pub confirmed: bool,
@@ -146,7 +146,7 @@ pub struct Description {
 }
 
 impl Description {
-    /// What is known of a container of which nobody has told anything: what it was found by.
+    /// What is known of a container without any source: how it was found.
     pub fn from_identity(identity: &Identity) -> Self {
         Self {
             container: Container {
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_has_a_bound_however_often_more_is_told() {
+    fn what_is_kept_has_a_bound() {
         let mut known = Description::default();
         for number in 0..100 {
             let label = |length: usize| (format!("{number}-{length}"), "x".repeat(length));

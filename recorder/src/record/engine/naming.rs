@@ -1,4 +1,4 @@
-//! What a container, and the file with its recording, are called.
+//! Names of containers, and of the files with their recordings.
 
 use std::collections::BTreeMap;
 

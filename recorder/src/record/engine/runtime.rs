@@ -1,4 +1,4 @@
-//! Versions of runtimes, without running any: an engine tells them, or the package manager's data does.
+//! Versions of runtimes, without running any: from an engine, or from the package manager's data.
 //! A program is never started to ask it, since its path comes from what observed processes say.
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What podman's storage on disk tells, for hosts on which its service does not run.
+//! podman's storage on disk, for hosts on which its service does not run.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What may be believed: files that only root can have written, and processes that only root can have started.
+//! What can be trusted: files that only root can have written, and processes that only root can have started.
 //!
 //! A recorder looks at command lines and files to find out what people call a container. Any user can start a
 //! process with any command line, and keep files with any content in folders of their own. So nothing is read
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_if_nobody_else_can_have_written_it() {
+    fn a_file_is_read_if_no_other_user_can_have_written_it() {
         let folder = folder();
         let path = folder.path().join("state.json");
         std::fs::write(&path, "{}").unwrap();

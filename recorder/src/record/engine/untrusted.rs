@@ -1,4 +1,4 @@
-//! One door to everything in this folder that reads what others wrote, for fuzzing: none of it may panic, however
+//! One entry point to everything in this folder that reads untrusted data, for fuzzing: none of it may panic, however
 //! hostile its input is.
 
 use std::path::Path;

@@ -42,7 +42,7 @@ impl Shared {
 pub struct Place {
     /// Its socket.
     pub socket: PathBuf,
-    /// Whether the caller named it, so that it is asked whoever answers.
+    /// Whether the caller named it, so that it is asked even if another user owns it.
     pub is_named: bool,
 }
 
@@ -59,7 +59,7 @@ pub async fn listen(place: Place, shared: Shared, since: i64, cache: Cache) {
     let mut since = since;
     let room = Arc::new(Semaphore::new(ASKED_AT_ONCE));
     loop {
-        // Whoever asks for a container says what is wrong with the engine.
+        // The code that asks for a container reports what is wrong with the engine.
         let is_there = if is_named { socket.exists() } else { is_roots(&socket) };
         if is_there && let Ok(client) = Client::connect(&socket).await {
             shared.set(Some(client.clone()));

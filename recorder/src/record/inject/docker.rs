@@ -1,4 +1,4 @@
-//! Which sockets the command's clients would use.
+//! The sockets that the command's clients would use.
 
 use std::env;
 use std::ffi::OsString;

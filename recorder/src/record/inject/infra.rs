@@ -1,4 +1,4 @@
-//! podman's infra containers, which hold a pod's namespaces and are nobody's workload.
+//! podman's infra containers, which hold a pod's namespaces and are not part of a workload.
 //!
 //! podman gives the profile of its settings to them, too, and under that of a workload they die: their
 //! program, catatonit, makes calls of its own. No setting tells them apart. But podman runs hooks on the

@@ -1,4 +1,4 @@
-//! A socket that passes everything on to an engine, and adds a profile to what creates a container.
+//! A socket that passes everything on to an engine, and adds a profile to requests that create a container.
 //!
 //! Each request goes to the engine on a connection of its own, framed and addressed anew, so that there is
 //! one reading of it: what was looked at is what the engine gets. Only an engine that has answered 101 gets
@@ -71,7 +71,7 @@ impl Proxy {
     }
 }
 
-/// Serves whoever connects, for as long as it is polled.
+/// Serves all clients, for as long as it is polled.
 pub async fn serve(listener: UnixListener, proxy: Proxy) {
     let proxy = Arc::new(proxy);
     let clients = Clients::new(MOST_CLIENTS);

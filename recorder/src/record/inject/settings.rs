@@ -84,7 +84,7 @@ fn merge_anew(settings: &mut Table, own: [(String, Value); 2]) {
 }
 
 /// containers.conf(5), and containers/common `pkg/config`, `systemConfigs`: those of the system, then, for
-/// whoever is not root, the user's own; or else the one that a variable names.
+/// users other than root, the user's own; or else the one that a variable names.
 fn files() -> Vec<PathBuf> {
     let get = |variable| std::env::var_os(variable).filter(|value| !value.is_empty());
     if let Some(only) = get("CONTAINERS_CONF") {

@@ -1,4 +1,4 @@
-//! What the command has asked of container engines, as the probe has seen it.
+//! Requests of the command to container engines, as the probe saw them.
 
 use aya::Ebpf;
 use aya::maps::{Array, MapData, RingBuf};

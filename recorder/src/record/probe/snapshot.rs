@@ -1,4 +1,4 @@
-//! What the probe has counted, read out of the kernel.
+//! The counts of the probe, read from the kernel.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, AsRawFd};

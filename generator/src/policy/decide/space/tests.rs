@@ -63,7 +63,7 @@ proptest! {
 }
 
 #[test]
-fn ranges_are_told_from_masks() {
+fn ranges_are_distinguished_from_masks() {
     let on = |predicate| Clause::on(2, predicate).unwrap();
     let socket = [Predicate::Less(38), Predicate::Equal(39), Predicate::Greater(40)].map(on);
     let set = Set::any(&socket, Width::Bits64);

@@ -1,4 +1,4 @@
-//! What is asked of an engine to create a container, and the profile in it.
+//! Requests to create a container, and the profile in them.
 //!
 //! Pure: a path, a query and a body in, a body out, or the reason why it is not passed on. The body that
 //! comes out has each field on which the profile depends once, in its own spelling, so that it does not
@@ -170,7 +170,7 @@ fn is_chosen(container: &Container, only: &[Only]) -> bool {
     let nobody =
         Identity { id: String::new(), engine: None, runtime: None, pid: 0, owner: 0, began: 0 };
     let name = display_name(container, &nobody);
-    // What stands for a name where there is none is nobody's.
+    // The placeholder for a missing name is no name.
     let name = if container.name.is_empty() && name == "container" { "" } else { &name };
     only.is_empty() || only.iter().any(|only| only.matches(container, name))
 }

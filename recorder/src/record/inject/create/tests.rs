@@ -1,4 +1,4 @@
-//! What comes out for what goes in.
+//! Requests, and what becomes of them.
 
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ fn each_field_comes_once_in_its_own_spelling() {
 }
 
 #[test]
-fn what_is_said_in_other_fields_stays_as_it_was() {
+fn other_fields_stay_as_they_were() {
     let body = r#"{"Cmd":["a"],"HostConfig":{"Binds":["/a:/b"],"Memory":9223372036854775807},
         "Env":null,"hostconfig":{"memory":1,"Binds":null}}"#;
     let passed = passed("", body, Dialect::Docker, &[]).unwrap();

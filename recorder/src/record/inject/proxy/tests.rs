@@ -242,7 +242,7 @@ async fn only_an_engine_that_has_switched_is_talked_to_directly() {
 }
 
 #[tokio::test]
-async fn clients_that_never_finish_keep_nobody_out() {
+async fn clients_that_never_finish_block_no_others() {
     let engine = Engine::start(OK);
     let unfinished = ["", "POST /containers/create HT", "POST /_ping HTTP/1.1\r\nHost: d\r\n"];
     let mut silent = Vec::new();
