@@ -23,7 +23,11 @@ use crate::recording::Recording;
 
 /// Whether the conditions of a family are met.
 fn applies(family: &Family, selection: &Selection, recordings: &[Recording]) -> bool {
-    let is_allowed = |list: &String| words(list).any(|name| selection.allowed.contains_key(name));
+    // What another release calls instead matters for what this one was seen to call.
+    let counts = |name: &str| !family.spellings || !selection.added.contains_key(name);
+    let is_allowed = |list: &String| {
+        words(list).any(|name| selection.allowed.contains_key(name) && counts(name))
+    };
     let was_made = |(name, any): (&String, &BTreeSet<Vec<u64>>)| {
         calls_of(recordings, name)
             .filter_map(|(_, call)| call.arguments.as_ref())

@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::unistd::{ForkResult, Uid, dup2_stderr, dup2_stdin, dup2_stdout, fork};
+use nix::unistd::{Uid, dup2_stderr, dup2_stdin, dup2_stdout};
 use serde::{Deserialize, Serialize};
 
 use super::{Root, Scanner};
 use crate::output::sudo_user;
+use crate::record::aside::{Side, fork_aside};
 use crate::record::privilege::{self, Own};
 use strait_generator::recording::{Recording, v1};
 use strait_generator::scan::Reachable;
@@ -68,14 +69,14 @@ impl Helper {
     pub fn start() -> io::Result<Self> {
         let (socket, other) = UnixStream::pair()?;
         // SAFETY: there is one thread, so the child is a process like any other.
-        match unsafe { fork() }? {
-            ForkResult::Child => {
+        match unsafe { fork_aside() }? {
+            Side::Aside => {
                 drop(socket);
                 let code = i32::from(serve(other).is_err());
                 // SAFETY: ends the process, without the exit handlers of the recorder.
                 unsafe { libc::_exit(code) }
             }
-            ForkResult::Parent { .. } => Ok(Self(socket)),
+            Side::Recorder => Ok(Self(socket)),
         }
     }
 
