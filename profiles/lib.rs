@@ -83,6 +83,9 @@ pub mod libc {
     /// What the functions of glibc call.
     pub const GLIBC: &str = include_str!("libc/glibc.json");
 
+    /// What functions of Go call by a number in a variable.
+    pub const GO: &str = include_str!("libc/go.json");
+
     /// What the functions of musl call.
     pub const MUSL: &str = include_str!("libc/musl.json");
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::elf::{Code, Object};
+use super::object::{Code, Object};
 use super::step::{Flow, Place, Source, Step, Target};
 use super::{arm64, x86};
 use crate::abi::Abi;
@@ -20,6 +20,9 @@ const PLACES: usize = 20_000;
 /// How many constants a value may have; a table of numbers has more.
 const CONSTANTS: usize = 64;
 
+/// How many jumps by tables are followed in a function.
+const HIDDEN: usize = 256;
+
 /// How many bytes before an instruction are read where it is not known at which the function begins.
 const WINDOW: u64 = 96;
 
@@ -32,8 +35,8 @@ pub(super) struct Body {
     pub steps: Vec<Step>,
     /// From where each instruction is jumped to, by index.
     jumps: BTreeMap<usize, Vec<usize>>,
-    /// Whether there may be jumps that were not found.
-    has_hidden_jumps: bool,
+    /// Jumps that lead to where a table says, as of a `switch`.
+    hidden: Vec<usize>,
 }
 
 /// Where a value comes from.
@@ -49,8 +52,9 @@ pub(super) struct Origin {
 impl Body {
     fn new(start: u64, is_known: bool, steps: Vec<Step>) -> Self {
         let is_hidden = |step: &Step| matches!(step.flow, Flow::Jump(Target::Unknown));
-        let has_hidden_jumps = !is_known || steps.iter().any(is_hidden);
-        let mut body = Self { start, is_known, steps, jumps: BTreeMap::new(), has_hidden_jumps };
+        let hidden = steps.iter().enumerate().filter(|(_, step)| is_hidden(step));
+        let hidden = hidden.map(|(index, _)| index).take(HIDDEN).collect();
+        let mut body = Self { start, is_known, steps, jumps: BTreeMap::new(), hidden };
         let edges = body.steps.iter().enumerate().filter_map(|(from, step)| match step.flow {
             Flow::Jump(Target::Address(to)) | Flow::Branch(to) => Some((body.index(to)?, from)),
             _ => None,
@@ -80,9 +84,7 @@ impl Body {
                 origin.is_unknown = true;
                 break;
             }
-            let mut has_any = false;
             if at == 0 {
-                has_any = true;
                 if self.is_known {
                     origin.parameters.insert(place);
                 } else {
@@ -90,9 +92,20 @@ impl Body {
                 }
             }
             let falls = at.checked_sub(1).filter(|before| self.falls_through(*before));
-            for from in self.jumps.get(&at).into_iter().flatten().copied().chain(falls) {
-                has_any = true;
+            let mut before: Vec<usize> = self.jumps.get(&at).cloned().unwrap_or_default();
+            before.extend(falls);
+            if before.is_empty() && at > 0 {
+                // Only a jump by a table leads here, or nothing does.
+                before.clone_from(&self.hidden);
+                origin.is_unknown |= !self.is_known;
+            }
+            for from in before {
                 let step = &self.steps[from];
+                let is_taken = from + 1 != at;
+                if self.is_zero(from, is_taken, place) {
+                    origin.constants.insert(0);
+                    continue;
+                }
                 let is_call = matches!(step.flow, Flow::Call(_));
                 for source in step.before(place).into_iter().flatten() {
                     match source {
@@ -110,10 +123,15 @@ impl Body {
                     }
                 }
             }
-            // Only a jump that was not found leads here, or nothing does.
-            origin.is_unknown |= !has_any && self.has_hidden_jumps;
         }
         origin
+    }
+
+    /// Whether a place is zero after a branch that was taken, or not, since that is what it asked for.
+    fn is_zero(&self, from: usize, is_taken: bool, place: Place) -> bool {
+        let tested = from.checked_sub(1).and_then(|before| self.steps[before].tests);
+        let (Some(register), Place::Register(held)) = (tested, place) else { return false };
+        self.steps[from].when_zero == Some(is_taken) && register == held
     }
 
     /// Whether the flow goes on from this instruction to the next one. What fills the space after a jump is not

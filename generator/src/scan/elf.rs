@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gimli::{BaseAddresses, CieOrFde, EhFrame, UnwindSection};
 use object::LittleEndian;
 use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::SymbolIndex;
@@ -13,11 +12,9 @@ use object::read::elf::{
 };
 use thiserror::Error;
 
-use super::go;
+use super::object::{Code, MOST_ENTRIES, Object};
+use super::{go, starts};
 use crate::abi::Abi;
-
-/// How many symbols, functions and relocations are read; browsers have some 700 000.
-const MOST_ENTRIES: usize = 4_000_000;
 
 /// How many sections of code are read; a linked file has some five.
 const MOST_SECTIONS: usize = 256;
@@ -43,54 +40,6 @@ pub enum ScanError {
     /// Truncated or nonsense.
     #[error("it is damaged or was cut off: {0}")]
     Damaged(String),
-}
-
-/// Bytes that are executed.
-pub(super) struct Code<'a> {
-    pub address: u64,
-    pub bytes: &'a [u8],
-    /// Whether it is a table of jumps into libraries, which is not the program's own code.
-    pub is_stubs: bool,
-}
-
-impl Code<'_> {
-    pub fn end(&self) -> u64 {
-        self.address.saturating_add(self.bytes.len() as u64)
-    }
-
-    pub fn contains(&self, address: u64) -> bool {
-        (self.address..self.end()).contains(&address)
-    }
-}
-
-/// What of a file is about its calls.
-pub(super) struct Object<'a> {
-    pub abi: Abi,
-    /// Bits of an address: 32 or 64.
-    pub bits: u32,
-    pub is_library: bool,
-    /// Where a program begins; 0 of a library.
-    pub entry: u64,
-    pub interpreter: Option<String>,
-    pub is_dynamic: bool,
-    pub needed: Vec<String>,
-    pub search: Vec<String>,
-    pub soname: Option<String>,
-    pub imports: BTreeSet<String>,
-    pub exports: BTreeMap<String, u64>,
-    /// Sorted, and none overlaps another.
-    pub code: Vec<Code<'a>>,
-    /// Where functions begin, sorted.
-    pub starts: Vec<u64>,
-    /// Names of functions by where they begin.
-    pub names: BTreeMap<u64, &'a str>,
-    /// Where the addresses of imported functions are put.
-    pub slots: BTreeMap<u64, &'a str>,
-    /// Code addresses that data holds (relative relocations), sorted.
-    pub pointers: Vec<u64>,
-    pub is_go: bool,
-    /// Why there may be more in it than was read.
-    pub doubts: BTreeSet<String>,
 }
 
 pub(super) fn parse(data: &[u8]) -> Result<Object<'_>, ScanError> {
@@ -199,19 +148,10 @@ fn read<'a, H: FileHeader<Endian = LittleEndian>>(
         end = end.max(code.end());
         after
     });
-    if let Some((address, bytes)) = unwinding {
-        of_unwinding(&mut object.starts, address, bytes);
-    }
-    if object.starts.is_empty()
-        && let Some((_, section)) = sections.section_by_name(E, b".eh_frame")
-        && let Ok(bytes) = section.data(E, data)
-    {
-        of_frames(&mut object.starts, section.sh_addr(E).into(), bytes, bits);
-    }
-    // musl is built without such tables, but for a few functions written in assembler.
-    if object.starts.len() < object.names.len() / 2 || object.starts.is_empty() {
-        object.starts.extend(guessed_starts(&object));
-    }
+    let frames = sections
+        .section_by_name(E, b".eh_frame")
+        .and_then(|(_, section)| Some((section.sh_addr(E).into(), section.data(E, data).ok()?)));
+    object.starts = starts::find(&object, unwinding, frames);
     object.starts.extend(object.names.keys().copied());
     object.starts.push(object.entry);
     object.starts.extend(object.code.iter().map(|code| code.address));
@@ -296,7 +236,9 @@ fn of_symbols<'a, H: FileHeader<Endian = LittleEndian>>(
 ) {
     for symbol in symbols.iter().skip(1).take(MOST_ENTRIES) {
         let kind = symbol.st_type();
-        if !matches!(kind, elf::STT_FUNC | elf::STT_GNU_IFUNC | elf::STT_NOTYPE) {
+        let is_function = matches!(kind, elf::STT_FUNC | elf::STT_GNU_IFUNC);
+        // Go's linker calls all imports data.
+        if !is_function && !symbol.is_undefined(E) {
             continue;
         }
         let Some(name) = symbols.symbol_name(E, symbol).ok().and_then(name) else { continue };
@@ -305,7 +247,7 @@ fn of_symbols<'a, H: FileHeader<Endian = LittleEndian>>(
             if is_dynamic {
                 object.imports.insert(name.to_owned());
             }
-        } else if kind != elf::STT_NOTYPE {
+        } else {
             object.names.entry(address).or_insert(name);
             if is_dynamic {
                 object.exports.entry(name.to_owned()).or_insert(address);
@@ -366,76 +308,6 @@ fn add_relocation<'a, H: FileHeader<Endian = LittleEndian>>(
         }
         None => {}
     }
-}
-
-/// Where functions begin, by the table for stack unwinding (`.eh_frame_hdr`), which stripped files have as well.
-///
-/// Source: Linux Standard Base Core 5.0, 10.6.2; only the encodings that GNU ld and lld write.
-fn of_unwinding(starts: &mut Vec<u64>, address: u64, bytes: &[u8]) {
-    let Some((head, rest)) = bytes.split_at_checked(12) else { return };
-    // Version 1, the count as udata4, and entries relative to the table as sdata4.
-    if head[0] != 1 || head[2] != 0x03 || head[3] != 0x3b {
-        return;
-    }
-    let count = u32::from_le_bytes([head[8], head[9], head[10], head[11]]) as usize;
-    for entry in rest.chunks_exact(8).take(count.min(MOST_ENTRIES)) {
-        let offset = i32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]);
-        starts.push(address.wrapping_add_signed(offset.into()));
-    }
-}
-
-/// The same by what the table is made of, which static programs have without one. It ends at the first nonsense.
-fn of_frames(starts: &mut Vec<u64>, address: u64, bytes: &[u8], bits: u32) {
-    let mut frames = EhFrame::new(bytes, gimli::LittleEndian);
-    frames.set_address_size((bits / 8) as u8);
-    let bases = BaseAddresses::default().set_eh_frame(address);
-    let mut entries = frames.entries(&bases);
-    while let Ok(Some(entry)) = entries.next() {
-        if starts.len() > MOST_ENTRIES {
-            break;
-        }
-        if let CieOrFde::Fde(partial) = entry
-            && let Ok(frame) = partial.parse(EhFrame::cie_from_offset)
-        {
-            starts.push(frame.initial_address());
-        }
-    }
-}
-
-/// Where functions may begin in a file without tables for unwinding: what is called or has its address taken, and comes after
-/// the end of another function.
-fn guessed_starts(object: &Object<'_>) -> Vec<u64> {
-    let mut starts = Vec::new();
-    if !matches!(object.abi, Abi::X86_64 | Abi::X86 | Abi::X32) {
-        return starts;
-    }
-    for code in object.code.iter().filter(|code| !code.is_stubs) {
-        for (address, bytes) in (code.address..).zip(code.bytes.windows(7)) {
-            // call, jmp, and lea of an address relative to rip.
-            let (at, is_far) = match bytes {
-                [0xe8 | 0xe9, ..] => (1, false),
-                [0x48 | 0x4c, 0x8d, modrm, ..] if modrm & 0xc7 == 5 => (3, true),
-                _ => continue,
-            };
-            let offset = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-            let offset = i32::from_le_bytes(offset);
-            let end = address.wrapping_add(if is_far { 7 } else { 5 });
-            let target = end.wrapping_add_signed(offset.into());
-            if !code.contains(target) {
-                continue;
-            }
-            let before = (target - code.address) as usize;
-            // ret, nop, int3, hlt, the zeros of a longer nop, a jump.
-            let is_after_end = match &code.bytes[before.saturating_sub(5)..before] {
-                [.., 0xc3 | 0x90 | 0xcc | 0xf4 | 0x00] | [.., 0xeb, _] | [0xe9, ..] => true,
-                bytes => bytes.is_empty() || target % 16 == 0,
-            };
-            if is_after_end && starts.len() < MOST_ENTRIES {
-                starts.push(target);
-            }
-        }
-    }
-    starts
 }
 
 /// A name of the file's; `None` if it is empty, too long or no text.

@@ -1,5 +1,30 @@
 //! Names of functions in Go programs, which are there also when the symbols are stripped.
 
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::policy::data::{embedded, words};
+
+#[derive(Deserialize)]
+struct File {
+    functions: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    functions: String,
+    calls: String,
+}
+
+static TABLE: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::libc::GO));
+
+/// What a function calls that has the number in a variable; `None` if that is not known.
+pub(super) fn by_variable(function: &str) -> Option<impl Iterator<Item = &'static str>> {
+    let is_in = |group: &&Group| words(&group.functions).any(|name| name == function);
+    TABLE.functions.iter().find(is_in).map(|group| words(&group.calls))
+}
+
 /// How many functions are read.
 const MOST: usize = 2_000_000;
 

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::body::Reader;
-use super::elf::{self, Object, ScanError};
-use super::sites;
+use super::elf::{self, ScanError};
+use super::object::Object;
+use super::{go, sites};
 use crate::abi::Abi;
 
 /// What the file of a program or a library says about the calls of its code.
@@ -28,6 +29,8 @@ pub struct Image {
     pub calls: BTreeMap<(Abi, u32), BTreeSet<String>>,
     /// Functions around instructions whose number was not found.
     pub unknown: BTreeSet<String>,
+    /// Names of libraries in its data that it may give to `dlopen`.
+    pub loads: BTreeSet<String>,
     /// Whether Go's runtime is in it.
     pub is_go: bool,
     /// Other reasons for which its code may call more, in words.
@@ -43,10 +46,12 @@ impl Image {
     /// [`doubts`](Self::doubts) says what is missing.
     pub fn read(bytes: &[u8]) -> Result<Self, ScanError> {
         let object = elf::parse(bytes)?;
-        Ok(Self::from_object(&object))
+        let may_load = ["dlopen", "dlmopen"].iter().any(|name| object.imports.contains(*name));
+        let loads = if may_load { names_of_libraries(bytes) } else { BTreeSet::new() };
+        Ok(Self::from_object(&object, loads))
     }
 
-    fn from_object(object: &Object<'_>) -> Self {
+    fn from_object(object: &Object<'_>, loads: BTreeSet<String>) -> Self {
         let mut reader = Reader::new(object);
         let found = sites::find(&mut reader, sites::SYSCALL);
         let name = |start: &u64| match object.names.get(start) {
@@ -57,6 +62,17 @@ impl Image {
             // A few are enough to tell where it comes from.
             (*call, functions.iter().map(name).take(3).collect())
         });
+        let mut calls: BTreeMap<(Abi, u32), BTreeSet<String>> = calls.collect();
+        let mut unknown: BTreeSet<String> = found.unknown.iter().map(name).collect();
+        if object.is_go {
+            unknown.retain(|function| {
+                let Some(known) = go::by_variable(function) else { return true };
+                for number in known.filter_map(|call| object.abi.syscall_number(call)) {
+                    calls.entry((object.abi, number)).or_default().insert(function.clone());
+                }
+                false
+            });
+        }
         let mut doubts = object.doubts.clone();
         if found.is_cut {
             doubts.insert("it has more code than is looked at".to_owned());
@@ -75,10 +91,40 @@ impl Image {
             search: object.search.clone(),
             soname: object.soname.clone(),
             imports: object.imports.clone(),
-            calls: calls.collect(),
-            unknown: found.unknown.iter().map(name).collect(),
+            calls,
+            unknown,
+            loads,
             is_go: object.is_go,
             doubts,
         }
     }
+}
+
+/// How many names of libraries are taken from a file's data.
+const MOST_NAMES: usize = 64;
+
+/// Strings that are names of libraries, such as `libnuma.so.1`: all of a string, up to its zero.
+fn names_of_libraries(bytes: &[u8]) -> BTreeSet<String> {
+    const ENDING: &[u8] = b".so";
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"._+-/".contains(byte);
+    let mut names = BTreeSet::new();
+    let mut from = 0;
+    while let Some(at) = bytes[from..].windows(ENDING.len()).position(|part| part == ENDING) {
+        let dot = from + at;
+        from = dot + ENDING.len();
+        let before = bytes[..dot].iter().rev().take(128).take_while(|byte| is_part(byte)).count();
+        let after = bytes[from..].iter().take(16).take_while(|byte| is_part(byte)).count();
+        let (start, end) = (dot - before, from + after);
+        let is_whole =
+            bytes.get(end) == Some(&0) && start.checked_sub(1).is_none_or(|at| bytes[at] == 0);
+        let version = &bytes[from..end];
+        let is_version = version.is_empty()
+            || version
+                .strip_prefix(b".")
+                .is_some_and(|rest| rest.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.'));
+        if before > 0 && is_whole && is_version && names.len() < MOST_NAMES {
+            names.insert(String::from_utf8_lossy(&bytes[start..end]).into_owned());
+        }
+    }
+    names
 }

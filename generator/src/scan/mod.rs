@@ -12,9 +12,11 @@ mod graph;
 mod image;
 mod libc;
 mod link;
+mod object;
 pub mod program;
 mod reachable;
 mod sites;
+mod starts;
 mod step;
 mod x86;
 

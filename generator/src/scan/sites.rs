@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::body::{Origin, Reader};
-use super::elf::{Code, Object};
+use super::object::{Code, Object};
 use super::step::{Flow, Place, Target};
 use crate::abi::Abi;
 

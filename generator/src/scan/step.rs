@@ -65,6 +65,10 @@ pub(super) struct Step {
     pub enters: Option<Abi>,
     /// An address in the file that it computes.
     pub takes: Option<u64>,
+    /// The register that it compares with zero, all of it.
+    pub tests: Option<u8>,
+    /// Of a branch that depends on such a comparison: whether it is taken if the register is zero.
+    pub when_zero: Option<bool>,
     /// Whether it only fills the space between functions.
     pub is_padding: bool,
 }
@@ -81,6 +85,8 @@ impl Step {
             moves: Some(0),
             enters: None,
             takes: None,
+            tests: None,
+            when_zero: None,
             is_padding: false,
         }
     }

@@ -138,11 +138,31 @@ fn step(instruction: &Instruction, bits: u32) -> Step {
             }
         }
         Mnemonic::Leave | Mnemonic::Enter => step.moves = None,
-        _ if is_branch(instruction) => step.flow = Flow::Branch(instruction.near_branch_target()),
+        Mnemonic::Test | Mnemonic::Cmp => step.tests = tested(instruction),
+        _ if is_branch(instruction) => {
+            step.when_zero = match mnemonic {
+                Mnemonic::Je => Some(true),
+                Mnemonic::Jne => Some(false),
+                _ => None,
+            };
+            step.flow = Flow::Branch(instruction.near_branch_target());
+        }
         _ if !only_reads(mnemonic) => writes(instruction, &mut step),
         _ => {}
     }
     step
+}
+
+/// The register that is compared with zero: `test r, r`, `cmp r, 0`.
+fn tested(instruction: &Instruction) -> Option<u8> {
+    let (register, is_wide) = general(instruction.op0_register())?;
+    let is_same = instruction.mnemonic() == Mnemonic::Test
+        && instruction.op1_kind() == OpKind::Register
+        && instruction.op0_register() == instruction.op1_register();
+    let is_zero =
+        instruction.mnemonic() == Mnemonic::Cmp && operand(instruction, 1) == Source::Constant(0);
+    (is_wide && instruction.op0_kind() == OpKind::Register && (is_same || is_zero))
+        .then_some(register)
 }
 
 /// i386's `call *%gs:0x10`, the entry of the vDSO (glibc's `sysdeps/unix/sysv/linux/i386/sysdep.h`).

@@ -105,3 +105,20 @@ pub fn search_of(image: &Image, path: &str) -> Vec<String> {
     }
     all
 }
+
+/// Where a program's own libraries are that it loads itself, as Java's launcher does.
+pub fn beside(program: &str) -> Vec<String> {
+    let folder = program.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    ["", "/server", "/../lib", "/../lib/server"]
+        .iter()
+        .map(|rest| format!("{folder}{rest}"))
+        .collect()
+}
+
+/// Libraries that one loads by names that are in no file of code: of a Java machine, those of its class library.
+pub fn companions(root: &Root, library: &str) -> Vec<String> {
+    let Some(folder) = library.strip_suffix("/server/libjvm.so") else { return Vec::new() };
+    let names = root.names(folder).into_iter();
+    let is_library = |name: &String| name.starts_with("lib") && name.ends_with(".so");
+    names.filter(is_library).map(|name| format!("{folder}/{name}")).collect()
+}

@@ -51,6 +51,15 @@ pub struct Scanner {
     folders: HashMap<Abi, Rc<Folders>>,
 }
 
+/// A library that is looked for.
+struct Wanted {
+    name: String,
+    /// Whether the program does not start without.
+    is_needed: bool,
+    /// Where to look first.
+    search: Vec<String>,
+}
+
 impl Scanner {
     /// For programs beneath this root.
     pub fn new(root: Root) -> Self {
@@ -106,27 +115,42 @@ impl Scanner {
         let mut missing = Vec::new();
         let mut seen = BTreeSet::new();
         let own = libraries::search_of(image, real);
-        let mut open: Vec<(String, Vec<String>)> =
-            image.needed.iter().map(|needed| (needed.clone(), own.clone())).collect();
-        while let Some((needed, search)) = open.pop() {
-            if !seen.insert(needed.clone()) {
+        let beside = libraries::beside(real);
+        let wanted = |image: &Image, search: &[String]| {
+            let needed = image.needed.iter().map(|name| (name.clone(), true));
+            let loads = image.loads.iter().map(|name| (name.clone(), false));
+            let all: Vec<Wanted> = needed
+                .chain(loads)
+                .map(|(name, is_needed)| Wanted { name, is_needed, search: search.to_vec() })
+                .collect();
+            all
+        };
+        let mut open = wanted(image, &own);
+        while let Some(Wanted { name, is_needed, search }) = open.pop() {
+            if !seen.insert(name.clone()) {
                 continue;
             }
             if seen.len() > MOST_FILES {
                 missing.push(format!("it needs more than {MOST_FILES} libraries"));
                 break;
             }
-            let Some((file, library)) = self.library(&needed, &search, &own, image) else {
-                missing.push(format!("the library {} was not found", short(&needed)));
+            let Some((file, library)) = self.library(&name, [&search, &own, &beside], image) else {
+                if is_needed {
+                    missing.push(format!("the library {} was not found", short(&name)));
+                }
                 continue;
             };
             if let Ok(library) = library.as_ref() {
-                let search = libraries::search_of(library, &file);
-                open.extend(library.needed.iter().map(|needed| (needed.clone(), search.clone())));
+                open.extend(wanted(library, &libraries::search_of(library, &file)));
+            }
+            for name in libraries::companions(&self.root, &file) {
+                open.push(Wanted { name, is_needed: false, search: Vec::new() });
             }
             found.push((file, library));
         }
+        // One file may be wanted by several names.
         found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        found.dedup_by(|(one, _), (other, _)| one == other);
         let files: Vec<scan::File<'_>> = found
             .iter()
             .filter_map(|(path, image)| {
@@ -148,8 +172,7 @@ impl Scanner {
     fn library(
         &mut self,
         needed: &str,
-        search: &[String],
-        own: &[String],
+        [search, own, beside]: [&[String]; 3],
         program: &Image,
     ) -> Option<(String, Rc<Result<Image, ScanError>>)> {
         let candidates: Vec<String> = if needed.contains('/') {
@@ -164,7 +187,7 @@ impl Scanner {
                 }
             };
             let common = folders.all(program.interpreter.as_deref());
-            let all = search.iter().chain(own).chain(common);
+            let all = search.iter().chain(own).chain(common).chain(beside);
             all.map(|folder| format!("{folder}/{needed}")).collect()
         };
         for candidate in candidates {

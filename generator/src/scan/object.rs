@@ -1,0 +1,56 @@
+//! What of a file is about its calls, as it was read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::abi::Abi;
+
+/// How many symbols, functions and relocations are read; browsers have some 700 000.
+pub(super) const MOST_ENTRIES: usize = 4_000_000;
+
+/// Bytes that are executed.
+pub(super) struct Code<'a> {
+    pub address: u64,
+    pub bytes: &'a [u8],
+    /// Whether it is a table of jumps into libraries, which is not the program's own code.
+    pub is_stubs: bool,
+}
+
+impl Code<'_> {
+    pub fn end(&self) -> u64 {
+        self.address.saturating_add(self.bytes.len() as u64)
+    }
+
+    pub fn contains(&self, address: u64) -> bool {
+        (self.address..self.end()).contains(&address)
+    }
+}
+
+/// What of a file is about its calls.
+pub(super) struct Object<'a> {
+    pub abi: Abi,
+    /// Bits of an address: 32 or 64.
+    pub bits: u32,
+    pub is_library: bool,
+    /// Where a program begins; 0 of a library.
+    pub entry: u64,
+    pub interpreter: Option<String>,
+    pub is_dynamic: bool,
+    pub needed: Vec<String>,
+    pub search: Vec<String>,
+    pub soname: Option<String>,
+    pub imports: BTreeSet<String>,
+    pub exports: BTreeMap<String, u64>,
+    /// Sorted, and none overlaps another.
+    pub code: Vec<Code<'a>>,
+    /// Where functions begin, sorted.
+    pub starts: Vec<u64>,
+    /// Names of functions by where they begin.
+    pub names: BTreeMap<u64, &'a str>,
+    /// Where the addresses of imported functions are put.
+    pub slots: BTreeMap<u64, &'a str>,
+    /// Code addresses that data holds (relative relocations), sorted.
+    pub pointers: Vec<u64>,
+    pub is_go: bool,
+    /// Why there may be more in it than was read.
+    pub doubts: BTreeSet<String>,
+}
