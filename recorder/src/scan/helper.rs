@@ -175,7 +175,6 @@ fn serve(mut socket: UnixStream) -> io::Result<()> {
     dup2_stdout(&null)?;
     become_nobody()?;
     privilege::give_up_all_but(&[]).map_err(io::Error::other)?;
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
     nix::sys::prctl::set_dumpable(false)?;
     for (resource, most) in [
         (Resource::RLIMIT_CPU, SECONDS),
