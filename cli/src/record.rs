@@ -99,10 +99,11 @@ pub struct RecordArgs {
     /// Recordings of commands make one profile together, unless they have different names.
     #[arg(long, value_name = "NAME", conflicts_with = "scope", value_parser = name, help_heading = "Output")]
     name: Option<String>,
-    /// Do not look into the executables and libraries of the recorded programs for what they can call
+    /// Do not scan the recorded programs for the calls that they can make
     ///
-    /// Otherwise a process without privilege does so at the end, and `programs[].reachable` of the recording has it.
-    #[arg(long, conflicts_with_all = ["containers", "container"])]
+    /// Otherwise a process without privilege scans their executables and libraries at the end, and
+    /// `programs[].reachable` of the recording has the result.
+    #[arg(long, conflicts_with_all = ["containers", "container"], help_heading = "How to record")]
     no_scan: bool,
     #[command(flatten)]
     pub run: RunArgs,

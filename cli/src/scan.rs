@@ -16,14 +16,14 @@ use strait_recorder::scan::{Root, Scanner};
 
 /// What the report may look like.
 const FORMATS: [(Format, &str); 2] =
-    [(Format::Text, "A line for each call, by risk"), (Format::Json, "strait.scan/v1")];
+    [(Format::Text, "One line for each call, by risk"), (Format::Json, "strait.scan/v1")];
 
-/// Say which system calls a program can make
+/// Show the system calls that a program can make, without running it
 ///
-/// Reads the executable and its libraries, and runs neither: which functions of the C library they import, by a table of
-/// what each really calls, and which numbers their own instructions pass to the kernel. Where that cannot be all, it says
-/// why: what `dlopen` loads, a number that was not found, a library that is missing. Programs that the program executes
-/// are not part of it.
+/// Reads the executable and its libraries: the functions of the C library that they import, by a table of the
+/// calls that each makes, and the numbers that their own instructions pass to the kernel. If that cannot be
+/// complete, the report says why: libraries that `dlopen` loads, a number that was not found, a library that
+/// is missing. Programs that the program executes are not included.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -31,19 +31,19 @@ Examples:
   strait scan --root ./rootfs /usr/bin/app
   strait scan app --format json -o app.scan.json
 
-Exit status: 1 if one of the files cannot be scanned; the others are.")]
+Exit status: 1 if one of the files cannot be scanned; the others are reported.")]
 pub struct ScanArgs {
-    /// Programs; of a script, the one that runs it
+    /// Programs; for a script, its interpreter is scanned
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The folder that stands for /, such as an unpacked image; no link leads out of it
-    #[arg(long, value_name = "DIR", default_value = "/")]
+    /// Folder that stands for /, such as an unpacked image; no link leads out of it
+    #[arg(long, value_name = "DIR", default_value = "/", help_heading = "What to scan")]
     root: PathBuf,
-    /// What the report looks like
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS))]
+    /// Format of the report
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats(FORMATS), help_heading = "Output")]
     format: Format,
-    /// Where the report goes; - is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    /// Write the report here; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = "Output")]
     output: PathBuf,
 }
 
