@@ -64,12 +64,15 @@ fn lingering_has_an_end() {
 }
 
 /// Processes whose parent is `pid` and which have not ended.
-/// But for the one that writes the recording.
+/// But for those that write the recording and scan programs.
 fn children(pid: nix::unistd::Pid) -> Vec<String> {
     let path = format!("/proc/{pid}/task/{pid}/children");
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let comm = |child: &str| std::fs::read_to_string(format!("/proc/{child}/comm"));
-    let writes = |child: &str| comm(child).is_ok_and(|comm| comm == "strait-writer\n");
+    let writes = |child: &str| {
+        comm(child)
+            .is_ok_and(|comm| ["strait-writer\n", "strait-scanner\n"].contains(&comm.as_str()))
+    };
     let children = text.split_whitespace().filter(|child| is_alive(child) && !writes(child));
     children.map(str::to_owned).collect()
 }
