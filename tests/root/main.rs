@@ -39,6 +39,7 @@ mod privilege;
 mod profiles;
 mod readme;
 mod runtimes;
+mod scan;
 mod scripts;
 mod service;
 mod survivors;

@@ -12,7 +12,18 @@ static FAMILIES: LazyLock<File> = LazyLock::new(|| embedded(strait_profiles::FAM
 #[derive(Deserialize)]
 struct File {
     shells: String,
+    tools: Tools,
     families: Vec<Family>,
+}
+
+#[derive(Deserialize)]
+struct Tools {
+    calls: String,
+}
+
+/// What the tools can call that are started by shells.
+pub(super) fn tools() -> impl Iterator<Item = &'static str> {
+    words(&FAMILIES.tools.calls)
 }
 
 /// All of them.

@@ -58,7 +58,7 @@ fn signed(field: u32, bits: u32) -> i64 {
 }
 
 fn step(address: u64, word: u32) -> Step {
-    let mut step = Step::new(address);
+    let mut step = Step::new(address, address.wrapping_add(4));
     let low = register(word, 0);
     let to = |offset: i64| address.wrapping_add_signed(offset << 2);
     if word == 0xd400_0001 {

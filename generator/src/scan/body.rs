@@ -32,6 +32,8 @@ pub(super) struct Body {
     pub start: u64,
     /// Whether that is known, and not only a guess.
     pub is_known: bool,
+    /// Whether it has no other function in it, which nothing says.
+    is_whole: bool,
     pub steps: Vec<Step>,
     /// From where each instruction is jumped to, by index.
     jumps: BTreeMap<usize, Vec<usize>>,
@@ -50,11 +52,11 @@ pub(super) struct Origin {
 }
 
 impl Body {
-    fn new(start: u64, is_known: bool, steps: Vec<Step>) -> Self {
+    fn new(start: u64, is_known: bool, is_whole: bool, steps: Vec<Step>) -> Self {
         let is_hidden = |step: &Step| matches!(step.flow, Flow::Jump(Target::Unknown));
         let hidden = steps.iter().enumerate().filter(|(_, step)| is_hidden(step));
         let hidden = hidden.map(|(index, _)| index).take(HIDDEN).collect();
-        let mut body = Self { start, is_known, steps, jumps: BTreeMap::new(), hidden };
+        let mut body = Self { start, is_known, is_whole, steps, jumps: BTreeMap::new(), hidden };
         let edges = body.steps.iter().enumerate().filter_map(|(from, step)| match step.flow {
             Flow::Jump(Target::Address(to)) | Flow::Branch(to) => Some((body.index(to)?, from)),
             _ => None,
@@ -97,7 +99,7 @@ impl Body {
             if before.is_empty() && at > 0 {
                 // Only a jump by a table leads here, or nothing does.
                 before.clone_from(&self.hidden);
-                origin.is_unknown |= !self.is_known;
+                origin.is_unknown |= !self.is_known || !self.is_whole;
             }
             for from in before {
                 let step = &self.steps[from];
@@ -162,6 +164,11 @@ impl Body {
             }
             _ => origin.is_unknown = true,
         }
+    }
+
+    /// Where it ends; `None` if it is empty.
+    pub fn end(&self) -> Option<u64> {
+        self.steps.last().map(|step| step.next)
     }
 
     /// Whether the flow runs out of its end into what comes next.
@@ -254,6 +261,6 @@ impl<'a> Reader<'a> {
             Abi::Riscv64 => return None,
         };
         self.left = self.left.saturating_sub(steps.len().max(1));
-        (self.left > 0).then(|| Body::new(start, is_known, steps))
+        (self.left > 0).then(|| Body::new(start, is_known, self.object.are_starts_exact, steps))
     }
 }

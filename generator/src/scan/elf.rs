@@ -100,6 +100,9 @@ fn read<'a, H: FileHeader<Endian = LittleEndian>>(
         exports: BTreeMap::new(),
         code: Vec::new(),
         starts: Vec::new(),
+        are_starts_exact: true,
+        doubtful: BTreeSet::new(),
+        has_symbols: false,
         names: BTreeMap::new(),
         slots: BTreeMap::new(),
         pointers: Vec::new(),
@@ -151,7 +154,10 @@ fn read<'a, H: FileHeader<Endian = LittleEndian>>(
     let frames = sections
         .section_by_name(E, b".eh_frame")
         .and_then(|(_, section)| Some((section.sh_addr(E).into(), section.data(E, data).ok()?)));
-    object.starts = starts::find(&object, unwinding, frames);
+    let found = starts::find(&object, unwinding, frames);
+    (object.starts, object.doubtful) = (found.starts, found.doubtful);
+    object.are_starts_exact = found.are_exact;
+    object.doubtful.retain(|start| !object.names.contains_key(start));
     object.starts.extend(object.names.keys().copied());
     object.starts.push(object.entry);
     object.starts.extend(object.code.iter().map(|code| code.address));
@@ -197,6 +203,7 @@ fn of_sections<'a, H: FileHeader<Endian = LittleEndian>>(
     let symbols = sections.symbols(E, data, elf::SHT_SYMTAB)?;
     of_dynamic(object, sections, data)?;
     of_symbols(object, &dynamic, true);
+    object.has_symbols = !symbols.is_empty();
     of_symbols(object, &symbols, false);
     of_relocations(object, sections, &dynamic, data)?;
     if let Some(tables) = tables {

@@ -44,6 +44,12 @@ pub(super) struct Object<'a> {
     pub code: Vec<Code<'a>>,
     /// Where functions begin, sorted.
     pub starts: Vec<u64>,
+    /// Whether they are all known, by tables, and not found by what is called.
+    pub are_starts_exact: bool,
+    /// Those of them that may as well be within a function.
+    pub doubtful: BTreeSet<u64>,
+    /// Whether all functions have symbols, and not only those that other files may call.
+    pub has_symbols: bool,
     /// Names of functions by where they begin.
     pub names: BTreeMap<u64, &'a str>,
     /// Where the addresses of imported functions are put.

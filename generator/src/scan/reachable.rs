@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use crate::abi::Abi;
 
-/// How many ways of knowing are kept for a call. The smallest stay, so that the order of unions does not matter.
-const WAYS: usize = 3;
+/// For how many files it is kept how each leads to a call, one way each. The first by name stay, and executables before
+/// libraries, so that the order of unions does not matter.
+const FILES: usize = 16;
 
 /// How many reasons for which a set is open are kept.
 const REASONS: usize = 64;
@@ -66,6 +67,14 @@ pub struct How {
     pub symbol: String,
 }
 
+impl How {
+    /// Whether it was found in a library, by the file's name.
+    pub fn is_of_library(&self) -> bool {
+        let name = self.file.rsplit('/').next().unwrap_or_default();
+        name.ends_with(".so") || name.contains(".so.")
+    }
+}
+
 /// The calls that a program can make with its own instructions and its libraries'. Programs that it executes are not
 /// part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,9 +112,19 @@ impl Reachable {
     /// Adds a call, or one more way by which it is known.
     pub fn add(&mut self, abi: Abi, number: u32, how: How) {
         let ways = self.calls.entry(abi).or_default().entry(number).or_default();
+        if let Some(known) = ways.iter().find(|known| known.file == how.file).cloned() {
+            if how < known {
+                ways.remove(&known);
+                ways.insert(how);
+            }
+            return;
+        }
         ways.insert(how);
-        if ways.len() > WAYS {
-            ways.pop_last();
+        if ways.len() > FILES {
+            let last = ways.iter().max_by_key(|how| (how.is_of_library(), how.file.clone()));
+            if let Some(last) = last.cloned() {
+                ways.remove(&last);
+            }
         }
     }
 
@@ -136,8 +155,8 @@ impl Reachable {
 mod tests {
     use super::*;
 
-    fn how(symbol: &str) -> How {
-        How { kind: Kind::Import, file: "/bin/a".to_owned(), symbol: symbol.to_owned() }
+    fn how(file: &str) -> How {
+        How { kind: Kind::Import, file: file.to_owned(), symbol: "f".to_owned() }
     }
 
     #[test]
@@ -158,8 +177,22 @@ mod tests {
         let mut twice = union([1, 2, 0]);
         twice.extend(sets[1].clone());
         assert_eq!(twice, union([0, 1, 2]));
-        let kept: Vec<_> = twice.calls[&Abi::X86_64][&0].iter().map(|how| &how.symbol).collect();
-        assert_eq!(kept, ["a", "b", "c"]);
+        let kept: Vec<_> = twice.calls[&Abi::X86_64][&0].iter().map(|how| &how.file).collect();
+        assert_eq!(kept, ["a", "b", "c", "d", "e"]);
         assert!(!twice.is_closed() && twice.has(Abi::X86_64, 0) && !twice.has(Abi::X86, 0));
+    }
+
+    #[test]
+    fn one_way_is_kept_for_each_file_and_executables_stay() {
+        let mut made = Reachable::default();
+        for nth in 0..40 {
+            made.add(Abi::X86_64, 0, how(&format!("/lib/{nth:02}.so.1")));
+        }
+        made.add(Abi::X86_64, 0, how("/usr/bin/app"));
+        made.add(Abi::X86_64, 0, How { symbol: "a".to_owned(), ..how("/usr/bin/app") });
+        let kept = &made.calls[&Abi::X86_64][&0];
+        assert_eq!(kept.len(), FILES);
+        let of_app: Vec<_> = kept.iter().filter(|how| !how.is_of_library()).collect();
+        assert_eq!(of_app, [&How { symbol: "a".to_owned(), ..how("/usr/bin/app") }]);
     }
 }

@@ -86,6 +86,19 @@ pub(super) fn find(reader: &mut Reader<'_>, wrapper: &str) -> Sites {
         for (start, place, abi) in open {
             targets.entry(start).or_default().push((place, abi));
         }
+        for (start, places) in &targets {
+            // A function may run on into the next one.
+            let before = object.starts.partition_point(|other| other < start).checked_sub(1);
+            let Some(body) = before.and_then(|before| reader.body_at(object.starts[before])) else {
+                continue;
+            };
+            if body.end() == Some(*start) && body.falls_out() {
+                for (place, abi) in places {
+                    let origin = body.origin(body.steps.len(), *place);
+                    add(&mut sites, &mut wanted, body.start, *abi, &origin);
+                }
+            }
+        }
         for (address, target) in callers(object, &targets) {
             let Some(body) = reader.body_at(address) else { continue };
             let Some(index) = body.index(address) else { continue };
@@ -113,7 +126,11 @@ pub(super) fn find(reader: &mut Reader<'_>, wrapper: &str) -> Sites {
         let is_exported = object.is_library && exported.contains(&start);
         // What only its address leads to may be given any number. What nothing leads to is not called.
         let is_taken = object.pointers.binary_search(&start).is_ok();
-        if is_taken || (is_exported && !imported.contains(&start)) {
+        // If it is no function, jumps lead there that are not looked for.
+        if is_taken
+            || object.doubtful.contains(&start)
+            || (is_exported && !imported.contains(&start))
+        {
             sites.unknown.insert(start);
         }
         sites.wrappers.insert((start, place, abi));
@@ -277,6 +294,12 @@ fn callers<T>(object: &Object<'_>, targets: &BTreeMap<u64, T>) -> Vec<(u64, u64)
         for (address, bytes) in (code.address..).zip(code.bytes.windows(5)) {
             if bytes[0] & 0xfe == 0xe8 {
                 let target = relative(object, address.wrapping_add(5), &bytes[1..]);
+                if is_target(target) && found.len() < MOST_SITES {
+                    found.push((address, target));
+                }
+            } else if bytes[0] == 0xeb || bytes[0] & 0xf0 == 0x70 {
+                let offset = i64::from(bytes[1].cast_signed());
+                let target = address.wrapping_add(2).wrapping_add_signed(offset);
                 if is_target(target) && found.len() < MOST_SITES {
                     found.push((address, target));
                 }

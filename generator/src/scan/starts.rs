@@ -1,6 +1,8 @@
 //! Where functions begin: by the tables for stack unwinding, which stripped files have as well; where there are none, by
 //! what is called.
 
+use std::collections::BTreeSet;
+
 use gimli::{BaseAddresses, CieOrFde, EhFrame, UnwindSection};
 
 use super::object::{MOST_ENTRIES, Object};
@@ -9,13 +11,24 @@ use crate::abi::Abi;
 /// A part of the file, and where it is in memory.
 pub(super) type Part<'a> = (u64, &'a [u8]);
 
-/// Finds them: by `.eh_frame_hdr`, or else by `.eh_frame`. They are in no order.
+/// What was found.
+pub(super) struct Starts {
+    /// In no order.
+    pub starts: Vec<u64>,
+    /// Those that may be the target of a jump within a function.
+    pub doubtful: BTreeSet<u64>,
+    /// Whether tables say so.
+    pub are_exact: bool,
+}
+
+/// Finds them: by `.eh_frame_hdr`, or else by `.eh_frame`.
 pub(super) fn find(
     object: &Object<'_>,
     unwinding: Option<Part<'_>>,
     frames: Option<Part<'_>>,
-) -> Vec<u64> {
+) -> Starts {
     let mut starts = Vec::new();
+    let mut doubtful = BTreeSet::new();
     if let Some((address, bytes)) = unwinding {
         of_unwinding(&mut starts, address, bytes);
     }
@@ -25,10 +38,19 @@ pub(super) fn find(
         of_frames(&mut starts, address, bytes, object.bits);
     }
     // musl is built without such tables, but for a few functions written in assembler. Go has tables of its own.
-    if !object.is_go && (starts.len() < object.names.len() / 2 || starts.is_empty()) {
-        starts.extend(guessed(object));
+    let mut are_exact = true;
+    let has_tables = object.is_go || object.has_symbols;
+    if !has_tables && (starts.len() < object.names.len() / 2 || starts.is_empty()) {
+        are_exact = false;
+        let guessed = guessed(object);
+        doubtful.extend(guessed.iter().map(|(start, _)| *start));
+        let called = guessed.iter().filter(|(_, is_called)| *is_called);
+        for start in called.map(|(start, _)| *start).chain(starts.iter().copied()) {
+            doubtful.remove(&start);
+        }
+        starts.extend(guessed.into_iter().map(|(start, _)| start));
     }
-    starts
+    Starts { starts, doubtful, are_exact }
 }
 
 /// Where functions begin, by the table for stack unwinding (`.eh_frame_hdr`), which stripped files have as well.
@@ -65,9 +87,9 @@ fn of_frames(starts: &mut Vec<u64>, address: u64, bytes: &[u8], bits: u32) {
     }
 }
 
-/// Where functions may begin in a file without tables for unwinding: what is called or has its address taken, and comes after
-/// the end of another function.
-fn guessed(object: &Object<'_>) -> Vec<u64> {
+/// Where functions may begin in a file without tables for unwinding: what is called, jumped to or has its address taken,
+/// and comes after the end of another function; and whether it is called.
+fn guessed(object: &Object<'_>) -> Vec<(u64, bool)> {
     let mut starts = Vec::new();
     if !matches!(object.abi, Abi::X86_64 | Abi::X86 | Abi::X32) {
         return starts;
@@ -94,7 +116,7 @@ fn guessed(object: &Object<'_>) -> Vec<u64> {
                 bytes => bytes.is_empty() || target % 16 == 0,
             };
             if is_after_end && starts.len() < MOST_ENTRIES {
-                starts.push(target);
+                starts.push((target, bytes[0] == 0xe8));
             }
         }
     }

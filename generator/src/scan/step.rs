@@ -50,6 +50,8 @@ pub(super) enum Flow {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
     pub address: u64,
+    /// Where the next one begins.
+    pub next: u64,
     pub flow: Flow,
     /// The register that it sets.
     pub set: Option<(u8, Source)>,
@@ -74,9 +76,10 @@ pub(super) struct Step {
 }
 
 impl Step {
-    pub const fn new(address: u64) -> Self {
+    pub const fn new(address: u64, next: u64) -> Self {
         Self {
             address,
+            next,
             flow: Flow::Next,
             set: None,
             is_conditional: false,

@@ -81,7 +81,7 @@ fn implied(mnemonic: Mnemonic) -> u32 {
 }
 
 fn step(instruction: &Instruction, bits: u32) -> Step {
-    let mut step = Step::new(instruction.ip());
+    let mut step = Step::new(instruction.ip(), instruction.next_ip());
     if instruction.is_invalid() {
         step.flow = Flow::Stop;
         return step;

@@ -95,6 +95,13 @@ impl Helper {
             Ok(found) => (found, String::new()),
             Err(error) => (BTreeMap::new(), format!("it was not scanned: {error}")),
         };
+        for program in recording.programs.iter().filter(|program| !program.device.is_empty()) {
+            // It ended before anything could be found out, and was executed by a relative path.
+            if !program.path.starts_with('/') {
+                let reason = "it was not scanned: it is not known in which folder it was";
+                recording.reachable.insert(program.path.clone(), Reachable::unknown(reason));
+            }
+        }
         for Asked { path, .. } in asked {
             let reachable = found.remove(&path);
             let reachable = reachable.unwrap_or_else(|| Reachable::unknown(why.clone()));
