@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 mod arguments;
 mod families;
+mod machines;
 mod nonsense;
 mod startup;
 
