@@ -16,6 +16,8 @@
 //! samples where that is larger (Efron and Stein 1981), with Student's quantile. `tests` holds the intervals against
 //! populations that are known and against a real recording.
 
+use std::collections::BTreeMap;
+
 use super::incidence::{Incidence, Unit};
 
 /// Fewer samples tell nothing.
@@ -216,15 +218,19 @@ fn curve(incidence: &Incidence) -> Vec<(usize, f64)> {
     let samples = incidence.samples.len();
     let step = samples.div_ceil(POINTS).max(1);
     let mut curve = Vec::new();
-    // For each pair the share of choices that do not have it.
-    let mut missing = vec![1.0; incidence.frequencies.len()];
+    // For each frequency, how many pairs have it, and the share of choices that have none of them.
+    let mut by_frequency: BTreeMap<usize, (usize, f64)> = BTreeMap::new();
+    for frequency in &incidence.frequencies {
+        by_frequency.entry(*frequency).or_insert((0, 1.0)).0 += 1;
+    }
     for taken in 1..=samples {
         let left = float(samples - taken + 1);
-        for (share, frequency) in missing.iter_mut().zip(&incidence.frequencies) {
+        for (frequency, (_, share)) in &mut by_frequency {
             *share *= (left - float(*frequency)).max(0.0) / left;
         }
         if taken == 1 || taken == samples || taken % step == 0 {
-            curve.push((taken, float(missing.len()) - missing.iter().sum::<f64>()));
+            let seen = by_frequency.values().map(|(pairs, share)| float(*pairs) * (1.0 - share));
+            curve.push((taken, seen.sum()));
         }
     }
     curve

@@ -1,6 +1,6 @@
 //! What is known of what the recorded programs can call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::events::is_shell;
 use crate::abi::Abi;
@@ -42,18 +42,17 @@ const EXECUTES: [&str; 2] = ["execve", "execveat"];
 
 /// All programs of some recordings, by path.
 pub(super) fn programs(recordings: &[Recording]) -> Vec<ProgramReach> {
-    let paths: BTreeSet<&str> = recordings
-        .iter()
-        .flat_map(|recording| recording.programs.iter().map(|program| program.path.as_str()))
-        .collect();
-    paths.into_iter().map(|path| of_program(recordings, path)).collect()
+    let mut having: BTreeMap<&str, Vec<&Recording>> = BTreeMap::new();
+    for recording in recordings {
+        for program in &recording.programs {
+            having.entry(&program.path).or_default().push(recording);
+        }
+    }
+    having.into_iter().map(|(path, recordings)| of_program(&recordings, path)).collect()
 }
 
-fn of_program(recordings: &[Recording], path: &str) -> ProgramReach {
-    let having: Vec<_> = recordings
-        .iter()
-        .filter(|recording| recording.programs.iter().any(|program| program.path == path))
-        .collect();
+/// What is known of a program that is in each of these recordings.
+fn of_program(having: &[&Recording], path: &str) -> ProgramReach {
     let scans: Vec<_> =
         having.iter().filter_map(|recording| recording.reachable.get(path)).collect();
     let calls: BTreeSet<(Abi, u32)> =
@@ -78,7 +77,7 @@ fn of_program(recordings: &[Recording], path: &str) -> ProgramReach {
 
 /// The programs that are known to be able to make a call, each with how that is known.
 pub(super) fn reaching(recordings: &[Recording], abi: Abi, number: u32) -> Vec<(String, String)> {
-    let mut found = std::collections::BTreeMap::new();
+    let mut found = BTreeMap::new();
     for (path, reachable) in recordings.iter().flat_map(|recording| &recording.reachable) {
         let ways = reachable.calls.get(&abi).and_then(|calls| calls.get(&number));
         let Some(how) = ways.and_then(BTreeSet::first) else { continue };

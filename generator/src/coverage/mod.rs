@@ -129,7 +129,7 @@ impl Coverage {
         self.programs.iter().any(ProgramReach::is_open)
     }
 
-    /// What to test next: the events of which most is refused that is known to be within reach first.
+    /// What to test next: the events of which most is refused that is known to be within reach first, else the likeliest.
     pub fn advice(&self) -> Vec<Advice<'_>> {
         let mut all: Vec<Advice<'_>> = events::events()
             .iter()
@@ -150,7 +150,7 @@ impl Coverage {
             .collect();
         all.sort_by_key(|advice| {
             let known = advice.calls.iter().filter(|unseen| !unseen.reach.is_empty()).count();
-            std::cmp::Reverse((known, advice.calls.len() + advice.values.len()))
+            std::cmp::Reverse(known)
         });
         all
     }

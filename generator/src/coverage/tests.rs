@@ -139,7 +139,7 @@ fn with_samples(mut recording: Recording, count: u64) -> Recording {
             recording
                 .iter()
                 .enumerate()
-                .filter(|(at, _)| *at == 0 || nth % (*at as u64 + 1) == 0)
+                .filter(|(at, _)| *at == 0 || nth.is_multiple_of(*at as u64 + 1))
                 .map(|(_, (_, number, _))| (number, 1))
                 .collect(),
         )]),

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Advice, Coverage, Estimate, FEWEST, Interval, Known, Status, TooFew, Unit, Unseen};
+use super::{
+    Advice, Coverage, Estimate, FEWEST, Interval, Known, ProgramReach, Status, TooFew, Unit, Unseen,
+};
 use crate::diff::Level;
 use crate::untrusted::{Text, one_line};
 
@@ -76,25 +78,31 @@ impl Coverage {
 
     fn knowledge(&self, text: &mut Text, most: usize) {
         text.line("What its programs can call:");
-        for program in self.programs.iter().take(most) {
+        let (scanned, others): (Vec<_>, Vec<_>) =
+            self.programs.iter().partition(|program| program.known != Known::Nothing);
+        for program in scanned.iter().take(most) {
             let calls = plural(program.calls, "call");
             let known = match &program.known {
-                Known::All => format!("{calls}, which is all"),
+                Known::All | Known::Nothing => format!("{calls}, which is all"),
                 Known::Some(reasons) => {
                     let reasons = some(reasons.iter().map(|one| one_line(one)), 2);
                     format!("{calls}, and there may be more: {reasons}")
                 }
-                Known::Nothing => "not known: it was not scanned".to_owned(),
             };
-            let others = if program.starts_others {
-                "; it can start programs that were not recorded"
-            } else {
-                ""
-            };
-            paragraph(text, &format!("  {}", one_line(&program.path)), &format!("{known}{others}"));
+            paragraph(text, &format!("  {}:", one_line(&program.path)), &known);
         }
-        if self.programs.len() > most {
-            text.line(format_args!("  and {} more", plural(self.programs.len() - most, "program")));
+        if scanned.len() > most {
+            text.line(format_args!("  and {} more programs", scanned.len() - most));
+        }
+        let paths = |programs: &[&ProgramReach]| {
+            some(programs.iter().map(|program| one_line(&program.path)), most)
+        };
+        if !others.is_empty() {
+            paragraph(text, "  not known, since they were not scanned:", &paths(&others));
+        }
+        let starting: Vec<_> = self.programs.iter().filter(|one| one.starts_others).collect();
+        if !starting.is_empty() {
+            paragraph(text, "  can start programs that were not recorded:", &paths(&starting));
         }
         if self.is_open() {
             paragraph(
@@ -206,26 +214,23 @@ impl Estimate {
     fn describe(&self, text: &mut Text) {
         let unit = self.unit.name();
         text.line(format_args!(
-            "Estimate, from {} (a sample is a {unit}; for {unit}s of the same kinds):",
+            "Estimate for {unit}s of the same kinds, from {} (a sample is a {unit}):",
             plural(self.samples, unit)
         ));
-        text.line(format_args!(
-            "  calls with their arguments  {} seen, {} of them in one {unit} only",
-            self.seen, self.once
-        ));
+        let mut row = |label: &str, value: String| text.line(format_args!("  {label:<44}{value}"));
+        row(
+            "calls with their arguments that were seen",
+            format!("{}, {} of them in one {unit} only", self.seen, self.once),
+        );
         let whole = |count: f64| format!("{count:.0}");
-        text.line(format_args!(
-            "  how many there are          {}; a lower bound if many are very rare",
-            interval(&self.total, whole)
-        ));
-        text.line(format_args!(
-            "  seen of another {unit:<12}{}",
-            interval(&self.coverage, percent)
-        ));
-        text.line(format_args!(
-            "  new in another {unit:<13}{}",
-            interval(&self.new, |count| format!("{count:.2}"))
-        ));
+        row(
+            "how many there are",
+            format!("{}; more if many are very rare", interval(&self.total, whole)),
+        );
+        let label = format!("of those that another {unit} makes, seen");
+        row(&label, interval(&self.coverage, percent));
+        let label = format!("new ones in another {unit}");
+        row(&label, interval(&self.new, |count| format!("{count:.2}")));
         let step = self.curve.len().div_ceil(POINTS).max(1);
         let last = self.curve.len().saturating_sub(1);
         let points =

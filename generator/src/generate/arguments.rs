@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::machines::Carried;
+use super::counterparts::Carried;
 use super::runtime::Startup;
 use super::select::{STARTS_A_TASK, Selection};
 use crate::limits::CONDITIONS;
@@ -145,7 +145,7 @@ fn values(
     startup: &Startup,
 ) -> Result<BTreeSet<Vec<u64>>, Unfiltered> {
     let mut values = recorded(name, rule, recordings, startup)?;
-    for (other, carried) in selection.counterparts.of(name) {
+    for (other, carried) in selection.counterparts.standing_for(name) {
         match (carried, ArgumentRule::for_call(other)) {
             (Carried::Same, Some(rule)) => {
                 values.extend(recorded(other, rule, recordings, startup)?);

@@ -17,6 +17,7 @@
 
 mod always;
 mod arguments;
+mod counterparts;
 mod emit;
 mod error;
 mod families;

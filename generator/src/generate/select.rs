@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::always::Needed;
+use super::counterparts::Counterparts;
 use super::left_out::{LeftOut, Reason};
-use super::machines::Counterparts;
 use super::reasons::Rule;
 use super::runtime::Startup;
 use crate::abi::{Abi, Existence};

@@ -4,6 +4,8 @@ use serde::Deserialize;
 
 use super::*;
 
+mod plot;
+
 /// A recording of a real run.
 #[derive(Deserialize)]
 struct Fixture {

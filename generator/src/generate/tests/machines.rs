@@ -37,7 +37,7 @@ fn refused(recording: &Recording, options: &Options) -> Vec<(Abi, &'static str)>
         for other in Machine::ALL.map(Machine::native) {
             let stands: Vec<&str> = match other.syscall_number(name) {
                 Some(_) => vec![name],
-                None => machines::instead(other, name).map(|(call, _)| call).collect(),
+                None => counterparts::instead(other, name).map(|(call, _)| call).collect(),
             };
             let lacks = |call: &&str| {
                 other.syscall_number(call).is_some_and(|at| !policy.may_allow(other, at))
