@@ -33,6 +33,9 @@ pub const ERRNO: &str = include_str!("errno.json");
 /// Calls that replace each other from one C library or kernel to the next.
 pub const FALLBACKS: &str = include_str!("fallbacks.json");
 
+/// What calls without a fallback are refused with.
+pub const REFUSALS: &str = include_str!("refusals.json");
+
 /// What an attacker gains by a call.
 pub const RISK: &str = include_str!("risk.json");
 

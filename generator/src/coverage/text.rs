@@ -242,7 +242,9 @@ impl Estimate {
             &format!("  seen after so many {unit}s, in any order:"),
             &points.join(", "),
         );
-        text.line("  Good-Turing and Chao2 with intervals of 95 %. All but the first line and the curve is an estimate.");
+        text.line(
+            "  What has an interval is an estimate (Good-Turing, Chao2; of 95 %). The rest was counted.",
+        );
     }
 }
 

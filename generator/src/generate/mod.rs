@@ -10,6 +10,7 @@
 //! | is refused by the baseline with an error of its own (clone3) | that error |
 //! | is refused by the baseline | the baseline's error (EPERM), by name |
 //! | is allowed by the baseline under conditions, and was not seen | the baseline's error, by name |
+//! | has no fallback, and ENOSYS makes programs spin | what makes them give up (`profiles/refusals.json`) |
 //! | anything else: allowed by the baseline but not seen, or unknown to it | the default (ENOSYS) |
 //!
 //! So a call that the baseline refuses gets the error it always got, and a call that is newly

@@ -97,6 +97,17 @@ fn its_own_lint_has_nothing_against_it() {
 }
 
 #[test]
+fn waiting_for_children_that_is_refused_says_that_there_are_none() {
+    let seen = [named(Abi::X86_64, &["read"])];
+    let wait4 = |options: &Options| {
+        evaluate(&generate(&seen, options).unwrap(), Abi::X86_64, "wait4", &[0; 6])
+    };
+    assert_eq!(wait4(&exact()), Action::Errno("ECHILD".parse().unwrap()));
+    let eperm = Options { refuse_with: RefuseWith::Eperm, ..exact() };
+    assert_eq!(wait4(&eperm), Action::Errno(Errno::EPERM));
+}
+
+#[test]
 fn what_docker_refuses_keeps_its_error_and_what_is_new_gets_enosys() {
     let generated = made_of(&[sample()]);
     let action = |name, args: &Args| evaluate(&generated, Abi::X86_64, name, args);

@@ -23,6 +23,7 @@ mod errno;
 pub mod exact;
 pub mod fallback;
 pub(crate) mod multiplex;
+pub(crate) mod refusal;
 
 use std::collections::BTreeMap;
 
