@@ -44,7 +44,7 @@ impl Incidence {
             let parts = recording.origin.parts.iter();
             return Self::new(Unit::Recording, parts.map(of_recording));
         }
-        Self::new(Unit::Test, recording.samples.iter().map(of_sample))
+        Self::new(Unit::Test, recording.samples.iter().map(pairs_of))
     }
 
     pub fn new<T: Ord>(unit: Unit, samples: impl Iterator<Item = BTreeSet<T>>) -> Self {
@@ -80,7 +80,8 @@ fn pairs<'a>(
     values.chain(none).map(move |values| (abi, number, values))
 }
 
-fn of_sample(sample: &Sample) -> BTreeSet<Pair> {
+/// What was made in a sample.
+pub(super) fn pairs_of(sample: &Sample) -> BTreeSet<Pair> {
     let values = |abi, number| sample.values.get(&abi).and_then(|calls| calls.get(&number));
     let of_call = |(abi, number, _)| pairs(abi, number, values(abi, number).into_iter().flatten());
     sample.iter().flat_map(of_call).collect()

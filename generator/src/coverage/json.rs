@@ -4,7 +4,8 @@
 use serde::Serialize;
 
 use super::{
-    Coverage, Estimate, Event, FEWEST, Interval, Known, ProgramReach, TooFew, Unseen, UnseenValues,
+    Coverage, CrossCheck, Estimate, Event, FEWEST, Interval, Known, ProgramReach, TooFew, Unseen,
+    UnseenValues,
 };
 
 /// The value of the `schema` field.
@@ -36,6 +37,7 @@ struct TargetV1<'a> {
     outside: Vec<&'static str>,
     next: Vec<NextV1<'a>>,
     estimate: Option<EstimateV1>,
+    cross_check: Option<CrossCheckV1<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     too_few: Option<TooFewV1>,
 }
@@ -115,6 +117,19 @@ struct PointV1 {
 }
 
 #[derive(Serialize)]
+struct CrossCheckV1<'a> {
+    tests: usize,
+    refused: Vec<HeldOutV1<'a>>,
+    share: IntervalV1,
+}
+
+#[derive(Serialize)]
+struct HeldOutV1<'a> {
+    test: &'a str,
+    refused: &'a [String],
+}
+
+#[derive(Serialize)]
 struct TooFewV1 {
     unit: &'static str,
     samples: usize,
@@ -146,6 +161,14 @@ impl From<&Estimate> for EstimateV1 {
             new: (&estimate.new).into(),
             curve: estimate.curve.iter().map(point).collect(),
         }
+    }
+}
+
+impl<'a> From<&'a CrossCheck> for CrossCheckV1<'a> {
+    fn from(check: &'a CrossCheck) -> Self {
+        let held = check.refused.iter();
+        let held = held.map(|one| HeldOutV1 { test: &one.test, refused: &one.refused });
+        Self { tests: check.tests, refused: held.collect(), share: (&check.share).into() }
     }
 }
 
@@ -218,6 +241,7 @@ impl<'a> From<&'a Coverage> for TargetV1<'a> {
             outside: coverage.outside.iter().copied().collect(),
             next: next.collect(),
             estimate: coverage.estimate.as_ref().ok().map(Into::into),
+            cross_check: coverage.cross_check.as_ref().map(Into::into),
             too_few: coverage.estimate.as_ref().err().map(Into::into),
         }
     }

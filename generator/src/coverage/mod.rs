@@ -8,6 +8,7 @@
 
 mod estimate;
 mod events;
+mod held_out;
 mod incidence;
 pub mod json;
 mod knowledge;
@@ -23,6 +24,7 @@ use crate::recording::{Completeness, Recording};
 
 pub use estimate::{Estimate, FEWEST, Interval, TooFew};
 pub use events::Event;
+pub use held_out::{CrossCheck, HeldOut};
 pub use incidence::Unit;
 pub use knowledge::{Known, ProgramReach};
 pub use unseen::{Status, Unseen, UnseenValues};
@@ -49,6 +51,8 @@ pub struct Coverage {
     pub outside: BTreeSet<&'static str>,
     /// How much is missing.
     pub estimate: Result<Estimate, TooFew>,
+    /// What would have become of each test under the profile of the others; `None` if that was not tried.
+    pub cross_check: Option<CrossCheck>,
 }
 
 /// Why there is no coverage.
@@ -98,6 +102,7 @@ impl Coverage {
         };
         let (unseen, outside) = (search.unseen(), search.outside());
         let merged = merge(recordings, allow_mixed)?;
+        let cross_check = held_out::cross_check(&merged, &baseline, &options)?;
         let losses = match merged.completeness {
             Completeness::Complete => Vec::new(),
             Completeness::Incomplete(losses) => losses.describe(),
@@ -111,6 +116,7 @@ impl Coverage {
             unseen,
             outside,
             estimate: estimate::estimate(&Incidence::of(&merged)),
+            cross_check,
         })
     }
 

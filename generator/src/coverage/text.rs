@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Advice, Coverage, Estimate, FEWEST, Interval, Known, ProgramReach, Status, TooFew, Unit, Unseen,
+    Advice, Coverage, CrossCheck, Estimate, FEWEST, Interval, Known, ProgramReach, Status, TooFew,
+    Unit, Unseen,
 };
 use crate::diff::Level;
 use crate::untrusted::{Text, one_line};
@@ -72,6 +73,9 @@ impl Coverage {
         match &self.estimate {
             Ok(estimate) => estimate.describe(&mut text),
             Err(few) => few.describe(&mut text),
+        }
+        if let Some(check) = &self.cross_check {
+            check.describe(&mut text, most);
         }
         text
     }
@@ -245,6 +249,29 @@ impl Estimate {
         text.line(
             "  What has an interval is an estimate (Good-Turing, Chao2; of 95 %). The rest was counted.",
         );
+    }
+}
+
+impl CrossCheck {
+    fn describe(&self, text: &mut Text, most: usize) {
+        text.line("Each test under the default profile of all others:");
+        text.line(format_args!(
+            "  {} of {} would be refused something",
+            self.refused.len(),
+            plural(self.tests, "test")
+        ));
+        text.line(format_args!(
+            "  {:<44}{}",
+            "of other tests, so many (an estimate)",
+            interval(&self.share, percent)
+        ));
+        for held in self.refused.iter().take(most) {
+            let names = some(held.refused.iter().cloned(), most);
+            paragraph(text, &format!("    {}:", one_line(&held.test)), &names);
+        }
+        if let hidden @ 1.. = self.refused.len().saturating_sub(most) {
+            text.line(format_args!("    and {hidden} more"));
+        }
     }
 }
 
