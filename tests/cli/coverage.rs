@@ -23,7 +23,7 @@ fn tested(samples: u64) -> Value {
     });
     let sample = |nth: u64| {
         let mut calls = json!({"x86_64": {"read": 1, "socket": 1}});
-        if nth % 3 == 0 {
+        if nth.is_multiple_of(3) {
             calls["x86_64"]["listen"] = json!(1);
         }
         let values = json!({"x86_64": {"socket": [[2, 1, 0]]}});
