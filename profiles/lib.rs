@@ -6,6 +6,9 @@
 /// Calls that every profile allows, with the reason.
 pub const ALWAYS: &str = include_str!("always.json");
 
+/// What workloads do that a test run need not have, and what that calls.
+pub const EVENTS: &str = include_str!("events.json");
+
 /// Calls that bring others in, since these give no further reach.
 pub const FAMILIES: &str = include_str!("families.json");
 
@@ -18,6 +21,9 @@ pub const ARGUMENTS: &str = include_str!("arguments.json");
 /// Calls that have several names.
 pub const CALL_NAMES: &str = include_str!("call-names.json");
 
+/// Calls that some machines do not have, and what programs call there instead.
+pub const COUNTERPARTS: &str = include_str!("counterparts.json");
+
 /// Programs that ask an engine to do the work.
 pub const ENGINE_CLIENTS: &str = include_str!("engine-clients.json");
 
@@ -26,6 +32,9 @@ pub const ERRNO: &str = include_str!("errno.json");
 
 /// Calls that replace each other from one C library or kernel to the next.
 pub const FALLBACKS: &str = include_str!("fallbacks.json");
+
+/// What calls without a fallback are refused with.
+pub const REFUSALS: &str = include_str!("refusals.json");
 
 /// What an attacker gains by a call.
 pub const RISK: &str = include_str!("risk.json");
@@ -148,6 +157,9 @@ pub mod schema {
 
     /// Schema of `strait.check/v1`.
     pub const CHECK_V1: &str = include_str!("schema/check-v1.json");
+
+    /// Schema of `strait.coverage/v1`.
+    pub const COVERAGE_V1: &str = include_str!("schema/coverage-v1.json");
 
     /// Schema of `strait.diff/v1`.
     pub const DIFF_V1: &str = include_str!("schema/diff-v1.json");

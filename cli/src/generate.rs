@@ -17,6 +17,7 @@ use strait_generator::generate::{
     ArgumentFilters, Generalize, GenerateError, Generated, Options, RefuseWith, Runtimes, Startup,
     check, generate,
 };
+use strait_generator::machine::{Machine, Machines};
 use strait_generator::policy::Capability;
 use strait_generator::profile::{self, Profile};
 use strait_generator::recording::Recording;
@@ -47,6 +48,7 @@ Examples:
   strait generate shard-*.recording.json > app.json
   strait generate recordings/ -o profiles/
   strait generate app.recording.json --runtime runc --no-new-privs -o app.json
+  strait generate app.recording.json --arch x86_64,aarch64 -o app.json
   docker run --security-opt seccomp=nginx.json nginx
 
 Exit status: 1 if recordings are of different targets; 3 if nothing was recorded; 4 if a recording is \
@@ -89,6 +91,12 @@ pub struct GenerateArgs {
     /// reason (`strait explain`).
     #[arg(long, value_name = "HOW", default_value = "reach", value_parser = one_of::<Generalize>(), help_heading = "How narrow")]
     generalize: Generalize,
+    /// Machines on which the profile is used, besides those of the recordings: x86_64,aarch64,riscv64
+    ///
+    /// Other machines have other calls: a program that calls `open` on x86-64 calls `openat` on arm64. What stands for
+    /// what is known from a table; the summary lists what was added, and what has no counterpart.
+    #[arg(long, value_name = "MACHINE", value_delimiter = ',', value_parser = one_of::<Machines>(), help_heading = "The workload")]
+    arch: Vec<Machines>,
     /// Container runtimes that must be able to start the workload
     #[arg(long, value_name = "RUNTIME", default_value = "any", value_parser = one_of::<Runtimes>(), help_heading = "The workload")]
     runtime: Runtimes,
@@ -127,6 +135,10 @@ impl GenerateArgs {
             },
             arguments: self.args,
             generalize: self.generalize,
+            machines: Machine::ALL
+                .into_iter()
+                .filter(|machine| self.arch.iter().any(|some| some.contains(*machine)))
+                .collect(),
             ..Options::default()
         })
     }

@@ -7,6 +7,7 @@ mod check;
 mod choice;
 mod containers;
 mod convert;
+mod coverage;
 mod diff;
 mod duration;
 mod exceptions;
@@ -106,6 +107,7 @@ enum Command {
     Merge(merge::MergeArgs),
     Mark(mark::MarkArgs),
     Check(check::CheckArgs),
+    Coverage(coverage::CoverageArgs),
     Convert(convert::ConvertArgs),
     Export(export::ExportArgs),
     Lint(lint::LintArgs),
@@ -164,6 +166,7 @@ fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Merge(args) => merge::main(args, &ui),
         Command::Mark(args) => mark::main(args),
         Command::Check(args) => check::main(args, &ui),
+        Command::Coverage(args) => coverage::main(args, &ui),
         Command::Convert(args) => convert::main(args, &ui),
         Command::Export(args) => export::main(args, &ui),
         Command::Lint(args) => lint::main(args, &ui),

@@ -8,6 +8,7 @@ pub mod abi;
 pub mod bpf;
 pub mod check;
 pub mod choice;
+pub mod coverage;
 pub mod decode;
 pub mod diff;
 mod digest;

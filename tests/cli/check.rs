@@ -264,7 +264,8 @@ fn covers(family: u32, arguments: &str, code: i32) -> serde_json::Value {
     value
 }
 
-fn valid(schema: &str, value: &serde_json::Value) {
+/// Holds JSON against a schema.
+pub fn valid(schema: &str, value: &serde_json::Value) {
     let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
     let errors: Vec<_> = validator.iter_errors(value).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}");

@@ -16,6 +16,7 @@ mod bounds;
 mod bundle;
 mod check;
 mod convert;
+mod coverage;
 mod diff;
 mod export;
 mod generate;

@@ -89,6 +89,10 @@ fn named(names: &[String]) -> Recording {
             finished: Duration::from_millis(nth as u64),
             name: name.clone(),
             calls: BTreeMap::from([(Abi::X86_64, BTreeMap::from([(0, 1), (321, 1)]))]),
+            values: BTreeMap::from([(
+                Abi::X86_64,
+                BTreeMap::from([(321, BTreeSet::from([vec![5]]))]),
+            )]),
         })
         .collect();
     let source = |name: &String| Source {

@@ -102,6 +102,7 @@ fn samples_of(recording: &Recording) -> Vec<Sample> {
             *abi,
             calls.iter().map(|(number, call)| (*number, call.count)).collect(),
         )]),
+        values: BTreeMap::new(),
     });
     of_abi.collect()
 }

@@ -12,6 +12,7 @@ fn sample(name: &str, finished: u64, numbers: &[u32]) -> Sample {
         finished: Duration::from_millis(finished),
         name: name.to_owned(),
         calls: BTreeMap::from([(ABI, numbers.iter().map(|number| (*number, 1)).collect())]),
+        values: BTreeMap::new(),
     }
 }
 

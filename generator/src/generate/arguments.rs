@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::calls::calls_of;
+use super::counterparts::Carried;
 use super::runtime::Startup;
 use super::select::{STARTS_A_TASK, Selection};
 use crate::limits::CONDITIONS;
@@ -144,25 +145,15 @@ fn values(
     selection: &Selection,
     startup: &Startup,
 ) -> Result<BTreeSet<Vec<u64>>, Unfiltered> {
-    let mut values = BTreeSet::new();
-    for (recording, call) in calls_of(recordings, name) {
-        let arguments = call.arguments.as_ref().ok_or(Unfiltered::NotRecorded)?;
-        if !arguments.indexes.iter().copied().eq(rule.indexes()) {
-            return Err(Unfiltered::NotRecorded);
-        }
-        if arguments.overflow > 0 {
-            return Err(Unfiltered::Overflow);
-        }
-        let counts = |phases: &BTreeMap<Phase, u64>| match &recording.target.kind {
-            TargetKind::Container(container) => {
-                phases.is_empty()
-                    || phases.keys().any(|phase| *phase != Phase::Runtime)
-                    || startup.keeps(name, container)
+    let mut values = recorded(name, rule, recordings, startup)?;
+    for (other, carried) in selection.counterparts.standing_for(name) {
+        match (carried, ArgumentRule::for_call(other)) {
+            (Carried::Same, Some(rule)) => {
+                values.extend(recorded(other, rule, recordings, startup)?);
             }
-            TargetKind::Command | TargetKind::Processes => true,
-        };
-        let seen = arguments.values.iter().filter(|(_, one)| counts(&one.phases));
-        values.extend(seen.map(|(values, _)| values.clone()));
+            (Carried::Always, _) => values.extend(rule.always.iter().cloned()),
+            (Carried::Same | Carried::Any, _) => return Err(Unfiltered::NotRecorded),
+        }
     }
     if startup.calls().contains(name) {
         match startup.arguments(name) {
@@ -182,6 +173,36 @@ fn values(
     let stands_in = STARTS_A_TASK.contains(&name) && starts_otherwise(recordings, name);
     if stands_in || selection.stands_in.contains(name) {
         values.extend(rule.always.iter().cloned());
+    }
+    Ok(values)
+}
+
+/// The values with which a call was seen.
+fn recorded(
+    name: &str,
+    rule: &ArgumentRule,
+    recordings: &[Recording],
+    startup: &Startup,
+) -> Result<BTreeSet<Vec<u64>>, Unfiltered> {
+    let mut values = BTreeSet::new();
+    for (recording, call) in calls_of(recordings, name) {
+        let arguments = call.arguments.as_ref().ok_or(Unfiltered::NotRecorded)?;
+        if !arguments.indexes.iter().copied().eq(rule.indexes()) {
+            return Err(Unfiltered::NotRecorded);
+        }
+        if arguments.overflow > 0 {
+            return Err(Unfiltered::Overflow);
+        }
+        let counts = |phases: &BTreeMap<Phase, u64>| match &recording.target.kind {
+            TargetKind::Container(container) => {
+                phases.is_empty()
+                    || phases.keys().any(|phase| *phase != Phase::Runtime)
+                    || startup.keeps(name, container)
+            }
+            TargetKind::Command | TargetKind::Processes => true,
+        };
+        let seen = arguments.values.iter().filter(|(_, one)| counts(&one.phases));
+        values.extend(seen.map(|(values, _)| values.clone()));
     }
     Ok(values)
 }

@@ -8,6 +8,7 @@ use super::select::{Selection, everywhere};
 use crate::policy::baseline::{Resolved, Treatment};
 use crate::policy::fallback::fallbacks;
 use crate::policy::multiplex::multiplexer;
+use crate::policy::refusal;
 use crate::policy::{Action, Clause, Errno};
 use crate::profile::{Architecture, Arg, Entry, Profile};
 
@@ -76,8 +77,8 @@ fn entry(names: &[String], action: Action, clause: &Clause) -> Entry {
     }
 }
 
-/// The calls that get an answer by name, by that answer: the baseline's own, and ENOSYS where software
-/// then makes another call.
+/// The calls that get an answer by name, by that answer: the baseline's own, ENOSYS where software then makes another
+/// call, and what makes programs give up where ENOSYS makes them spin.
 fn refusals(
     selection: &Selection,
     baseline: &Resolved<'_>,
@@ -92,7 +93,9 @@ fn refusals(
             continue;
         }
         let errno = match everywhere(baseline, name) {
-            Some(Treatment::Allow) if is_default(Errno::ENOSYS) => Errno::ENOSYS,
+            Some(Treatment::Allow) if is_default(Errno::ENOSYS) => {
+                refusal::errno(name).unwrap_or(Errno::ENOSYS)
+            }
             Some(Treatment::Allow) => continue,
             Some(Treatment::Refuse(errno)) => errno,
             Some(Treatment::AllowIf { .. } | Treatment::ByArguments { .. }) | None => {

@@ -10,6 +10,7 @@
 //! | is refused by the baseline with an error of its own (clone3) | that error |
 //! | is refused by the baseline | the baseline's error (EPERM), by name |
 //! | is allowed by the baseline under conditions, and was not seen | the baseline's error, by name |
+//! | has no fallback, and ENOSYS makes programs spin | what makes them give up (`profiles/refusals.json`) |
 //! | anything else: allowed by the baseline but not seen, or unknown to it | the default (ENOSYS) |
 //!
 //! So a call that the baseline refuses gets the error it always got, and a call that is newly
@@ -18,11 +19,13 @@
 mod always;
 mod arguments;
 mod calls;
+mod counterparts;
 mod emit;
 mod error;
 mod family;
 mod generalize;
 mod left_out;
+mod machines;
 mod reach;
 mod reasons;
 mod rule;
@@ -36,6 +39,7 @@ use arguments::Filters;
 
 use crate::abi::Abi;
 use crate::evidence::Added;
+use crate::machine::Machines;
 use crate::policy::argument::Level;
 use crate::policy::baseline::{Baseline, Context, KernelVersion};
 use crate::policy::{Action, Capability, Errno};
@@ -118,6 +122,8 @@ pub struct Options {
     pub arguments: ArgumentFilters,
     /// What it allows besides what was recorded.
     pub generalize: Generalize,
+    /// Machines on which it is used, besides those of the recordings.
+    pub machines: Machines,
 }
 
 impl Default for Options {
@@ -133,6 +139,7 @@ impl Default for Options {
             startup: Startup::default(),
             arguments: ArgumentFilters::Seen(Level::Standard),
             generalize: Generalize::Reach,
+            machines: Machines::default(),
         }
     }
 }
@@ -158,16 +165,13 @@ pub fn generate(recordings: &[Recording], options: &Options) -> Result<Generated
         return Err(GenerateError::NoRecording);
     }
     recordings.iter().try_for_each(|recording| check(recording, options))?;
-    let baseline = Baseline::docker_default().resolve(&Context {
-        abis: abis(recordings),
-        capabilities: options.capabilities.clone().unwrap_or_else(|| bounding_sets(recordings)),
-        kernel: options.kernel,
-    });
+    let baseline = Baseline::docker_default().resolve(&context(recordings, options));
     let mut selection = select::select(recordings, &baseline, &options.startup);
     let level = match options.arguments {
         ArgumentFilters::Seen(level) => Some(level),
         ArgumentFilters::Baseline | ArgumentFilters::None => None,
     };
+    let missing = machines::carry_over(&mut selection, &abis(recordings), &baseline);
     generalize::extend(&mut selection, recordings, &baseline, options.generalize, level);
     let filters = match options.arguments {
         ArgumentFilters::Seen(level) => {
@@ -181,9 +185,20 @@ pub fn generate(recordings: &[Recording], options: &Options) -> Result<Generated
     };
     let profile = emit::profile(&selection, &filters, &baseline, options.refuse_with);
     let decided = summary::Decided { selection: &selection, filters: &filters };
-    let summary = summary::summarise(recordings, decided, &baseline, &options.startup, &profile)?;
+    let mut summary =
+        summary::summarise(recordings, decided, &baseline, &options.startup, &profile)?;
+    summary.notes.extend(machines::notes(&selection, &abis(recordings), &baseline, &missing));
     let added = reasons::of(&selection, &options.startup.starters().join(", "));
     Ok(Generated { profile, summary, added })
+}
+
+/// What the Docker default is resolved for.
+pub(crate) fn context(recordings: &[Recording], options: &Options) -> Context {
+    Context {
+        abis: machines::with_native(abis(recordings), options.machines),
+        capabilities: options.capabilities.clone().unwrap_or_else(|| bounding_sets(recordings)),
+        kernel: options.kernel,
+    }
 }
 
 /// The ABIs of calls that exist in them: `syscall(-2)` has the x32 bit, and is no reason to open x32. If there

@@ -22,6 +22,10 @@ pub(super) fn of(selection: &Selection, starters: &str) -> BTreeMap<String, Adde
     let reason = format!("{starters} can start the workload with it");
     let startup = selection.startup.iter().map(|name| (*name, added("start-up", &reason)));
     let others = selection.added.iter().map(|(name, rule)| (*name, rule.describe()));
-    let all = stands_in.chain(always).chain(startup).chain(others);
+    let counterparts = selection.counterparts.added().map(|(name, of)| {
+        let reason = format!("what programs call on another machine in place of {}", of.join(", "));
+        (name, added("counterpart", &reason))
+    });
+    let all = stands_in.chain(always).chain(startup).chain(others).chain(counterparts);
     all.map(|(name, added)| (name.to_owned(), added)).collect()
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::always::Needed;
+use super::counterparts::Counterparts;
 use super::left_out::{LeftOut, Reason};
 use super::rule::Rule;
 use super::runtime::Startup;
@@ -29,6 +30,8 @@ pub(super) struct Selection {
     pub added: BTreeMap<&'static str, Rule>,
     /// Values of arguments with which calls are allowed for the same reason.
     pub added_values: BTreeMap<&'static str, BTreeSet<Vec<u64>>>,
+    /// What other calls are on machines that do not have them.
+    pub counterparts: Counterparts,
     /// Allowed only because a runtime starts the workload with them.
     pub startup: BTreeSet<&'static str>,
     /// A runtime starts workloads with them, but the baseline refuses them.
@@ -111,6 +114,7 @@ pub(super) fn select(
         stands_in: BTreeSet::new(),
         added: BTreeMap::new(),
         added_values: BTreeMap::new(),
+        counterparts: Counterparts::default(),
         startup: BTreeSet::new(),
         startup_refused: BTreeSet::new(),
         runtime_only: BTreeSet::new(),

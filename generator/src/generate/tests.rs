@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 mod arguments;
 mod families;
+mod machines;
 mod nonsense;
 mod startup;
 
@@ -93,6 +94,17 @@ fn its_own_lint_has_nothing_against_it() {
         let generated = generate(&[recording], &options).unwrap();
         assert_eq!(lint(&generated.profile), []);
     }
+}
+
+#[test]
+fn waiting_for_children_that_is_refused_says_that_there_are_none() {
+    let seen = [named(Abi::X86_64, &["read"])];
+    let wait4 = |options: &Options| {
+        evaluate(&generate(&seen, options).unwrap(), Abi::X86_64, "wait4", &[0; 6])
+    };
+    assert_eq!(wait4(&exact()), Action::Errno("ECHILD".parse().unwrap()));
+    let eperm = Options { refuse_with: RefuseWith::Eperm, ..exact() };
+    assert_eq!(wait4(&eperm), Action::Errno(Errno::EPERM));
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub mod exact;
 pub mod fallback;
 mod merged;
 pub(crate) mod multiplex;
+pub(crate) mod refusal;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! What recordings are told apart by, what was merged into one, and the parts of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -46,6 +46,9 @@ pub struct Sample {
     pub name: String,
     /// How often each call was made, by ABI and number; calls that were not made are missing.
     pub calls: BTreeMap<Abi, BTreeMap<u32, u64>>,
+    /// The values of their arguments with which calls were made, as [`Arguments`](super::Arguments) has them; nothing for
+    /// those whose values were not kept.
+    pub values: BTreeMap<Abi, BTreeMap<u32, BTreeSet<Vec<u64>>>>,
 }
 
 impl Recording {

@@ -18,7 +18,13 @@ fn sample(name: &str, calls: &[((Abi, u32), u64)]) -> Sample {
         made.entry(*abi).or_default().insert(*number, *count);
     }
     let finished = Duration::from_millis(5);
-    Sample { recording: String::new(), finished, name: name.to_owned(), calls: made }
+    Sample {
+        recording: String::new(),
+        finished,
+        name: name.to_owned(),
+        calls: made,
+        values: BTreeMap::new(),
+    }
 }
 
 fn made_by(recording: &mut Recording, (abi, number): (Abi, u32), programs: &[(&str, u64)]) {

@@ -236,6 +236,15 @@ impl Counters {
         totals
     }
 
+    /// The same of calls whose arguments are kept, by these.
+    pub fn totals_by_values(&self) -> HashMap<(OfProgram, Vec<u64>), u64> {
+        let kept = self.calls.iter().filter_map(|(key, seen)| {
+            let values = key.values?.into_iter().take(self.rules.kept_values(key.call)).collect();
+            Some((((key.program, key.call), values), seen.count))
+        });
+        kept.collect()
+    }
+
     /// Time from the beginning of the recording to a moment in nanoseconds of `CLOCK_MONOTONIC`.
     pub fn since_start(&self, moment: u64) -> Duration {
         Duration::from_nanos(moment.saturating_sub(self.start))

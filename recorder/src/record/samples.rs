@@ -6,9 +6,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
+use probe_common::ArgumentsKey;
+
+use super::arguments;
 use super::numbers::abi_of_set;
 use super::probe::Snapshot;
 use strait_generator::abi::Abi;
+use strait_generator::observation::Values;
 use strait_generator::recording::Sample;
 
 /// The samples of a run.
@@ -16,6 +20,8 @@ use strait_generator::recording::Sample;
 pub struct Marks {
     /// What was counted up to the last mark, by set and number.
     before: HashMap<(u32, u32), u64>,
+    /// The same of calls whose arguments are kept, by these.
+    before_values: HashMap<ArgumentsKey, u64>,
     taken: Vec<Taken>,
 }
 
@@ -25,6 +31,8 @@ struct Taken {
     /// Nanoseconds of the probe's clock.
     at: u64,
     calls: Vec<((u32, u32), u64)>,
+    /// Calls with the values of their arguments.
+    values: Vec<ArgumentsKey>,
 }
 
 impl Marks {
@@ -37,7 +45,14 @@ impl Marks {
                 calls.push((key, count - before));
             }
         }
-        self.taken.push(Taken { name, at, calls });
+        let mut values = Vec::new();
+        for (key, seen) in &snapshot.arguments {
+            let before = self.before_values.insert(*key, seen.count).unwrap_or_default();
+            if seen.count > before {
+                values.push(*key);
+            }
+        }
+        self.taken.push(Taken { name, at, calls, values });
     }
 
     /// What each sample has of the sets of a snapshot; samples without any are left out. `native` and
@@ -58,8 +73,16 @@ impl Marks {
                     *calls.entry(*abi).or_default().entry(*number).or_default() += count;
                 }
             }
+            let mut values: BTreeMap<Abi, BTreeMap<u32, BTreeSet<Vec<u64>>>> = BTreeMap::new();
+            for key in &taken.values {
+                let Some(abi) = abis.get(&key.set) else { continue };
+                if let Values::Kept(kept) = arguments::values(*abi, key) {
+                    let of_abi = values.entry(*abi).or_default();
+                    of_abi.entry(key.number).or_default().insert(kept);
+                }
+            }
             let finished = Duration::from_nanos(taken.at.saturating_sub(start));
-            Sample { recording: String::new(), finished, name: taken.name.clone(), calls }
+            Sample { recording: String::new(), finished, name: taken.name.clone(), calls, values }
         });
         samples.filter(|sample| !sample.calls.is_empty()).collect()
     }
@@ -154,6 +177,29 @@ mod tests {
         assert_eq!(counts, [&BTreeMap::from([(0, 1), (41, 2)])]);
         let first: u64 = samples[0].calls.values().flat_map(BTreeMap::values).sum();
         assert_eq!(first, 4);
+    }
+
+    #[test]
+    fn a_sample_has_the_values_with_which_calls_were_made_in_it() {
+        let set = u32::from(SET_FIRST);
+        let key = |number, values| ArgumentsKey { set, number, values };
+        let of = |arguments: &[(ArgumentsKey, u64)]| Snapshot {
+            arguments: arguments
+                .iter()
+                .map(|(key, count)| (*key, Seen { count: *count, first: 1 }))
+                .collect(),
+            ..snapshot(&[(set, 0, 3)])
+        };
+        let (one, other) = (key(41, [1, 1, 0]), key(41, [2, 1, 6]));
+        let mut marks = Marks::default();
+        marks.take("first".to_owned(), 1, &of(&[(one, 1)]));
+        let last = of(&[(one, 1), (other, 2)]);
+        marks.take("second".to_owned(), 2, &last);
+        let samples = marks.samples(&last, 0, 0);
+        let values: Vec<_> = samples.iter().map(|sample| &sample.values[&Abi::X86_64]).collect();
+        let with = |values: [u64; 3]| BTreeMap::from([(41, BTreeSet::from([values.to_vec()]))]);
+        assert_eq!(values, [&with([1, 1, 0]), &with([2, 1, 6])]);
+        assert_eq!(samples[1].calls[&Abi::X86_64], BTreeMap::from([(41, 2)]));
     }
 
     #[test]

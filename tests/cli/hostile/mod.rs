@@ -36,6 +36,8 @@ fn uses(files: &Files) -> Vec<Run> {
         run_of(Terminal, &["explain", new, "mkdir", "socket(AF_INET)", "bpf"]),
         run_of(Terminal, &["explain", new_recording, "mkdir", "socket"]),
         run_of(Html, &["report", new_recording]),
+        run_of(Terminal, &["coverage", new_recording, "--all"]),
+        run_of(Json, &["coverage", old_recording, other_recording, "--format", "json"]),
         run_of(Json, &["merge", old_recording, new_recording]),
         run_of(Json, &["merge", "--allow-mixed", old_recording, other_recording]),
         run_of(Json, &["merge", old, new]),

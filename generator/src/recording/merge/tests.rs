@@ -30,6 +30,7 @@ fn recording(number: u64) -> Recording {
         finished: Duration::from_millis(number),
         name: format!("test {}", number % 2),
         calls: BTreeMap::from([(abi, BTreeMap::from([(63, 1)]))]),
+        values: BTreeMap::new(),
     };
     let container = Container {
         id: format!("{number:064x}"),

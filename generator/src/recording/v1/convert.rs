@@ -186,33 +186,49 @@ impl file::Sample {
         let calls = sample.calls.iter().map(|(abi, calls)| {
             (*abi, calls.iter().map(|(number, count)| (key(*abi, *number), *count)).collect())
         });
+        let values = sample.values.iter().map(|(abi, calls)| {
+            let of_call =
+                |(number, values): (&u32, &BTreeSet<_>)| (key(*abi, *number), values.clone());
+            (*abi, calls.iter().map(of_call).collect())
+        });
         Self {
             name: sample.name.clone(),
             finished_ms: u64::try_from(sample.finished.as_millis()).unwrap_or(u64::MAX),
             recording: sample.recording.clone(),
             calls: calls.collect(),
+            values: values.collect(),
         }
     }
 
     /// `abis` has the numbers of the calls, which a sample only names.
     fn into_model(self, abis: &BTreeMap<Abi, file::AbiTable>) -> Result<Sample, ReadError> {
-        let mut calls: BTreeMap<Abi, BTreeMap<u32, u64>> = BTreeMap::new();
-        for (abi, counts) in self.calls {
-            let table = abis.get(&abi).map(|table| &table.syscalls);
-            let of_abi = calls.entry(abi).or_default();
-            for (name, count) in counts {
-                let call = table.and_then(|table| table.get(&name)).ok_or_else(|| {
-                    ReadError::Inconsistent(format!(
-                        "sample `{}` has {abi} `{name}`, which `abis` does not list",
-                        self.name
-                    ))
-                })?;
-                of_abi.insert(call.number, count);
-            }
-        }
+        let calls = by_number(&self.name, self.calls, abis)?;
+        let values = by_number(&self.name, self.values, abis)?;
         let finished = Duration::from_millis(self.finished_ms);
-        Ok(Sample { recording: self.recording, finished, name: self.name, calls })
+        Ok(Sample { recording: self.recording, finished, name: self.name, calls, values })
     }
+}
+
+/// What a sample of this name has of each call, by number instead of by name.
+fn by_number<T>(
+    sample: &str,
+    by_name: BTreeMap<Abi, BTreeMap<String, T>>,
+    abis: &BTreeMap<Abi, file::AbiTable>,
+) -> Result<BTreeMap<Abi, BTreeMap<u32, T>>, ReadError> {
+    let mut all: BTreeMap<Abi, BTreeMap<u32, T>> = BTreeMap::new();
+    for (abi, calls) in by_name {
+        let table = abis.get(&abi).map(|table| &table.syscalls);
+        let of_abi = all.entry(abi).or_default();
+        for (name, what) in calls {
+            let call = table.and_then(|table| table.get(&name)).ok_or_else(|| {
+                ReadError::Inconsistent(format!(
+                    "sample `{sample}` has {abi} `{name}`, which `abis` does not list"
+                ))
+            })?;
+            of_abi.insert(call.number, what);
+        }
+    }
+    Ok(all)
 }
 
 impl From<Source> for file::Source {

@@ -1,6 +1,6 @@
 //! The file as it is, field by field.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,8 @@ pub(super) struct Sample {
     pub recording: String,
     /// Counts by ABI and by the key of `abis`.
     pub calls: BTreeMap<Abi, BTreeMap<String, u64>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<Abi, BTreeMap<String, BTreeSet<Vec<u64>>>>,
 }
 
 #[derive(Serialize, Deserialize)]
