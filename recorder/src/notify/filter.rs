@@ -13,12 +13,8 @@ pub const RISCV64: u32 = 0xc000_00f3;
 
 /// The calls that end a signal's handler, by ABI. `sigreturn` is i386's alone; x32 has a number of its own; arm64 and
 /// riscv64 have the number of `include/uapi/asm-generic/unistd.h`.
-const RETURNS: [(u32, [u32; 2]); 4] = [
-    (X86_64, [15, 0x4000_0201]),
-    (X86, [119, 173]),
-    (AARCH64, [139, 139]),
-    (RISCV64, [139, 139]),
-];
+const RETURNS: [(u32, [u32; 2]); 4] =
+    [(X86_64, [15, 0x4000_0201]), (X86, [119, 173]), (AARCH64, [139, 139]), (RISCV64, [139, 139])];
 
 /// Puts every call to the supervisor, whatever its ABI and number, but for those that end a signal's handler.
 ///
