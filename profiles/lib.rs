@@ -18,6 +18,9 @@ pub const ARGUMENT_RULES: &str = include_str!("argument-rules.json");
 /// What the arguments of calls mean: names of flags and values.
 pub const ARGUMENTS: &str = include_str!("arguments.json");
 
+/// Names and numbers of calls, by ABI.
+pub const CALLS: &str = include_str!("calls.json");
+
 /// Calls that have several names.
 pub const CALL_NAMES: &str = include_str!("call-names.json");
 

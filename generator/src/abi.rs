@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use exists::{Existence, NEWEST};
 pub use names::is_call_somewhere;
+use table::Numbers;
 
 /// A system call ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,46 +47,15 @@ struct Facts {
     audit: u32,
     /// How many bits of an argument its filters compare.
     bits: u8,
-    numbers: table::Numbers,
 }
 
 /// A row for each, in the order of the enum.
 const ABIS: [Facts; 5] = [
-    Facts {
-        name: "x86_64",
-        architecture: "SCMP_ARCH_X86_64",
-        audit: 0xc000_003e,
-        bits: 64,
-        numbers: table::X86_64,
-    },
-    Facts {
-        name: "x86",
-        architecture: "SCMP_ARCH_X86",
-        audit: 0x4000_0003,
-        bits: 32,
-        numbers: table::X86,
-    },
-    Facts {
-        name: "x32",
-        architecture: "SCMP_ARCH_X32",
-        audit: 0xc000_003e,
-        bits: 32,
-        numbers: table::X32,
-    },
-    Facts {
-        name: "aarch64",
-        architecture: "SCMP_ARCH_AARCH64",
-        audit: 0xc000_00b7,
-        bits: 64,
-        numbers: table::AARCH64,
-    },
-    Facts {
-        name: "riscv64",
-        architecture: "SCMP_ARCH_RISCV64",
-        audit: 0xc000_00f3,
-        bits: 64,
-        numbers: table::RISCV64,
-    },
+    Facts { name: "x86_64", architecture: "SCMP_ARCH_X86_64", audit: 0xc000_003e, bits: 64 },
+    Facts { name: "x86", architecture: "SCMP_ARCH_X86", audit: 0x4000_0003, bits: 32 },
+    Facts { name: "x32", architecture: "SCMP_ARCH_X32", audit: 0xc000_003e, bits: 32 },
+    Facts { name: "aarch64", architecture: "SCMP_ARCH_AARCH64", audit: 0xc000_00b7, bits: 64 },
+    Facts { name: "riscv64", architecture: "SCMP_ARCH_RISCV64", audit: 0xc000_00f3, bits: 64 },
 ];
 
 impl Abi {
@@ -120,17 +90,17 @@ impl Abi {
     /// The name of the call with this number, without the x32 bit; `None` if the table of this
     /// release knows no such number.
     pub fn syscall_name(self, number: u32) -> Option<&'static str> {
-        (self.facts().numbers.name)(number)
+        Numbers::of(self).name(number)
     }
 
     /// The number of the call with this name, without the x32 bit; `None` if this ABI has none.
     pub fn syscall_number(self, name: &str) -> Option<u32> {
-        (self.facts().numbers.number)(name)
+        Numbers::of(self).number(name)
     }
 
     /// The names of all calls that the table of this release knows for this ABI, by number.
     pub fn syscalls(self) -> impl Iterator<Item = (u32, &'static str)> {
-        (0..1024).filter_map(move |number| Some((number, self.syscall_name(number)?)))
+        Numbers::of(self).all()
     }
 }
 

@@ -65,28 +65,31 @@ fn three_releases_of_a_service_pass_the_gate_or_not() {
     succeeds(&gate(dir, 1, &[], &["compare"]));
     assert_eq!(read(&dir.join(".strait/diff.json"))["verdict"], "equal");
 
-    // Release 2 locks what it writes.
+    // Release 2 lets others go first when it writes.
     let output = job(dir, 2);
     assert_eq!(output.status.code(), Some(10), "{}", String::from_utf8_lossy(&output.stderr));
     let report = read(&dir.join(".strait/diff.json"));
     assert_eq!(report["verdict"], "widened", "{report:#}");
     assert_eq!(report["counts"]["widened"], 1, "{report:#}");
     let change = &report["changes"][0];
-    assert_eq!(change["syscall"], "flock");
+    assert_eq!(change["syscall"], "sched_setscheduler");
     assert_eq!(change["evidence"]["first"]["sample"], "test_upload");
     let programs = change["evidence"]["programs"].as_object().unwrap();
     assert!(programs.keys().all(|path| path.contains("python3")), "{programs:?}");
     let comment = std::fs::read_to_string(dir.join(".strait/diff.markdown")).unwrap();
-    assert!(comment.contains("`flock`") && comment.contains("test_upload"), "{comment}");
+    assert!(
+        comment.contains("`sched_setscheduler`") && comment.contains("test_upload"),
+        "{comment}"
+    );
     assert!(comment.contains("This fails"), "{comment}");
     accept(dir);
 
-    // Release 3 makes no links any more.
+    // Release 3 makes no files in memory any more.
     succeeds(&job(dir, 3));
     let report = read(&dir.join(".strait/diff.json"));
     assert_eq!(report["verdict"], "narrowed", "{report:#}");
     let lost: Vec<_> = report["changes"].as_array().unwrap().iter().collect();
-    assert!(lost.iter().any(|change| change["syscall"] == "symlink"), "{report:#}");
+    assert!(lost.iter().any(|change| change["syscall"] == "memfd_create"), "{report:#}");
 }
 
 #[test]
@@ -98,13 +101,13 @@ fn a_reviewed_change_passes() {
     accept(dir);
     assert_eq!(job(dir, 2).status.code(), Some(10));
     let exceptions = json!({"schema": "strait.allow/v1", "exceptions": [
-        {"call": "flock(_, LOCK_EX)", "reason": "uploads are locked"},
+        {"call": "sched_setscheduler(_, SCHED_BATCH)", "reason": "uploads wait for others"},
     ]});
     std::fs::write(dir.join("reviewed.json"), exceptions.to_string()).unwrap();
     let environment = [("STRAIT_ALLOW_FILE", "reviewed.json")];
     // That name is in no table of Strait, so the exception has to say it otherwise.
     assert_eq!(gate(dir, 2, &environment, &["compare"]).status.code(), Some(1));
-    let exceptions = exceptions.to_string().replace("(_, LOCK_EX)", "");
+    let exceptions = exceptions.to_string().replace("(_, SCHED_BATCH)", "");
     std::fs::write(dir.join("reviewed.json"), exceptions).unwrap();
     succeeds(&gate(dir, 2, &environment, &["compare"]));
 }

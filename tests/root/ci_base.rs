@@ -14,15 +14,15 @@ fn who_widens_the_program_and_the_profile_does_not_pass() {
     let base = git(&repository.path(), &["rev-parse", "main"]);
     repository.begin_pull_request();
     repository.record(2);
-    fails(&repository.compare(), 10, &["flock", &format!("main@{base}")]);
+    fails(&repository.compare(), 10, &["sched_setscheduler", &format!("main@{base}")]);
     repository.accept();
     let commit = repository.commit();
     repository.set("GITHUB_OUTPUT", "output");
-    fails(&repository.compare(), 10, &["flock"]);
+    fails(&repository.compare(), 10, &["sched_setscheduler"]);
     let report = repository.report();
     assert!(report.contains(&format!("`app.json of the base main@{base}`")), "{report}");
     assert!(report.contains(&format!("Commit `{commit}`")), "{report}");
-    assert!(report.contains("`flock`") && report.contains("This fails"), "{report}");
+    assert!(report.contains("`sched_setscheduler`") && report.contains("This fails"), "{report}");
     assert!(report.contains("committed here changes in the same way"), "{report}");
     let output = std::fs::read_to_string(repository.path().join("output")).unwrap();
     assert_eq!(output, format!("base={base}\nverdict=widened\ncommitted=widened\n"));
@@ -33,7 +33,7 @@ fn who_widens_the_program_and_the_profile_does_not_pass() {
 fn who_widens_the_profile_alone_does_not_pass() {
     let mut repository = Repository::new("app.json");
     repository.record(2);
-    fails(&repository.compare(), 10, &["flock"]);
+    fails(&repository.compare(), 10, &["sched_setscheduler"]);
     repository.begin_pull_request();
     repository.accept();
     repository.commit();
@@ -43,7 +43,10 @@ fn who_widens_the_profile_alone_does_not_pass() {
     assert!(report.starts_with("### Seccomp profile: equal"), "{report}");
     let (_, committed) =
         report.split_once("### The profile that is committed here: widened").unwrap();
-    assert!(committed.contains("`flock`") && committed.contains("This fails"), "{report}");
+    assert!(
+        committed.contains("`sched_setscheduler`") && committed.contains("This fails"),
+        "{report}"
+    );
     // To see it is enough for who asks for that.
     repository.set("STRAIT_FAIL_ON", "never");
     succeeds(&repository.compare());
@@ -64,7 +67,7 @@ fn a_request_cannot_excuse_itself() {
     let mut repository = Repository::new("app.json");
     repository.set("STRAIT_ALLOW_FILE", "reviewed.json");
     let exceptions = json!({"schema": "strait.allow/v1", "exceptions": [
-        {"call": "flock", "reason": "uploads are locked"},
+        {"call": "sched_setscheduler", "reason": "uploads wait for others"},
     ]});
     let write = |repository: &Repository| {
         let path = repository.path().join("reviewed.json");
@@ -147,7 +150,7 @@ fn the_base_is_not_taken_from_a_fork_that_is_checked_out() {
     let base = git(&repository.path(), &["rev-parse", "main"]);
     repository.begin_pull_request();
     repository.record(2);
-    fails(&repository.compare(), 10, &["flock"]);
+    fails(&repository.compare(), 10, &["sched_setscheduler"]);
     repository.accept();
     repository.commit();
     let fork = scratch();
@@ -159,7 +162,7 @@ fn the_base_is_not_taken_from_a_fork_that_is_checked_out() {
     let (server, name) = origin.to_str().unwrap().rsplit_once('/').unwrap();
     repository.set("GITHUB_SERVER_URL", &format!("file://{server}"));
     repository.set("GITHUB_REPOSITORY", name);
-    fails(&repository.compare(), 10, &["flock", &format!("main@{base}")]);
+    fails(&repository.compare(), 10, &["sched_setscheduler", &format!("main@{base}")]);
 }
 
 #[test]
@@ -199,7 +202,7 @@ fn a_link_in_the_request_does_not_lead_to_another_profile_of_the_base() {
     std::fs::remove_dir_all(repository.path().join("profiles")).unwrap();
     symlink("wide", repository.path().join("profiles")).unwrap();
     repository.commit();
-    fails(&repository.compare(), 10, &["flock", "profiles/app.json is removed"]);
+    fails(&repository.compare(), 10, &["sched_setscheduler", "profiles/app.json is removed"]);
     // As a file it is none either.
     std::fs::remove_file(repository.path().join("profiles")).unwrap();
     std::fs::create_dir(repository.path().join("profiles")).unwrap();
@@ -219,15 +222,15 @@ fn without_a_request_it_is_what_is_committed() {
     repository.record(2);
     fails(&repository.compare(), 10, &[&format!("HEAD@{head}")]);
     repository.accept();
-    fails(&repository.compare(), 10, &["flock"]);
+    fails(&repository.compare(), 10, &["sched_setscheduler"]);
     repository.commit();
     succeeds(&repository.compare());
     // One can ask what has come since.
     repository.set("STRAIT_BASE", "HEAD^");
-    fails(&repository.compare(), 10, &["flock", &format!("HEAD^@{head}")]);
+    fails(&repository.compare(), 10, &["sched_setscheduler", &format!("HEAD^@{head}")]);
     // In a folder of the repository, paths are those of the folder.
     repository.set("STRAIT_PROFILE", repository.profile().to_str().unwrap());
-    fails(&repository.compare(), 10, &["flock"]);
+    fails(&repository.compare(), 10, &["sched_setscheduler"]);
     repository.set("STRAIT_PROFILE", "/etc/hostname");
     fails(&repository.compare(), 1, &["outside repository"]);
 }
@@ -238,7 +241,7 @@ fn a_pipeline_of_gitlab_knows_its_base() {
     let base = git(&repository.path(), &["rev-parse", "main"]);
     git(&repository.path(), &["checkout", "--quiet", "-b", "change"]);
     repository.record(2);
-    fails(&repository.compare(), 10, &["flock"]);
+    fails(&repository.compare(), 10, &["sched_setscheduler"]);
     repository.accept();
     let head = repository.commit();
     repository.set("CI_COMMIT_BRANCH", "change");
@@ -265,7 +268,7 @@ fn a_pipeline_of_gitlab_knows_its_base() {
     repository.set("CI_MERGE_REQUEST_PROJECT_ID", "7");
     let project = origin.to_str().unwrap().strip_suffix(".git").unwrap();
     repository.set("CI_MERGE_REQUEST_PROJECT_URL", project);
-    fails(&repository.compare(), 10, &["flock", &format!("main@{base}")]);
+    fails(&repository.compare(), 10, &["sched_setscheduler", &format!("main@{base}")]);
 }
 
 #[test]

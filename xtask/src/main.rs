@@ -8,6 +8,8 @@ mod demo;
 mod ebpf;
 mod libc;
 mod nginx;
+mod package;
+mod portable;
 mod run;
 mod setup;
 mod test;
@@ -46,6 +48,8 @@ enum Command {
         #[arg(long)]
         arm64: bool,
     },
+    /// Package the crates that are published, and build what is in the packages
+    Package,
     /// Record a real nginx, generate its profile, and run it under that profile
     Demo,
     /// Find out what the functions of C libraries call, for profiles/libc
@@ -93,6 +97,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::BuildEbpf { check } => ebpf::run(&root, check)?,
         Command::Test { arm64: true } => arm64::run(&root)?,
         Command::Test { arm64: false } => test::run(&root)?,
+        Command::Package => package::run(&root)?,
         Command::Demo => demo::run(&root)?,
         Command::Libc => libc::run(&root)?,
         Command::Bench(options) => return bench::run(&root, &options),

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::run::{self, Tool};
-use crate::{setup, tree, ui};
+use crate::{package, portable, setup, tree, ui};
 
 /// The feature that compiles the tests which need root and a real kernel.
 pub const PRIVILEGED: &str = "strait/privileged-tests";
@@ -21,9 +21,11 @@ pub fn run(root: &Path) -> Result<()> {
         .args(["clippy", "--quiet", "--workspace", "--all-targets", "--features", PRIVILEGED])
         .args(["--", "-D", "warnings"])
         .show("clippy")?;
+    portable::run(root)?;
     ui::step("testing");
     as_root(cargo().args(["test", "--quiet", "--workspace", "--features", PRIVILEGED]))?
         .show("the tests")?;
+    package::run(root)?;
     ui::step("trying the properties of policies on ten thousand cases each");
     cargo()
         .args(["test", "--release", "--quiet", "--package", "strait", "--test", "pipeline"])

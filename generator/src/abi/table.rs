@@ -1,131 +1,89 @@
-//! Numbers of calls. The tables are those of the crate `syscalls`; what it leaves out of them,
-//! or has wrong, is here. A test holds the result against libseccomp's.
+//! Names and numbers of calls, from `profiles/calls.json`. Tests hold them against libseccomp's.
 
-use std::ops::RangeInclusive;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
-/// Calls that x32 numbers apart from x86-64, from the kernel's
-/// `arch/x86/entry/syscalls/syscall_64.tbl` (Linux 6.12), entries of ABI `x32`.
-const X32_ONLY: [(u32, &str); 36] = [
-    (512, "rt_sigaction"),
-    (513, "rt_sigreturn"),
-    (514, "ioctl"),
-    (515, "readv"),
-    (516, "writev"),
-    (517, "recvfrom"),
-    (518, "sendmsg"),
-    (519, "recvmsg"),
-    (520, "execve"),
-    (521, "ptrace"),
-    (522, "rt_sigpending"),
-    (523, "rt_sigtimedwait"),
-    (524, "rt_sigqueueinfo"),
-    (525, "sigaltstack"),
-    (526, "timer_create"),
-    (527, "mq_notify"),
-    (528, "kexec_load"),
-    (529, "waitid"),
-    (530, "set_robust_list"),
-    (531, "get_robust_list"),
-    (532, "vmsplice"),
-    (533, "move_pages"),
-    (534, "preadv"),
-    (535, "pwritev"),
-    (536, "rt_tgsigqueueinfo"),
-    (537, "recvmmsg"),
-    (538, "sendmmsg"),
-    (539, "process_vm_readv"),
-    (540, "process_vm_writev"),
-    (541, "setsockopt"),
-    (542, "getsockopt"),
-    (543, "io_setup"),
-    (544, "io_submit"),
-    (545, "execveat"),
-    (546, "preadv2"),
-    (547, "pwritev2"),
-];
+use serde::Deserialize;
 
-/// Calls that x32 has not, from the same table: entries of ABI `64` without a twin of ABI `x32`.
-const NOT_ON_X32: [&str; 11] = [
-    "uselib",
-    "_sysctl",
-    "create_module",
-    "get_kernel_syms",
-    "query_module",
-    "nfsservctl",
-    "set_thread_area",
-    "get_thread_area",
-    "epoll_ctl_old",
-    "epoll_wait_old",
-    "vserver",
-];
+use super::Abi;
+use crate::policy::data::{embedded, words};
 
-/// Numbers that arm64 and riscv have not (`include/uapi/asm-generic/unistd.h`, Linux 6.12): calls for the 64-bit time
-/// of 32-bit programs.
-const TIME64: RangeInclusive<u32> = 403..=423;
+#[derive(Deserialize)]
+struct File {
+    abis: HashMap<Abi, Rows>,
+}
+
+#[derive(Deserialize)]
+struct Rows {
+    /// A first number, and the names of the calls from it on.
+    calls: Vec<(u32, String)>,
+}
 
 /// Names and numbers of an ABI's calls.
 pub struct Numbers {
-    /// The name of the call with this number.
-    pub name: fn(u32) -> Option<&'static str>,
-    /// The number of the call with this name.
-    pub number: fn(&str) -> Option<u32>,
+    /// By number; not all numbers have a call.
+    names: Vec<Option<&'static str>>,
+    numbers: HashMap<&'static str, u32>,
 }
 
-/// The numbers of an architecture as the crate has them, but for those in `$without` and for the names in `$renamed`:
-/// number, the crate's name, the kernel's.
-macro_rules! numbers {
-    ($arch:ident, without: $without:expr, renamed: $renamed:expr) => {
-        Numbers {
-            name: |number| {
-                let renamed: &[(u32, &str, &'static str)] = &$renamed;
-                if $without(&number) {
-                    return None;
-                }
-                if let Some((.., ours)) = renamed.iter().find(|(of, ..)| *of == number) {
-                    return Some(ours);
-                }
-                let index = usize::try_from(number).ok()?;
-                syscalls::$arch::Sysno::new(index).map(|call| call.name())
-            },
-            number: |name| {
-                let renamed: &[(u32, &str, &'static str)] = &$renamed;
-                if let Some((number, ..)) = renamed.iter().find(|(.., ours)| *ours == name) {
-                    return Some(*number);
-                }
-                if renamed.iter().any(|(_, theirs, _)| *theirs == name) {
-                    return None;
-                }
-                let call: syscalls::$arch::Sysno = name.parse().ok()?;
-                u32::try_from(call.id()).ok().filter(|number| !$without(number))
-            },
+/// A table for each ABI, in the order of [`Abi::ALL`].
+static TABLES: LazyLock<[Numbers; Abi::ALL.len()]> = LazyLock::new(|| {
+    // Names are borrowed from it as long as the program runs.
+    let file: &'static File = Box::leak(Box::new(embedded(strait_profiles::CALLS)));
+    Abi::ALL.map(|abi| Numbers::new(file.abis.get(&abi).map_or(&[], |rows| &rows.calls)))
+});
+
+impl Numbers {
+    /// The table of an ABI.
+    pub fn of(abi: Abi) -> &'static Self {
+        &TABLES[abi as usize]
+    }
+
+    fn new(rows: &'static [(u32, String)]) -> Self {
+        let calls = rows.iter().flat_map(|(first, names)| (*first..).zip(words(names)));
+        let (mut names, mut numbers) = (Vec::new(), HashMap::new());
+        for (number, name) in calls {
+            numbers.insert(name, number);
+            let at = number as usize;
+            if names.len() <= at {
+                names.resize(at + 1, None);
+            }
+            names[at] = Some(name);
         }
-    };
+        Self { names, numbers }
+    }
+
+    /// The name of the call with this number.
+    pub fn name(&self, number: u32) -> Option<&'static str> {
+        *self.names.get(usize::try_from(number).ok()?)?
+    }
+
+    /// The number of the call with this name.
+    pub fn number(&self, name: &str) -> Option<u32> {
+        self.numbers.get(name).copied()
+    }
+
+    /// All of them, by number.
+    pub fn all(&self) -> impl Iterator<Item = (u32, &'static str)> {
+        (0..).zip(&self.names).filter_map(|(number, name)| Some((number, (*name)?)))
+    }
 }
 
-const NONE: fn(&u32) -> bool = |_| false;
-const TIMES: fn(&u32) -> bool = |number| TIME64.contains(number);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-pub const X86_64: Numbers = numbers!(x86_64, without: NONE, renamed: []);
-/// `arch/x86/entry/syscalls/syscall_32.tbl`, Linux 6.12.
-pub const X86: Numbers = numbers!(x86, without: NONE, renamed: [(17, "r#break", "break")]);
-pub const X32: Numbers = Numbers {
-    name: |number| {
-        let own = X32_ONLY.iter().find(|(of, _)| *of == number).map(|(_, name)| *name);
-        own.or_else(|| (X86_64.name)(number).filter(|name| is_common(name)))
-    },
-    number: |name| {
-        let own = X32_ONLY.iter().find(|(_, of)| *of == name).map(|(number, _)| *number);
-        own.or_else(|| (X86_64.number)(name).filter(|_| is_common(name)))
-    },
-};
-/// `include/uapi/asm-generic/unistd.h`, Linux 6.12.
-pub const AARCH64: Numbers =
-    numbers!(aarch64, without: TIMES, renamed: [(79, "fstatat", "newfstatat")]);
-/// `include/uapi/asm-generic/unistd.h` and `arch/riscv/include/uapi/asm/unistd.h`, Linux 6.12.
-pub const RISCV64: Numbers =
-    numbers!(riscv64, without: TIMES, renamed: [(79, "fstatat", "newfstatat")]);
-
-/// Whether x86-64 and x32 have one number for this call.
-fn is_common(name: &str) -> bool {
-    !NOT_ON_X32.contains(&name) && !X32_ONLY.iter().any(|(_, of_x32)| *of_x32 == name)
+    #[test]
+    fn each_abi_has_a_table_with_each_number_and_name_once() {
+        let file: File = embedded(strait_profiles::CALLS);
+        assert_eq!(file.abis.len(), Abi::ALL.len());
+        for abi in Abi::ALL {
+            let rows = &file.abis[&abi].calls;
+            let given: usize = rows.iter().map(|(_, names)| words(names).count()).sum();
+            let numbers = Numbers::of(abi);
+            assert!(given > 300, "{abi}: {given}");
+            assert_eq!(numbers.all().count(), given, "{abi}: a number is there twice");
+            assert_eq!(numbers.numbers.len(), given, "{abi}: a name is there twice");
+        }
+    }
 }

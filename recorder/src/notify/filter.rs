@@ -8,10 +8,13 @@ pub const X86_64: u32 = 0xc000_003e;
 pub const X86: u32 = 0x4000_0003;
 /// See [`X86_64`].
 pub const AARCH64: u32 = 0xc000_00b7;
+/// See [`X86_64`].
+pub const RISCV64: u32 = 0xc000_00f3;
 
-/// The calls that end a signal's handler, by ABI. `sigreturn` is i386's alone; x32 has a number of its own.
-const RETURNS: [(u32, [u32; 2]); 3] =
-    [(X86_64, [15, 0x4000_0201]), (X86, [119, 173]), (AARCH64, [139, 139])];
+/// The calls that end a signal's handler, by ABI. `sigreturn` is i386's alone; x32 has a number of its own; arm64 and
+/// riscv64 have the number of `include/uapi/asm-generic/unistd.h`.
+const RETURNS: [(u32, [u32; 2]); 4] =
+    [(X86_64, [15, 0x4000_0201]), (X86, [119, 173]), (AARCH64, [139, 139]), (RISCV64, [139, 139])];
 
 /// Puts every call to the supervisor, whatever its ABI and number, but for those that end a signal's handler.
 ///

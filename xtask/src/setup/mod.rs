@@ -15,7 +15,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::{run::Tool, tree, ui};
+use crate::{portable, run::Tool, tree, ui};
 pub use bpf_linker::{VERSION as BPF_LINKER_VERSION, find as find_bpf_linker};
 pub use needs::Level;
 use needs::Need;
@@ -28,6 +28,7 @@ pub fn run(root: &Path, level: Level) -> Result<()> {
     }
     if matches!(level, Level::Test) {
         add_components(root)?;
+        portable::install(root)?;
         python::install(root)?;
         kernels::install(root)?;
         profiles::install(root)?;
