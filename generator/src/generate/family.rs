@@ -41,6 +41,9 @@ pub(super) struct Family {
     /// Each of these lists has a call that is allowed.
     #[serde(default)]
     pub when: Vec<String>,
+    /// The programs can make one of these; empty where that does not matter.
+    #[serde(default)]
+    pub can: String,
     /// Each of these calls was made with one of these values.
     #[serde(default)]
     pub values: BTreeMap<String, BTreeSet<Vec<u64>>>,

@@ -24,7 +24,10 @@ use crate::recording::Recording;
 /// Whether the conditions of a family are met.
 fn applies(family: &Family, selection: &Selection, recordings: &[Recording]) -> bool {
     // What another release calls instead matters for what this one was seen to call.
-    let counts = |name: &str| !family.spellings || !selection.added.contains_key(name);
+    let counts = |name: &str| {
+        !family.spellings
+            || !selection.added.contains_key(name) && !selection.startup.contains(name)
+    };
     let is_allowed = |list: &String| {
         words(list).any(|name| selection.allowed.contains_key(name) && counts(name))
     };
@@ -34,6 +37,11 @@ fn applies(family: &Family, selection: &Selection, recordings: &[Recording]) -> 
             .any(|arguments| arguments.values.keys().any(|values| any.contains(values)))
     };
     family.when.iter().all(is_allowed) && family.values.iter().all(was_made)
+}
+
+/// Whether the programs can make what the family is about.
+fn can(family: &Family, reach: &Reach) -> bool {
+    family.can.is_empty() || words(&family.can).any(|name| reach.may_have(name))
 }
 
 /// Adds calls to a selection, until there is nothing more to add.
@@ -57,7 +65,7 @@ pub(super) fn extend(
     loop {
         let before = additions.size();
         for family in family::all() {
-            if !applies(family, additions.selection, recordings) {
+            if !applies(family, additions.selection, recordings) || !can(family, &reach) {
                 continue;
             }
             for name in words(&family.calls) {
