@@ -16,6 +16,7 @@ mod name;
 mod nomad;
 mod oci_artifact;
 mod row;
+mod seccompiler;
 pub mod spo;
 pub mod systemd;
 mod target;
