@@ -13,7 +13,7 @@ use super::given;
 use super::manifests;
 use super::profiles::ProfileFile;
 use strait_generator::export::Release;
-use strait_generator::manifest::{Manifest, bundle};
+use strait_generator::manifest::bundle::{self, Usage};
 use strait_recorder::files;
 use strait_recorder::output::{self, Output};
 
@@ -62,9 +62,16 @@ pub fn main(args: &BundleArgs, ui: &Ui) -> Outcome {
         return Err(Failure::new(exit::USAGE, error));
     }
     let new = new_profiles(args, ui)?;
-    let (used, unclear) = used(args)?;
+    let mut usage = Usage::default();
+    for source in manifests::read(&args.manifests)? {
+        usage.add(&source.shown(), &source.text);
+    }
+    if args.prune {
+        usage.may_prune().map_err(|why| anyhow!("{why}"))?;
+    }
     let there = there(&args.folder)?;
-    let stale = bundle::unused(&there, &new.iter().map(|(name, _)| name.clone()).collect(), &used);
+    let names = new.iter().map(|(name, _)| name.clone()).collect();
+    let stale = bundle::unused(&there, &names, &usage.used);
 
     for (name, text) in &new {
         add(args, name, text, ui)?;
@@ -72,16 +79,16 @@ pub fn main(args: &BundleArgs, ui: &Ui) -> Outcome {
     if args.manifests.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    for name in &used {
-        if bundle::is_versioned(name)
-            && !there.contains(name)
-            && !new.iter().any(|(new, _)| new == name)
-        {
-            ui.warn(format_args!("a manifest uses {name}, which is not in the bundle"));
-        }
+    for name in usage.missing(&there, &names) {
+        ui.warn(format_args!("a manifest uses {name}, which is not in the bundle"));
     }
-    for what in unclear {
-        ui.warn(what);
+    for (called, error) in &usage.unclear {
+        match error {
+            Some(error) => {
+                ui.warn(format_args!("not clear which profiles it uses: {called}:{error}"));
+            }
+            None => ui.warn(format_args!("there is no pod in {called}")),
+        }
     }
     for name in &stale {
         let path = args.folder.join(name);
@@ -111,11 +118,8 @@ fn new_profiles(args: &BundleArgs, ui: &Ui) -> Result<Vec<(String, String)>, Fai
     for (path, text) in given::profiles(&args.profiles, ui)? {
         let file = ProfileFile::new(&path, text, ui)?;
         let name = file.versioned(release)?;
-        let (app, _) = name.split_once('/').unwrap_or_default();
-        let same_app = |(other, _): &&(String, String)| other.split('/').next() == Some(app);
-        if let Some((other, _)) = new.iter().find(same_app)
-            && *other != name
-        {
+        if let Some(other) = bundle::same_app(&new, &name) {
+            let app = &file.named.app;
             let error = anyhow!(
                 "two profiles of {app} are for release {release}: {other}, and {name} of {}. Rename one of \
                  them, or make one profile of their recordings",
@@ -126,39 +130,6 @@ fn new_profiles(args: &BundleArgs, ui: &Ui) -> Result<Vec<(String, String)>, Fai
         new.push((name, file.text));
     }
     Ok(new)
-}
-
-/// What manifests use, and what of it cannot be known.
-fn used(args: &BundleArgs) -> Result<(BTreeSet<String>, Vec<String>), Failure> {
-    let (mut used, mut unclear) = (BTreeSet::new(), Vec::new());
-    for source in manifests::read(&args.manifests)? {
-        let manifest = match Manifest::parse(&source.text) {
-            Ok(manifest) => manifest,
-            Err(error) if !args.prune => {
-                let error = source.failure(&error).error;
-                unclear.push(format!("not clear which profiles it uses: {error}"));
-                used.extend(bundle::used_in_text(&source.text));
-                continue;
-            }
-            Err(error) => {
-                let error = source.failure(&error).error;
-                let error = anyhow!("{error}. Nothing is removed, since it may use a profile");
-                return Err(error.into());
-            }
-        };
-        if manifest.pods.is_empty() {
-            unclear.push(format!("there is no pod in {}", source.shown()));
-        }
-        used.extend(bundle::used(&manifest.tree));
-    }
-    if args.prune && used.is_empty() {
-        let error = anyhow!(
-            "these manifests use no profile at all, so --prune would empty the bundle: nothing is removed. Name \
-             the manifests that are in use, or remove the folder yourself"
-        );
-        return Err(error.into());
-    }
-    Ok((used, unclear))
 }
 
 /// The names of what is in the bundle and whole: what was changed by hand is not removed.

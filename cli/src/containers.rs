@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::exit::{self, Failure, Outcome};
-use super::record::{RecordArgs, not_run, saved, signals};
+use super::record::RecordArgs;
+use super::run::{not_run, saved, signals};
 use super::{Ui, record};
 use strait_generator::outcome::{ContainerRecording, ContainersOutcome, Status};
 use strait_generator::recording::{ContainerOrigin, Losses, TargetKind, v1};

@@ -13,6 +13,7 @@ use super::choice::one_of;
 use super::exit::{self, Failure, Outcome};
 use super::ui::Report;
 use super::{Ui, given, shown};
+use strait_generator::choice::Choice;
 use strait_generator::export::{
     ExportError, Exported, InvalidName, Kind, Label, Options, Reference, Release, Target,
     WorkloadRef, export_all,
@@ -24,10 +25,9 @@ use strait_recorder::output::{self, Output};
 
 /// Convert a profile for Kubernetes, compose, systemd and other targets
 ///
-/// Writes files for the Security Profiles Operator, a ConfigMap with a DaemonSet that installs it on every
-/// node, kustomize, Helm, docker compose, docker, podman, systemd, Nomad, CRI-O, or the OCI artifact of
-/// KEP-6061. What a target cannot express is left out, so that less is allowed, and reported on standard
-/// error. Only systemd, which cannot compare arguments, may allow more: these calls are named.
+/// Writes what the software reads that --to names, each the way its users write it. What a target cannot
+/// express is left out, so that less is allowed, and reported on standard error. Only systemd, which cannot
+/// compare arguments, may allow more: these calls are named.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -84,7 +84,7 @@ pub struct ExportArgs {
     /// Reference of the profile in a registry
     #[arg(long, value_name = "REFERENCE", help_heading = "The application")]
     artifact: Option<Reference>,
-    /// Machines that will load the profile, for spo and systemd, which need the names of calls [default: all]
+    /// Machines that will load the profile, for targets that need the names of calls [default: all]
     #[arg(long, value_name = "MACHINE", value_parser = one_of::<Machines>(), help_heading = "The application")]
     machine: Option<Machines>,
 }
@@ -123,13 +123,24 @@ impl ExportArgs {
         let usage = |error| Err(Failure::new(exit::USAGE, error));
         if self.init && !self.to.has_init() {
             return usage(anyhow!(
-                "--init is for `--to kustomize`, the only target that patches init containers"
+                "--init is for {}: no other target patches init containers",
+                names(Target::has_init)
             ));
         }
         if self.to.kind() == Kind::Layout && self.output.is_none() {
             return usage(anyhow!("an OCI layout is a folder: say where it goes with -o DIR"));
         }
         Ok(())
+    }
+}
+
+/// The targets of which something is true, as in a sentence.
+fn names(are: fn(Target) -> bool) -> String {
+    let names = Target::all().into_iter().filter(|target| are(*target)).map(Target::name);
+    let names: Vec<_> = names.collect();
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => names.concat(),
     }
 }
 
@@ -164,7 +175,8 @@ pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
     }
     if args.machine.is_some() && !target.depends_on_machine() {
         let error = anyhow!(
-            "--machine is for spo and systemd: all others are given the profile as it is, for every machine"
+            "--machine is for {}: all others are given the profile as it is, for every machine",
+            names(Target::depends_on_machine)
         );
         return Err(Failure::new(exit::USAGE, error));
     }

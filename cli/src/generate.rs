@@ -165,7 +165,7 @@ pub fn code(error: &GenerateError) -> u8 {
         | GenerateError::Unconfirmed { .. }
         | GenerateError::NotStarted { .. } => exit::EMPTY,
         GenerateError::Incomplete { .. } => exit::INCOMPLETE,
-        GenerateError::NoPolicy(_) => exit::FAILED,
+        _ => exit::FAILED,
     }
 }
 

@@ -28,6 +28,7 @@ mod podman_hook;
 mod profiles;
 mod record;
 mod report;
+mod run;
 mod scan;
 mod targets;
 mod ui;

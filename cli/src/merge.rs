@@ -19,7 +19,7 @@ use strait_generator::machine::Machines;
 use strait_generator::policy::decide::{Change, compare};
 use strait_generator::profile::combine::{Combined, Operation};
 use strait_generator::profile::{self, ParseError, Profile, Workload, combine};
-use strait_generator::recording::merge::{Added, MergeError, Merger};
+use strait_generator::recording::merge::{Added, MergeError, Merger, in_an_order_that_works};
 use strait_generator::recording::target::{TargetIds, grouped};
 use strait_generator::recording::{Completeness, Recording, v1};
 use strait_recorder::output::Output;
@@ -209,34 +209,20 @@ fn profiles(
 }
 
 /// Merges recordings, of which only one is in memory at a time.
-///
-/// What was merged from very many can no longer be taken apart, and so has to come before what is in
-/// it: if that turns out on the way, it is put in front.
 fn recordings(files: &Files<'_>, choice: Choice) -> Result<(Recording, Report), Failure> {
-    let mut paths: Vec<&Path> = files.paths.iter().map(PathBuf::as_path).collect();
-    let mut put_in_front = BTreeSet::new();
-    loop {
-        match attempt(files, &paths, choice) {
-            Ok(merged) => return Ok(merged),
-            Err((at, Wrong::Merge(MergeError::Overlap { .. })))
-                if paths.get(at).is_some_and(|path| put_in_front.insert(*path))
-                    && files.are_plain() =>
-            {
-                paths[..=at].rotate_right(1);
-            }
-            Err((_, Wrong::Merge(MergeError::Mixed { .. }))) if files.are_plain() => {
-                return Err(mixed(files)?.into());
-            }
-            Err((at, wrong)) => {
-                let error = match wrong {
-                    Wrong::Merge(error) => anyhow::Error::from(error),
-                    Wrong::Read(failure) => return Err(failure),
-                };
-                let context = paths.get(at).map(|path| cannot_use(path)).unwrap_or_default();
-                return Err(error.context(context).into());
-            }
-        }
-    }
+    let paths: Vec<&Path> = files.paths.iter().map(PathBuf::as_path).collect();
+    let is_plain = files.are_plain();
+    let comes_first =
+        |wrong: &Wrong| is_plain && matches!(wrong, Wrong::Merge(MergeError::Overlap { .. }));
+    let merged = in_an_order_that_works(&paths, comes_first, |paths| attempt(files, paths, choice));
+    merged.or_else(|(path, wrong)| {
+        let error = match wrong {
+            Wrong::Merge(MergeError::Mixed { .. }) if is_plain => return Err(mixed(files)?.into()),
+            Wrong::Merge(error) => anyhow::Error::from(error),
+            Wrong::Read(failure) => return Err(failure),
+        };
+        Err(error.context(path.map(cannot_use).unwrap_or_default()).into())
+    })
 }
 
 /// That recordings are of different targets: all of these, with their files.

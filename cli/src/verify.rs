@@ -13,19 +13,19 @@ use super::exit::{self, Failure, Outcome};
 use super::format::{Format, formats};
 use super::given::only_once;
 use super::given::{self, Given};
-use super::record::{RunArgs, not_run, run, saved, signals};
+use super::run::{RunArgs, not_run, run, saved, signals};
 use super::{Ui, read_text, shown, ui};
 use strait_generator::outcome::ContainerRecording;
 use strait_generator::policy::Policy;
 use strait_generator::policy::baseline::{KernelVersion, release};
 use strait_generator::profile::Workload;
-use strait_generator::recording::{Recording, TargetKind};
-use strait_generator::verify::{Conclusion, Expectation, Report, Under, json, under, under_filter};
+use strait_generator::verify::{
+    Conclusion, Expectation, Looked, Remark, Report, json, keep_verified, under, under_filter,
+};
 use strait_recorder::backend::Backend;
 use strait_recorder::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
 use strait_recorder::host;
 use strait_recorder::output::Output;
-use strait_recorder::record::engine::EngineKind;
 use strait_recorder::record::{
     ContainersRequest, Filter, Notice, Only, Signals, Writer, may_filter_without_no_new_privs,
     run_containers,
@@ -213,81 +213,30 @@ fn watch_containers(
         return Err(Failure::new(exit::EMPTY, error));
     }
     containers::check_only(&args.only, &outcome.recordings)?;
-    let mut other_answers = false;
-    let mut unknown = Vec::new();
-    outcome.recordings.retain(|ContainerRecording { recording, seccomp, filter, .. }| {
-        let container = &recording.target.name;
-        if recording.is_unconfirmed() {
-            ui.warn(format_args!(
-                "{container} is unconfirmed: it only looks like a container, and does not count as run \
-                 under {name}"
-            ));
-            return false;
+    let under = |one: &ContainerRecording| {
+        let told = one.seccomp.as_ref().and_then(|told| under(told, policy, host::MACHINE));
+        told.or_else(|| {
+            let container = &one.recording.target.name;
+            log::debug!(
+                "{container}: what its runtime was told to install is not known; asking the kernel"
+            );
+            under_filter(one.filter.as_ref()?, policy, expectation.lacking())
+        })
+    };
+    let Looked { remarks, unknown } =
+        keep_verified(&mut outcome.recordings, name, is_injected, under);
+    for remark in remarks {
+        match remark {
+            Remark::Warning(text) => ui.warn(text),
+            Remark::Note(text) => ui.note(text),
         }
-        let told = seccomp.as_ref().and_then(|told| under(told, policy, host::MACHINE));
-        let installed = || under_filter(filter.as_ref()?, policy, expectation.lacking());
-        let told = told.or_else(|| {
-            log::debug!("{container}: what its runtime was told to install is not known; asking the kernel");
-            installed()
-        });
-        if let Some(other) = other_filter(recording, told, name, is_injected) {
-            ui.warn(format_args!("{container} {other}"));
-            return false;
-        }
-        match told {
-            // It is the engine's doing, and so the same in the next container.
-            Some(Under::OtherAnswers(witness)) if !other_answers => {
-                other_answers = true;
-                ui.note(format_args!(
-                    "the filter of {container} answers refused calls differently than {name}: {witness} gets \
-                     \"{}\" there, and \"{}\" here",
-                    witness.after, witness.before
-                ));
-            }
-            None => unknown.push(container.clone()),
-            _ => {}
-        }
-        if recording.is_before_start() {
-            ui.warn(format_args!(
-                "{container} did not start: its runtime ended before it executed the program"
-            ));
-        }
-        true
-    });
+    }
     if outcome.recordings.is_empty() {
         let error = anyhow!("no container ran under {name}, so nothing was verified");
         return Err(Failure::new(exit::EMPTY, error));
     }
     let command = args.command.iter().map(|part| part.to_string_lossy().into_owned()).collect();
     Ok(Report::of_containers(name, expectation, command, &outcome, unknown))
-}
-
-/// Why what ran in a container says nothing about the profile: it was not under it.
-fn other_filter(
-    recording: &Recording,
-    told: Option<Under>,
-    profile: &str,
-    is_injected: bool,
-) -> Option<String> {
-    let TargetKind::Container(container) = &recording.target.kind else { return None };
-    if !container.filtered {
-        return Some("ran without a filter, so nothing was refused in it".to_owned());
-    }
-    // podman does not tell a default of its settings from its own.
-    let is_known = container.engine != EngineKind::Podman.name() || !is_injected;
-    let is_default = container.profile == "default";
-    let advice = if is_injected { "it was created before" } else { "--inject would give it" };
-    match told {
-        Some(Under::Profile | Under::OtherAnswers(_)) => None,
-        Some(Under::Other(_)) | None if is_default && is_known => Some(format!(
-            "ran under the default profile of its engine and not under {profile} ({advice})"
-        )),
-        Some(Under::Other(witness)) => Some(format!(
-            "ran under another profile than {profile}: {witness} gets \"{}\" there, and \"{}\" here",
-            witness.after, witness.before
-        )),
-        None => None,
-    }
 }
 
 /// A profile in all its forms.

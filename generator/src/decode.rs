@@ -10,8 +10,9 @@ use serde::Deserialize;
 
 use crate::abi::Abi;
 
-pub use argument::{argument_name, constants, is_32_bit, value};
-pub use parse::{ParseError, Pattern, call_name, pattern};
+pub use argument::value;
+pub(crate) use argument::{argument_name, constants, is_32_bit};
+pub use parse::{ParseError, Pattern, pattern};
 
 #[derive(Deserialize)]
 struct Table {
@@ -57,7 +58,7 @@ pub fn call(abi: Abi, number: u32, args: &[u64; 6]) -> String {
 }
 
 /// The same, with dots for arguments that say nothing: all but those at these indexes, 0 to 5.
-pub fn abridged(abi: Abi, number: u32, args: &[u64; 6], telling: &BTreeSet<u8>) -> String {
+pub(crate) fn abridged(abi: Abi, number: u32, args: &[u64; 6], telling: &BTreeSet<u8>) -> String {
     let name = abi.syscall_name(number).map_or_else(|| number.to_string(), str::to_owned);
     let mut shown = Vec::new();
     for (index, argument) in (0..).zip(arguments(abi, number, args)) {

@@ -36,12 +36,11 @@
 //! let source = import::Source::new("app.log", log.as_bytes());
 //! let recording = import(vec![source], &import::Options::default())?.recording;
 //!
-//! // The file format keeps all of it.
-//! assert_eq!(v1::parse(&v1::print(&recording)?)?, recording);
+//! // As a file, and read from one.
+//! let file = v1::print(&recording)?;
+//! assert_eq!(v1::parse(&file)?.calls, recording.calls);
 //!
-//! // A log does not say whether it is complete, so the caller has to.
-//! let options = generate::Options { allow_incomplete: true, ..generate::Options::default() };
-//! let generated = generate(&[recording], &options)?;
+//! let generated = generate(&[recording], &generate::Options::default())?;
 //! let json = profile::print(&generated.profile)?;
 //! assert!(json.contains("SCMP_ACT_ALLOW"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

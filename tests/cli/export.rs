@@ -59,6 +59,7 @@ fn every_target_gets_what_its_users_write() {
         ("systemd", &[]),
         ("nomad", &all[..]),
         ("crio", &["--artifact", "registry.example.com/seccomp/web:1.2"]),
+        ("seccompiler", &[]),
     ] {
         insta::assert_snapshot!(format!("export_{target}"), shown(target, options));
     }

@@ -135,7 +135,7 @@ fn an_export_is_for_the_machines_that_it_names() {
     // vfork is none of arm64's calls, so nothing has to be said of it there.
     assert!(x86.contains("- vfork\n") && !arm.contains("- vfork\n"), "{arm}");
     run(dir.path(), &["export", "p.json", "--to", "docker", "--machine", "aarch64"], 2)
-        .says(&["--machine is for spo and systemd"]);
+        .says(&["--machine is for spo, systemd and seccompiler"]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ const NEXT: std::ops::Range<u32> = 470..512;
 
 /// Whether a kernel has a call of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub enum Existence {
     /// It has.
     Known,

@@ -35,6 +35,7 @@ impl Instruction {
 
 /// Why the kernel would not take a program for a filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FilterError {
     /// Not a single instruction.
     #[error("the filter has no instructions")]

@@ -18,6 +18,7 @@ use crate::recording::{Arguments, Call, Completeness, Recording};
 
 /// What was found out about a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Report {
     /// Path of the profile, as given.
     pub profile: String,
@@ -55,6 +56,7 @@ pub struct Assumed {
 
 /// A comparison with a baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Within {
     /// The baseline, as in a sentence.
     pub baseline: String,
@@ -73,6 +75,7 @@ impl Within {
 
 /// What a profile would do with the calls of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Coverage {
     /// Path of the recording, as given.
     pub recording: String,

@@ -7,6 +7,7 @@ use crate::abi::Abi;
 
 /// Why a text is no call.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ParseError {
     /// Something like `socket(1`.
     #[error(
@@ -69,7 +70,7 @@ impl Pattern {
 }
 
 /// The name in front of the arguments, if there are any.
-pub fn call_name(text: &str) -> &str {
+fn call_name(text: &str) -> &str {
     text.split('(').next().unwrap_or_default().trim()
 }
 

@@ -26,6 +26,7 @@ pub const SCHEMA: &str = "strait.allow/v1";
 
 /// Why a text has no exceptions in it.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum AllowError {
     /// Not JSON, cut off, or of another shape.
     #[error(

@@ -40,6 +40,7 @@ pub(crate) use wording::describe as describe_arguments;
 
 /// What the new side is, seen from the old one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use]
 pub enum Verdict {
     /// Every call gets the same from both.
     Equal,
@@ -169,6 +170,7 @@ impl Change {
 
 /// How two sides differ.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Diff {
     /// What the old side is called, and what it is.
     pub old: (String, Kind),

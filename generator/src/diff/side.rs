@@ -33,6 +33,7 @@ impl Kind {
 
 /// One of two that are compared.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Side {
     /// What it is called in the report.
     pub name: String,

@@ -22,6 +22,7 @@ pub const SAMPLES: usize = 10;
 
 /// What recordings say about the calls of a profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
 pub struct Evidence {
     /// The SHA-256 of the profile that was made of them, as Strait prints it; `None` if none was.
     pub profile: Option<String>,

@@ -22,6 +22,7 @@ pub const SCHEMA: &str = "strait.evidence/v1";
 
 /// Why a text is no evidence that this release can use.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// Not JSON, cut off, or JSON of another shape.
     #[error("this is not a complete evidence file: {0}. `strait generate` writes it again")]

@@ -16,6 +16,7 @@ mod name;
 mod nomad;
 mod oci_artifact;
 mod row;
+mod seccompiler;
 pub mod spo;
 pub mod systemd;
 mod target;
@@ -120,6 +121,7 @@ impl File {
 
 /// What a target gets, and what its users have to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
 pub struct Exported {
     /// The files, the most important one first.
     pub files: Vec<File>,
@@ -131,6 +133,7 @@ pub struct Exported {
 
 /// Why a profile cannot be exported.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ExportError {
     /// An option is missing.
     #[error("{target} needs {what}: give {option}")]

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 /// Why a text is no name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidName {
     /// No DNS label.
     #[error(

@@ -4,12 +4,13 @@ use std::fmt;
 
 use super::row::{Kind, Row};
 use super::{
-    compose, configmap, crio, engines, helm, kustomize, nomad, oci_artifact, spo, systemd,
+    compose, configmap, crio, engines, helm, kustomize, nomad, oci_artifact, seccompiler, spo,
+    systemd,
 };
 use crate::choice::Choice;
 
 /// All targets, in the order in which they are listed.
-const TARGETS: [&Row; 11] = [
+const TARGETS: [&Row; 12] = [
     &spo::TARGET,
     &configmap::TARGET,
     &kustomize::TARGET,
@@ -21,6 +22,7 @@ const TARGETS: [&Row; 11] = [
     &nomad::TARGET,
     &crio::TARGET,
     &oci_artifact::TARGET,
+    &seccompiler::TARGET,
 ];
 
 /// Where a profile can be used.

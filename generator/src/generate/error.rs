@@ -6,6 +6,7 @@ use crate::policy::NoPolicy;
 
 /// Why no profile was made of some recordings.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum GenerateError {
     /// No recording was given.
     #[error("there is no recording to make a profile of: make one with `strait record -- COMMAND`")]

@@ -146,6 +146,7 @@ impl Default for Options {
 
 /// A profile, and what there is to say about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Generated {
     /// The profile.
     pub profile: Profile,

@@ -10,6 +10,7 @@ use crate::profile::ParseError;
 
 /// Why there is no recording to be had.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ImportError {
     /// No file was given.
     #[error("there is nothing to import: give a file")]

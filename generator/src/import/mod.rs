@@ -192,6 +192,7 @@ pub struct Options {
 
 /// What files say.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Imported {
     /// As a recording.
     pub recording: Recording,

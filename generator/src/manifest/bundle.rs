@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::name::{hash, release_and_hash};
 use super::tree::{Kind, Tree};
+use super::{Manifest, ManifestError};
 
 /// Whether a name is one that a bundle gives: `app/release-hash.json`.
 pub fn is_versioned(name: &str) -> bool {
@@ -23,7 +24,7 @@ pub fn is_true(name: &str, bytes: &[u8]) -> bool {
 ///
 /// Every string in the file counts, wherever it is: a kind that we do not know may use a profile too, and
 /// one that stays for nothing does less harm than one that is gone.
-pub fn used(tree: &Tree) -> BTreeSet<String> {
+pub(crate) fn used(tree: &Tree) -> BTreeSet<String> {
     let scalars = tree.ids().filter_map(|id| match &tree.node(id).kind {
         Kind::Scalar { value, .. } => Some(value.as_str()),
         _ => None,
@@ -32,7 +33,7 @@ pub fn used(tree: &Tree) -> BTreeSet<String> {
 }
 
 /// The profiles that a text names, whatever it is.
-pub fn used_in_text(text: &str) -> BTreeSet<String> {
+pub(crate) fn used_in_text(text: &str) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for word in text.split(|one: char| one.is_whitespace() || "\"'`,;=".contains(one)) {
         let mut parts = word.rsplitn(3, '/');
@@ -55,9 +56,131 @@ pub fn unused(
     there.iter().filter(|name| !new.contains(*name) && !used.contains(*name)).cloned().collect()
 }
 
+/// What manifests use of a bundle.
+#[derive(Debug, Default)]
+pub struct Usage {
+    /// Names of profiles, as they may be in the bundle.
+    pub used: BTreeSet<String>,
+    /// Manifests of which it is not clear what they use: as they are called, and why, if they could not be read.
+    pub unclear: Vec<(String, Option<ManifestError>)>,
+}
+
+impl Usage {
+    /// Adds what a manifest uses. Of one that cannot be read, all names in its text count.
+    pub fn add(&mut self, called: &str, text: &str) {
+        match Manifest::parse(text) {
+            Ok(manifest) => {
+                if manifest.pods.is_empty() {
+                    self.unclear.push((called.to_owned(), None));
+                }
+                self.used.extend(used(&manifest.tree));
+            }
+            Err(error) => {
+                self.unclear.push((called.to_owned(), Some(error)));
+                self.used.extend(used_in_text(text));
+            }
+        }
+    }
+
+    /// The profiles that manifests use by a name of this bundle, and that it does not have.
+    pub fn missing<'a>(
+        &'a self,
+        there: &'a BTreeSet<String>,
+        new: &'a BTreeSet<String>,
+    ) -> impl Iterator<Item = &'a str> {
+        let is_here = |name: &&String| there.contains(*name) || new.contains(*name);
+        self.used.iter().filter(move |name| !is_here(name)).map(String::as_str)
+    }
+
+    /// Whether profiles may be removed that nothing here uses.
+    ///
+    /// # Errors
+    ///
+    /// [`KeepAll`] if that could remove one that is in use.
+    pub fn may_prune(&self) -> Result<(), KeepAll<'_>> {
+        let unread =
+            self.unclear.iter().find_map(|(called, error)| Some((called, error.as_ref()?)));
+        match unread {
+            Some((called, error)) => Err(KeepAll::Unread { called, error }),
+            None if self.used.is_empty() => Err(KeepAll::NoneUsed),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why nothing may be removed from a bundle.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeepAll<'a> {
+    /// A manifest could not be read.
+    #[error("{called}:{error}. Nothing is removed, since it may use a profile")]
+    Unread {
+        /// The manifest.
+        called: &'a str,
+        /// What is wrong with it.
+        error: &'a ManifestError,
+    },
+    /// The bundle would be empty.
+    #[error(
+        "these manifests use no profile at all, so --prune would empty the bundle: nothing is removed. Name the \
+         manifests that are in use, or remove the folder yourself"
+    )]
+    NoneUsed,
+}
+
+/// The profile that two files would be in a release of an application.
+pub fn same_app<'a>(new: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let app = |name: &str| name.split('/').next().map(str::to_owned);
+    let others = new.iter().map(|(other, _)| other.as_str());
+    others.filter(|other| *other != name).find(|other| app(other) == app(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  securityContext:\n    \
+        seccompProfile: {type: Localhost, localhostProfile: web/1-44136fa355b3.json}\n  containers: [{name: a}]\n";
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn nothing_is_removed_for_a_manifest_that_cannot_be_read_or_that_uses_nothing() {
+        let mut usage = Usage::default();
+        assert!(matches!(usage.may_prune(), Err(KeepAll::NoneUsed)));
+        usage.add("pod.yaml", POD);
+        assert!(usage.may_prune().is_ok() && usage.unclear.is_empty());
+        usage.add("broken.yaml", "a: [ app/2-000000000000.json");
+        let error = usage.may_prune().unwrap_err().to_string();
+        assert!(
+            error.starts_with("broken.yaml:") && error.contains("Nothing is removed"),
+            "{error}"
+        );
+        assert_eq!(usage.used, names(&["app/2-000000000000.json", "web/1-44136fa355b3.json"]));
+    }
+
+    #[test]
+    fn what_is_used_and_in_no_bundle_is_missing() {
+        let mut usage = Usage::default();
+        usage.add("pod.yaml", POD);
+        usage.add("notes.yaml", "a: b\n");
+        assert!(matches!(usage.unclear.as_slice(), [(called, None)] if called == "notes.yaml"));
+        let none = BTreeSet::new();
+        let web = names(&["web/1-44136fa355b3.json"]);
+        assert_eq!(usage.missing(&none, &none).collect::<Vec<_>>(), ["web/1-44136fa355b3.json"]);
+        assert_eq!(usage.missing(&web, &none).next(), None);
+        assert_eq!(usage.missing(&none, &web).next(), None);
+    }
+
+    #[test]
+    fn two_profiles_of_an_application_are_seen() {
+        let new = [("web/1-44136fa355b3.json".to_owned(), String::new())];
+        assert_eq!(same_app(&new, "web/1-000000000000.json"), Some("web/1-44136fa355b3.json"));
+        assert_eq!(same_app(&new, "web/1-44136fa355b3.json"), None);
+        assert_eq!(same_app(&new, "db/1-000000000000.json"), None);
+    }
 
     #[test]
     fn a_profile_is_used_wherever_its_name_is() {

@@ -15,7 +15,7 @@ pub struct Position {
 
 impl Position {
     /// Of a byte.
-    pub fn from_byte(text: &str, byte: usize) -> Self {
+    pub(crate) fn from_byte(text: &str, byte: usize) -> Self {
         let before = text.get(..byte).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
@@ -32,6 +32,7 @@ impl fmt::Display for Position {
 
 /// Why a manifest cannot be read or edited.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ManifestError {
     /// It is not YAML.
     #[error("{at}: this is not YAML: {reason}")]

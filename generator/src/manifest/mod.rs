@@ -53,6 +53,7 @@ pub struct Manifest<'a> {
 
 /// A file after an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Edited {
     /// What is in it now.
     pub text: String,
@@ -74,7 +75,7 @@ impl<'a> Manifest<'a> {
     }
 
     /// The pods whose place in their object is known, so that they can be edited.
-    pub fn editable(&self) -> impl Iterator<Item = &Pod> {
+    pub(crate) fn editable(&self) -> impl Iterator<Item = &Pod> {
         self.pods.iter().filter(|pod| !pod.by_shape)
     }
 

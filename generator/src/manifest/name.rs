@@ -56,7 +56,7 @@ pub fn versioned(app: &str, release: &str, bytes: &[u8]) -> Result<String, NameE
 }
 
 /// The release and hash of a file name such as `1.27-3f9a2c41d08e.json`.
-pub fn release_and_hash(file_name: &str) -> Option<(&str, &str)> {
+pub(crate) fn release_and_hash(file_name: &str) -> Option<(&str, &str)> {
     let (release, hash) = file_name.strip_suffix(".json")?.rsplit_once('-')?;
     let is_hash = hash.len() == HASH_DIGITS && hash.bytes().all(is_hex);
     (is_hash && check_part("release", release).is_ok()).then_some((release, hash))

@@ -144,7 +144,7 @@ impl<'a> Plan<'a> {
     /// # Errors
     ///
     /// [`ManifestError::Unsafe`] if that would leave an empty mapping.
-    pub fn unwant(
+    pub(crate) fn unwant(
         &mut self,
         parent: NodeId,
         key: &str,

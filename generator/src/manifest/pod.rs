@@ -191,7 +191,7 @@ impl Pod {
     }
 
     /// The text at the end of several keys.
-    pub fn find_text<'t>(&self, tree: &'t Tree, keys: &[&str]) -> Option<&'t str> {
+    pub(crate) fn find_text<'t>(&self, tree: &'t Tree, keys: &[&str]) -> Option<&'t str> {
         tree.text(self.find(tree, keys)?)
     }
 

@@ -32,6 +32,7 @@ pub struct SeccompResource {
 
 /// Why there is no profile to be had.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ResourceError {
     /// Not YAML.
     #[error(transparent)]

@@ -143,7 +143,7 @@ impl Tree {
     }
 
     /// The aliases that stand for a node.
-    pub fn aliases_of(&self, id: NodeId) -> &[NodeId] {
+    pub(crate) fn aliases_of(&self, id: NodeId) -> &[NodeId] {
         let anchor = self.node(id).anchor;
         if anchor == 0 { &[] } else { self.aliases.get(&anchor).map_or(&[], Vec::as_slice) }
     }
@@ -178,7 +178,7 @@ impl Tree {
     }
 
     /// Whether a node is a mapping, through an alias.
-    pub fn is_mapping(&self, id: NodeId) -> bool {
+    pub(crate) fn is_mapping(&self, id: NodeId) -> bool {
         matches!(self.node(self.resolve(id)).kind, Kind::Mapping(_))
     }
 
@@ -214,7 +214,7 @@ impl Tree {
     }
 
     /// Whether a node is a number, as Kubernetes reads it.
-    pub fn is_number(&self, id: NodeId) -> bool {
+    pub(crate) fn is_number(&self, id: NodeId) -> bool {
         self.number(id).is_some()
     }
 
@@ -279,7 +279,7 @@ impl Tree {
     }
 
     /// What merge keys below a key of the mapping itself give for it, and Kubernetes takes.
-    pub fn overridden(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
+    pub(crate) fn overridden(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
         merge::overridden(self, self.resolve(mapping), key)
     }
 
@@ -302,7 +302,7 @@ impl Tree {
 
     /// The entries of a mapping and those that it merges, at most eight merges deep. Of several with one key, the
     /// one that counts.
-    pub fn all_entries(&self, mapping: NodeId) -> Vec<(NodeId, NodeId)> {
+    pub(crate) fn all_entries(&self, mapping: NodeId) -> Vec<(NodeId, NodeId)> {
         merge::all_entries(self, self.resolve(mapping))
     }
 
@@ -313,7 +313,7 @@ impl Tree {
     }
 
     /// The text at the end of several keys.
-    pub fn find_text(&self, mapping: NodeId, keys: &[&str]) -> Option<&str> {
+    pub(crate) fn find_text(&self, mapping: NodeId, keys: &[&str]) -> Option<&str> {
         self.text(self.find(mapping, keys)?)
     }
 

@@ -64,6 +64,7 @@ pub struct Conflict {
 
 /// Why rules make no policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NoPolicy {
     /// They contradict each other.
     #[error(transparent)]
@@ -106,6 +107,7 @@ impl Rules {
 
 /// An action for every call of every ABI.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Policy {
     default: Action,
     tables: BTreeMap<Abi, BTreeMap<u32, Rules>>,

@@ -25,6 +25,7 @@ pub enum Operation {
 
 /// Why profiles cannot be combined.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum CombineError {
     /// No profile was given.
     #[error("there is no profile to combine")]
@@ -45,6 +46,7 @@ pub enum CombineError {
 
 /// A profile made of others.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Combined {
     /// The profile.
     pub profile: Profile,

@@ -9,6 +9,7 @@ use crate::policy::{Action, Clause, NoPolicy, Rule};
 
 /// Why no profile does what a filter does.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum NoProfile {
     /// Not even a policy does.
     #[error(transparent)]

@@ -105,6 +105,7 @@ impl Entry {
 
 /// A profile has more rules than any filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TooManyRules {
     /// Of all kinds.
     #[error(

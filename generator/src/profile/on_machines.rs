@@ -8,6 +8,7 @@ use crate::policy::{NoPolicy, Policy};
 /// A profile as each of some machines reads it. Plain OCI is the same on all of them; a dialect is resolved
 /// for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct OnMachines {
     first: (Machine, Profile),
     others: Vec<(Machine, Profile)>,
@@ -69,7 +70,6 @@ impl OnMachines {
     }
 
     /// On these machines alone, as far as they are among its own; unchanged if none is.
-    #[must_use]
     pub fn only(self, machines: Machines) -> Self {
         let Self { first, others } = self.clone();
         let mut kept = [first].into_iter().chain(others).filter(|(on, _)| machines.contains(*on));

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 /// Why a text is not a recording that this release can use.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// Not JSON, cut off, or JSON of another shape.
     #[error(

@@ -8,6 +8,7 @@
 //! its own recording. Values of arguments are alternatives. Samples are kept apart.
 
 mod arguments;
+mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,7 @@ use crate::abi::Abi;
 use crate::digest::sha256;
 use crate::scan::Reachable;
 use arguments::united_arguments;
+pub use order::in_an_order_that_works;
 
 /// Of how many recordings a merged one keeps the parts, so that it can be merged with another one that
 /// shares some of them.
@@ -29,6 +31,7 @@ pub const PARTS: usize = 64;
 
 /// Why recordings cannot be merged.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum MergeError {
     /// No recording was given.
     #[error("there is no recording to merge")]

@@ -7,6 +7,7 @@ use super::{begins_command, is_unsafe};
 /// A document of JSON. What cannot be seen, and what a CI runner would take for a command, is an escape in it, so that each
 /// string is as long as it looks and has the same value.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Json(String);
 
 impl Json {

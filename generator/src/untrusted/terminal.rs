@@ -9,7 +9,7 @@ use super::{escape, one_line};
 /// A line for a terminal or a CI log. Whatever it is given, it is one line, and no command to either.
 ///
 /// ```
-/// use strait::untrusted::Line;
+/// use strait_generator::untrusted::Line;
 ///
 /// let name = "web\n::error::gone";
 /// assert_eq!(Line::new(format_args!("wrote {name}")).to_string(), r"wrote web\n::error::gone");
@@ -75,6 +75,7 @@ fn command(line: &str) -> Option<usize> {
 /// It is the only text that Strait writes there, and only [`Text::line`] and its like end a line: so nothing that is
 /// written can begin one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
 pub struct Text {
     lines: String,
 }

@@ -3,6 +3,7 @@
 //! [`Report`] is the model; [`json`] is its file format, and [`Report::text`] is for people. [`Expectation`] says
 //! whose a refusal is.
 
+mod containers;
 pub mod json;
 mod text;
 mod under;
@@ -18,11 +19,13 @@ use crate::outcome::{Answer, ContainersOutcome, Outcome, Refusal, Status};
 use crate::policy::Capability;
 use crate::recording::{Completeness, Losses, Recording, TargetKind};
 
+pub use containers::{Looked, Remark, Standing, keep_verified, standing};
 pub use under::{Under, under, under_filter};
 pub use verdict::{Expectation, Place, Verdict};
 
 /// A run under a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Report {
     /// Path of the profile, as given.
     pub profile: String,

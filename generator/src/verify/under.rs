@@ -13,6 +13,7 @@ use crate::profile;
 
 /// The filter of a container beside a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub enum Under {
     /// It lets the same through as the profile.
     Profile,

@@ -21,6 +21,7 @@ use crate::recording::Phase;
 
 /// What a refusal says about a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub enum Verdict {
     /// The profile kept the workload from something.
     Refused,

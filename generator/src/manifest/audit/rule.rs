@@ -176,12 +176,12 @@ impl Rule {
     }
 
     /// Whether it tells that there may be pods that were not looked at.
-    pub fn is_about_the_unknown(self) -> bool {
+    pub(crate) fn is_about_the_unknown(self) -> bool {
         matches!(self, Self::NotUnderstood | Self::NotLookedAt)
     }
 
     /// Whether it tells that a profile is missing or has no effect.
-    pub fn is_about_seccomp(self) -> bool {
+    pub(crate) fn is_about_seccomp(self) -> bool {
         matches!(
             self,
             Self::DeprecatedAnnotation

@@ -123,11 +123,6 @@ impl Baseline {
         &self.0.title
     }
 
-    /// Where its facts come from, and their date as year and month.
-    pub fn provenance(&self) -> (&str, &str) {
-        (&self.0.source, &self.0.date)
-    }
-
     /// The error for a call that the baseline does not name.
     pub fn refuse_with(&self) -> Errno {
         self.0.refuse_with.parse().unwrap_or(Errno::EPERM)
@@ -318,7 +313,7 @@ mod tests {
                 };
                 let resolved = baseline.resolve(&context);
                 for abi in Abi::ALL {
-                    resolved.policy(abi).unwrap();
+                    let _ = resolved.policy(abi).unwrap();
                 }
                 assert_eq!(resolved.meaning().unwrap().abis().count(), Abi::ALL.len());
             }

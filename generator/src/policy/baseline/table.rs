@@ -10,8 +10,6 @@ use crate::policy::{Clause, Predicate};
 pub(super) struct Table {
     pub name: String,
     pub title: String,
-    pub source: String,
-    pub date: String,
     pub refuse_with: String,
     pub always: Vec<String>,
     pub since_kernel: BTreeMap<String, String>,

@@ -19,6 +19,7 @@ const MOST_UNNAMED: u32 = 1024;
 
 /// Why there is no policy that does what is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Inexpressible {
     /// A policy has one default, and calls without a name would need two.
     #[error(

@@ -131,6 +131,7 @@ impl Decision {
 
 /// Whether a call is let through of which not all arguments are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub enum Certainty {
     /// Whatever the others are.
     Always,
@@ -140,6 +141,7 @@ pub enum Certainty {
 
 /// What a filter does with every call: see [`super`].
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Meaning {
     /// For each ABI, from a number on.
     tables: BTreeMap<Abi, BTreeMap<u32, Decision>>,

@@ -140,6 +140,7 @@ impl Change {
 
 /// How two policies differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Comparison {
     changes: Vec<Change>,
     abis: Vec<Abi>,

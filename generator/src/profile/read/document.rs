@@ -10,6 +10,7 @@ use crate::untrusted::{one_line, short};
 
 /// Why a text is not a profile.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ParseError {
     /// Nothing at all.
     #[error(
