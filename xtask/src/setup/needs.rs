@@ -16,6 +16,8 @@ pub enum Level {
     Test,
     /// Run the bench
     Bench,
+    /// Measure the quality of profiles
+    Quality,
     /// Build for arm64, and test that in a virtual machine
     Arm64,
     /// Rebuild the eBPF object
@@ -29,6 +31,7 @@ impl Level {
             Self::Demo => matches!(other, Self::Build | Self::Demo),
             Self::Test => matches!(other, Self::Build | Self::Demo | Self::Test),
             Self::Bench => matches!(other, Self::Build | Self::Demo | Self::Bench),
+            Self::Quality => matches!(other, Self::Build | Self::Quality),
             Self::Arm64 => matches!(other, Self::Build | Self::Arm64),
         }
     }

@@ -1,0 +1,1 @@
+pub fn write(_root: &std::path::Path, _results: &super::results::Results) -> anyhow::Result<()> { Ok(()) }
