@@ -12,7 +12,7 @@ use super::app::{App, Class};
 use super::policy::{self, Policy};
 use super::results::{self, Measured, Outcome};
 use super::stage::{DONE, Done, Mode, Spec};
-use crate::run::Tool;
+use crate::run::{self, Tool};
 use crate::ui;
 
 /// What a stage may take. Each of its parts has a limit of its own.
@@ -44,16 +44,19 @@ impl Lab {
                     scope.spawn(move || -> Result<()> {
                         while let Some(app) = lock(queue).next() {
                             let port = FIRST_PORT + job * PORTS;
-                            let one = self.app(app, port).with_context(|| app.name.clone())?;
-                            lock(measured).push(one);
+                            match self.app(app, port).with_context(|| app.name.clone()) {
+                                Ok(one) => lock(measured).push(one),
+                                // One application that fails here leaves the others their results.
+                                Err(error) => ui::error(&error),
+                            }
+                            run::check_interrupt()?;
                         }
                         Ok(())
                     })
                 })
                 .collect();
-            // The first error ends the others, each after its application.
             workers.into_iter().try_for_each(|worker| match worker.join() {
-                Ok(result) => result.inspect_err(|_| lock(&queue).by_ref().for_each(drop)),
+                Ok(result) => result,
                 Err(_) => anyhow::bail!("a thread panicked"),
             })
         })?;
@@ -222,7 +225,7 @@ fn allowed(diff: &Value) -> Result<(usize, BTreeMap<String, String>)> {
 
 /// The versions of Debian packages; none where there is no dpkg.
 fn versions(packages: &[String]) -> Result<BTreeMap<String, String>> {
-    if crate::run::which("dpkg-query").is_none() {
+    if run::which("dpkg-query").is_none() {
         return Ok(BTreeMap::new());
     }
     let text = Tool::new("dpkg-query")

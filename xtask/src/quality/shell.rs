@@ -59,7 +59,7 @@ impl Shell {
         shell.set("W", &scratch.display().to_string());
         shell.set("STAGE", &folder.display().to_string());
         shell.set("BASH_ENV", &functions.display().to_string());
-        shell.set("PATH", &format!("{}:/usr/sbin:/sbin:{path}", bin.display()));
+        shell.set("PATH", &format!("{}:/usr/sbin:/usr/bin:/sbin:/bin:{path}", bin.display()));
         shell.set("HOME", &scratch.display().to_string());
         shell.set("LC_ALL", "C.UTF-8");
         Ok(shell)

@@ -17,10 +17,10 @@ use super::shell::{self, Server, Shell};
 use crate::run;
 
 /// What a server may take to become ready, or to end.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What one check may take.
-const CHECK: Duration = Duration::from_secs(30);
+const CHECK: Duration = Duration::from_secs(20);
 
 /// What a test may take.
 const TEST: Duration = Duration::from_secs(120);
