@@ -73,6 +73,12 @@ pub fn stage(spec: &Path) -> Result<ExitCode> {
     stage::main(spec)
 }
 
+/// Debian's packages with the applications.
+pub fn packages(root: &Path) -> Result<Vec<String>> {
+    let apps = app::read_all(&root.join("tests/quality"), &[])?;
+    Ok(apps.into_iter().flat_map(|app| app.packages).collect())
+}
+
 fn measured(root: &Path, options: &Options) -> Result<Results> {
     let apps = app::read_all(&root.join("tests/quality"), &options.only)?;
     setup::run(root, setup::Level::Quality)?;
