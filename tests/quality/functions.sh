@@ -1,9 +1,9 @@
 # Functions for the scripts of all applications: bash reads them before each script.
 
-# eventually 'SCRIPT': tries until it succeeds, five seconds at most
+# eventually 'SCRIPT': tries until it succeeds, five seconds at most, or TRIES times
 eventually() {
     local tries
-    for tries in {1..100}; do
+    for ((tries = 0; tries < ${TRIES:-100}; tries++)); do
         eval "$*" && return 0
         sleep 0.05
     done

@@ -213,6 +213,7 @@ impl Shell {
                     command.env("APP", pid.to_string());
                 }
                 if self.finish(command.spawn()?, Duration::from_secs(5))? {
+                    server.find(self.direct);
                     return Ok(true);
                 }
             }
@@ -266,10 +267,11 @@ impl Server {
         Ok(true)
     }
 
-    /// Finds the server itself: strait's only child, or what was started.
+    /// Finds the server itself: strait's only child, or what was started. Asked again until the server is ready,
+    /// since strait has other children before it starts the command.
     fn find(&mut self, direct: bool) {
         let own = Pid::from_raw(self.child.id().cast_signed());
-        self.pid = self.pid.or_else(|| if direct { Some(own) } else { children(own).pop() });
+        self.pid = if direct { Some(own) } else { children(own).pop() };
     }
 }
 
