@@ -67,6 +67,13 @@ impl Lab {
 
     fn app(&self, app: &App, port: u16) -> Result<Measured> {
         let folder = self.folder.join(&app.name);
+        std::fs::create_dir_all(&folder)?;
+        // Copies, so that all stages run the same although someone edits the files meanwhile.
+        for name in [format!("{}.toml", app.name), "functions.sh".to_owned()] {
+            let source = self.root.join("tests/quality").join(&name);
+            std::fs::copy(&source, folder.join(&name))
+                .with_context(|| format!("cannot copy {}", source.display()))?;
+        }
         let control = self.stage(app, Mode::Control, &folder.join("control"), port)?;
         report_trouble(app, "without a filter", &control);
         let not_counted: Vec<String> =
@@ -153,7 +160,7 @@ impl Lab {
         }
         std::fs::create_dir_all(folder)?;
         let spec = Spec {
-            app: self.root.join(format!("tests/quality/{}.toml", app.name)),
+            app: self.folder.join(&app.name).join(format!("{}.toml", app.name)),
             mode,
             strait: self.strait.clone(),
             folder: folder.to_owned(),
