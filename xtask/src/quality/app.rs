@@ -79,7 +79,9 @@ pub struct Run {
 impl Run {
     /// The checks by name with their scripts.
     pub fn scripts(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.checks.iter().map(|(name, script)| (name.as_str(), script.as_str().unwrap_or_default()))
+        self.checks
+            .iter()
+            .map(|(name, script)| (name.as_str(), script.as_str().unwrap_or_default()))
     }
 
     /// The names of all checks.
@@ -93,7 +95,8 @@ impl App {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
-        let name = path.file_stem().and_then(|stem| stem.to_str()).context("a file without a name")?;
+        let name =
+            path.file_stem().and_then(|stem| stem.to_str()).context("a file without a name")?;
         Self::parse(name, &text).with_context(|| path.display().to_string())
     }
 
@@ -117,7 +120,10 @@ impl App {
         }
         for run in app.test.iter().chain(&app.events) {
             let server = run.command.is_some();
-            ensure!(server || run.starts.is_none() && run.ends.is_none(), "`starts` and `ends` are checks of a command");
+            ensure!(
+                server || run.starts.is_none() && run.ends.is_none(),
+                "`starts` and `ends` are checks of a command"
+            );
             ensure!(!server || !run.ready.is_empty(), "a command without `ready`");
         }
         Ok(app)
@@ -143,7 +149,11 @@ pub fn read_all(folder: &Path, only: &[String]) -> Result<Vec<App>> {
     apps.sort_by(|one, other| one.name.cmp(&other.name));
     for name in only {
         let names = || apps.iter().map(|app| app.name.as_str()).collect::<Vec<_>>().join(", ");
-        ensure!(apps.iter().any(|app| app.name == *name), "no application `{name}`; there are {}", names());
+        ensure!(
+            apps.iter().any(|app| app.name == *name),
+            "no application `{name}`; there are {}",
+            names()
+        );
     }
     apps.retain(|app| only.is_empty() || only.contains(&app.name));
     Ok(apps)
@@ -193,7 +203,8 @@ mod tests {
             ("title = ", "titel = ", "titel"),
         ] {
             assert!(SERVER.contains(from), "{from}");
-            let error = format!("{:#}", App::parse("server", &SERVER.replace(from, to)).unwrap_err());
+            let error =
+                format!("{:#}", App::parse("server", &SERVER.replace(from, to)).unwrap_err());
             assert!(error.contains(why), "{error}");
         }
     }
@@ -204,7 +215,8 @@ mod tests {
         let apps = read_all(&folder, &[]).unwrap();
         assert!(apps.len() >= 12, "{}", apps.len());
         for app in apps {
-            let (events, configurations) = (app.count(Class::Event), app.count(Class::Configuration));
+            let (events, configurations) =
+                (app.count(Class::Event), app.count(Class::Configuration));
             assert!(events >= 8 && configurations >= 3, "{}: {events}, {configurations}", app.name);
         }
     }

@@ -59,7 +59,11 @@ fn measured(results: &Results) -> String {
             app.packages.iter().map(|(name, version)| format!("{name} {version}")).collect();
         let _ = writeln!(text, "- **{}**: {} ({})", app.name, app.title, packages.join(", "));
         if !app.not_counted.is_empty() {
-            let _ = writeln!(text, "  - fails without a filter too, not counted: {}", app.not_counted.join("; "));
+            let _ = writeln!(
+                text,
+                "  - fails without a filter too, not counted: {}",
+                app.not_counted.join("; ")
+            );
         }
     }
     text.trim_end().to_owned()
@@ -82,9 +86,14 @@ mod tests {
     #[test]
     fn the_page_says_when_and_with_what_it_was_measured() {
         let text = measured(&example());
-        assert!(text.starts_with("Measured on 2026-11-28 with strait 0.1.0 on Linux 6.12, x86_64: 2 applications."));
+        assert!(text.starts_with(
+            "Measured on 2026-11-28 with strait 0.1.0 on Linux 6.12, x86_64: 2 applications."
+        ));
         assert!(text.contains("- **two**: the application two (two 1.0)"));
-        assert!(text.contains("### Broken under Strait, reach") && !text.contains("### Broken under Docker"));
+        assert!(
+            text.contains("### Broken under Strait, reach")
+                && !text.contains("### Broken under Docker")
+        );
     }
 
     #[test]

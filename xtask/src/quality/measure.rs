@@ -74,15 +74,29 @@ impl Lab {
             std::fs::copy(&source, folder.join(&name))
                 .with_context(|| format!("cannot copy {}", source.display()))?;
         }
+        ui::step(format_args!(
+            "{}: {} events and {} configurations, without a filter and recorded",
+            app.name,
+            app.count(Class::Event),
+            app.count(Class::Configuration)
+        ));
         let control = self.stage(app, Mode::Control, &folder.join("control"), port)?;
         report_trouble(app, "without a filter", &control);
-        let not_counted: Vec<String> =
-            control.checks.iter().filter(|check| !check.held).map(|check| check.name.clone()).collect();
+        let not_counted: Vec<String> = control
+            .checks
+            .iter()
+            .filter(|check| !check.held)
+            .map(|check| check.name.clone())
+            .collect();
         if !not_counted.is_empty() {
             ui::step(format_args!("{}: not counted: {}", app.name, not_counted.join(", ")));
         }
         let recorded = self.stage(app, Mode::Record, &folder.join("record"), port)?;
-        ensure!(recorded.trouble.is_empty(), "the recorded test failed: {}", recorded.trouble.join("; "));
+        ensure!(
+            recorded.trouble.is_empty(),
+            "the recorded test failed: {}",
+            recorded.trouble.join("; ")
+        );
         let recordings = folder.join("record/reports");
         let mut outcomes = BTreeMap::new();
         for policy in &self.policies {
@@ -105,7 +119,12 @@ impl Lab {
             title: app.title.clone(),
             packages: versions(&app.packages)?,
             recorded: policy::recorded_names(&recordings)?.len(),
-            counted: control.checks.iter().filter(|check| check.held).map(|check| (check.name.clone(), check.class)).collect(),
+            counted: control
+                .checks
+                .iter()
+                .filter(|check| check.held)
+                .map(|check| (check.name.clone(), check.class))
+                .collect(),
             not_counted,
             policies: outcomes,
         })
@@ -132,7 +151,11 @@ impl Lab {
             calls,
             medium: of("medium"),
             high: of("high"),
-            risky_not_recorded: risks.keys().filter(|call| !recorded.contains(*call)).cloned().collect(),
+            risky_not_recorded: risks
+                .keys()
+                .filter(|call| !recorded.contains(*call))
+                .cloned()
+                .collect(),
             broken: results::broken(control, &done),
             refused: results::add_up(reports(&stage.join("reports"))?),
             trouble: done.trouble,
@@ -168,7 +191,8 @@ impl Lab {
         };
         let file = folder.join("spec.json");
         std::fs::write(&file, serde_json::to_string(&spec)?)?;
-        let mut running = Tool::new(&self.xtask).arg("__quality-stage").arg(&file).start("a stage")?;
+        let mut running =
+            Tool::new(&self.xtask).arg("__quality-stage").arg(&file).start("a stage")?;
         let status = running.wait(STAGE)?;
         ensure!(status.success(), "a stage failed: see {}", folder.display());
         let done = std::fs::read_to_string(folder.join(DONE)).context("a stage left no results")?;
@@ -239,7 +263,11 @@ fn versions(packages: &[String]) -> Result<BTreeMap<String, String>> {
         .args(["-W", "-f", "${Package} ${Version}\n"])
         .args(packages)
         .stdout("asking for versions")?;
-    Ok(text.lines().filter_map(|line| line.split_once(' ')).map(|(name, version)| (name.to_owned(), version.to_owned())).collect())
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, version)| (name.to_owned(), version.to_owned()))
+        .collect())
 }
 
 #[cfg(test)]
@@ -249,9 +277,7 @@ mod tests {
 
     #[test]
     fn a_call_counts_once_and_with_its_highest_risk() {
-        let change = |abi: &str, call: &str, direction: &str, level: &str| {
-            json!({"abi": abi, "syscall": call, "direction": direction, "risk": {"level": level}})
-        };
+        let change = |abi: &str, call: &str, direction: &str, level: &str| json!({"abi": abi, "syscall": call, "direction": direction, "risk": {"level": level}});
         let own = std::env::consts::ARCH;
         let diff = json!({"changes": [
             change(own, "read", "widened", "low"),

@@ -52,7 +52,8 @@ pub struct Options {
 }
 
 pub fn run(root: &Path, options: &Options) -> Result<()> {
-    let results = if options.from.is_empty() { measured(root, options)? } else { read(&options.from)? };
+    let results =
+        if options.from.is_empty() { measured(root, options)? } else { read(&options.from)? };
     if let Some(path) = &options.json {
         std::fs::write(path, serde_json::to_string_pretty(&results)? + "\n")
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -63,7 +64,9 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         document::write(root, &results)?;
         ui::good("wrote docs/quality.md and docs/quality.svg");
     } else {
-        ui::step("docs/quality.md stays as it is, since not everything was measured (--write writes it)");
+        ui::step(
+            "docs/quality.md stays as it is, since not everything was measured (--write writes it)",
+        );
     }
     Ok(())
 }
@@ -84,7 +87,9 @@ fn measured(root: &Path, options: &Options) -> Result<Results> {
     setup::run(root, setup::Level::Quality)?;
     tree::require_root("the measurement")?;
     let strait = match &options.strait {
-        Some(path) => path.canonicalize().with_context(|| format!("cannot find {}", path.display()))?,
+        Some(path) => {
+            path.canonicalize().with_context(|| format!("cannot find {}", path.display()))?
+        }
         None => {
             ui::step("building strait");
             tree::build_strait(root)?

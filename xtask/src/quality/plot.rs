@@ -43,7 +43,13 @@ fn colour(policy: Policy) -> &'static str {
 pub fn svg(results: &Results) -> String {
     let policies = results.policies();
     let diagrams = [
-        Diagram { left: MARGIN, across: "calls allowed", end: 350.0, step: 50.0, figure: |outcome| outcome.calls },
+        Diagram {
+            left: MARGIN,
+            across: "calls allowed",
+            end: 350.0,
+            step: 50.0,
+            figure: |outcome| outcome.calls,
+        },
         Diagram {
             left: WIDTH + 2.0 * MARGIN + 10.0,
             across: "allowed calls of risk medium or high",
@@ -154,7 +160,10 @@ fn y(share: f64) -> f64 {
 }
 
 fn outcomes(results: &Results, policy: Policy) -> impl Iterator<Item = (&Measured, &Outcome)> {
-    results.apps.iter().filter_map(move |app| app.policies.get(&policy).map(|outcome| (app, outcome)))
+    results
+        .apps
+        .iter()
+        .filter_map(move |app| app.policies.get(&policy).map(|outcome| (app, outcome)))
 }
 
 /// How many of an application's checks are broken, in percent.

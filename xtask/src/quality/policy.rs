@@ -11,7 +11,17 @@ use crate::run::Tool;
 
 /// A way to make a profile.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    clap::ValueEnum,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
@@ -134,7 +144,13 @@ fn docker(text: &str) -> Result<Value> {
     let machine = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
     let mut names: BTreeSet<String> =
         baseline["always"].as_array().into_iter().flatten().flat_map(words).collect();
-    names.extend(baseline["since_kernel"].as_object().into_iter().flatten().flat_map(|(_, list)| words(list)));
+    names.extend(
+        baseline["since_kernel"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .flat_map(|(_, list)| words(list)),
+    );
     names.extend(words(&baseline["on_machine"][machine]));
     // The one of Docker's default capabilities (moby, oci/caps/defaults.go) that the table knows.
     names.extend(words(&baseline["with_capability"]["CAP_SYS_CHROOT"]));
@@ -222,12 +238,14 @@ mod tests {
     #[test]
     fn a_list_has_what_was_recorded_and_no_more() {
         let folder = tempfile::tempdir().unwrap();
-        let recording = json!({"abis": {(std::env::consts::ARCH): {"syscalls": {"read": {}, "write": {}}}}});
+        let recording =
+            json!({"abis": {(std::env::consts::ARCH): {"syscalls": {"read": {}, "write": {}}}}});
         std::fs::write(folder.path().join("a.recording.json"), recording.to_string()).unwrap();
         std::fs::write(folder.path().join("a.verify.json"), "no recording").unwrap();
         let profile = folder.path().join("list.json");
         Policy::List.make(Path::new("unused"), folder.path(), &profile).unwrap();
-        let read = |path: &Path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap();
+        let read =
+            |path: &Path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap();
         assert_eq!(allowed(&read(&profile)), ["exit", "read", "write"].into());
         Policy::ListAndRuntime.make(Path::new("unused"), folder.path(), &profile).unwrap();
         assert!(allowed(&read(&profile)).contains("execve"));

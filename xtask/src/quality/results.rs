@@ -83,7 +83,8 @@ pub struct Refused {
 impl Results {
     pub fn new(strait: String, apps: Vec<Measured>) -> Result<Self> {
         let utsname = nix::sys::utsname::uname().context("cannot ask for the kernel's release")?;
-        let date = crate::run::Tool::new("date").args(["-u", "+%F"]).stdout("asking for the day")?;
+        let date =
+            crate::run::Tool::new("date").args(["-u", "+%F"]).stdout("asking for the day")?;
         Ok(Self {
             schema: SCHEMA.to_owned(),
             date: date.trim().to_owned(),
@@ -113,7 +114,8 @@ impl Results {
 
     /// The policies that every application was measured under.
     pub fn policies(&self) -> Vec<Policy> {
-        let everywhere = |policy: &Policy| self.apps.iter().all(|app| app.policies.contains_key(policy));
+        let everywhere =
+            |policy: &Policy| self.apps.iter().all(|app| app.policies.contains_key(policy));
         Policy::ALL.into_iter().filter(everywhere).collect()
     }
 }
@@ -138,10 +140,15 @@ impl Outcome {
 
 /// Which checks of the control run did not hold under a profile. A check that is missing did not hold.
 pub fn broken(control: &Done, verified: &Done) -> Vec<Broken> {
-    let held: BTreeSet<&str> =
-        verified.checks.iter().filter(|check| check.held).map(|check| check.name.as_str()).collect();
+    let held: BTreeSet<&str> = verified
+        .checks
+        .iter()
+        .filter(|check| check.held)
+        .map(|check| check.name.as_str())
+        .collect();
     let counts = |check: &&Check| check.held && !held.contains(check.name.as_str());
-    let broken = |check: &Check| Broken { name: check.name.clone(), class: check.class, run: check.run };
+    let broken =
+        |check: &Check| Broken { name: check.name.clone(), class: check.class, run: check.run };
     control.checks.iter().filter(counts).map(broken).collect()
 }
 

@@ -81,9 +81,10 @@ impl Shell {
         let report = format!("$(mktemp {}/{run}-XXXXXX)", quote(&reports));
         let (prefix, rest) = match mode {
             Mode::Control => {
-                let user = app.user.as_ref().map(|user| {
-                    format!("setpriv --reuid={user} --regid={user} --init-groups ")
-                });
+                let user = app
+                    .user
+                    .as_ref()
+                    .map(|user| format!("setpriv --reuid={user} --regid={user} --init-groups "));
                 (user.unwrap_or_default(), "exec $PREFIX \"$@\"")
             }
             Mode::Record => (
@@ -107,7 +108,8 @@ impl Shell {
         self.direct = *mode == Mode::Control;
         // No subshell here: strait's only child is to be the server.
         self.prefix = format!("R={}; exec {prefix}", quote(&reports.join(format!("{run}-server"))));
-        let script = format!("#!/bin/bash\nR={report}\nPREFIX={}\n{rest}\n", quote(Path::new(&prefix)));
+        let script =
+            format!("#!/bin/bash\nR={report}\nPREFIX={}\n{rest}\n", quote(Path::new(&prefix)));
         let file = self.folder.join("bin/under");
         std::fs::write(&file, script)?;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755))?;
@@ -280,7 +282,8 @@ fn children(pid: Pid) -> Vec<Pid> {
     let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
         return Vec::new();
     };
-    let texts = tasks.flatten().flat_map(|task| std::fs::read_to_string(task.path().join("children")));
+    let texts =
+        tasks.flatten().flat_map(|task| std::fs::read_to_string(task.path().join("children")));
     let all: Vec<String> = texts.collect();
     all.iter()
         .flat_map(|text| text.split_whitespace())
@@ -339,7 +342,8 @@ mod tests {
     fn what_a_server_started_ends_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let shell = shell(folder.path());
-        let mut server = shell.start("bash -c 'trap \"\" TERM; sleep 600 & echo $! >pid; wait; wait'").unwrap();
+        let mut server =
+            shell.start("bash -c 'trap \"\" TERM; sleep 600 & echo $! >pid; wait; wait'").unwrap();
         assert!(shell.until(&mut server, "test -s pid", Duration::from_secs(10)).unwrap());
         assert!(!shell.stop(server, "kill -TERM $APP", Duration::from_millis(100)).unwrap());
         let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();

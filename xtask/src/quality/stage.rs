@@ -118,7 +118,12 @@ impl<'a> Stage<'a> {
     fn run(mut self) -> Result<Done> {
         let runs = if self.spec.mode == Mode::Record { &self.app.test } else { &self.app.events };
         let prepared = self.shell.run("prepare", &self.app.prepare, CHECK, None)?;
-        ensure!(prepared, "`prepare` of {} failed: see {}", self.app.name, self.shell.log().display());
+        ensure!(
+            prepared,
+            "`prepare` of {} failed: see {}",
+            self.app.name,
+            self.shell.log().display()
+        );
         for (index, run) in runs.iter().enumerate() {
             self.life(index, run)?;
         }

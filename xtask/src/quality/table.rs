@@ -15,7 +15,8 @@ impl Table {
         let width = |column: usize| {
             self.0.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
         };
-        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
+        let widths: Vec<usize> =
+            (0..columns).map(|column| width(column).unwrap_or_default()).collect();
         let mut text = String::new();
         for row in &self.0 {
             let mut line = String::new();
@@ -138,7 +139,9 @@ fn applications(results: &Results) -> Table {
     for app in &results.apps {
         let mut row = vec![app.name.clone(), app.recorded.to_string()];
         for policy in &policies {
-            row.push(app.policies.get(policy).map_or_else(String::new, |outcome| cell(app, outcome)));
+            row.push(
+                app.policies.get(policy).map_or_else(String::new, |outcome| cell(app, outcome)),
+            );
         }
         rows.push(row);
     }
@@ -156,7 +159,8 @@ fn cell(app: &Measured, outcome: &Outcome) -> String {
 pub fn broken(results: &Results, policy: Policy) -> String {
     let mut text = String::new();
     for app in &results.apps {
-        let Some(outcome) = app.policies.get(&policy).filter(|outcome| !outcome.broken.is_empty()) else {
+        let Some(outcome) = app.policies.get(&policy).filter(|outcome| !outcome.broken.is_empty())
+        else {
             continue;
         };
         let _ = writeln!(text, "- **{}**", app.name);
@@ -222,7 +226,8 @@ pub mod tests {
             ]
             .into(),
             not_counted: Vec::new(),
-            policies: [(Policy::Docker, outcome(300, &[])), (Policy::Reach, outcome(100, broken))].into(),
+            policies: [(Policy::Docker, outcome(300, &[])), (Policy::Reach, outcome(100, broken))]
+                .into(),
         };
         Results {
             schema: "strait.quality/v1".to_owned(),
@@ -258,10 +263,16 @@ pub mod tests {
     #[test]
     fn tables_say_what_was_measured() {
         let text = summary(&example());
-        assert!(text.contains("| Strait, reach | 100 | 4.0 | 1.0 | 1 of 4 (25.0 %) | 1 of 2 (50.0 %) |"), "{text}");
+        assert!(
+            text.contains(
+                "| Strait, reach | 100 | 4.0 | 1.0 | 1 of 4 (25.0 %) | 1 of 2 (50.0 %) |"
+            ),
+            "{text}"
+        );
         let text = details(&example());
         assert!(text.contains("| one | 40 | 300, 4; 0/2, 0/1 | 100, 4; 1/2, 1/1 |"), "{text}");
-        let lines: Vec<usize> = self::text(&example()).lines().take(3).map(|line| line.chars().count()).collect();
+        let lines: Vec<usize> =
+            self::text(&example()).lines().take(3).map(|line| line.chars().count()).collect();
         assert_eq!(lines[1], lines[2]);
     }
 

@@ -16,7 +16,8 @@ pub fn install(root: &Path) -> Result<()> {
         ui::step("no apt here: the applications of tests/quality must be there already");
         return Ok(());
     }
-    let missing: BTreeSet<&String> = packages.iter().filter(|package| !is_installed(package)).collect();
+    let missing: BTreeSet<&String> =
+        packages.iter().filter(|package| !is_installed(package)).collect();
     if missing.is_empty() {
         return Ok(());
     }
