@@ -42,7 +42,9 @@ impl Lab {
                 .map(|job| {
                     let (queue, measured) = (&queue, &measured);
                     scope.spawn(move || -> Result<()> {
-                        while let Some(app) = lock(queue).next() {
+                        // In a function of its own, so that the lock is not held while the application runs.
+                        let next = || lock(queue).next();
+                        while let Some(app) = next() {
                             let port = FIRST_PORT + job * PORTS;
                             match self.app(app, port).with_context(|| app.name.clone()) {
                                 Ok(one) => lock(measured).push(one),

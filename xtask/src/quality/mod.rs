@@ -52,13 +52,14 @@ pub struct Options {
 }
 
 pub fn run(root: &Path, options: &Options) -> Result<()> {
-    let results =
-        if options.from.is_empty() { measured(root, options)? } else { read(&options.from)? };
+    let (results, failed) =
+        if options.from.is_empty() { measured(root, options)? } else { (read(&options.from)?, 0) };
     if let Some(path) = &options.json {
         std::fs::write(path, serde_json::to_string_pretty(&results)? + "\n")
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     ui::data(&table::text(&results));
+    ensure!(failed == 0, "{failed} applications could not be measured: see above");
     let all = options.only.is_empty() && options.policies.is_empty() && options.from.is_empty();
     if all || options.write {
         document::write(root, &results)?;
@@ -82,7 +83,8 @@ pub fn packages(root: &Path) -> Result<Vec<String>> {
     Ok(apps.into_iter().flat_map(|app| app.packages).collect())
 }
 
-fn measured(root: &Path, options: &Options) -> Result<Results> {
+/// Measures, and says how many applications could not be.
+fn measured(root: &Path, options: &Options) -> Result<(Results, usize)> {
     let apps = app::read_all(&root.join("tests/quality"), &options.only)?;
     setup::run(root, setup::Level::Quality)?;
     tree::require_root("the measurement")?;
@@ -109,7 +111,9 @@ fn measured(root: &Path, options: &Options) -> Result<Results> {
         strait,
         policies,
     };
-    Results::new(version.trim().to_owned(), lab.measure(&apps, options.jobs)?)
+    let measured = lab.measure(&apps, options.jobs)?;
+    let failed = apps.len() - measured.len();
+    Ok((Results::new(version.trim().to_owned(), measured)?, failed))
 }
 
 fn read(files: &[PathBuf]) -> Result<Results> {

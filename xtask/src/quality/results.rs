@@ -184,3 +184,66 @@ pub fn add_up(mut refused: Vec<Refused>) -> Vec<Refused> {
     }
     sums
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn done(checks: &[(&str, bool)]) -> Done {
+        let check = |(name, held): &(&str, bool)| Check {
+            name: (*name).to_owned(),
+            class: Class::Event,
+            held: *held,
+            run: 2,
+        };
+        Done { checks: checks.iter().map(check).collect(), trouble: Vec::new() }
+    }
+
+    #[test]
+    fn only_checks_that_hold_without_a_filter_can_be_broken() {
+        let control = done(&[("a", true), ("b", true), ("c", false), ("d", true)]);
+        let verified = done(&[("a", true), ("b", false), ("c", false)]);
+        let names: Vec<String> =
+            broken(&control, &verified).into_iter().map(|broken| broken.name).collect();
+        assert_eq!(names, ["b", "d"], "a check that a profile kept from running is broken");
+    }
+
+    #[test]
+    fn refusals_are_those_of_the_report_with_its_run() {
+        let report = json!({"refused": [
+            {"syscall": "fsync", "args": ["3"], "program": "/bin/x", "errno": "ENOSYS", "count": 2},
+            {"syscall": "reboot", "answer": "kill", "program": "/bin/x"},
+        ]});
+        let calls = refused("12-server.verify.json", &report);
+        assert_eq!(calls.len(), 2);
+        assert_eq!((calls[0].run, calls[0].syscall.as_str(), calls[0].count), (12, "fsync", 2));
+        let twice = add_up([calls.clone(), calls].concat());
+        assert_eq!(twice.iter().map(|call| call.count).collect::<Vec<_>>(), [4, 0]);
+    }
+
+    #[test]
+    fn a_later_measurement_replaces_its_applications_only() {
+        let earlier = super::super::table::tests::example();
+        let mut later = earlier.clone();
+        later.apps.retain(|app| app.name == "two");
+        later.apps[0].recorded = 99;
+        later.date = "2026-12-01".to_owned();
+        let merged = earlier.with(later);
+        let recorded: Vec<_> =
+            merged.apps.iter().map(|app| (app.name.as_str(), app.recorded)).collect();
+        assert_eq!(recorded, [("one", 40), ("two", 99)]);
+        assert_eq!(merged.date, "2026-12-01");
+    }
+
+    #[test]
+    fn a_document_is_read_as_it_was_written() {
+        let results = super::super::table::tests::example();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), serde_json::to_string(&results).unwrap()).unwrap();
+        let read = Results::read(file.path()).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), serde_json::to_string(&results).unwrap());
+        std::fs::write(file.path(), r#"{"schema": "strait.diff/v1"}"#).unwrap();
+        assert!(Results::read(file.path()).is_err());
+    }
+}

@@ -99,9 +99,10 @@ impl Shell {
                     "{strait} --quiet verify --linger 3s {user}--format json -o \"$R.verify.json\" {} -- ",
                     quote(profile)
                 ),
-                // 12: something was refused; 4: something may have been. Either way the command has a status.
+                // 125: strait could not run it. 12: something was refused; 4: something may have been. Either way the command has a status.
                 "eval \"$PREFIX\"'\"$@\"'; s=$?\n\
                  case $s in 4|12) s=$(sed -n 's/^  \"command_status\": *\\([0-9]*\\).*/\\1/p' \"$R.verify.json\");; esac\n\
+                 [ \"$s\" = 125 ] && echo \"strait could not run $1\" >>\"$STAGE/unusable\"\n\
                  exit ${s:-99}",
             ),
         };
