@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Functions for the scripts of all applications: bash reads them before each script.
 
 # eventually 'SCRIPT': tries until it succeeds, five seconds at most, or TRIES times
