@@ -10,6 +10,7 @@ mod libc;
 mod nginx;
 mod package;
 mod portable;
+mod quality;
 mod run;
 mod setup;
 mod test;
@@ -56,6 +57,14 @@ enum Command {
     Libc,
     /// Measure what recording costs
     Bench(bench::Options),
+    /// Measure how profiles hold on events that the recorded test did not have
+    Quality(quality::Options),
+    /// Run one stage of one application (for `quality`)
+    #[command(name = "__quality-stage", hide = true)]
+    QualityStage {
+        /// What to run, as JSON
+        spec: PathBuf,
+    },
     /// Make system calls and print what one costs (for `bench`)
     #[command(name = "__getppid-loop", hide = true)]
     GetppidLoop {
@@ -89,6 +98,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::GetppidLoop { calls } => return bench::load::getppid_loop(calls),
         Command::Ptrace { command } => return bench::load::ptrace(&command),
         Command::Hold => return bench::load::hold(),
+        Command::QualityStage { spec } => return quality::stage(&spec),
         _ => run::catch_interrupts()?,
     }
     let root: PathBuf = tree::root()?;
@@ -101,7 +111,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo => demo::run(&root)?,
         Command::Libc => libc::run(&root)?,
         Command::Bench(options) => return bench::run(&root, &options),
-        Command::GetppidLoop { .. } | Command::Ptrace { .. } | Command::Hold => {}
+        Command::Quality(options) => quality::run(&root, &options)?,
+        Command::GetppidLoop { .. }
+        | Command::Ptrace { .. }
+        | Command::Hold
+        | Command::QualityStage { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! Installing with apt, quietly, and without starting the servers that a package brings.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 
@@ -31,7 +32,7 @@ pub fn has(package: &str) -> bool {
 }
 
 /// Installs the packages.
-pub fn install(packages: impl Iterator<Item = &'static str>) -> Result<()> {
+pub fn install(packages: impl Iterator<Item: AsRef<OsStr>>) -> Result<()> {
     let _quiet = NoServices::begin()?;
     as_root("env")?
         .args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "install", "--yes"])

@@ -10,6 +10,7 @@ mod kernels;
 mod needs;
 mod profiles;
 mod python;
+mod quality;
 
 use std::path::Path;
 
@@ -32,6 +33,9 @@ pub fn run(root: &Path, level: Level) -> Result<()> {
         python::install(root)?;
         kernels::install(root)?;
         profiles::install(root)?;
+    }
+    if matches!(level, Level::Quality) {
+        quality::install(root)?;
     }
     if matches!(level, Level::Arm64) {
         arm64::install(root)?;

@@ -16,6 +16,8 @@ pub enum Level {
     Test,
     /// Run the bench
     Bench,
+    /// Measure the quality of profiles
+    Quality,
     /// Build for arm64, and test that in a virtual machine
     Arm64,
     /// Rebuild the eBPF object
@@ -29,6 +31,7 @@ impl Level {
             Self::Demo => matches!(other, Self::Build | Self::Demo),
             Self::Test => matches!(other, Self::Build | Self::Demo | Self::Test),
             Self::Bench => matches!(other, Self::Build | Self::Demo | Self::Bench),
+            Self::Quality => matches!(other, Self::Build | Self::Quality),
             Self::Arm64 => matches!(other, Self::Build | Self::Arm64),
         }
     }
@@ -172,6 +175,12 @@ const NEEDS: &[Need] = &[
     optional(command(Level::Bench, &["bpftrace"], "bpftrace", "to compare with")),
     optional(command(Level::Bench, &["perf"], "linux-perf", "to compare with")),
     optional(command(Level::Bench, &["strace"], "strace", "to compare with")),
+    command(Level::Quality, &["openssl"], "openssl", "certificates for tests"),
+    command(Level::Quality, &["socat"], "socat", "clients of UNIX sockets"),
+    command(Level::Quality, &["curl"], "curl", "clients of servers"),
+    command(Level::Quality, &["python3"], "python3", "servers behind other servers"),
+    command(Level::Quality, &["ps"], "procps", "looking for processes"),
+    command(Level::Quality, &["setpriv"], "util-linux", "running as another user"),
     command(
         Level::Arm64,
         &["aarch64-linux-gnu-gcc"],
