@@ -19,7 +19,7 @@ use crate::ui;
 const STAGE: Duration = Duration::from_secs(1200);
 
 /// Below the ports that the kernel gives to clients (32768 and up).
-const FIRST_PORT: u16 = 20_000;
+const FIRST_PORT: u16 = 10_000;
 
 /// How many ports each of the applications that run at the same time has.
 const PORTS: u16 = 600;
@@ -36,6 +36,8 @@ pub struct Lab {
 impl Lab {
     /// Measures the applications, this many at the same time.
     pub fn measure(&self, apps: &[App], jobs: u16) -> Result<Vec<Measured>> {
+        // Another measurement at the same time is likely to have other ports.
+        let first = FIRST_PORT + u16::try_from(std::process::id() % 8)? * 2 * PORTS;
         let (queue, measured) = (Mutex::new(apps.iter()), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..jobs)
@@ -45,7 +47,7 @@ impl Lab {
                         // In a function of its own, so that the lock is not held while the application runs.
                         let next = || lock(queue).next();
                         while let Some(app) = next() {
-                            let port = FIRST_PORT + job * PORTS;
+                            let port = first + job * PORTS;
                             match self.app(app, port).with_context(|| app.name.clone()) {
                                 Ok(one) => lock(measured).push(one),
                                 // One application that fails here leaves the others their results.
