@@ -58,7 +58,8 @@ fn assert_narrow_and_enough(workload: &Workload) {
     strait().arg("generate").arg(&recording).arg("-o").arg(&profile).run();
 
     let server = without_driver(&recording).to_string();
-    let value = strait().args(["generate", "-"]).stdin(server).run().json();
+    let value =
+        strait().args(["generate", "--generalize", "exact", "-"]).stdin(server).run().json();
     let names = allowed(&value);
     assert!(names.len() < 100, "{} calls: {names:?}", names.len());
 
