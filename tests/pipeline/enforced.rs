@@ -3,7 +3,7 @@
 use nix::sys::signal::{Signal, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
-use strait_generator::generate::{Options, RefuseWith, generate};
+use strait_generator::generate::{Generalize, Options, RefuseWith, generate};
 use strait_generator::policy::Action;
 use strait_generator::profile::{Entry, Profile};
 use strait_recorder::enforce::{NoNewPrivs, Program, compile, install};
@@ -42,7 +42,8 @@ fn under(program: &Program, calls: fn() -> i32) -> WaitStatus {
 fn program(refuse_with: RefuseWith) -> Program {
     let seen = ["execve", "getppid", "socket", "clone3"];
     let calls: Vec<_> = seen.map(|name| (MACHINE.native(), name)).into();
-    let options = Options { refuse_with, ..Options::default() };
+    let exact = Options { generalize: Generalize::Exact, ..Options::default() };
+    let options = Options { refuse_with, ..exact };
     let generated = generate(&[recording(&calls)], &options).unwrap();
     compile(&generated.profile).unwrap().program
 }
