@@ -162,7 +162,8 @@ fn the_process_that_scans_has_no_privilege() {
         let outcome = strait().args(words).in_dir(dir.path()).run();
         let line = outcome.stderr.lines().find(|line| line.contains("stage scanner: "));
         let line = line.unwrap_or_else(|| panic!("{STRAIT} says nothing: {}", outcome.stderr));
-        for word in ["uid 65534 fsuid 65534", "caps []", "no_new_privs 1", "seccomp 2"] {
+        for word in ["uid 65534 fsuid 65534", "caps []", "no_new_privs 1", "seccomp 2", "threads 1"]
+        {
             assert!(line.contains(word), "{word}: {line}");
         }
         // Its end of the socket and the root; what else is open is /dev/null, and the log.

@@ -104,11 +104,15 @@ pub fn compile_for(profile: &Profile, machine: Machine) -> Result<Compiled, Comp
     let (sender, result) = mpsc::channel();
     let profile = profile.clone();
     // If libseccomp never comes back, the thread ends with the process.
-    thread::Builder::new().name("libseccomp".to_owned()).spawn(move || {
+    let thread = thread::Builder::new().name("libseccomp".to_owned()).spawn(move || {
         // The receiver is gone if it took too long.
         let _ = sender.send(translate(&profile, machine));
     })?;
-    result.recv_timeout(PATIENCE).unwrap_or(Err(CompileError::Stuck))
+    let compiled = result.recv_timeout(PATIENCE).map_err(|_| CompileError::Stuck)?;
+    // It has nothing left to do but to end. While it is there it holds the allocator's lock now and then, for which a
+    // process under a filter without `futex` cannot wait, and a filter that is installed now is not its own.
+    let _ = thread.join();
+    compiled
 }
 
 fn translate(profile: &Profile, machine: Machine) -> Result<Compiled, CompileError> {

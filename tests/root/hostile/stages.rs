@@ -6,7 +6,7 @@ use super::with_sudo;
 use crate::support::attacker::Attacker;
 use crate::support::{scratch, strait};
 
-/// A line `strait: debug: stage NAME: uid U fsuid F caps [a b] no_new_privs B seccomp S fds [kind, …]`.
+/// A line `strait: debug: stage NAME: uid U fsuid F caps [a b] no_new_privs B seccomp S threads T fds [kind, …]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stage {
     uid: u32,
@@ -14,6 +14,7 @@ struct Stage {
     capabilities: Vec<String>,
     no_new_privs: u32,
     seccomp: u32,
+    threads: u32,
     descriptors: Vec<String>,
 }
 
@@ -48,6 +49,7 @@ fn parse(line: &str) -> Option<(String, Stage)> {
         capabilities: list("caps")?,
         no_new_privs: number("no_new_privs")?,
         seccomp: number("seccomp")?,
+        threads: number("threads")?,
         descriptors: list("fds")?,
     };
     Some((name.to_owned(), stage))
@@ -87,6 +89,8 @@ fn assert_harmless(stages: &BTreeMap<String, Stage>, what: &[&str]) {
         assert_eq!((at(name).no_new_privs, at(name).seccomp), (1, 2), "{what:?}, {name}");
     }
     assert!(at("writing").capabilities.is_empty(), "{what:?}: {:?}", at("writing"));
+    // A filter is the thread's that installs it.
+    assert_eq!(at("writer").threads, 1, "{what:?}");
     let of_writer = &at("writer").capabilities;
     assert!(of_writer.iter().all(|one| one == "cap_chown"), "{what:?}: {of_writer:?}");
 }
@@ -94,10 +98,11 @@ fn assert_harmless(stages: &BTreeMap<String, Stage>, what: &[&str]) {
 #[test]
 fn a_line_about_a_stage_is_understood() {
     let line = "strait: debug: stage running: uid 0 fsuid 1000 caps [cap_bpf cap_kill] no_new_privs 1 \
-                seccomp 2 fds [pipe, bpf-map]";
+                seccomp 2 threads 3 fds [pipe, bpf-map]";
     let (name, stage) = parse(line).unwrap();
     assert_eq!(name, "running");
     assert_eq!((stage.uid, stage.fsuid, stage.no_new_privs, stage.seccomp), (0, 1000, 1, 2));
+    assert_eq!(stage.threads, 3);
     assert_eq!(stage.capabilities, ["cap_bpf", "cap_kill"]);
     assert_eq!(stage.descriptors, ["pipe", "bpf-map"]);
     assert_eq!(parse("strait: debug: stage writing: uid 0 fsuid 0 caps []"), None);

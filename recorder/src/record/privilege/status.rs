@@ -25,12 +25,13 @@ fn describe() -> String {
     let mut caps: Vec<_> = caps.iter().map(|cap| cap.to_string().to_lowercase()).collect();
     caps.sort_unstable();
     format!(
-        "uid {} fsuid {} caps [{}] no_new_privs {} seccomp {} fds [{}]",
+        "uid {} fsuid {} caps [{}] no_new_privs {} seccomp {} threads {} fds [{}]",
         uid(1),
         uid(3),
         caps.join(" "),
         field("NoNewPrivs"),
         field("Seccomp"),
+        field("Threads"),
         descriptors().join(", "),
     )
 }
