@@ -10,7 +10,6 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv,
     recvmsg, send, sendmsg, socketpair,
@@ -18,7 +17,7 @@ use nix::sys::socket::{
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use super::listener::{Inbox, Listener};
-use crate::record::aside::{Side, fork_aside};
+use crate::record::aside::{self, Side, fork_aside};
 use crate::record::privilege::{self, Own};
 
 /// By which it is known in lists of processes.
@@ -71,15 +70,9 @@ impl Standby {
 
 /// In the standby.
 fn stand_by(socket: &OwnedFd, inbox: &Inbox) -> io::Result<()> {
-    for ignored in
-        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1]
-    {
-        // SAFETY: no handler is installed.
-        unsafe { signal(ignored, SigHandler::SigIgn) }?;
-    }
+    aside::begin(NAME)?;
     // A kill of the recorder's process group must not reach what the survivors need.
     setsid()?;
-    nix::sys::prctl::set_name(NAME)?;
     leave_only(socket.as_raw_fd())?;
     privilege::give_up_all_but(&[]).map_err(io::Error::other)?;
     // Nor may the user's other processes take the listener out of it.
@@ -102,17 +95,7 @@ fn leave_only(socket: RawFd) -> io::Result<()> {
     dup2_stdout(&null)?;
     dup2_stderr(&null)?;
     drop(null);
-    let numbers: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")?
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|number| *number > 2 && *number != socket)
-        .collect();
-    for number in numbers {
-        // SAFETY: nothing in this process uses any of them again, and it ends without dropping their owners. The
-        // folder that was read is closed already.
-        unsafe { libc::close(number) };
-    }
-    Ok(())
+    aside::close_all_but(&[socket])
 }
 
 /// The listener; `None` if the recorder has ended without one.

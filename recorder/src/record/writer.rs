@@ -17,7 +17,6 @@ use caps::Capability;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv,
     recvmsg, send, sendmsg, socketpair,
@@ -25,7 +24,7 @@ use nix::sys::socket::{
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
 use serde::{Deserialize, Serialize};
 
-use super::aside::{Side, fork_aside};
+use super::aside::{self, Side, fork_aside};
 use super::privilege::{self, Own};
 use super::signals::{FOR_WRITING, SOON, Signals};
 use crate::output::{Folder, Output, OutputError, Place, Rights, Sync, Written};
@@ -192,13 +191,7 @@ fn start(path: &Path, open: impl FnOnce() -> io::Result<Target>) -> Result<Write
 /// In the writer: opens what is to be written, gives up all that it does not need, says that it is ready, and
 /// writes what comes until the recorder closes the socket.
 fn serve(socket: &OwnedFd, open: impl FnOnce() -> io::Result<Target>) -> io::Result<()> {
-    for ignored in
-        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1]
-    {
-        // SAFETY: no handler is installed.
-        unsafe { signal(ignored, SigHandler::SigIgn) }?;
-    }
-    nix::sys::prctl::set_name(NAME)?;
+    aside::begin(NAME)?;
     let mut target = open()?;
     let rights = match &mut target {
         Target::File(place) => place.keep_rights()?,

@@ -1,7 +1,7 @@
 //! A process without any privilege that scans the programs of a recording.
 //!
 //! It is started before the command, so that nothing is forked once others' code runs. It becomes the user of `sudo`, or
-//! nobody, gives up all capabilities, and is under limits and a filter of its own (`profiles/own/scanner.json`): it can
+//! `nobody`, gives up all capabilities, and is under limits and a filter of its own (`profiles/own/scanner.json`): it can
 //! read what that user can read, and answer. What it is asked, paths, is what recorded processes have chosen; what it
 //! reads, theirs too. So whatever it says is only believed to be what it is for: a list of calls. It is waited for no
 //! longer than a bound.
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Root, Scanner};
 use crate::output::sudo_user;
-use crate::record::aside::{Side, fork_aside};
+use crate::record::aside::{self, Side, fork_aside};
 use crate::record::privilege::{self, Own};
 use strait_generator::recording::{Recording, v1};
 use strait_generator::scan::Reachable;
@@ -41,7 +41,7 @@ const MEMORY: u64 = 3 << 30;
 /// The longest question and answer.
 const LONGEST: u64 = 64 << 20;
 
-/// Nobody, on every distribution of Linux.
+/// The user `nobody`, on every distribution of Linux.
 const NOBODY: u32 = 65534;
 
 /// By which it is known in lists of processes.
@@ -168,15 +168,9 @@ fn read(
 
 /// In the process: gives up all that it does not need, and answers once.
 fn serve(mut socket: UnixStream) -> io::Result<()> {
-    for ignored in
-        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1]
-    {
-        // SAFETY: no handler is installed.
-        unsafe { signal(ignored, SigHandler::SigIgn) }?;
-    }
-    nix::sys::prctl::set_name(NAME)?;
+    aside::begin(NAME)?;
     let root = Root::new(Path::new("/"))?;
-    close_others(&socket, &root)?;
+    aside::close_all_but(&[socket.as_raw_fd(), root.descriptor()])?;
     let null = File::options().read(true).write(true).open("/dev/null")?;
     dup2_stdin(&null)?;
     dup2_stdout(&null)?;
@@ -197,7 +191,9 @@ fn serve(mut socket: UnixStream) -> io::Result<()> {
     setrlimit(Resource::RLIMIT_FSIZE, 0, 0)?;
     dup2_stderr(&null)?;
     drop(null);
+    // Until it is asked, the end of the socket ends it.
     let asked = read(&mut socket, |_| Ok(()))?;
+    end_in_time()?;
     let asked: Vec<Asked> = serde_json::from_slice(&asked)?;
     let mut scanner = Scanner::new(root);
     let mut found = BTreeMap::new();
@@ -211,20 +207,25 @@ fn serve(mut socket: UnixStream) -> io::Result<()> {
     write(&mut socket, &v1::print_reachable(&found)?)
 }
 
-/// Closes what the recorder has open: the place of the output among it.
-fn close_others(socket: &UnixStream, root: &Root) -> io::Result<()> {
-    let kept = [0, 1, 2, socket.as_raw_fd(), root.descriptor()];
-    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect();
-    for descriptor in open.into_iter().filter(|descriptor| !kept.contains(descriptor)) {
-        // SAFETY: nothing in this process uses it, since it ends without destructors.
-        unsafe { libc::close(descriptor) };
-    }
+/// Has this process end when the recorder no longer waits for it. What it reads may be in a file system that a user
+/// answers for, and never answers.
+fn end_in_time() -> io::Result<()> {
+    // SAFETY: the default is installed, and no handler.
+    unsafe { signal(Signal::SIGALRM, SigHandler::SigDfl) }?;
+    let zero = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let patience = i64::try_from(PATIENCE.as_secs()).unwrap_or(i64::MAX);
+    let timer = libc::itimerval {
+        it_interval: zero,
+        it_value: libc::timeval { tv_sec: patience, tv_usec: 0 },
+    };
+    // SAFETY: the structure lives as long as the call, and the old value is not asked for.
+    let result =
+        unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
+    nix::errno::Errno::result(result)?;
     Ok(())
 }
 
-/// Becomes the user of `sudo`, or nobody where the recorder is root. Another user stays who he is.
+/// Becomes the user of `sudo`, or the user `nobody`, where the recorder is root.
 fn become_nobody() -> io::Result<()> {
     if Uid::effective().is_root() {
         let (uid, gid) = match sudo_user() {
