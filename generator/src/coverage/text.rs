@@ -21,19 +21,9 @@ fn plural(count: usize, word: &str) -> String {
     format!("{count} {word}{s}")
 }
 
-/// Adds a text below its label, broken at spaces.
+/// Adds a text after its label.
 fn paragraph(all: &mut Text, label: &str, text: &str) {
-    let mut line = label.to_owned();
-    for word in text.split(' ') {
-        if line.chars().count() + 1 + word.chars().count() > WIDTH {
-            all.line(&line);
-            line = format!("        {word}");
-        } else {
-            line.push(' ');
-            line.push_str(word);
-        }
-    }
-    all.line(line);
+    all.paragraph(label, text, 8, WIDTH);
 }
 
 /// The first of some names, and how many there are besides.

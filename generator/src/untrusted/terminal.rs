@@ -97,6 +97,22 @@ impl Text {
         let _ = writeln!(self.lines, "{line}");
     }
 
+    /// Adds a text after its label, broken at spaces into lines of this many columns, of which all but the first are
+    /// indented.
+    pub fn paragraph(&mut self, label: &str, text: &str, indent: usize, width: usize) {
+        let mut line = label.to_owned();
+        for word in text.split(' ') {
+            if line.chars().count() + 1 + word.chars().count() > width {
+                self.line(&line);
+                line = " ".repeat(indent) + word;
+            } else {
+                line.push(' ');
+                line.push_str(word);
+            }
+        }
+        self.line(line);
+    }
+
     /// Adds an empty line.
     pub fn blank(&mut self) {
         self.lines.push('\n');

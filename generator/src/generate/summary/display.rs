@@ -7,19 +7,9 @@ use crate::untrusted::Text;
 /// Columns of a line.
 const WIDTH: usize = 96;
 
-/// Adds a text below its heading, broken at spaces.
+/// Adds a text after its heading.
 fn paragraph(all: &mut Text, heading: &str, text: &str) {
-    let mut line = heading.to_owned();
-    for word in text.split(' ') {
-        if line.len() + 1 + word.len() > WIDTH {
-            all.line(&line);
-            line = format!("    {word}");
-        } else {
-            line.push(' ');
-            line.push_str(word);
-        }
-    }
-    all.line(line);
+    all.paragraph(heading, text, 4, WIDTH);
 }
 
 impl Section {
