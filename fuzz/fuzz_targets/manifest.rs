@@ -6,12 +6,15 @@ use libfuzzer_sys::fuzz_target;
 use strait_generator::manifest::apply::{Options, apply};
 use strait_generator::manifest::assign::{Candidate, Profiles, Used};
 use strait_generator::manifest::audit::{Audit, Version};
-use strait_generator::manifest::{Manifest, ManifestError, bundle, fix};
+use strait_generator::manifest::bundle::Usage;
+use strait_generator::manifest::{Manifest, ManifestError, fix};
 
 fuzz_target!(|text: &str| {
     let Ok(manifest) = Manifest::parse(text) else { return };
     let _ = Audit::new("fuzz.yaml", &manifest, Version::newest());
-    let _ = bundle::used(&manifest.tree);
+    let mut usage = Usage::default();
+    usage.add("fuzz.yaml", text);
+    assert!(usage.unclear.iter().all(|(_, why)| why.is_none()), "{:?}", usage.unclear);
     // The check of edits is within; that it fails is a finding.
     let unintended = |error: &ManifestError| matches!(error, ManifestError::Unintended { .. });
     let fixed = fix::fix(&manifest);

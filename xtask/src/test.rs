@@ -22,6 +22,7 @@ pub fn run(root: &Path) -> Result<()> {
         .args(["--", "-D", "warnings"])
         .show("clippy")?;
     portable::run(root)?;
+    compile_fuzz_targets(root)?;
     ui::step("testing");
     as_root(cargo().args(["test", "--quiet", "--workspace", "--features", PRIVILEGED]))?
         .show("the tests")?;
@@ -32,6 +33,18 @@ pub fn run(root: &Path) -> Result<()> {
         .args(["--", "properties::", "compiled::", "oracle::"])
         .env("PROPTEST_CASES", "10000")
         .show("the properties")
+}
+
+/// Compiles the fuzz targets, which are a workspace of their own: any compiler and no libFuzzer are enough for that.
+fn compile_fuzz_targets(root: &Path) -> Result<()> {
+    ui::step("compiling the fuzz targets");
+    Tool::new(tree::cargo())
+        .args(["check", "--quiet", "--locked", "--manifest-path", "fuzz/Cargo.toml"])
+        .args(["--target-dir", "target"])
+        // Nothing is linked: with this, the build script of `libfuzzer-sys` needs no compiler for C++.
+        .env("CUSTOM_LIBFUZZER_PATH", "none/libfuzzer.a")
+        .current_dir(root)
+        .show("the fuzz targets")
 }
 
 /// Has cargo run tests as root, while it builds them as the caller.

@@ -54,6 +54,9 @@ impl<'a> Editor<'a> {
         let mut changes: Vec<&Change> = changes.iter().collect();
         changes.sort_by_key(|change| Reverse(self.depth(change)));
         for change in changes {
+            if let Change::Insert { mapping, .. } | Change::Remove { mapping, .. } = change {
+                self.check_has_braces(*mapping)?;
+            }
             splices.extend(match change {
                 Change::Insert { mapping, entries } if self.tree.node(*mapping).flow => {
                     self.insert_flow(*mapping, entries)?
@@ -95,6 +98,21 @@ impl<'a> Editor<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A key and its value between the brackets of a sequence, as in `[name: web]`, are a mapping. It has room for no
+    /// other key.
+    fn check_has_braces(&self, mapping: NodeId) -> Result<(), ManifestError> {
+        let node = self.tree.node(mapping);
+        if !node.flow || self.text[node.start.clone()].starts_with('{') {
+            return Ok(());
+        }
+        Err(ManifestError::Unsafe {
+            at: self.tree.position(mapping),
+            what: self.tree.path(mapping),
+            reason: "it is a mapping without braces, which has one key only".to_owned(),
+            way_out: "Write braces around it",
+        })
     }
 
     fn depth(&self, change: &Change) -> usize {

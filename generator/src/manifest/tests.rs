@@ -98,3 +98,19 @@ fn places_are_given_in_lines_and_characters() {
     assert_eq!(Position::from_byte(text, text.find('[').unwrap()), Position { line: 2, column: 5 });
     assert_eq!(Position::from_byte("\u{feff}a", 3), Position { line: 1, column: 1 });
 }
+
+#[test]
+fn a_mapping_without_braces_gets_no_second_key() {
+    let text = |containers: &str| {
+        format!("apiVersion: v1\nkind: Pod\nspec:\n  containers: [{containers}]\n")
+    };
+    for containers in ["name: web", "name: db, name: web", "name: db,\n    name: web\n  "] {
+        let refused = edit(&text(containers)).unwrap_err();
+        assert!(refused.to_string().contains("without braces"), "{refused}");
+    }
+    let _ = edit(&text("{name: web}, name: db")).unwrap();
+    // A key without a value has braces put around the new one.
+    let without =
+        "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: web, securityContext: }]}\n";
+    let _ = edit(without).unwrap();
+}
