@@ -143,7 +143,7 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     ///
-    /// [`ManifestError::Unsafe`] if that would leave an empty mapping.
+    /// [`ManifestError::Unsafe`] if that would leave an empty mapping, or others would count in their place.
     pub(crate) fn unwant(
         &mut self,
         parent: NodeId,
@@ -159,8 +159,16 @@ impl<'a> Plan<'a> {
         if going.is_empty() {
             return Ok(());
         }
+        self.check_single(parent, key, what)?;
         let (mapping, parent) = (self.tree.resolve(mapping), self.tree.resolve(parent));
-        if going.len() < own.len() {
+        let is_whole = going.len() == own.len();
+        for entry in &entries {
+            self.check_alone(mapping, entry, what)?;
+        }
+        if is_whole {
+            self.check_alone(parent, key, what)?;
+        }
+        if !is_whole {
             for key in going {
                 self.ask(Change::Remove { mapping, key }, what);
             }
@@ -199,6 +207,13 @@ impl<'a> Plan<'a> {
     }
 
     /// A new value above a merge key that has another would be of no effect.
+    /// That no merge key gives what is to go.
+    fn check_alone(&self, mapping: NodeId, key: &str, what: &str) -> Result<(), ManifestError> {
+        let Some(merged) = self.tree.merged(mapping, key) else { return Ok(()) };
+        let reason = format!("a merge key (<<) gives {key} too, which would count then");
+        Err(self.refuse(merged, what, reason, "Remove it by hand"))
+    }
+
     fn check_not_overridden(
         &self,
         mapping: NodeId,

@@ -114,3 +114,34 @@ fn a_mapping_without_braces_gets_no_second_key() {
         "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: web, securityContext: }]}\n";
     let _ = edit(without).unwrap();
 }
+
+#[test]
+fn an_annotation_is_not_removed_if_another_would_count_then() {
+    let pod = |metadata: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nx: &x\n  annotations:\n    seccomp.security.alpha.kubernetes.io/pod: unconfined\n\
+             metadata:\n  name: web\n{metadata}spec:\n  containers:\n  - name: web\n"
+        )
+    };
+    let annotations =
+        "  annotations:\n    seccomp.security.alpha.kubernetes.io/pod: runtime/default\n";
+    let fixed = |metadata: &str| {
+        let text = pod(metadata);
+        let manifest = Manifest::parse(&text).unwrap();
+        fix::fix(&manifest).map(|edited| edited.text)
+    };
+    assert!(!fixed(annotations).unwrap().contains("runtime/default"));
+    for (metadata, why) in [
+        (format!("{annotations}{annotations}"), "comes twice"),
+        (format!("  <<: *x\n{annotations}"), "merge key"),
+        (
+            format!(
+                "{annotations}    <<: {{seccomp.security.alpha.kubernetes.io/pod: unconfined}}\n"
+            ),
+            "merge key",
+        ),
+    ] {
+        let refused = fixed(&metadata).unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}\n{metadata}");
+    }
+}

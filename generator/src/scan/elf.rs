@@ -12,6 +12,7 @@ use object::read::elf::{
 };
 use thiserror::Error;
 
+use super::loaded::{Extent, in_order, named};
 use super::object::{Code, MOST_ENTRIES, Object};
 use super::{go, starts};
 use crate::abi::Abi;
@@ -111,6 +112,7 @@ fn read<'a, H: FileHeader<Endian = LittleEndian>>(
     };
     let segments = header.program_headers(E, data).map_err(damaged)?;
     let mut unwinding = None;
+    let mut loaded = Vec::new();
     for segment in segments {
         let bytes = segment.data(E, data);
         match segment.p_type(E) {
@@ -124,14 +126,18 @@ fn read<'a, H: FileHeader<Endian = LittleEndian>>(
             elf::PT_LOAD if segment.p_flags(E) & elf::PF_X != 0 => {
                 let cut = || ScanError::Damaged("its code is not all there".to_owned());
                 let bytes = bytes.map_err(|()| cut())?;
-                let address = segment.p_vaddr(E).into();
-                object.code.push(Code { address, bytes, is_stubs: false });
+                if segment.p_flags(E) & elf::PF_W != 0 {
+                    object.doubts.insert("it may change its own code".to_owned());
+                }
+                loaded.push(Code { address: segment.p_vaddr(E).into(), bytes, is_stubs: false });
             }
             _ => {}
         }
     }
+    let loaded = in_order(loaded)?;
     let sections = header.sections(E, data).map_err(damaged)?;
     if sections.is_empty() {
+        object.code = loaded;
         object.doubts.insert(if object.is_dynamic {
             "it has no section headers (packed or stripped of them): what it imports is not known"
                 .to_owned()
@@ -139,18 +145,10 @@ fn read<'a, H: FileHeader<Endian = LittleEndian>>(
             "it has no section headers: it may be packed".to_owned()
         });
     } else {
-        of_sections(&mut object, &sections, data).map_err(damaged)?;
+        of_sections(&mut object, &sections, data, &loaded).map_err(damaged)?;
     }
     // One that is loaded as a program is none, though it is of the same type.
     object.is_library &= object.interpreter.is_none();
-    object.code.retain(|code| !code.bytes.is_empty());
-    object.code.sort_by_key(|code| code.address);
-    let mut end = 0;
-    object.code.retain(|code| {
-        let after = code.address >= end;
-        end = end.max(code.end());
-        after
-    });
     let frames = sections
         .section_by_name(E, b".eh_frame")
         .and_then(|(_, section)| Some((section.sh_addr(E).into(), section.data(E, data).ok()?)));
@@ -174,21 +172,26 @@ fn of_sections<'a, H: FileHeader<Endian = LittleEndian>>(
     object: &mut Object<'a>,
     sections: &Sections<'a, H>,
     data: &'a [u8],
+    loaded: &[Code<'a>],
 ) -> Result<(), object::Error> {
-    let mut code = Vec::new();
+    let (mut code, mut data_sections) = (Vec::new(), Vec::new());
     let mut tables = None;
     for section in sections.iter().take(MOST_ENTRIES) {
         let name = sections.section_name(E, section).unwrap_or_default();
-        let address: u64 = section.sh_addr(E).into();
-        if section.sh_type(E) == elf::SHT_PROGBITS
-            && section.sh_flags(E).into() & u64::from(elf::SHF_EXECINSTR) != 0
-        {
-            let is_stubs = name.starts_with(b".plt");
+        let extent = Extent {
+            address: section.sh_addr(E).into(),
+            size: section.sh_size(E).into(),
+            is_stubs: name.starts_with(b".plt"),
+        };
+        let flags = section.sh_flags(E).into();
+        if section.sh_type(E) == elf::SHT_PROGBITS && flags & u64::from(elf::SHF_EXECINSTR) != 0 {
             if code.len() < MOST_SECTIONS {
-                code.push(Code { address, bytes: section.data(E, data)?, is_stubs });
+                code.push(extent);
             } else {
                 object.doubts.insert("it has more sections of code than are read".to_owned());
             }
+        } else if flags & u64::from(elf::SHF_ALLOC) != 0 && data_sections.len() < MOST_SECTIONS {
+            data_sections.push(extent);
         }
         match name {
             b".gopclntab" | b".data.rel.ro.gopclntab" => tables = Some(section.data(E, data)?),
@@ -196,9 +199,11 @@ fn of_sections<'a, H: FileHeader<Endian = LittleEndian>>(
             _ => {}
         }
     }
-    if !code.is_empty() {
-        object.code = code;
-    }
+    object.code = if code.is_empty() {
+        loaded.iter().map(|whole| Code { ..*whole }).collect()
+    } else {
+        named(loaded, code, &data_sections, object.abi, &mut object.doubts)
+    };
     let dynamic = sections.symbols(E, data, elf::SHT_DYNSYM)?;
     let symbols = sections.symbols(E, data, elf::SHT_SYMTAB)?;
     of_dynamic(object, sections, data)?;

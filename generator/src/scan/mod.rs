@@ -12,6 +12,7 @@ mod graph;
 mod image;
 mod libc;
 mod link;
+mod loaded;
 mod object;
 pub mod program;
 mod reachable;

@@ -234,18 +234,28 @@ fn imported(
 fn entries(object: &Object<'_>) -> Vec<u64> {
     let mut found = Vec::new();
     for code in object.code.iter().filter(|code| !code.is_stubs) {
-        match object.abi {
-            Abi::Aarch64 => words(code, |_, word| word == 0xd400_0001, &mut found),
-            Abi::Riscv64 => {}
-            Abi::X86_64 | Abi::X86 | Abi::X32 => {
-                let pairs = (code.address..).zip(code.bytes.windows(2));
-                let is_entry = |pair: &[u8]| {
-                    matches!(pair, [0x0f, 0x05 | 0x34] | [0xcd, 0x80])
-                        || (object.abi == Abi::X86 && matches!(pair, [0x65, 0xff]))
-                };
-                let pairs = pairs.filter(|(_, pair)| is_entry(pair)).map(|(address, _)| address);
-                found.extend(pairs.take(MOST_SITES.saturating_sub(found.len())));
-            }
+        found.extend(enters(object.abi, code, MOST_SITES.saturating_sub(found.len())));
+    }
+    found
+}
+
+/// The same of a part of the code, `most` of them.
+pub(super) fn enters(abi: Abi, code: &Code<'_>, most: usize) -> Vec<u64> {
+    let mut found = Vec::new();
+    match abi {
+        Abi::Aarch64 => {
+            words(code, |_, word| word == 0xd400_0001, &mut found);
+            found.truncate(most);
+        }
+        Abi::Riscv64 => {}
+        Abi::X86_64 | Abi::X86 | Abi::X32 => {
+            let is_entry = |pair: &[u8]| {
+                matches!(pair, [0x0f, 0x05 | 0x34] | [0xcd, 0x80])
+                    || (abi == Abi::X86 && matches!(pair, [0x65, 0xff]))
+            };
+            let pairs = (code.address..).zip(code.bytes.windows(2));
+            let pairs = pairs.filter(|(_, pair)| is_entry(pair)).map(|(address, _)| address);
+            found.extend(pairs.take(most));
         }
     }
     found

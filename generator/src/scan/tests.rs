@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -153,5 +155,62 @@ proptest! {
         }
         let _ = Image::read(&bytes);
         let _ = Graph::read(&bytes);
+    }
+}
+
+/// The same program with a section of code that begins `skipped` bytes later than its code.
+fn with_section(code: &[u8], skipped: u64) -> Vec<u8> {
+    let mut file = program(62, code);
+    while !file.len().is_multiple_of(8) {
+        file.push(0);
+    }
+    let headers = file.len() as u64;
+    file[40..48].copy_from_slice(&headers.to_le_bytes());
+    file[60..62].copy_from_slice(&3_u16.to_le_bytes());
+    file[62..64].copy_from_slice(&2_u16.to_le_bytes());
+    file.extend([0; 64]);
+    let start: u64 = 64 + 56 + skipped;
+    file.extend(0_u32.to_le_bytes());
+    file.extend(1_u32.to_le_bytes());
+    for value in [6, BASE + start, start, code.len() as u64 - skipped] {
+        file.extend(value.to_le_bytes());
+    }
+    file.extend([0; 8]);
+    for value in [1_u64, 0] {
+        file.extend(value.to_le_bytes());
+    }
+    // Names: an empty one, a zero of the header's.
+    file.extend([0, 0, 0, 0, 3, 0, 0, 0]);
+    for value in [0_u64, 0, 9, 1, 0, 1, 0] {
+        file.extend(value.to_le_bytes());
+    }
+    file
+}
+
+#[test]
+fn what_sections_do_not_name_is_executed_all_the_same() {
+    // mov eax, 39; syscall; mov eax, 60; syscall
+    let code = [0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xb8, 60, 0, 0, 0, 0x0f, 0x05];
+    let whole = Image::read(&with_section(&code, 0)).unwrap();
+    assert_eq!((whole.calls.len(), &whole.doubts), (2, &BTreeSet::new()));
+    let part = Image::read(&with_section(&code, 7)).unwrap();
+    assert_eq!(part.calls.len(), 1);
+    assert!(part.doubts.iter().any(|doubt| doubt.contains("in none of its sections")), "{part:?}");
+    // A section of another place than what is loaded.
+    let mut other = with_section(&code, 0);
+    let at = other.len() - 128 + 16;
+    other[at..at + 8].copy_from_slice(&(BASE + 0x10_0000).to_le_bytes());
+    let other = Image::read(&other).unwrap();
+    assert!(other.doubts.iter().any(|doubt| doubt.contains("do not fit")), "{other:?}");
+}
+
+/// What was found by fuzzing: an address after the last one there can be.
+#[test]
+fn code_is_where_a_program_has_memory() {
+    let mut file = program(62, &[0xb8, 39, 0, 0, 0, 0x0f, 0x05]);
+    for address in [u64::MAX - 2, u64::MAX - 7, 1 << 63, 1 << 56] {
+        file[64 + 16..64 + 24].copy_from_slice(&u64::to_le_bytes(address));
+        let refused = Image::read(&file).unwrap_err();
+        assert!(refused.to_string().contains("no program has memory"), "{refused}");
     }
 }
