@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use strait_recorder::record::btf::Btf;
+use strait_recorder::record::Btf;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(btf) = Btf::parse(Path::new("fuzz"), bytes.to_vec(), &["task_struct", "t"]) {

@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::filter::PROGRAM;
 use crate::enforce::NoNewPrivs;
-use crate::record::mailbox::Mailbox;
+use crate::record::launch::Mailbox;
 
 /// Answer at once on the CPU of the task that waits: since Linux 6.6 (`SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP`).
 const SYNC_WAKE_UP: libc::c_ulong = 1;

@@ -48,7 +48,7 @@ use crate::enforce::NoNewPrivs;
 use crate::files;
 use crate::record::launch::{Held, LastStep, Launch, LaunchError, Running};
 use crate::record::privilege::{Loading, Needs};
-use crate::record::signals::Signals;
+use crate::record::session::Signals;
 use crate::record::time::monotonic;
 use crate::record::{
     self, MAX_PROGRAMS, Notice, PrivilegeError, RecordError, Request,

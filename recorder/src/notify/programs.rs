@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::files;
-use crate::record::names::{self, OTHER};
+use crate::record::assemble::{OTHER, executable};
 use strait_generator::recording::Program;
 
 /// The name under which stand the calls of tasks whose executable the kernel does not tell.
@@ -213,7 +213,7 @@ fn exists(task: u32) -> bool {
 /// What a task runs; `None` if the kernel does not tell this process.
 fn running(task: u32) -> Option<Program> {
     let link = PathBuf::from(format!("/proc/{task}/exe"));
-    let path = names::executable(&link)?;
+    let path = executable(&link)?;
     let file = files::stat(&link)?;
     Some(Program {
         path: path.to_string_lossy().into_owned(),

@@ -11,9 +11,9 @@ use super::listener::Listener;
 use super::supervise::{Shared, Supervisor};
 use crate::record::Notice;
 use crate::record::launch::Running;
-use crate::record::marks::{self, Incoming};
+use crate::record::session::marks::{self, Incoming};
+use crate::record::session::{SignalEvent, Signals};
 use crate::record::session::{next, waiting, watch, watch_for};
-use crate::record::signals::{SignalEvent, Signals};
 use strait_generator::outcome::Status;
 
 /// How often to look whether the supervisor still works, and whether the last task has ended where the kernel does

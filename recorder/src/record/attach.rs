@@ -9,18 +9,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use super::assemble::assemble;
+use super::assemble::{Names, assemble};
 use super::engine::{
     Description, Engines, Identity, ObservedTask, Only, display_name, identify, sanitize,
 };
-use super::kernel::{self, Kernel};
-use super::names::Names;
 use super::privilege::{Loading, Needs};
-use super::probe::{self, Probe};
+use super::probe::{self, Kernel, Probe, is_initial_pid_namespace, owner_of};
+use super::session::Signals;
 use super::session::{Session, Unwanted};
-use super::signals::Signals;
 use super::time::{monotonic, started};
-use super::{Notice, RecordError, control, host};
+use super::{Notice, RecordError, host};
 use crate::files;
 use strait_generator::observation::About;
 use strait_generator::recording::target::Place;
@@ -124,7 +122,7 @@ pub fn run(
     check_pid_namespace()?;
     let runtime = super::runtime()?;
     let (scope, target) = runtime.block_on(resolve(&attach))?;
-    let Kernel { config, .. } = kernel::read()?;
+    let Kernel { config, .. } = Kernel::read()?;
     let options =
         probe::Options { max_programs, verbose, adopts: true, ..probe::Options::default() };
     let mut probe = Probe::load(&stage, config, &options)?;
@@ -191,7 +189,7 @@ fn adopt(stage: &Loading, scope: &Scope, probe: &mut Probe) -> Result<usize, Rec
 }
 
 fn check_pid_namespace() -> Result<(), AttachError> {
-    if control::is_initial_pid_namespace() { Ok(()) } else { Err(AttachError::PidNamespace) }
+    if is_initial_pid_namespace() { Ok(()) } else { Err(AttachError::PidNamespace) }
 }
 
 /// Finds what is to be attached to, and what the recording is to say about it.
@@ -246,7 +244,7 @@ async fn find_container(name: &str) -> Result<(u64, Identity, Description), Atta
         let comm = files::of_proc(&format!("/proc/{pid}/comm")).unwrap_or_default();
         let owner = std::fs::File::open(format!("/proc/{pid}/ns/mnt"))
             .ok()
-            .and_then(|namespace| control::owner_of(&namespace));
+            .and_then(|namespace| owner_of(&namespace));
         // Before Linux 4.9 the kernel does not tell, and then attaching does not work anyway.
         let Some(owner) = owner else { continue };
         let comm = comm.trim().to_owned();

@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
+use super::assemble::Marks;
+use super::assemble::Names;
 use super::assemble::{assemble, refusals};
-use super::kernel::{self, Kernel};
 use super::launch::Launch;
-use super::names::Names;
-use super::numbers::watch_list;
 use super::privilege::{Loading, Needs};
-use super::probe::{self, Probe, Snapshot};
-use super::samples::Marks;
+use super::probe::watch_list;
+use super::probe::{self, Kernel, Probe, Snapshot};
+use super::session::Signals;
 use super::session::{Session, SessionEvent, Unwanted};
-use super::signals::Signals;
 use super::time::monotonic;
 use super::{Notice, RecordError, Request, host, listen};
 use jiff::Timestamp;
@@ -54,7 +53,7 @@ pub(crate) fn load(request: &mut Request) -> Result<Loaded, RecordError> {
     let watched = request.watched.take();
     let records = watched.is_none();
     let stage = Loading::begin()?;
-    let Kernel { config, .. } = kernel::read()?;
+    let Kernel { config, .. } = Kernel::read()?;
     let options = probe::Options {
         max_programs: request.max_programs,
         refusals: watched.map(|looked_at| watch_list(&looked_at)),

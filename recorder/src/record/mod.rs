@@ -1,18 +1,15 @@
 //! Records the system calls of a command and its descendants: the only part of Strait that knows the
 //! kernel.
 //!
-//! - [`btf`], `kernel`: what the probe has to know about this kernel
-//! - `probe`: the probe itself
-//! - `launch`, `lookup`, `user`, `mailbox`: the command
-//! - `marks`: samples of a run
-//! - `signals`, `session`: waiting for all that can happen
+//! - `probe`: the probe in the kernel, and what it has to know about this kernel
+//! - `launch`: the command
+//! - `session`: waiting for all that can happen
 //! - `command`, `containers`, `attach`: what is recorded, and how
-//! - `without`: a filter that keeps a command from some calls
 //! - `inject`: a profile for containers that have none
-//! - `names`, `numbers`, `assemble`: from counters to observations
-//! - `writer`: the process that writes files
+//! - `assemble`: from counters to observations
+//! - `aside`: processes beside the recorder, such as the one that writes files
 //! - `privilege`: what each stage of all this may do
-//! - `folder`, `files`, `time`, `limits`: what they share
+//! - `folder`, `time`: what they share
 //! - [`engine`]: what a container is
 //!
 //! # Example
@@ -27,35 +24,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod btf;
 pub mod engine;
 
-mod arguments;
 pub(crate) mod aside;
-mod assemble;
+pub(crate) mod assemble;
 mod attach;
 mod command;
 mod containers;
-mod control;
 mod folder;
 mod inject;
-mod kernel;
 pub(crate) mod launch;
-mod limits;
-mod lookup;
-pub(crate) mod mailbox;
-pub(crate) mod marks;
-pub(crate) mod names;
-mod numbers;
 pub(crate) mod privilege;
 mod probe;
-mod samples;
 pub(crate) mod session;
-pub(crate) mod signals;
 pub(crate) mod time;
-mod user;
-mod without;
-mod writer;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -68,6 +50,7 @@ use thiserror::Error;
 use strait_generator::abi::Abi;
 use strait_generator::recording::Host;
 
+pub use aside::{Saved, Writer};
 pub use attach::{Attach, AttachError, AttachRequest, run as run_attached};
 pub use command::run;
 pub(crate) use command::{load, name_of};
@@ -76,16 +59,13 @@ pub use engine::{Only, OnlyError};
 #[doc(hidden)]
 pub use inject::create as create_requests;
 pub use inject::{HOOK, InfraError, InjectError, leave_alone};
-pub use kernel::KernelError;
-pub use launch::{Filter, LaunchError};
-pub use limits::raise as raise_file_limit;
-pub use marks::{MarkError, mark};
+pub use launch::{Filter, LaunchError, User, UserError, Without, WithoutError, raise_file_limit};
 pub use privilege::{PrivilegeError, may_filter_without_no_new_privs};
-pub use probe::{MAX_PROGRAMS, ProbeError};
-pub use signals::Signals;
-pub use user::{User, UserError};
-pub use without::{Without, WithoutError};
-pub use writer::{Saved, Writer};
+#[doc(hidden)]
+pub use probe::Btf;
+pub use probe::{BtfError, KernelError, MAX_PROGRAMS, ProbeError};
+pub use session::Signals;
+pub use session::marks::{MarkError, mark};
 
 /// What is to be recorded, and how.
 pub struct Request {
@@ -235,8 +215,8 @@ pub(crate) fn listen(
     launch: &mut launch::Launch,
     user: Option<&User>,
     notify: &dyn Fn(&Notice),
-) -> Option<marks::Listener> {
-    match marks::Listener::new(user) {
+) -> Option<session::marks::Listener> {
+    match session::marks::Listener::new(user) {
         Ok(listener) => {
             launch.set_environment(&[listener.variable()]);
             Some(listener)

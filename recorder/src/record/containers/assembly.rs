@@ -9,11 +9,11 @@ use probe_common::phase;
 
 use super::known::{Known, trusted};
 use super::origins::Origins;
+use crate::record::assemble::Marks;
+use crate::record::assemble::Names;
 use crate::record::assemble::{assemble, refusals};
 use crate::record::engine::{Cache, FileNames, ObservedTask, Only, identify};
-use crate::record::names::Names;
 use crate::record::probe::Snapshot;
-use crate::record::samples::Marks;
 use strait_generator::bpf::{Filter, Instruction};
 use strait_generator::observation::About;
 use strait_generator::outcome::ContainerRecording;

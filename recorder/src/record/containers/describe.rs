@@ -14,7 +14,7 @@ use crate::record::engine::{
     Description, Engines, Identity, ObservedTask, Only, display_name, identify,
 };
 use crate::record::session::{self, Unwanted};
-use crate::record::signals::{FOR_WRITING, SOON, Signals};
+use crate::record::session::{FOR_WRITING, SOON, Signals};
 
 /// How long no container may start before engines are asked: a busy engine takes its time to
 /// answer.

@@ -16,17 +16,16 @@ use jiff::Timestamp;
 use nix::unistd::Uid;
 use tokio::sync::{mpsc, oneshot};
 
+use super::assemble::Marks;
+use super::assemble::Names;
 use super::engine::{Engines, Only};
 use super::inject::Injection;
-use super::kernel::{self, Kernel};
 use super::launch::{Held, Launch};
-use super::names::Names;
-use super::numbers::watch_list;
 use super::privilege::{Loading, Needs};
-use super::probe::{self, Probe};
-use super::samples::Marks;
+use super::probe::watch_list;
+use super::probe::{self, Kernel, Probe};
+use super::session::Signals;
 use super::session::{Session, SessionEvent, Unwanted};
-use super::signals::Signals;
 use super::time::monotonic;
 use super::{Notice, RecordError, User, host};
 use crate::host;
@@ -117,7 +116,7 @@ pub fn run(
     let mut launch =
         command.map(|command| Launch::new(&command, user.clone(), None)).transpose()?;
     let stage = Loading::begin()?;
-    let Kernel { config, namespaces } = kernel::read()?;
+    let Kernel { config, namespaces } = Kernel::read()?;
     let waits =
         WAITS.iter().filter_map(|name| host::MACHINE.native().syscall_number(name)).collect();
     let owners = owners(user.as_ref());

@@ -24,10 +24,10 @@ use nix::sys::socket::{
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
 use serde::{Deserialize, Serialize};
 
-use super::aside::{self, Side, fork_aside};
-use super::privilege::{self, Own};
-use super::signals::{FOR_WRITING, SOON, Signals};
+use super::{Side, begin, fork_aside};
 use crate::output::{Folder, Output, OutputError, Place, Rights, Sync, Written};
+use crate::record::privilege::{self, Own};
+use crate::record::session::{FOR_WRITING, SOON, Signals};
 
 /// The longest message; a file name has 255 bytes, a path 4096.
 const LONGEST: usize = 16 << 10;
@@ -191,7 +191,7 @@ fn start(path: &Path, open: impl FnOnce() -> io::Result<Target>) -> Result<Write
 /// In the writer: opens what is to be written, gives up all that it does not need, says that it is ready, and
 /// writes what comes until the recorder closes the socket.
 fn serve(socket: &OwnedFd, open: impl FnOnce() -> io::Result<Target>) -> io::Result<()> {
-    aside::begin(NAME)?;
+    begin(NAME)?;
     let mut target = open()?;
     let rights = match &mut target {
         Target::File(place) => place.keep_rights()?,

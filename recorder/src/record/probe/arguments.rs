@@ -63,7 +63,7 @@ pub fn told_apart(asked_for: &[(u32, u32, u8)]) -> BTreeMap<(u32, u32), LookedAt
 }
 
 /// What the probe kept of the arguments of a call.
-pub fn values(abi: Abi, key: &ArgumentsKey) -> Values {
+pub fn values_of(abi: Abi, key: &ArgumentsKey) -> Values {
     let rule = abi.syscall_name(key.number).and_then(ArgumentRule::for_call);
     rule.map_or(Values::Lost, |rule| {
         Values::Kept(key.values[..rule.keep.len().min(KEPT_ARGUMENTS)].to_vec())

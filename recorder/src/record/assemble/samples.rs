@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use probe_common::ArgumentsKey;
 
-use super::arguments;
-use super::numbers::abi_of_set;
-use super::probe::Snapshot;
+use crate::record::probe::{Snapshot, abi_of_set, values_of};
 use strait_generator::abi::Abi;
 use strait_generator::observation::Values;
 use strait_generator::recording::Sample;
@@ -56,7 +54,7 @@ impl Marks {
     }
 
     /// What each sample has of the sets of a snapshot; samples without any are left out. `native` and
-    /// `start` are as for [`assemble`](super::assemble::assemble).
+    /// `start` are as for [`assemble`](super::assemble).
     pub fn samples(&self, snapshot: &Snapshot, native: u32, start: u64) -> Vec<Sample> {
         let abis: BTreeMap<u32, Abi> = snapshot
             .sets
@@ -76,7 +74,7 @@ impl Marks {
             let mut values: BTreeMap<Abi, BTreeMap<u32, BTreeSet<Vec<u64>>>> = BTreeMap::new();
             for key in &taken.values {
                 let Some(abi) = abis.get(&key.set) else { continue };
-                if let Values::Kept(kept) = arguments::values(*abi, key) {
+                if let Values::Kept(kept) = values_of(*abi, key) {
                     let of_abi = values.entry(*abi).or_default();
                     of_abi.entry(key.number).or_default().insert(kept);
                 }
@@ -138,8 +136,8 @@ fn counts(snapshot: &Snapshot) -> HashMap<(u32, u32), u64> {
 mod tests {
     use probe_common::{PATH_LEN, Program, ProgramKey, SET_FIRST, Seen};
 
-    use super::super::probe::snapshot::SetCounts;
     use super::*;
+    use crate::record::probe::SetCounts;
 
     fn snapshot(counts: &[(u32, u32, u64)]) -> Snapshot {
         let mut sets: BTreeMap<u32, SetCounts> = BTreeMap::new();

@@ -1,6 +1,12 @@
 //! Starts the command: forked and held until the probe is ready, then executed as the caller
 //! would have done it, with the caller's terminal, environment, limits and signals.
 
+mod limits;
+mod lookup;
+mod mailbox;
+mod user;
+mod without;
+
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -13,14 +19,17 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe2, setsid};
 use thiserror::Error;
 
-use super::limits;
-use super::lookup::{self, Missing};
-use super::mailbox::{Mailbox, Stage};
 use super::privilege::{Loading, Running as RunningStage};
-use super::user::User;
 use super::{Notice, RecordError};
 use crate::enforce::{self, NoNewPrivs};
+use lookup::Missing;
+use mailbox::Stage;
 use strait_generator::outcome::Status;
+
+pub use limits::raise as raise_file_limit;
+pub(crate) use mailbox::Mailbox;
+pub use user::{User, UserError};
+pub use without::{Without, WithoutError};
 
 /// Why the command was not started.
 #[derive(Debug, Error)]

@@ -3,6 +3,8 @@
 //! The recorder's only child is its command: scripts that look for it with `pgrep -P`, to signal or to watch it, find
 //! nothing else.
 
+mod writer;
+
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::RawFd;
@@ -11,6 +13,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
+
+pub use writer::{Saved, Writer};
 
 /// Which process this is.
 pub enum Side {

@@ -9,9 +9,14 @@ macro_rules! map {
     }};
 }
 
+mod arguments;
+mod btf;
+mod control;
+mod kernel;
+mod numbers;
 mod requests;
 mod room;
-pub mod snapshot;
+mod snapshot;
 
 use std::borrow::Cow;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -28,13 +33,19 @@ use probe_common::{
 };
 use thiserror::Error;
 
-use super::kernel::Namespaces;
 use super::privilege::Loading;
-use super::{arguments, control};
+use kernel::Namespaces;
 
 use requests::Requests;
 use room::Given;
 
+pub use arguments::values_of;
+pub use btf::{Btf, BtfError};
+pub use control::{is_initial_pid_namespace, owner_of};
+pub use kernel::{Kernel, KernelError};
+pub use numbers::{abi_of, abi_of_set, phase_of, watch_list};
+#[cfg(test)]
+pub use snapshot::SetCounts;
 pub use snapshot::Snapshot;
 
 /// The object built by `cargo xtask build-ebpf`.

@@ -1,5 +1,5 @@
 //! Marks: the test runner says when a test has ended, and the difference of the counters since the mark
-//! before is that test's sample ([`samples`](super::samples)). The kernel has no part in it.
+//! before is that test's sample ([`samples`](crate::record::assemble::samples)). The kernel has no part in it.
 //!
 //! The recorder listens on a socket whose path is in the environment of the command, as [`VARIABLE`].
 //! A client writes the name and a newline; the answer is `ok` and a newline once the counters have been
@@ -18,8 +18,8 @@ use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use super::folder::Folder;
-use super::user::User;
+use crate::record::folder::Folder;
+use crate::record::launch::User;
 
 /// The environment variable with the path of the socket.
 pub const VARIABLE: &str = "STRAIT_MARK";

@@ -5,8 +5,8 @@ use crate::host;
 use strait_generator::abi::Abi;
 use strait_generator::profile::{self, ParseError};
 
-use super::launch::Filter;
-use super::may_filter_without_no_new_privs;
+use super::Filter;
+use crate::record::may_filter_without_no_new_privs;
 
 /// Calls that a command is kept from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

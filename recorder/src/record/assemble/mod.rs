@@ -1,18 +1,21 @@
 //! From the probe's counters to observations.
 
+mod names;
+mod samples;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use probe_common::{SET_FIRST, SET_LAUNCH, Seen, answer};
 
-use super::arguments;
-use super::names::Names;
-use super::numbers::{abi_of, abi_of_set, phase_of};
-use super::probe::Snapshot;
+use super::probe::{Snapshot, abi_of, abi_of_set, phase_of, values_of};
 use strait_generator::abi::Abi;
 use strait_generator::observation::{Observation, Observations, Values};
 use strait_generator::outcome::{Answer, Refusal};
 use strait_generator::recording::{Phase, Program};
+
+pub(crate) use names::{Names, OTHER, executable};
+pub use samples::Marks;
 
 /// Puts the counters of all sets together. `native` is the ABI index of the machine, and `start` the
 /// beginning of the recording, in nanoseconds of `CLOCK_MONOTONIC`.
@@ -64,7 +67,7 @@ pub fn assemble(snapshot: &Snapshot, names: &mut Names, native: u32, start: u64)
     }
     for (key, seen) in &snapshot.arguments {
         if let Some(of) = of_set.get(&key.set) {
-            add(of, key.number, *seen, arguments::values(of.1, key));
+            add(of, key.number, *seen, values_of(of.1, key));
         }
     }
     observations
@@ -114,8 +117,8 @@ fn answer_of(number: u32) -> Answer {
 mod tests {
     use probe_common::{PATH_LEN, ProgramKey, SET_OTHER, UnknownKey, abi};
 
-    use super::super::probe::snapshot::SetCounts;
     use super::*;
+    use crate::record::probe::SetCounts;
 
     fn set(set: u16, path: &str, abi: u16, calls: &[(u32, u64, u64)]) -> SetCounts {
         let mut filename = [0; PATH_LEN];

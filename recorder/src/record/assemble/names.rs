@@ -17,7 +17,7 @@ pub const OTHER: &str = "(other)";
 /// The name under which stands what a container runtime calls between filter and exec.
 pub const RUNTIME: &str = "(runtime)";
 
-/// What the recorder knows of executables, by set, as a [`Snapshot`](super::probe::Snapshot) numbers them.
+/// What the recorder knows of executables, by set, as a [`Snapshot`](crate::record::probe::Snapshot) numbers them.
 #[derive(Default)]
 pub struct Names(BTreeMap<u32, PathBuf>);
 

@@ -1,5 +1,8 @@
 //! The main loop while the probe counts: waits for the command, its descendants, signals and time limits.
 
+pub(crate) mod marks;
+mod signals;
+
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -11,13 +14,15 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep_until};
 
+use super::assemble::Names;
 use super::launch::Running;
-use super::marks::{Incoming, Listener, Request};
-use super::names::Names;
 use super::probe::Probe;
-use super::signals::{SignalEvent, Signals};
 use super::{Notice, RecordError};
+use marks::{Incoming, Listener, Request};
 use strait_generator::outcome::Status;
+
+pub use signals::Signals;
+pub(crate) use signals::{FOR_WRITING, SOON, SignalEvent};
 
 /// How often to look whether the last task has ended, should its announcement have been lost.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
