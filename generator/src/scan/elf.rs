@@ -10,8 +10,8 @@ use object::read::elf::{
     FileHeader, ProgramHeader, Rel as _, Rela as _, SectionHeader, SectionTable, Sym as _,
     SymbolTable,
 };
-use thiserror::Error;
 
+use super::error::ScanError;
 use super::loaded::{Extent, in_order, named};
 use super::object::{Code, MOST_ENTRIES, Object};
 use super::{go, starts};
@@ -25,23 +25,6 @@ const MOST_NEEDED: usize = 1024;
 
 /// How many bytes of a name are kept.
 const LONGEST_NAME: usize = 512;
-
-/// Why a file cannot be scanned.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ScanError {
-    /// Something else than ELF.
-    #[error("it is not an ELF file")]
-    NotElf,
-    /// Not for one of the machines that Strait knows.
-    #[error("it is for a machine that is not supported ({0})")]
-    OtherMachine(String),
-    /// An object file, a core dump.
-    #[error("it is neither a program nor a shared library")]
-    NotExecutable,
-    /// Truncated or nonsense.
-    #[error("it is damaged or was cut off: {0}")]
-    Damaged(String),
-}
 
 pub(super) fn parse(data: &[u8]) -> Result<Object<'_>, ScanError> {
     let head = data.get(..20).ok_or(ScanError::NotElf)?;

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::body::Reader;
-use super::elf::{self, ScanError};
+use super::elf;
+use super::error::ScanError;
 use super::object::Object;
 use super::sites::{self, Sites};
 use super::step::{Flow, Step, Target};

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::body::Reader;
-use super::elf::{self, ScanError};
+use super::elf;
+use super::error::ScanError;
 use super::object::Object;
 use super::{go, sites};
 use crate::abi::Abi;

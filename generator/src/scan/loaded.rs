@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::elf::ScanError;
+use super::error::ScanError;
 use super::object::Code;
 use super::sites::enters;
 use super::x86;

@@ -7,6 +7,7 @@
 mod arm64;
 mod body;
 mod elf;
+mod error;
 mod go;
 mod graph;
 mod image;
@@ -21,7 +22,7 @@ mod starts;
 mod step;
 mod x86;
 
-pub use elf::ScanError;
+pub use error::ScanError;
 pub use graph::{Graph, Reach};
 pub use image::Image;
 pub use link::{File, reachable};
