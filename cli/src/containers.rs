@@ -10,8 +10,8 @@ use super::exit::{self, Failure, Outcome};
 use super::record::RecordArgs;
 use super::run::{not_run, saved, signals};
 use super::{Ui, record};
-use strait_generator::outcome::{ContainerRecording, ContainersOutcome, Status};
-use strait_generator::recording::{ContainerOrigin, Losses, TargetKind, v1};
+use strait_generator::outcome::{ContainerRecording, Nothing, Remark, Status};
+use strait_generator::recording::{TargetKind, v1};
 use strait_generator::untrusted::Json;
 use strait_recorder::record::engine::unambiguous;
 use strait_recorder::record::{ContainersRequest, Notice, Only, Signals, Writer, run_containers};
@@ -44,21 +44,26 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
         }
     };
     let outcome = run_containers(request, &signals, &notify, &flush).map_err(not_run)?;
-    let ContainersOutcome { recordings, notes, status, losses, others, left_out, .. } = outcome;
-    let written = folder.write(&recordings, ui);
-    for note in notes {
+    let written = folder.write(&outcome.recordings, ui);
+    for note in &outcome.notes {
         ui.note(note);
     }
-    let wants_others = args.all || !args.only.is_empty();
-    explain_origins(&recordings, &left_out, wants_others, ui);
+    say(outcome.about_origins(args.all || !args.only.is_empty()), ui);
     written?;
     // What was recorded is a file for each container, and so is not mixed.
-    check_only(&args.only, &recordings)?;
-    let code = status.map_or(exit::DONE, Status::code);
-    if recordings.iter().any(|one| one.file.is_some()) {
+    check_only(&args.only, &outcome.recordings)?;
+    let code = outcome.status.map_or(exit::DONE, Status::code);
+    if outcome.recordings.iter().any(|one| one.file.is_some()) {
         return Ok(ExitCode::from(code));
     }
-    let own = explain_nothing(recordings.is_empty(), &losses, &args.only, &others, ui);
+    let asked: Vec<String> = args.only.iter().map(|only| format!("--only {only}")).collect();
+    let (nothing, remarks) = outcome.about_nothing(&asked);
+    say(remarks, ui);
+    let own = match nothing {
+        Nothing::Lost => exit::INCOMPLETE,
+        Nothing::NotThese => exit::EMPTY,
+        _ => exit::DONE,
+    };
     Ok(ExitCode::from(if code == exit::DONE { own } else { code }))
 }
 
@@ -71,72 +76,14 @@ pub fn check_only(only: &[Only], recordings: &[ContainerRecording]) -> Result<()
     unambiguous(only, chosen).map_err(|error| Failure::new(exit::USAGE, error))
 }
 
-/// Says which containers were left out, or else which may be of others than the command, unless those were asked
-/// for.
-pub fn explain_origins(
-    recordings: &[ContainerRecording],
-    left_out: &BTreeSet<String>,
-    wants_others: bool,
-    ui: &Ui,
-) {
-    if !left_out.is_empty() {
-        ui.warn(format_args!(
-            "left out, because the command does not seem to have started them: {}. Use --all to include them, \
-             or --only NAME to choose some",
-            list(left_out)
-        ));
+/// Says what there is to say about the containers of a run.
+pub fn say(remarks: Vec<Remark>, ui: &Ui) {
+    for remark in remarks {
+        match remark {
+            Remark::Warning(text) => ui.warn(text),
+            Remark::Note(text) => ui.note(text),
+        }
     }
-    let by_time = recordings.iter().map(|one| &one.recording).filter(|recording| {
-        matches!(&recording.target.kind, TargetKind::Container(container)
-            if container.origin == Some(ContainerOrigin::Time))
-    });
-    let by_time: BTreeSet<_> = by_time.map(|recording| recording.target.name.clone()).collect();
-    if !by_time.is_empty() && !wants_others {
-        ui.warn(format_args!(
-            "it is not known whether the command started these containers, only that they were started while \
-             it ran: {}. Use --only NAME to choose among them",
-            list(&by_time)
-        ));
-    }
-}
-
-/// Names, of which there may be many.
-fn list(names: &BTreeSet<String>) -> String {
-    const MOST: usize = 20;
-    let shown: Vec<_> = names.iter().map(|name| format!("`{name}`")).take(MOST).collect();
-    let more = match names.len().saturating_sub(MOST) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("{}{more}", shown.join(", "))
-}
-
-/// Says why there is no recording. Returns the exit status that says the same.
-fn explain_nothing(
-    none: bool,
-    losses: &Losses,
-    only: &[Only],
-    others: &BTreeSet<String>,
-    ui: &Ui,
-) -> u8 {
-    if none && others.is_empty() {
-        ui.warn("no container was started");
-    } else if none {
-        let asked: Vec<_> = only.iter().map(|only| format!("--only {only}")).collect();
-        ui.warn(format_args!(
-            "{} matches none of the containers that were started: {}",
-            asked.join(" "),
-            list(others),
-        ));
-    }
-    if losses.is_zero() {
-        // Without a choice all was recorded that there was.
-        return if only.is_empty() { exit::DONE } else { exit::EMPTY };
-    }
-    for line in losses.describe() {
-        ui.warn(format_args!("incomplete: {line}"));
-    }
-    exit::INCOMPLETE
 }
 
 /// Where recordings go.

@@ -20,7 +20,7 @@ use strait_generator::policy::Policy;
 use strait_generator::policy::baseline::{KernelVersion, release};
 use strait_generator::profile::Workload;
 use strait_generator::verify::{
-    Conclusion, Expectation, Looked, Remark, Report, json, keep_verified, under, under_filter,
+    Conclusion, Expectation, Looked, Report, json, keep_verified, under, under_filter,
 };
 use strait_recorder::backend::Backend;
 use strait_recorder::enforce::{self, NoNewPrivs, Proven, Unenforceable, prove};
@@ -207,7 +207,7 @@ fn watch_containers(
         ui.note(note);
     }
     let wants_others = args.all || !args.only.is_empty();
-    containers::explain_origins(&outcome.recordings, &outcome.left_out, wants_others, ui);
+    containers::say(outcome.about_origins(wants_others), ui);
     if outcome.recordings.is_empty() {
         let error = anyhow!("no container was started while {:?} ran", args.command);
         return Err(Failure::new(exit::EMPTY, error));
@@ -225,12 +225,7 @@ fn watch_containers(
     };
     let Looked { remarks, unknown } =
         keep_verified(&mut outcome.recordings, name, is_injected, under);
-    for remark in remarks {
-        match remark {
-            Remark::Warning(text) => ui.warn(text),
-            Remark::Note(text) => ui.note(text),
-        }
-    }
+    containers::say(remarks, ui);
     if outcome.recordings.is_empty() {
         let error = anyhow!("no container ran under {name}, so nothing was verified");
         return Err(Failure::new(exit::EMPTY, error));

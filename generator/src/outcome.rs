@@ -1,13 +1,16 @@
 //! The result of a recorded run: recordings, refusals, and how the command ended.
 
-use std::collections::BTreeSet;
+mod containers;
+
+pub use containers::{ContainersOutcome, Nothing, Remark};
+
 use std::fmt;
 
 use serde_json::Value;
 
 use crate::abi::Abi;
 use crate::bpf::Filter;
-use crate::recording::{Losses, Phase, Recording};
+use crate::recording::{Phase, Recording};
 
 /// Names of the signals from 1 on that are not for real-time use (`include/uapi/asm/signal.h` of x86, arm64 and
 /// riscv).
@@ -143,25 +146,4 @@ pub struct ContainerRecording {
     pub filter: Option<Filter>,
     /// What its filter refused, in the order of the first time.
     pub refusals: Vec<Refusal>,
-}
-
-/// What came of recording containers.
-pub struct ContainersOutcome {
-    /// One for each container, in the order in which they began.
-    pub recordings: Vec<ContainerRecording>,
-    /// Refusals for which there was no room.
-    pub refusals_lost: u64,
-    /// What should be known: engines that could not be asked, and containers that were left with a
-    /// profile of their own.
-    pub notes: Vec<String>,
-    /// How the command ended, if there was one.
-    pub status: Option<Status>,
-    /// What was lost of any container, or before it was known of which.
-    pub losses: Losses,
-    /// Tasks that still ran when the recording ended.
-    pub still_running: u64,
-    /// Containers that were started and that `only` does not choose, by their names.
-    pub others: BTreeSet<String>,
-    /// Containers that were left out, by their names, since others than the command have started them.
-    pub left_out: BTreeSet<String>,
 }

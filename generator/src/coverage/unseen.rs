@@ -15,6 +15,7 @@ use crate::recording::Recording;
 
 /// What the default profile does with a call, of what the Docker default allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Status {
     /// It refuses all.
     Closed,

@@ -14,6 +14,7 @@ use crate::recording::{Call, Completeness, Recording};
 
 /// What a side is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Kind {
     /// A profile.
     Profile,

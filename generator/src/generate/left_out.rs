@@ -20,6 +20,7 @@ pub struct LeftOut {
 
 /// Why a call that was seen is not allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reason {
     /// The baseline allows it with any of these capabilities only.
     NeedsCapability(Vec<Capability>),

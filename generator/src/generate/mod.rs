@@ -55,6 +55,7 @@ pub use summary::{AbiCounts, Body, FilteredCall, Item, Refused, Section, Summary
 
 /// What a call gets that the profile does not name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RefuseWith {
     /// ENOSYS: software falls back.
     Enosys,
@@ -87,6 +88,7 @@ impl RefuseWith {
 
 /// What a profile allows besides what was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Generalize {
     /// Nothing but what every workload and its runtime need.
     Exact,

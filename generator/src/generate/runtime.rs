@@ -62,6 +62,7 @@ impl File {
 
 /// An OCI runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Runtime {
     /// Docker's and containerd's own.
     Runc,

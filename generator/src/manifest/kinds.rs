@@ -30,6 +30,7 @@ struct References {
 
 /// What there is in an object of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Holds {
     /// No pods.
     NoPods,

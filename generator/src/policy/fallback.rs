@@ -45,6 +45,7 @@ pub struct Refusal {
 
 /// Whether a refusal is a fault of the profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RefusalKind {
     /// By design: the profile answers ENOSYS so that software makes one of these calls instead,
     /// which it allows.

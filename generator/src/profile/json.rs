@@ -17,6 +17,25 @@ pub(super) fn child(path: &str, field: &str) -> String {
     if path == "$" { field.to_owned() } else { format!("{path}.{field}") }
 }
 
+/// Whether a value says nothing, as Docker writes fields that do not apply.
+pub(super) fn is_void(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.values().all(is_void),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The items of a list, which may be missing. `None`: it is no list.
+pub(super) fn items(value: Option<&Value>) -> Option<&[Value]> {
+    match value {
+        None | Some(Value::Null) => Some(&[]),
+        Some(value) => value.as_array().map(Vec::as_slice),
+    }
+}
+
 /// Reads JSON that may or may not be a profile.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::dialect::Context;
 use super::finding::{Causes, Listed};
-use super::json::child;
+use super::json::{child, is_void, items};
 use super::resolved::Resolved;
 use super::{Architecture, Arg, Entry, Finding, Profile};
 use crate::policy::{Action, Errno, Predicate};
@@ -101,17 +101,6 @@ struct Reader<'a> {
     is_rewritten: bool,
 }
 
-/// Whether a field says nothing, as Docker writes those that do not apply.
-fn is_void(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.values().all(is_void),
-        Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
 impl<'a> Reader<'a> {
     fn new(context: Option<&'a Context>) -> Self {
         Self {
@@ -171,14 +160,10 @@ impl Reader<'_> {
     }
 
     fn list<'a>(&mut self, path: &str, value: Option<&'a Value>) -> &'a [Value] {
-        match value {
-            None | Some(Value::Null) => &[],
-            Some(Value::Array(items)) => items,
-            Some(_) => {
-                self.note(path, "expected a list");
-                &[]
-            }
-        }
+        items(value).unwrap_or_else(|| {
+            self.note(path, "expected a list");
+            &[]
+        })
     }
 
     /// The profile, and which of the rules in the file its entries are.

@@ -12,6 +12,7 @@ use crate::policy::data::embedded;
 
 /// Something that a recording does not show, and that a profile made of it may need.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Caveat {
     /// A client of a container engine was recorded, by this path: containers that a daemon starts for it are not in
     /// the recording, and those that it starts itself are mixed with it.

@@ -4,6 +4,7 @@ use std::fmt;
 
 /// How it was told that the command started a container; the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum ContainerOrigin {
     /// By time alone: it was started while the command ran, and nothing says by whom.
     Time,

@@ -103,6 +103,7 @@ pub struct Target {
 
 /// How a target is told from everything else on the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TargetKind {
     /// A command and all that it started.
     Command,

@@ -15,6 +15,7 @@ const REASONS: usize = 64;
 
 /// How it is known that a program can make a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Kind {
     /// By an instruction that enters the kernel with the number of the call.
     Instruction,

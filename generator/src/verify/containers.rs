@@ -1,7 +1,7 @@
 //! What the containers of a run say about a profile: those that were not under it say nothing.
 
 use super::Under;
-use crate::outcome::ContainerRecording;
+use crate::outcome::{ContainerRecording, Remark};
 use crate::policy::decide::Witness;
 use crate::recording::{Recording, TargetKind};
 
@@ -55,15 +55,6 @@ pub fn standing(recording: &Recording, under: Option<Under>, is_injected: bool) 
         Some(Under::Other(witness)) => Standing::OtherProfile(witness),
         None => Standing::Unknown,
     }
-}
-
-/// Something to tell the user about the containers of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Remark {
-    /// What keeps a container from counting, or from having run at all.
-    Warning(String),
-    /// What changes nothing.
-    Note(String),
 }
 
 /// The containers that count, and what there is to say about them and the others.

@@ -19,7 +19,7 @@ use crate::outcome::{Answer, ContainersOutcome, Outcome, Refusal, Status};
 use crate::policy::Capability;
 use crate::recording::{Completeness, Losses, Recording, TargetKind};
 
-pub use containers::{Looked, Remark, Standing, keep_verified, standing};
+pub use containers::{Looked, Standing, keep_verified, standing};
 pub use under::{Under, under, under_filter};
 pub use verdict::{Expectation, Place, Verdict};
 

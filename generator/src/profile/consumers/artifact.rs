@@ -22,6 +22,7 @@ pub const MOST_RULES: usize = 16_384;
 
 /// Why a profile is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
     /// A call, and how many entries name it.
     Entries(String, usize),

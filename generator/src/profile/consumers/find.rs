@@ -12,6 +12,7 @@ use super::artifact::{self, Fault};
 use super::quirk::{BIG_ENDIAN, NEW, Quirk, RARE};
 use crate::abi::is_call_somewhere;
 use crate::limits::LISTED;
+use crate::profile::json::{child, is_void, items};
 use crate::profile::{Architecture, Profile};
 use crate::untrusted::short;
 use together::Rule;
@@ -58,15 +59,8 @@ struct Finder {
     conditions: BTreeMap<Vec<String>, usize>,
 }
 
-/// Whether a field says nothing, as Docker writes those that do not apply.
 fn says_something(value: Option<&Value>) -> bool {
-    match value {
-        None | Some(Value::Null) => false,
-        Some(Value::String(text)) => !text.is_empty(),
-        Some(Value::Array(items)) => !items.is_empty(),
-        Some(Value::Object(fields)) => fields.values().any(|value| says_something(Some(value))),
-        Some(Value::Bool(_) | Value::Number(_)) => true,
-    }
+    value.is_some_and(|value| !is_void(value))
 }
 
 fn returns_an_error(action: Option<&str>) -> bool {
@@ -368,14 +362,10 @@ impl Finder {
     }
 
     fn list<'a>(&mut self, fields: &'a Map<String, Value>, name: &str, path: &str) -> &'a [Value] {
-        match fields.get(name) {
-            Some(Value::Array(items)) => items,
-            None | Some(Value::Null) => &[],
-            Some(_) => {
-                self.note(Quirk::WrongType, path, "a list is expected");
-                &[]
-            }
-        }
+        items(fields.get(name)).unwrap_or_else(|| {
+            self.note(Quirk::WrongType, path, "a list is expected");
+            &[]
+        })
     }
 
     fn unknown_fields(&mut self, fields: &Map<String, Value>, known: &[&str], path: &str) {
@@ -383,8 +373,7 @@ impl Finder {
             .iter()
             .filter(|(name, value)| !known.contains(&name.as_str()) && says_something(Some(value)));
         for (name, _) in unknown {
-            let path = if path == "$" { name.clone() } else { format!("{path}.{name}") };
-            self.note(Quirk::UnknownField, path, "");
+            self.note(Quirk::UnknownField, child(path, name), "");
         }
     }
 }

@@ -27,6 +27,7 @@ pub use quirk::Quirk;
 /// Software that reads profiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Consumer {
     /// dockerd, which resolves its own dialect, with runc.
     Docker,

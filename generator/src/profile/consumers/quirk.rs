@@ -5,6 +5,7 @@ use serde::Deserialize;
 /// Something in a profile that not every consumer takes for what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Quirk {
     /// Neither a default action nor rules.
     Unconfined,

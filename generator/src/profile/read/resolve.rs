@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::{Reader, is_void};
+use super::Reader;
 use crate::policy::Errno;
 use crate::profile::Architecture;
 use crate::profile::Severity;
 use crate::profile::dialect::{self, Notice};
 use crate::profile::json::child;
+use crate::profile::json::is_void;
 
 impl Reader<'_> {
     /// Whether the conditions of an entry hold, in a dialect.
