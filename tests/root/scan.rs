@@ -105,6 +105,31 @@ fn what_workloads_call_is_what_they_can_call_unless_it_is_open() {
     }
 }
 
+/// Whether a program that ends at once is still there when it is looked for makes no difference.
+#[test]
+fn programs_with_relative_paths_are_scanned_however_short_their_lives() {
+    let dir = scratch();
+    let copies = "for i in 1 2 3 4 5 6 7 8 9; do cp /bin/true t$i; ./t$i; done; mkdir d; cp /bin/true d/moved";
+    let (recording, _) = record(dir.path(), &[], &shell(&format!("{copies}; cd d; ./moved")));
+    let programs = programs(&recording);
+    let copies: Vec<_> = programs.iter().filter(|(path, _)| path.contains("/t")).collect();
+    assert!(copies.len() >= 9, "{:?}", programs.keys());
+    for (path, program) in copies {
+        assert!(program.reachable.len() > 30, "{path}: {:?}", program.open);
+    }
+    let (path, moved) = programs.iter().find(|(path, _)| path.ends_with("/moved")).unwrap();
+    if path == "./moved" {
+        assert!(moved.open.join("; ").contains("in which folder"), "{:?}", moved.open);
+    }
+    let real = dir.path().canonicalize().unwrap().join("t1");
+    for called in ["./t1", "d/../t1"] {
+        for _ in 0..8 {
+            let (recording, _) = record(dir.path(), &[], &[called.to_owned()]);
+            assert_eq!(recording["programs"][0]["path"], real.to_str().unwrap(), "{called}");
+        }
+    }
+}
+
 #[test]
 fn a_program_that_is_not_there_any_more_is_not_scanned() {
     let dir = scratch();
