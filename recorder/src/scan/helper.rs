@@ -121,24 +121,32 @@ impl Helper {
         asked: &[Asked],
         patience: Duration,
     ) -> io::Result<BTreeMap<String, Reachable>> {
+        let answer = self.exchange(&serde_json::to_vec(asked)?, patience);
+        let bytes = answer.map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                io::Error::other(format!("it took longer than {patience:?}"))
+            }
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset => {
+                io::Error::other("the process that scans has ended")
+            }
+            _ => error,
+        })?;
+        Ok(v1::parse_reachable(&bytes)?)
+    }
+
+    fn exchange(&mut self, question: &[u8], patience: Duration) -> io::Result<Vec<u8>> {
         let end = Instant::now() + patience;
         self.socket.set_write_timeout(Some(patience))?;
-        write(&mut self.socket, &serde_json::to_vec(asked)?)?;
-        let bytes = read(&mut self.socket, |socket| {
+        write(&mut self.socket, question)?;
+        read(&mut self.socket, |socket| {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             socket.set_read_timeout(Some(left))
-        });
-        let bytes = bytes.map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                io::Error::other(format!("it took longer than {patience:?}"))
-            }
-            io::ErrorKind::UnexpectedEof => io::Error::other("the process that scans has ended"),
-            _ => error,
-        })?;
-        Ok(v1::parse_reachable(&bytes)?)
+        })
     }
 }
 
