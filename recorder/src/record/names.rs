@@ -37,12 +37,12 @@ impl Names {
     /// Looks up the executable of a set at once, while the task that runs it may still be there.
     pub fn resolve(&mut self, set: u32, program: &Program) {
         let path = from_proc(program).or_else(|| from_file(program));
-        if let Some(path) = path.or_else(|| self.from_command(program)) {
+        if let Some(path) = path.or_else(|| self.path_of_command(program)) {
             self.found.insert(set, path);
         }
     }
 
-    fn from_command(&self, program: &Program) -> Option<PathBuf> {
+    fn path_of_command(&self, program: &Program) -> Option<PathBuf> {
         let (inode, path) = self.command.as_ref()?;
         // The same name too, since other file systems have the same numbers.
         let is_it = *inode == program.key.inode && given(program).file_name() == path.file_name();
