@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::anyhow;
+
 use super::exit::{self, Failure, Outcome};
 use super::record::RecordArgs;
 use super::run::{not_run, saved, signals};
@@ -21,6 +23,12 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
     record::check(args)?;
     let command = (!args.command.is_empty()).then(|| args.command.clone());
     let folder = args.output.clone().unwrap_or_else(|| PathBuf::from("."));
+    if folder.as_os_str() == "-" {
+        let error = anyhow!(
+            "-o - is standard output, and recordings of containers go into a folder. Name it: -o DIR"
+        );
+        return Err(Failure::new(exit::USAGE, error));
+    }
     let writer = Writer::for_folder(&folder).map_err(|error| Failure::new(exit::NOT_RUN, error))?;
     let signals = signals()?;
     let request = ContainersRequest {

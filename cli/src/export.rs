@@ -54,7 +54,7 @@ pub struct ExportArgs {
     /// Target
     #[arg(long, value_name = "TARGET", value_parser = one_of::<Target>(), help_heading = "Target")]
     to: Target,
-    /// Folder for the files; created if it is missing [default: standard output]
+    /// Folder for the files; created if it is missing; - is standard output [default: -]
     #[arg(short, long, value_name = "DIR", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Name of the application [default: the file name of the profile, without version]
@@ -109,6 +109,10 @@ impl ExportArgs {
         })
     }
 
+    fn folder(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|folder| folder.as_os_str() != "-")
+    }
+
     /// Refuses options that contradict the number of profiles, or the target.
     fn check(&self, count: usize) -> Result<(), Failure> {
         for (option, is_given) in [
@@ -127,7 +131,7 @@ impl ExportArgs {
                 names(Target::has_init)
             ));
         }
-        if self.to.kind() == Kind::Layout && self.output.is_none() {
+        if self.to.kind() == Kind::Layout && self.folder().is_none() {
             return usage(anyhow!("an OCI layout is a folder: say where it goes with -o DIR"));
         }
         Ok(())
@@ -184,7 +188,7 @@ pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
         let usage = matches!(error, ExportError::Missing { .. });
         Failure::new(if usage { exit::USAGE } else { exit::FAILED }, error)
     })?;
-    match &args.output {
+    match args.folder() {
         Some(folder) => {
             let names: Vec<&str> =
                 profiles.iter().map(|(_, options)| options.name.as_str()).collect();
@@ -199,7 +203,7 @@ pub fn main(args: &ExportArgs, ui: &Ui) -> Outcome {
     for note in &exported.notes {
         ui.say(note);
     }
-    if args.output.is_none()
+    if args.folder().is_none()
         && let Some(file) = exported.files.iter().find(|file| file.is_data)
     {
         ui.say(format_args!("-o DIR writes the profile too, as {}", file.path.display()));

@@ -119,7 +119,9 @@ impl GenerateArgs {
     /// Where profiles of several targets go, if that is what was asked for.
     fn folder(&self) -> Option<&Path> {
         let is_folder = self.output.as_os_str().as_encoded_bytes().ends_with(b"/");
-        (is_folder || self.output.is_dir()).then_some(self.output.as_path())
+        let is_standard_output = self.output.as_os_str() == "-";
+        let is_folder = is_folder || !is_standard_output && self.output.is_dir();
+        is_folder.then_some(self.output.as_path())
     }
 
     fn options(&self) -> Result<Options, Failure> {

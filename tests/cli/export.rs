@@ -108,10 +108,19 @@ fn another_profile_has_another_name() {
 }
 
 #[test]
+fn a_dash_is_standard_output_and_no_folder() {
+    let dir = with(PROFILE);
+    let outcome = export(&dir, "compose").args(["-o", "-"]).run();
+    assert_eq!(outcome.stdout, export(&dir, "compose").run().stdout);
+    assert_eq!(contents(dir.path()).len(), 1, "{:?}", contents(dir.path()).keys());
+}
+
+#[test]
 fn an_artifact_needs_a_folder() {
     let dir = with(PROFILE);
     let outcome = export(&dir, "oci-artifact").expect_exit(2).run();
     outcome.says_one_paragraph().says(&["-o DIR"]);
+    export(&dir, "oci-artifact").args(["-o", "-"]).expect_exit(2).run().says(&["-o DIR"]);
     export(&dir, "oci-artifact").args(["-o", "layout"]).run().says(&["sha256:"]);
     let layout = contents(&dir.path().join("layout"));
     assert_eq!(layout.len(), 5, "{:?}", layout.keys());

@@ -19,6 +19,7 @@ mod convert;
 mod coverage;
 mod diff;
 mod export;
+mod facts;
 mod generate;
 mod given;
 mod help;

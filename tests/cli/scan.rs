@@ -72,7 +72,8 @@ fn what_cannot_be_scanned_is_said_in_a_line() {
     write("loop", format!("#!{}\n", dir.path().join("loop").display()).as_bytes());
     nix::unistd::mkfifo(&dir.path().join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     for (file, why) in [
-        ("empty", "not an ELF file"),
+        ("empty", "it is empty"),
+        ("/proc/version", "it is empty"),
         ("text", "not an ELF file"),
         ("cut", "damaged or was cut off"),
         ("script", "first line names no program"),

@@ -172,6 +172,8 @@ fn a_choice_that_is_none_is_refused_before_anything_runs() {
     }
     run(dir.path(), &["record", "--containers", "--name", "web", "--", "/bin/true"], 2)
         .says(&["--name"]);
+    run(dir.path(), &["record", "--containers", "-o", "-", "--", "/bin/true"], 2).says(&["-o DIR"]);
+    assert!(!dir.path().join("-").exists());
 }
 
 /// All of them are what is recorded where there is no command, and a choice is made among all.

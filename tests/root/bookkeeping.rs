@@ -7,6 +7,7 @@ use aya::maps::{Array, HashMap, Map, MapData, MapInfo};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
+use crate::runtimes::{Bundle, Runtime, Way};
 use crate::support::attacker::Attacker;
 use crate::support::fixtures::Fixture;
 use crate::support::kernel::{self, Bpf};
@@ -191,4 +192,25 @@ fn more_namespaces_than_places_are_a_loss() {
         .expect_exit(4)
         .run()
         .says(&["incomplete", "a task could not be followed"]);
+}
+
+/// Two processors see a new namespace at the same moment, and each takes a place for it. What comes next is recorded.
+#[test]
+fn a_namespace_that_two_processors_see_first_hides_no_container() {
+    let (dir, bundle) =
+        (scratch(), Bundle::new(Runtime::Runc, Way::ALL[0], None, &["/bin/busybox", "true"]));
+    let mut recorder = strait()
+        .args(["record", "--containers", "-o"])
+        .arg(dir.path())
+        .args(["--", "sh", "-c", "\"$0\" 300; echo ready; cat"])
+        .arg(Fixture::Dynamic("same_namespace").build())
+        .spawn();
+    assert_eq!(recorder.line(), "ready");
+    assert!(bundle.run().status.success());
+    let (status, stderr) = recorder.finish();
+    assert_eq!(status, 0, "{stderr}");
+    let file = dir.path().join(format!("{}.recording.json", bundle.id()));
+    let recording: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&file).expect(&stderr)).unwrap();
+    assert_eq!(recording["complete"], true);
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::support::attacker::Attacker;
 use crate::support::run::{Outcome, STRAIT};
 use crate::support::{kernel, scratch, strait};
 use crate::workloads;
@@ -105,6 +106,31 @@ fn what_workloads_call_is_what_they_can_call_unless_it_is_open() {
     }
 }
 
+/// Whether a program that ends at once is still there when it is looked for makes no difference.
+#[test]
+fn programs_with_relative_paths_are_scanned_however_short_their_lives() {
+    let dir = scratch();
+    let copies = "for i in 1 2 3 4 5 6 7 8 9; do cp /bin/true t$i; ./t$i; done; mkdir d; cp /bin/true d/moved";
+    let (recording, _) = record(dir.path(), &[], &shell(&format!("{copies}; cd d; ./moved")));
+    let programs = programs(&recording);
+    let copies: Vec<_> = programs.iter().filter(|(path, _)| path.contains("/t")).collect();
+    assert!(copies.len() >= 9, "{:?}", programs.keys());
+    for (path, program) in copies {
+        assert!(program.reachable.len() > 30, "{path}: {:?}", program.open);
+    }
+    let (path, moved) = programs.iter().find(|(path, _)| path.ends_with("/moved")).unwrap();
+    if path == "./moved" {
+        assert!(moved.open.join("; ").contains("in which folder"), "{:?}", moved.open);
+    }
+    let real = dir.path().canonicalize().unwrap().join("t1");
+    for called in ["./t1", "d/../t1"] {
+        for _ in 0..8 {
+            let (recording, _) = record(dir.path(), &[], &[called.to_owned()]);
+            assert_eq!(recording["programs"][0]["path"], real.to_str().unwrap(), "{called}");
+        }
+    }
+}
+
 #[test]
 fn a_program_that_is_not_there_any_more_is_not_scanned() {
     let dir = scratch();
@@ -128,14 +154,21 @@ fn a_program_that_is_not_there_any_more_is_not_scanned() {
 #[test]
 fn hostile_programs_cost_only_what_is_known_of_them() {
     let dir = scratch();
-    // Nothing of what has taken a program's place is waited for.
+    // Nothing of what has taken a program's place is waited for. Each stays on the disk under another name, so that no
+    // other one gets its number.
     let folder = dir.path().display();
+    let run = |name: &str| format!("cp /bin/true {name}; {folder}/{name}; mv {name} old-{name}");
     let script = format!(
-        "cp /bin/true p; {folder}/p; rm p; mkfifo p; cp /bin/true q; {folder}/q; rm q; ln -s /dev/zero q; ls"
+        "{}; mkfifo p; {}; ln -s /dev/zero q; {}; ln -s /proc/kmsg k; ls",
+        run("p"),
+        run("q"),
+        run("k")
     );
     let (recording, _) = record(dir.path(), &[], &shell(&script));
     let programs = programs(&recording);
-    for (name, why) in [("/p", "not a regular file"), ("/q", "not a regular file")] {
+    for (name, why) in
+        [("/p", "not a regular file"), ("/q", "not a regular file"), ("/k", "it is empty")]
+    {
         let (_, program) = programs.iter().find(|(path, _)| path.ends_with(name)).unwrap();
         assert!(program.open.join("; ").contains(why), "{name}: {:?}", program.open);
     }
@@ -143,6 +176,25 @@ fn hostile_programs_cost_only_what_is_known_of_them() {
         programs.values().any(|program| program.reachable.len() > 30),
         "the others are scanned"
     );
+}
+
+/// It is the user's own process, who may end it, and gets a recording that says so.
+#[test]
+fn who_ends_the_process_that_scans_gets_a_recording_without_it() {
+    kernel::require_root();
+    let (dir, user) = (scratch(), Attacker::new());
+    let kill = format!("kill -KILL $(pgrep -u {} -x strait-scanner); id", user.uid());
+    user.own(dir.path());
+    let run = strait().args(["record", "-o", "r.json", "--"]).args(shell(&kill));
+    let run = user.sudo().into_iter().fold(run, |run, (name, value)| run.env(name, value));
+    run.in_dir(dir.path()).run();
+    let text = std::fs::read_to_string(dir.path().join("r.json")).unwrap();
+    let programs = programs(&serde_json::from_str(&text).unwrap());
+    assert!(programs.len() > 2, "{:?}", programs.keys());
+    for (path, program) in programs {
+        let why = ["it was not scanned: the process that scans has ended"];
+        assert_eq!(program.open, why, "{path}");
+    }
 }
 
 #[test]

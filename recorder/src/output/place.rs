@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
 
 use super::rights::{Rights, open_folder, path_of};
+use crate::files::of_descriptor;
 
 /// A folder that is held open, in which files are written.
 #[derive(Debug)]
@@ -109,8 +110,11 @@ impl Folder {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => return Err(errno.into()),
         }
+        // The one that was made, whatever the path leads to by now.
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = File::from(openat(&parent.fd, name, flags, Mode::empty())?);
         drop(assumed);
-        Self::open_as(path, parent.rights)
+        Ok(Self { path: path.to_owned(), fd, rights: parent.rights })
     }
 
     /// Makes a folder of its own for what cannot be written where it should be: with a name that no one can
@@ -306,19 +310,35 @@ impl Place {
                 Ok(Self { path: path.to_owned(), target })
             }
             Some(SFlag::S_IFDIR) => Err(io::ErrorKind::IsADirectory.into()),
-            Some(SFlag::S_IFLNK) => Self::of_link(path, &folder.rights),
-            Some(_) => Self::of_stream(path, &folder.rights),
+            Some(SFlag::S_IFLNK) => Self::of_link(path, folder.rights),
+            Some(_) => {
+                let assumed = folder.rights.assume()?;
+                let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+                let found = openat(&folder.fd, name, flags, Mode::empty())?;
+                drop(assumed);
+                Self::of_stream(path, found.as_fd(), folder.rights)
+            }
         }
     }
 
-    fn of_link(path: &Path, rights: &Rights) -> io::Result<Self> {
-        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
-        let target = {
-            let _assumed = rights.assume()?;
-            open(path, flags, Mode::empty()).map_err(|errno| match errno {
-                Errno::ENOENT => other("it is a link that leads nowhere"),
-                errno => errno.into(),
-            })?
+    fn of_link(path: &Path, mut rights: Rights) -> io::Result<Self> {
+        let nowhere = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => other("it is a link that leads nowhere"),
+            _ => error,
+        };
+        let mut found = None;
+        if rights == Rights::Own && Uid::effective().is_root() {
+            let (target, due) = Rights::of_links(path, OFlag::empty()).map_err(nowhere)?;
+            found = (due == Rights::Own).then_some(target);
+            rights = due;
+        }
+        let target = match found {
+            Some(target) => target,
+            None => {
+                let _assumed = rights.assume()?;
+                let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+                open(path, flags, Mode::empty()).map_err(|errno| nowhere(errno.into()))?
+            }
         };
         let wanted = fstat(&target)?;
         match kind_of(&wanted) {
@@ -329,7 +349,7 @@ impl Place {
                 // A user's link leads to what that user may write, and not to what root may.
                 let folder = match rights {
                     Rights::Own => Folder::open(folder)?,
-                    Rights::User(_) => Folder::open_as(folder, rights.clone())?,
+                    Rights::User(_) => Folder::open_as(folder, rights)?,
                 };
                 // The file that the link leads to, and none that was put in its place.
                 let found = fstatat(&folder.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
@@ -339,27 +359,32 @@ impl Place {
                 let name = name.to_owned();
                 Ok(Self { path: path.to_owned(), target: Target::Name(folder, name) })
             }
-            _ => Self::of_stream(path, rights),
+            _ => Self::of_stream(path, target.as_fd(), rights),
         }
     }
 
     /// Not a block device, on which there may be a file system, nor a socket, which cannot be opened.
-    fn of_stream(path: &Path, rights: &Rights) -> io::Result<Self> {
-        let _assumed = rights.assume()?;
+    fn of_stream(path: &Path, found: BorrowedFd<'_>, rights: Rights) -> io::Result<Self> {
+        let assumed = rights.assume()?;
         // A FIFO without a reader would make this wait.
         let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-        let file = File::from(open(path, flags, Mode::empty()).map_err(|errno| match errno {
-            Errno::ENXIO => {
-                other("it is a FIFO that nothing reads from, or a socket. Start the reader first")
-            }
-            errno => errno.into(),
-        })?);
+        // What was found, and nothing that was put in its place.
+        let file =
+            File::from(open(&of_descriptor(&found), flags, Mode::empty()).map_err(|errno| {
+                match errno {
+                    Errno::ENXIO => other(
+                        "it is a FIFO that nothing reads from, or a socket. Start the reader first",
+                    ),
+                    errno => errno.into(),
+                }
+            })?);
         match kind_of(&fstat(&file)?) {
             SFlag::S_IFCHR | SFlag::S_IFIFO => {}
             _ => return Err(other("it is neither a file nor a pipe")),
         }
         fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))?;
-        Ok(Self { path: path.to_owned(), target: Target::Stream(file, rights.clone()) })
+        drop(assumed);
+        Ok(Self { path: path.to_owned(), target: Target::Stream(file, rights) })
     }
 
     /// Finds out whether the file can be written.

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, open};
@@ -33,8 +33,8 @@ impl Rights {
     /// Those for writing into a folder, and the folder, if it is known by then.
     ///
     /// Root writes with its own rights where only root can change anything, the way to the folder included: no one
-    /// else can have prepared anything there. Everywhere else it writes with the rights of the user who called `sudo`, or of
-    /// the owner of the folder.
+    /// else can have prepared anything there. Everywhere else it writes with the rights of the user who called `sudo`, or
+    /// else of the user whose link leads there, or of the owner of the folder.
     pub(super) fn for_folder(folder: &Path) -> io::Result<(Self, Option<File>)> {
         if !Uid::effective().is_root() {
             return Ok((Self::Own, None));
@@ -42,12 +42,26 @@ impl Rights {
         if let Some(opened) = roots_alone(folder) {
             return Ok((Self::Own, Some(opened)));
         }
-        let of_owner = || owner_of(open_folder(folder).ok()?.as_fd());
-        let account = match invoking_user() {
-            Some(account) => Some(account),
-            None => of_owner(),
-        };
-        Ok((account.map_or(Self::Own, Self::User), None))
+        if let Some(account) = invoking_user() {
+            return Ok((Self::User(account), None));
+        }
+        let (opened, rights) = Self::of_links(folder, OFlag::O_DIRECTORY)?;
+        if let Self::User(_) = rights {
+            return Ok((rights, None));
+        }
+        // The folder that was found, since by its path another one may be found next.
+        Ok(match owner_of(opened.as_fd()) {
+            Some(account) => (Self::User(account), None),
+            None => (Self::Own, Some(opened.into())),
+        })
+    }
+
+    /// What root finds at a path, to refer to it, and the rights for it: a user's link leads only to what that user may
+    /// write.
+    pub(super) fn of_links(path: &Path, flags: OFlag) -> io::Result<(OwnedFd, Self)> {
+        let (found, maker) = walk::follow(&absolute(path)?, flags)?;
+        let rights = maker.map_or(Self::Own, |(uid, gid)| Self::User(Account::find(uid, gid)));
+        Ok((found, rights))
     }
 
     /// Takes them on, in this thread, until the guard is dropped.
@@ -160,13 +174,13 @@ pub(super) fn path_of(file: BorrowedFd<'_>) -> io::Result<PathBuf> {
     Path::new("/proc/self/fd").join(file.as_raw_fd().to_string()).read_link()
 }
 
+fn absolute(path: &Path) -> io::Result<PathBuf> {
+    if path.is_absolute() { Ok(path.to_owned()) } else { Ok(std::env::current_dir()?.join(path)) }
+}
+
 /// A folder that only root can change, by a path that only root can make lead elsewhere.
 fn roots_alone(folder: &Path) -> Option<File> {
-    let path = if folder.is_absolute() {
-        folder.to_owned()
-    } else {
-        std::env::current_dir().ok()?.join(folder)
-    };
+    let path = absolute(folder).ok()?;
     let opened = walk::find(&path, OFlag::O_PATH | OFlag::O_DIRECTORY, |uid| uid == 0)?;
     let found = fstat(&opened).ok()?;
     let is_alone = found.st_uid == 0 && found.st_mode & 0o022 == 0;

@@ -77,6 +77,7 @@ impl Loaded {
         let Self { stage, probe, native, records } = self;
         let Request { command, user, linger, stop_timeout, .. } = request;
         let name = name_of(launch.program());
+        let names = Names::of_command(launch.program());
         let listener = if records { listen(&mut launch, user.as_ref(), notify) } else { None };
         let needs = Needs { command: true, ..Needs::default() };
         let host = host()?;
@@ -97,7 +98,7 @@ impl Loaded {
         let mut session = Session {
             probe,
             running,
-            names: Names::default(),
+            names,
             notify,
             linger,
             until_all_end: false,

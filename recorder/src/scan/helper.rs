@@ -52,13 +52,19 @@ const NAME: &std::ffi::CStr = c"strait-scanner";
 pub struct Asked {
     /// Where it was.
     pub path: String,
+    /// The folder in which it may have been, if its path is relative: where the command began.
+    pub folder: Option<String>,
     /// Its number in its file system.
     pub inode: u64,
 }
 
 /// The process, as the recorder has it.
 #[derive(Debug)]
-pub struct Helper(UnixStream);
+pub struct Helper {
+    socket: UnixStream,
+    /// The folder in which the command begins.
+    folder: Option<String>,
+}
 
 impl Helper {
     /// Starts it. To be called before there are threads, with all privileges.
@@ -76,7 +82,11 @@ impl Helper {
                 // SAFETY: ends the process, without the exit handlers of the recorder.
                 unsafe { libc::_exit(code) }
             }
-            Side::Recorder => Ok(Self(socket)),
+            Side::Recorder => {
+                let folder = std::env::current_dir().ok();
+                let folder = folder.and_then(|folder| folder.into_os_string().into_string().ok());
+                Ok(Self { socket, folder })
+            }
         }
     }
 
@@ -87,21 +97,18 @@ impl Helper {
             .programs
             .iter()
             // `(other)` is no file.
-            .filter(|program| !program.device.is_empty() && program.path.starts_with('/'))
-            .map(|program| Asked { path: program.path.clone(), inode: program.inode })
+            .filter(|program| !program.device.is_empty())
+            .map(|program| Asked {
+                path: program.path.clone(),
+                folder: self.folder.clone().filter(|_| !program.path.starts_with('/')),
+                inode: program.inode,
+            })
             .collect();
         let answer = self.ask(&asked, if soon { HASTE } else { PATIENCE });
         let (mut found, why) = match answer {
             Ok(found) => (found, String::new()),
             Err(error) => (BTreeMap::new(), format!("it was not scanned: {error}")),
         };
-        for program in recording.programs.iter().filter(|program| !program.device.is_empty()) {
-            // It ended before anything could be found out, and was executed by a relative path.
-            if !program.path.starts_with('/') {
-                let reason = "it was not scanned: it is not known in which folder it was";
-                recording.reachable.insert(program.path.clone(), Reachable::unknown(reason));
-            }
-        }
         for Asked { path, .. } in asked {
             let reachable = found.remove(&path);
             let reachable = reachable.unwrap_or_else(|| Reachable::unknown(why.clone()));
@@ -114,24 +121,32 @@ impl Helper {
         asked: &[Asked],
         patience: Duration,
     ) -> io::Result<BTreeMap<String, Reachable>> {
+        let answer = self.exchange(&serde_json::to_vec(asked)?, patience);
+        let bytes = answer.map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                io::Error::other(format!("it took longer than {patience:?}"))
+            }
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset => {
+                io::Error::other("the process that scans has ended")
+            }
+            _ => error,
+        })?;
+        Ok(v1::parse_reachable(&bytes)?)
+    }
+
+    fn exchange(&mut self, question: &[u8], patience: Duration) -> io::Result<Vec<u8>> {
         let end = Instant::now() + patience;
-        self.0.set_write_timeout(Some(patience))?;
-        write(&mut self.0, &serde_json::to_vec(asked)?)?;
-        let bytes = read(&mut self.0, |socket| {
+        self.socket.set_write_timeout(Some(patience))?;
+        write(&mut self.socket, question)?;
+        read(&mut self.socket, |socket| {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             socket.set_read_timeout(Some(left))
-        });
-        let bytes = bytes.map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                io::Error::other(format!("it took longer than {patience:?}"))
-            }
-            io::ErrorKind::UnexpectedEof => io::Error::other("the process that scans has ended"),
-            _ => error,
-        })?;
-        Ok(v1::parse_reachable(&bytes)?)
+        })
     }
 }
 
@@ -197,10 +212,21 @@ fn serve(mut socket: UnixStream) -> io::Result<()> {
     let asked: Vec<Asked> = serde_json::from_slice(&asked)?;
     let mut scanner = Scanner::new(root);
     let mut found = BTreeMap::new();
-    for Asked { path, inode } in asked {
-        let reachable = match scanner.program(&path, Some(inode)) {
-            Ok(program) => program.reachable,
-            Err(error) => Reachable::unknown(format!("it was not scanned: {error}")),
+    for Asked { path, folder, inode } in asked {
+        // It ended before its path could be found out. Of a file elsewhere the number is another one.
+        let is_relative = !path.starts_with('/');
+        let place = if is_relative {
+            folder.map(|in_it| format!("{in_it}/{path}"))
+        } else {
+            Some(path.clone())
+        };
+        let scanned = place.map(|path| scanner.program(&path, Some(inode)));
+        let reachable = match scanned {
+            Some(Ok(program)) => program.reachable,
+            Some(Err(error)) if !is_relative => {
+                Reachable::unknown(format!("it was not scanned: {error}"))
+            }
+            _ => Reachable::unknown("it was not scanned: it is not known in which folder it was"),
         };
         found.insert(path, reachable);
     }

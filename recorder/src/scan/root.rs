@@ -85,6 +85,10 @@ impl Root {
         if !is_kind(&stat, SFlag::S_IFREG) {
             return Err(io::Error::other("it is not a regular file"));
         }
+        // So do files in `/proc` call themselves, and to read some of them is to take something away (`/proc/kmsg`).
+        if stat.st_size == 0 {
+            return Err(io::Error::other("it is empty"));
+        }
         let real = of_descriptor(&found).read_link()?;
         let beneath = real.strip_prefix(&self.path).unwrap_or(&real);
         let path = Path::new("/").join(beneath).to_string_lossy().into_owned();

@@ -1,8 +1,10 @@
 //! Where recordings are written, whatever is put in the place of the output meanwhile.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use tempfile::TempDir;
 
@@ -192,7 +194,11 @@ fn a_link_in_place_of_the_folder_is_not_followed() {
 /// What an earlier run may have left for the next one: a link of the user's, of which root's rights must not be taken.
 #[test]
 fn a_link_that_was_there_before_does_not_lead_to_what_only_root_may_write() {
-    for (of, to) in [("out/r.json", "shadow"), ("out/r.json", "new"), ("out", ""), ("out", ".")] {
+    let links = [("out/r.json", "shadow"), ("out/r.json", "new"), ("out", ""), ("out", ".")];
+    // With sudo, and root without it.
+    for (with_sudo, (of, to)) in
+        [true, false].into_iter().flat_map(|sudo| links.map(|link| (sudo, link)))
+    {
         for command in [&["record"][..], &["record", "--containers"], &["generate"]] {
             let victim = Victim::new();
             let attacker = Attacker::new();
@@ -208,15 +214,43 @@ fn a_link_that_was_there_before_does_not_lead_to_what_only_root_may_write() {
                 ["record"] => run.args(["-o", "out/r.json", "--", "true"]),
                 _ => run.args(["-o", "out", "--", "true"]),
             };
-            let mut spawned = with_sudo(run.in_dir(attacker.folder()), &attacker).spawn();
+            let run = run.in_dir(attacker.folder());
+            let run = if with_sudo { super::with_sudo(run, &attacker) } else { run };
+            let mut spawned = run.spawn();
             spawned.close();
             let (status, stderr) = spawned.end_within(PATIENCE);
             victim.assert_untouched();
             // A folder in which a link lies, and not the one that it leads to, can be written.
             let is_written = of == "out/r.json" && command.contains(&"--containers");
-            assert_eq!(status == 0, is_written, "{command:?} {of} {to}: {stderr}");
+            assert_eq!(status == 0, is_written, "{command:?} {with_sudo} {of} {to}: {stderr}");
         }
     }
+}
+
+/// Looked at before, it leads elsewhere; looked at again, it does not.
+#[test]
+fn a_link_that_comes_and_goes_is_not_followed_with_roots_rights() {
+    let victim = Victim::new();
+    let attacker = Attacker::new();
+    let input = record_something(&attacker);
+    let victims = victim.path().display();
+    let script = format!(
+        "mkdir real; set +e; echo ready; while :; do ln -s {victims} out; rm out; mv real out; mv out real; \
+         ln -s real out; ln -s {victims}/shadow real/link; rm real/link; ln -s {victims}/new real/link; \
+         rm out real/link; done"
+    );
+    let mut command = attacker.shell(&script);
+    command.current_dir(attacker.folder()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut racer = command.spawn().unwrap();
+    let mut ready = [0; 6];
+    racer.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    for name in ["out/r.json", "real/link", "out/link"].into_iter().cycle().take(60) {
+        let run = strait().arg("generate").arg(&input).args(["-o", name]);
+        run.in_dir(attacker.folder()).command().output().unwrap();
+    }
+    racer.kill().unwrap();
+    racer.wait().unwrap();
+    victim.assert_untouched();
 }
 
 /// A recording of the user's.

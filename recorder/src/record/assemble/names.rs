@@ -19,14 +19,34 @@ pub const RUNTIME: &str = "(runtime)";
 
 /// What the recorder knows of executables, by set, as a [`Snapshot`](crate::record::probe::Snapshot) numbers them.
 #[derive(Default)]
-pub struct Names(BTreeMap<u32, PathBuf>);
+pub struct Names {
+    found: BTreeMap<u32, PathBuf>,
+    /// The number and the path of the command's own executable.
+    command: Option<(u64, PathBuf)>,
+}
 
 impl Names {
+    /// To be called before the command runs, while its path is only what the caller gave. However short the command's
+    /// life is, and whether or not its path is relative, it has one name then.
+    pub fn of_command(executable: &Path) -> Self {
+        let path = executable.canonicalize().ok();
+        let command = path.and_then(|path| Some((files::stat(&path)?.inode, path)));
+        Self { command, ..Self::default() }
+    }
+
     /// Looks up the executable of a set at once, while the task that runs it may still be there.
     pub fn resolve(&mut self, set: u32, program: &Program) {
-        if let Some(path) = from_proc(program).or_else(|| from_file(program)) {
-            self.0.insert(set, path);
+        let path = from_proc(program).or_else(|| from_file(program));
+        if let Some(path) = path.or_else(|| self.path_of_command(program)) {
+            self.found.insert(set, path);
         }
+    }
+
+    fn path_of_command(&self, program: &Program) -> Option<PathBuf> {
+        let (inode, path) = self.command.as_ref()?;
+        // The same name too, since other file systems have the same numbers.
+        let is_it = *inode == program.key.inode && given(program).file_name() == path.file_name();
+        is_it.then(|| path.clone())
     }
 
     /// The executable of a set, for a recording.
@@ -37,10 +57,10 @@ impl Names {
         if program.key.phase == phase::RUNTIME {
             return without_file(RUNTIME);
         }
-        if !self.0.contains_key(&set) {
+        if !self.found.contains_key(&set) {
             self.resolve(set, program);
         }
-        let path = self.0.get(&set).cloned().unwrap_or_else(|| given(program).to_owned());
+        let path = self.found.get(&set).cloned().unwrap_or_else(|| given(program).to_owned());
         recording::Program {
             path: path.to_string_lossy().into_owned(),
             device: format!("{}:{}", program.key.device >> 20, program.key.device & 0xf_ffff),
@@ -143,6 +163,19 @@ mod tests {
         let neither = names.program(12, &program("./relative", inode + 1, u32::MAX));
         assert_eq!(neither.path, "./relative");
         assert_eq!(neither.device, "8:1");
+    }
+
+    #[test]
+    fn the_command_has_one_name_however_it_is_called_and_short_its_life() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap().join("app");
+        std::fs::write(&path, "").unwrap();
+        let inode = path.metadata().unwrap().ino();
+        let mut names = Names::of_command(&path.with_file_name(".").join("app"));
+        let called = |inode| program("../app", inode, u32::MAX);
+        assert_eq!(Path::new(&names.program(10, &called(inode)).path), path);
+        assert_eq!(names.program(11, &called(inode + 1)).path, "../app", "another file");
+        assert_eq!(names.program(12, &program("./other", inode, u32::MAX)).path, "./other");
     }
 
     #[test]

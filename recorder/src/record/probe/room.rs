@@ -4,6 +4,7 @@
 //! A number that the probe uses again is another number outside of it: how often it was given back is in its upper
 //! bits.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
@@ -32,6 +33,8 @@ pub struct Given {
     pub(super) read: Snapshot,
     /// Containers that are not recorded, by their number outside of the probe.
     ignored: BTreeSet<u32>,
+    /// The highest index of a container that was seen.
+    highest: Cell<u32>,
 }
 
 impl Given {
@@ -42,6 +45,7 @@ impl Given {
             returned: [0; room::KINDS as usize],
             read: Snapshot::default(),
             ignored: BTreeSet::new(),
+            highest: Cell::new(0),
         }
     }
 
@@ -109,7 +113,12 @@ impl Probe {
             .get(&room::CONTAINERS, 0)
             .map_err(|source| ProbeError::Map { map: "USED", source })?;
         // They are given out in their order, before one is given out again.
-        let used = u32::try_from(used).unwrap_or(u32::MAX).min(CONTAINERS - 1);
+        let used = u32::try_from(used).unwrap_or(u32::MAX);
+        // But for those that the probe took for a namespace to which another CPU gave one at the same time: these go to the
+        // end of the queue and are not counted, so what is in use may lie beyond.
+        let named = self.by_namespace()?.into_values().max().unwrap_or_default();
+        self.given.highest.set(self.given.highest.get().max(used).max(named).min(CONTAINERS - 1));
+        let used = self.given.highest.get();
         let mut containers = Vec::new();
         for index in 1..=used {
             let container = self.container_at(index)?;
@@ -118,6 +127,12 @@ impl Probe {
             }
         }
         Ok(containers)
+    }
+
+    /// Indexes of containers, by their mount namespace.
+    fn by_namespace(&self) -> Result<BTreeMap<u64, u32>, ProbeError> {
+        let map = map!(self.BY_NAMESPACE as HashMap<_, u64, u32>);
+        Ok(all(&map, "BY_NAMESPACE")?.into_iter().collect())
     }
 
     /// Finds containers of which no task is left, and lets no task join them any more. None if the kernel cannot say
@@ -130,9 +145,18 @@ impl Probe {
             .filter(|container| container.live > 0)
             .map(|container| container.parent)
             .collect();
-        ended.retain(|index, container| container.live == 0 && !outer.contains(index));
-        let namespaces = ended.values().map(|container| container.mount_namespace);
-        self.remove::<u64, u32>("BY_NAMESPACE", namespaces.collect())?;
+        let by_namespace = self.by_namespace()?;
+        let is_named = |index: &u32, container: &Container| {
+            by_namespace.get(&container.mount_namespace) == Some(index)
+        };
+        // What is neither named nor has begun is being made just now, or the probe itself has given it back.
+        ended.retain(|index, container| {
+            let is_one = container.began != 0 || is_named(index, container);
+            container.live == 0 && is_one && !outer.contains(index)
+        });
+        let named = ended.iter().filter(|(index, container)| is_named(index, container));
+        let namespaces = named.map(|(_, container)| container.mount_namespace).collect();
+        self.remove::<u64, u32>("BY_NAMESPACE", namespaces)?;
         if !ended.is_empty() && !barrier() {
             self.join_again(&ended)?;
             ended.clear();
