@@ -107,9 +107,10 @@ const MOST_NAMES: usize = 64;
 fn names_of_libraries(bytes: &[u8]) -> BTreeSet<String> {
     const ENDING: &[u8] = b".so";
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"._+-/".contains(byte);
+    let finder = memchr::memmem::Finder::new(ENDING);
     let mut names = BTreeSet::new();
     let mut from = 0;
-    while let Some(at) = bytes[from..].windows(ENDING.len()).position(|part| part == ENDING) {
+    while let Some(at) = finder.find(&bytes[from..]) {
         let dot = from + at;
         from = dot + ENDING.len();
         let before = bytes[..dot].iter().rev().take(128).take_while(|byte| is_part(byte)).count();

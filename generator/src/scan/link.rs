@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::image::Image;
 use super::libc::Libc;
-use super::reachable::{How, Kind, Reachable};
+use super::reachable::{Kind, Reachable};
 use crate::abi::Abi;
 use crate::untrusted::short;
 
@@ -58,7 +58,7 @@ pub fn reachable(executable: File<'_>, libraries: &[File<'_>], missing: &[String
 
 fn add(made: &mut Reachable, abi: Abi, name: &str, kind: Kind, file: &str, symbol: &str) {
     if let Some(number) = abi.syscall_number(name) {
-        made.add(abi, number, How { kind, file: file.to_owned(), symbol: symbol.to_owned() });
+        made.add_way(abi, number, (kind, file, symbol));
     }
 }
 
@@ -71,29 +71,36 @@ fn add_startup(made: &mut Reachable, libc: &Libc, executable: &File<'_>) {
     }
 }
 
-fn add_file(made: &mut Reachable, file: &File<'_>, libc: Option<&Libc>, abi: Abi) {
+fn add_file<'a>(made: &mut Reachable, file: &File<'a>, libc: Option<&Libc>, abi: Abi) {
     let File { path, image } = file;
     if image.abi != abi {
         made.add_reason(format!("{path} is of another machine ({})", image.abi));
         return;
     }
-    for ((abi, number), functions) in &image.calls {
+    // One way for each file is kept, the first one.
+    let mut ways: BTreeMap<(Abi, u32), (Kind, &'a str)> = BTreeMap::new();
+    let mut add = |call, way: (Kind, &'a str)| {
+        let known = ways.entry(call).or_insert(way);
+        *known = way.min(*known);
+    };
+    for (call, functions) in &image.calls {
         for symbol in functions {
-            let how =
-                How { kind: Kind::Instruction, file: (*path).to_owned(), symbol: symbol.clone() };
-            made.add(*abi, *number, how);
+            add(*call, (Kind::Instruction, symbol));
         }
     }
     let mut opened: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for import in &image.imports {
         // Versions of a function have one name in the table.
         let Some(libc) = libc else { break };
-        for name in libc.calls(abi, import) {
-            add(made, abi, name, Kind::Import, path, import);
+        for number in libc.calls(abi, import) {
+            add((abi, *number), (Kind::Import, import));
         }
         if let Some(reason) = libc.opens(import) {
             opened.entry(reason).or_default().push(import.as_str());
         }
+    }
+    for ((abi, number), (kind, symbol)) in ways {
+        made.add_way(abi, number, (kind, path, symbol));
     }
     for (reason, functions) in opened {
         made.add_reason(format!("{path} imports {}: {reason}", listed(&functions)));

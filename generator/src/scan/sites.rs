@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use memchr::memmem;
+
 use super::body::{Origin, Reader};
 use super::object::{Code, Object};
 use super::step::{Flow, Place, Target};
@@ -238,17 +240,26 @@ fn entries(object: &Object<'_>) -> Vec<u64> {
             Abi::Aarch64 => words(code, |_, word| word == 0xd400_0001, &mut found),
             Abi::Riscv64 => {}
             Abi::X86_64 | Abi::X86 | Abi::X32 => {
-                let pairs = (code.address..).zip(code.bytes.windows(2));
-                let is_entry = |pair: &[u8]| {
-                    matches!(pair, [0x0f, 0x05 | 0x34] | [0xcd, 0x80])
-                        || (object.abi == Abi::X86 && matches!(pair, [0x65, 0xff]))
+                let pairs: &[[u8; 2]] = match object.abi {
+                    Abi::X86 => &[[0x0f, 0x05], [0x0f, 0x34], [0xcd, 0x80], [0x65, 0xff]],
+                    _ => &[[0x0f, 0x05], [0x0f, 0x34], [0xcd, 0x80]],
                 };
-                let pairs = pairs.filter(|(_, pair)| is_entry(pair)).map(|(address, _)| address);
-                found.extend(pairs.take(MOST_SITES.saturating_sub(found.len())));
+                found.extend(places(code.bytes, pairs).map(|at| code.address.wrapping_add(at)));
+                found.truncate(MOST_SITES);
             }
         }
     }
     found
+}
+
+/// Where one of these pairs of different bytes is, in order; of each no more than are looked at.
+fn places(bytes: &[u8], pairs: &[[u8; 2]]) -> impl Iterator<Item = u64> {
+    let mut found = Vec::new();
+    for pair in pairs {
+        found.extend(memmem::find_iter(bytes, pair).take(MOST_SITES).map(|at| at as u64));
+    }
+    found.sort_unstable();
+    found.into_iter()
 }
 
 /// Addresses of the words of code that fit.
@@ -291,29 +302,49 @@ fn callers<T>(object: &Object<'_>, targets: &BTreeMap<u64, T>) -> Vec<(u64, u64)
             }
             continue;
         }
-        for (address, bytes) in (code.address..).zip(code.bytes.windows(5)) {
-            if bytes[0] & 0xfe == 0xe8 {
-                let target = relative(object, address.wrapping_add(5), &bytes[1..]);
-                if is_target(target) && found.len() < MOST_SITES {
-                    found.push((address, target));
-                }
-            } else if bytes[0] == 0xeb || bytes[0] & 0xf0 == 0x70 {
-                let offset = i64::from(bytes[1].cast_signed());
-                let target = address.wrapping_add(2).wrapping_add_signed(offset);
-                if is_target(target) && found.len() < MOST_SITES {
-                    found.push((address, target));
-                }
-            } else if bytes[0] & 0xf0 == 0x80 && address > code.address {
-                // The second byte of a conditional jump; its displacement is what follows.
-                let target = relative(object, address.wrapping_add(5), &bytes[1..]);
-                let at = (address - code.address) as usize;
-                if is_target(target) && code.bytes[at - 1] == 0x0f && found.len() < MOST_SITES {
-                    found.push((address - 1, target));
-                }
-            }
-        }
+        let mut of_code = near_callers(object, code, &is_target);
+        of_code.extend(targets.keys().flat_map(|target| short_callers(code, *target)));
+        of_code.sort_unstable();
+        found.extend(of_code);
+        found.truncate(MOST_SITES);
     }
     found
+}
+
+/// Calls, jumps and conditional jumps of x86 with a displacement of 32 bits.
+fn near_callers(
+    object: &Object<'_>,
+    code: &Code<'_>,
+    is_target: &impl Fn(u64) -> bool,
+) -> Vec<(u64, u64)> {
+    let target = |at: usize| {
+        let displacement = code.bytes.get(at..at + 4)?;
+        let end = code.address.wrapping_add(at as u64 + 4);
+        Some(relative(object, end, displacement)).filter(|target| is_target(*target))
+    };
+    let caller = |at: usize, length: usize| {
+        Some((code.address.wrapping_add(at as u64), target(at + length)?))
+    };
+    let calls = memchr::memchr2_iter(0xe8, 0xe9, code.bytes);
+    let mut found: Vec<_> = calls.filter_map(|at| caller(at, 1)).take(MOST_SITES).collect();
+    let branches = memchr::memchr_iter(0x0f, code.bytes);
+    let branches =
+        branches.filter(|at| code.bytes.get(at + 1).is_some_and(|second| second & 0xf0 == 0x80));
+    found.extend(branches.filter_map(|at| caller(at, 2)).take(MOST_SITES));
+    found
+}
+
+/// Jumps of x86 to this function with a displacement of 8 bits: they are near it.
+fn short_callers(code: &Code<'_>, target: u64) -> impl Iterator<Item = (u64, u64)> {
+    let first = target.saturating_sub(2 + 0x7f).max(code.address);
+    let end = target.saturating_add(0x7f).min(code.end());
+    (first..end).filter_map(move |address| {
+        let at = usize::try_from(address - code.address).ok()?;
+        let [opcode, offset] = *code.bytes.get(at..at + 2)?.as_array()?;
+        let to = address.wrapping_add(2).wrapping_add_signed(offset.cast_signed().into());
+        let is_jump = opcode == 0xeb || opcode & 0xf0 == 0x70;
+        (is_jump && to == target).then_some((address, target))
+    })
 }
 
 /// Where a displacement of 32 bits leads from the end of its instruction.
@@ -329,10 +360,11 @@ fn uses(object: &Object<'_>, slots: &BTreeSet<u64>) -> Vec<(u64, bool)> {
     for code in &object.code {
         match object.abi {
             Abi::X86_64 | Abi::X32 | Abi::X86 => {
-                for (address, bytes) in (code.address..).zip(code.bytes.windows(6)) {
-                    if bytes[0] != 0xff || !matches!(bytes[1], 0x15 | 0x25) {
+                for at in places(code.bytes, &[[0xff, 0x15], [0xff, 0x25]]) {
+                    let address = code.address.wrapping_add(at);
+                    let Some(bytes) = code.bytes.get(at as usize..at as usize + 6) else {
                         continue;
-                    }
+                    };
                     let slot = if object.abi == Abi::X86 {
                         u32::from_le_bytes([bytes[2], bytes[3], bytes[4], bytes[5]]).into()
                     } else {
