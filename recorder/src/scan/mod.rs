@@ -4,8 +4,10 @@
 //! [`Root`] and nowhere else. While others' code is recorded this is done by a process without privilege
 //! ([`Helper`]), since the files are as hostile as what is recorded.
 
+mod beside;
 mod helper;
 mod libraries;
+mod messages;
 mod root;
 
 use std::collections::{BTreeSet, HashMap};
@@ -18,7 +20,11 @@ use strait_generator::scan::{self, Image, Program, ScanError};
 use strait_generator::untrusted::short;
 use thiserror::Error;
 
+pub use beside::Helpers;
+pub(crate) use beside::NoAnswer;
 pub use helper::Helper;
+pub(crate) use helper::PATIENCE;
+pub(crate) use messages::Asked;
 pub use root::{Identity, Root};
 
 /// How many interpreters of interpreters are followed; the kernel follows five (`fs/exec.c`).
@@ -47,6 +53,14 @@ pub enum ScanFileError {
 /// Scans programs beneath a root; a file that several of them have is read once.
 pub struct Scanner {
     root: Root,
+    memory: Memory,
+    /// A file, while it is read.
+    bytes: Vec<u8>,
+}
+
+/// What is known of files beneath a root that were read.
+#[derive(Default)]
+pub(crate) struct Memory {
     images: HashMap<Identity, Rc<Result<Image, ScanError>>>,
     folders: HashMap<Abi, Rc<Folders>>,
 }
@@ -63,7 +77,17 @@ struct Wanted {
 impl Scanner {
     /// For programs beneath this root.
     pub fn new(root: Root) -> Self {
-        Self { root, images: HashMap::new(), folders: HashMap::new() }
+        Self::remembering(root, Memory::default())
+    }
+
+    /// The same, for a root that was scanned before.
+    pub(crate) fn remembering(root: Root, memory: Memory) -> Self {
+        Self { root, memory, bytes: Vec::new() }
+    }
+
+    /// Lets go of the root.
+    pub(crate) fn into_memory(self) -> Memory {
+        self.memory
     }
 
     /// Scans the program at a path beneath the root; of a script, its interpreter. With `inode`, only if the file has
@@ -95,12 +119,12 @@ impl Scanner {
     }
 
     fn image(&mut self, file: &root::Found) -> io::Result<Rc<Result<Image, ScanError>>> {
-        if let Some(image) = self.images.get(&file.identity) {
+        if let Some(image) = self.memory.images.get(&file.identity) {
             return Ok(image.clone());
         }
-        let bytes = file.read()?;
-        let image = Rc::new(Image::read(&bytes));
-        self.images.insert(file.identity, image.clone());
+        file.read(&mut self.bytes)?;
+        let image = Rc::new(Image::read(&self.bytes));
+        self.memory.images.insert(file.identity, image.clone());
         Ok(image)
     }
 
@@ -178,11 +202,11 @@ impl Scanner {
         let candidates: Vec<String> = if needed.contains('/') {
             vec![needed.to_owned()]
         } else {
-            let folders = match self.folders.get(&program.abi) {
+            let folders = match self.memory.folders.get(&program.abi) {
                 Some(folders) => folders.clone(),
                 None => {
                     let folders = Rc::new(Folders::of(&self.root, program.abi));
-                    self.folders.insert(program.abi, folders.clone());
+                    self.memory.folders.insert(program.abi, folders.clone());
                     folders
                 }
             };
