@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::body::Reader;
 use super::elf::{self, ScanError};
+use super::libc::Libc;
 use super::object::Object;
-use super::{go, sites};
+use super::sites::Sites;
+use super::{go, link, sites};
 use crate::abi::Abi;
 
 /// What the file of a program or a library says about the calls of its code.
@@ -45,15 +47,46 @@ impl Image {
     /// [`ScanError`] says why it cannot be scanned. What is damaged only in part is scanned, and
     /// [`doubts`](Self::doubts) says what is missing.
     pub fn read(bytes: &[u8]) -> Result<Self, ScanError> {
+        Self::read_unless(bytes, |_| false)
+    }
+
+    /// Reads the bytes of a library, which is at this path, of a program. What its C library calls is in a table, and not
+    /// looked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_library(bytes: &[u8], path: &str, program: &Self) -> Result<Self, ScanError> {
+        let libc = program.libc();
+        Self::read_unless(bytes, |object| {
+            libc.is_some_and(|libc| libc.has(link::name(path, object.soname.as_deref())))
+        })
+    }
+
+    /// The name of the C library that this program is made for, if there is a table of it.
+    pub fn libc_name(&self) -> Option<&'static str> {
+        self.libc().map(Libc::name)
+    }
+
+    pub(super) fn libc(&self) -> Option<&'static Libc> {
+        Libc::of_program(self.interpreter.as_deref(), &self.needed)
+    }
+
+    fn read_unless(
+        bytes: &[u8],
+        is_in_table: impl Fn(&Object<'_>) -> bool,
+    ) -> Result<Self, ScanError> {
         let object = elf::parse(bytes)?;
         let may_load = ["dlopen", "dlmopen"].iter().any(|name| object.imports.contains(*name));
         let loads = if may_load { names_of_libraries(bytes) } else { BTreeSet::new() };
-        Ok(Self::from_object(&object, loads))
+        let found = match is_in_table(&object) {
+            true => Sites::default(),
+            false => sites::find(&mut Reader::new(&object), sites::SYSCALL),
+        };
+        Ok(Self::from_object(&object, &found, loads))
     }
 
-    fn from_object(object: &Object<'_>, loads: BTreeSet<String>) -> Self {
-        let mut reader = Reader::new(object);
-        let found = sites::find(&mut reader, sites::SYSCALL);
+    fn from_object(object: &Object<'_>, found: &Sites, loads: BTreeSet<String>) -> Self {
         let name = |start: &u64| match object.names.get(start) {
             Some(name) => (*name).to_owned(),
             None => String::new(),

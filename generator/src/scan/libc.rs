@@ -87,6 +87,15 @@ impl Libc {
         ALL.iter().find(|libc| libc.has(library))
     }
 
+    /// The one that a program is made for.
+    pub fn of_program(interpreter: Option<&str>, needed: &[String]) -> Option<&'static Self> {
+        // Others than musl have a `libc.so`, too: the dynamic loader tells more.
+        match interpreter {
+            Some(interpreter) => Self::having(interpreter.rsplit('/').next().unwrap_or_default()),
+            None => needed.iter().find_map(|needed| Self::having(needed)),
+        }
+    }
+
     /// Whether a library of this name is a part of it, and so what it calls is in the table.
     pub fn has(&self, library: &str) -> bool {
         words(&self.file.libraries).any(|name| name == library)

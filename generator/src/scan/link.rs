@@ -20,9 +20,13 @@ pub struct File<'a> {
 impl File<'_> {
     /// The name by which others need it.
     fn name(&self) -> &str {
-        let from_path = self.path.rsplit('/').next().unwrap_or_default();
-        self.image.soname.as_deref().unwrap_or(from_path)
+        name(self.path, self.image.soname.as_deref())
     }
+}
+
+/// The name by which others need a library that is at this path.
+pub(super) fn name<'a>(path: &'a str, soname: Option<&'a str>) -> &'a str {
+    soname.unwrap_or_else(|| path.rsplit('/').next().unwrap_or_default())
 }
 
 /// What a program can call: its executable, and the libraries that it loads. `missing` are those that were not found or
@@ -33,11 +37,7 @@ pub fn reachable(executable: File<'_>, libraries: &[File<'_>], missing: &[String
     for reason in missing {
         made.add_reason(reason.clone());
     }
-    // Others than musl have a `libc.so`, too: the dynamic loader tells more.
-    let libc = match executable.image.interpreter.as_deref() {
-        Some(interpreter) => Libc::having(interpreter.rsplit('/').next().unwrap_or_default()),
-        None => executable.image.needed.iter().find_map(|needed| Libc::having(needed)),
-    };
+    let libc = executable.image.libc();
     let is_dynamic = executable.image.is_dynamic && executable.image.interpreter.is_some();
     match libc {
         Some(libc) if libc.knows(abi) => add_startup(&mut made, libc, &executable),

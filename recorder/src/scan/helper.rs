@@ -30,6 +30,9 @@ use strait_generator::scan::Reachable;
 /// a container.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How much longer the process lives if it has not answered then.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// How long if the user waits for the end.
 const HASTE: Duration = Duration::from_millis(500);
 
@@ -197,11 +200,6 @@ fn serve(mut socket: UnixStream, work: Work) -> io::Result<()> {
     ] {
         setrlimit(resource, most, most)?;
     }
-    if work == Work::Containers {
-        // What is recorded goes first. If that is not allowed, it takes its turn with it.
-        // SAFETY: takes and changes only a number.
-        unsafe { libc::nice(10) };
-    }
     privilege::confine(Own::Scanner);
     privilege::report("scanner");
     // Making the filter has written to a file in memory.
@@ -212,7 +210,7 @@ fn serve(mut socket: UnixStream, work: Work) -> io::Result<()> {
     let mut memories = Memories::default();
     // Until it is asked, the end of the socket ends it.
     while let Some((question, folder)) = messages::receive(&mut socket)? {
-        end_in(PATIENCE)?;
+        end_in(PATIENCE + GRACE)?;
         let Question { root, programs } = serde_json::from_slice(&question)?;
         let found = match (root, folder, &mut machine) {
             (Some(number), Some(folder), _) => {

@@ -61,7 +61,8 @@ pub struct Scanner {
 /// What is known of files beneath a root that were read.
 #[derive(Default)]
 pub(crate) struct Memory {
-    images: HashMap<Identity, Rc<Result<Image, ScanError>>>,
+    /// A library's by the C library of its program, too, whose own files are hardly read.
+    images: HashMap<(Identity, Option<&'static str>), Rc<Result<Image, ScanError>>>,
     folders: HashMap<Abi, Rc<Folders>>,
 }
 
@@ -111,20 +112,29 @@ impl Scanner {
                 continue;
             }
             let real = file.path.clone();
-            let image = self.image(&file)?;
+            let image = self.image(&file, None)?;
             let image = image.as_ref().as_ref().map_err(Clone::clone)?;
             return Ok(self.with_libraries(path, &executable, &real, image));
         }
         Err(ScanFileError::Script)
     }
 
-    fn image(&mut self, file: &root::Found) -> io::Result<Rc<Result<Image, ScanError>>> {
-        if let Some(image) = self.memory.images.get(&file.identity) {
+    /// The image of a program, or of a library of a program.
+    fn image(
+        &mut self,
+        file: &root::Found,
+        program: Option<&Image>,
+    ) -> io::Result<Rc<Result<Image, ScanError>>> {
+        let key = (file.identity, program.and_then(Image::libc_name));
+        if let Some(image) = self.memory.images.get(&key) {
             return Ok(image.clone());
         }
         file.read(&mut self.bytes)?;
-        let image = Rc::new(Image::read(&self.bytes));
-        self.memory.images.insert(file.identity, image.clone());
+        let image = Rc::new(match program {
+            Some(program) => Image::read_library(&self.bytes, &file.path, program),
+            None => Image::read(&self.bytes),
+        });
+        self.memory.images.insert(key, image.clone());
         Ok(image)
     }
 
@@ -216,7 +226,7 @@ impl Scanner {
         };
         for candidate in candidates {
             let Ok(file) = self.root.open(&candidate) else { continue };
-            let Ok(image) = self.image(&file) else { continue };
+            let Ok(image) = self.image(&file, Some(program)) else { continue };
             if image.as_ref().as_ref().is_ok_and(|image| image.abi == program.abi) {
                 return Some((file.path, image));
             }

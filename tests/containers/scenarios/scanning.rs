@@ -119,12 +119,12 @@ pub fn of_what_never_answers() {
     let recorder = Recorder::start();
     let options = ["--device", "/dev/fuse", "--cap-add", "SYS_ADMIN"];
     let hostile = engine
-        .container("docker-scanned-hanging")
+        .container("docker-hanging")
         .option(&options)
         .option(&["--security-opt", "apparmor=unconfined"])
         .start(image::DEBIAN, &["python3", "-c", HANG]);
     wait::until("it hangs", || hostile.logs().contains("executed"));
-    let other = engine.container("docker-scanned-beside").start(image::DEBIAN, &["sleep", "1000"]);
+    let other = engine.container("docker-beside-hanging").start(image::DEBIAN, &["sleep", "1000"]);
     other.exec(&["ls"]);
     let asked = Instant::now();
     let recordings = recorder.finish();

@@ -34,6 +34,8 @@ type Key = (u32, String, u64);
 type Next = (Key, OwnedFd);
 
 enum State {
+    /// It is to be scanned.
+    Waiting,
     /// It has not been scanned, for this reason; at the end it is tried again with this task.
     Missed(String, u32),
     /// It is not tried again.
@@ -86,7 +88,7 @@ impl Begun {
         } else {
             match task::root(first, *pid, program.inode) {
                 Ok(root) => match self.queue.try_send((key.clone(), root)) {
-                    Ok(()) => State::Missed("the recording ended before".to_owned(), *pid),
+                    Ok(()) => State::Waiting,
                     Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {
                         let reason = "too many others were executed at the same time".to_owned();
                         State::Missed(reason, *pid)
@@ -139,7 +141,7 @@ impl Programs {
         let table = self.0.borrow();
         let missed = table.states.iter().filter_map(|(key, state)| match state {
             State::Missed(_, pid) => Some((key.clone(), *pid)),
-            State::Given(_) | State::Known(_) => None,
+            State::Waiting | State::Given(_) | State::Known(_) => None,
         });
         missed.collect()
     }
@@ -192,6 +194,7 @@ impl Programs {
                 |reason: &str| Reachable::unknown(format!("it was not scanned: {reason}"));
             let found = match key.and_then(|key| table.states.get(key)) {
                 Some(State::Known(reachable)) => reachable.clone(),
+                Some(State::Waiting) => unknown("the recording ended before"),
                 Some(State::Missed(reason, _) | State::Given(reason)) => unknown(reason),
                 None => {
                     let reason = key.and_then(|(container, ..)| table.left_out.get(container));
