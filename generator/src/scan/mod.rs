@@ -15,6 +15,7 @@ mod link;
 mod object;
 pub mod program;
 mod reachable;
+mod search;
 mod sites;
 mod starts;
 mod step;

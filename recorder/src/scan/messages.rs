@@ -67,8 +67,11 @@ pub(super) fn send(socket: &mut UnixStream, bytes: &[u8]) -> io::Result<()> {
     socket.write_all(bytes)
 }
 
+/// A message, and the open folder that came with it.
+type Message = (Vec<u8>, Option<OwnedFd>);
+
 /// In the process that scans: the next message, and what came with it; `None` if the other end was closed.
-pub(super) fn receive(socket: &mut UnixStream) -> io::Result<Option<(Vec<u8>, Option<OwnedFd>)>> {
+pub(super) fn receive(socket: &mut UnixStream) -> io::Result<Option<Message>> {
     let mut head = [0; HEAD];
     let mut space = cmsg_space!([std::os::fd::RawFd; 1]);
     let mut folder = None;

@@ -50,6 +50,9 @@ pub enum ScanFileError {
     Replaced,
 }
 
+/// A file that was read.
+type Read = Rc<Result<Image, ScanError>>;
+
 /// Scans programs beneath a root; a file that several of them have is read once.
 pub struct Scanner {
     root: Root,
@@ -62,7 +65,7 @@ pub struct Scanner {
 #[derive(Default)]
 pub(crate) struct Memory {
     /// A library's by the C library of its program, too, whose own files are hardly read.
-    images: HashMap<(Identity, Option<&'static str>), Rc<Result<Image, ScanError>>>,
+    images: HashMap<(Identity, Option<&'static str>), Read>,
     folders: HashMap<Abi, Rc<Folders>>,
 }
 
@@ -120,11 +123,7 @@ impl Scanner {
     }
 
     /// The image of a program, or of a library of a program.
-    fn image(
-        &mut self,
-        file: &root::Found,
-        program: Option<&Image>,
-    ) -> io::Result<Rc<Result<Image, ScanError>>> {
+    fn image(&mut self, file: &root::Found, program: Option<&Image>) -> io::Result<Read> {
         let key = (file.identity, program.and_then(Image::libc_name));
         if let Some(image) = self.memory.images.get(&key) {
             return Ok(image.clone());
@@ -145,7 +144,7 @@ impl Scanner {
         real: &str,
         image: &Image,
     ) -> Program {
-        let mut found: Vec<(String, Rc<Result<Image, ScanError>>)> = Vec::new();
+        let mut found: Vec<(String, Read)> = Vec::new();
         let mut missing = Vec::new();
         let mut seen = BTreeSet::new();
         let own = libraries::search_of(image, real);
@@ -208,7 +207,7 @@ impl Scanner {
         needed: &str,
         [search, own, beside]: [&[String]; 3],
         program: &Image,
-    ) -> Option<(String, Rc<Result<Image, ScanError>>)> {
+    ) -> Option<(String, Read)> {
         let candidates: Vec<String> = if needed.contains('/') {
             vec![needed.to_owned()]
         } else {

@@ -5,6 +5,7 @@ use crate::diff::{Level, assess_risk};
 use crate::policy::Width;
 use crate::policy::decide::space::Set;
 use crate::policy::decide::{Meaning, within};
+use crate::recording::Program;
 use crate::recording::example::with_values;
 use crate::scan::{How, Kind, Reachable};
 
