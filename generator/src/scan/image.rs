@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::body::Reader;
 use super::elf::{self, ScanError};
-use super::libc::Libc;
+use super::libc::{self, Libc};
 use super::object::Object;
 use super::sites::Sites;
-use super::{go, link, sites};
+use super::{go, sites};
 use crate::abi::Abi;
 
 /// What the file of a program or a library says about the calls of its code.
@@ -57,9 +57,9 @@ impl Image {
     ///
     /// As [`read`](Self::read).
     pub fn read_library(bytes: &[u8], path: &str, program: &Self) -> Result<Self, ScanError> {
-        let libc = program.libc();
+        let table = program.libc();
         Self::read_unless(bytes, |object| {
-            libc.is_some_and(|libc| libc.has(link::name(path, object.soname.as_deref())))
+            table.is_some_and(|table| table.has(libc::name_of(path, object.soname.as_deref())))
         })
     }
 

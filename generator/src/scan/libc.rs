@@ -34,6 +34,11 @@ struct Opening {
     reason: String,
 }
 
+/// The name by which others need a library that is at this path.
+pub(super) fn name_of<'a>(path: &'a str, soname: Option<&'a str>) -> &'a str {
+    soname.unwrap_or_else(|| path.rsplit('/').next().unwrap_or_default())
+}
+
 /// The table of a C library.
 pub(super) struct Libc {
     file: File,

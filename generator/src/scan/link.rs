@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::image::Image;
-use super::libc::Libc;
+use super::libc::{self, Libc};
 use super::reachable::{Kind, Reachable};
 use crate::abi::Abi;
 use crate::untrusted::short;
@@ -20,13 +20,8 @@ pub struct File<'a> {
 impl File<'_> {
     /// The name by which others need it.
     fn name(&self) -> &str {
-        name(self.path, self.image.soname.as_deref())
+        libc::name_of(self.path, self.image.soname.as_deref())
     }
-}
-
-/// The name by which others need a library that is at this path.
-pub(super) fn name<'a>(path: &'a str, soname: Option<&'a str>) -> &'a str {
-    soname.unwrap_or_else(|| path.rsplit('/').next().unwrap_or_default())
 }
 
 /// What a program can call: its executable, and the libraries that it loads. `missing` are those that were not found or
