@@ -17,6 +17,7 @@ use strait_generator::recording::{TargetKind, v1};
 use strait_generator::untrusted::Json;
 use strait_recorder::record::engine::unambiguous;
 use strait_recorder::record::{ContainersRequest, Notice, Only, Signals, Writer, run_containers};
+use strait_recorder::scan::Helpers;
 
 /// Runs `strait record --containers`.
 pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
@@ -42,6 +43,7 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
         all: args.all,
         refusals: args.refusals.then(Vec::new),
         inject: None,
+        helpers: helpers(args, ui),
         verbose: ui.is_verbose(),
     };
     let notify = |notice: &Notice| ui.note(notice);
@@ -73,6 +75,12 @@ pub fn main(args: &RecordArgs, ui: &Ui) -> Outcome {
         _ => exit::DONE,
     };
     Ok(ExitCode::from(if code == exit::DONE { own } else { code }))
+}
+
+/// Starts what scans the containers' programs, unless that is not wanted or cannot be.
+fn helpers(args: &RecordArgs, ui: &Ui) -> Option<Helpers> {
+    let started = (!args.no_scan).then(Helpers::start)?;
+    record::started(started, ui)
 }
 
 /// Refuses a name that chose containers of different workloads.

@@ -99,10 +99,10 @@ pub struct RecordArgs {
     name: Option<String>,
     /// Do not scan the recorded programs for the calls that they can make
     ///
-    /// Otherwise a process without privilege scans their executables and libraries at the end, and
-    /// `programs[].reachable` of the recording has the result.
-    #[arg(long, conflicts_with_all = ["containers", "container"], help_heading = "How to record")]
-    no_scan: bool,
+    /// Otherwise a process without privilege scans their executables and libraries, those of containers while these
+    /// live and others at the end, and `programs[].reachable` of the recording has the result.
+    #[arg(long, conflicts_with = "container", help_heading = "How to record")]
+    pub no_scan: bool,
     #[command(flatten)]
     pub run: RunArgs,
     /// Program and arguments
@@ -199,7 +199,11 @@ fn helper(args: &RecordArgs, ui: &Ui) -> Option<Helper> {
     if args.no_scan || args.container.is_some() {
         return None;
     }
-    let started = Helper::start();
+    started(Helper::start(), ui)
+}
+
+/// What was started; if it could not be, it is said and done without.
+pub fn started<T>(started: std::io::Result<T>, ui: &Ui) -> Option<T> {
     if let Err(error) = &started {
         ui.warn(format_args!("what the programs can call will not be in the recording: {error}"));
     }

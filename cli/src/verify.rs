@@ -199,6 +199,7 @@ fn watch_containers(
         all: args.all,
         refusals: Some(expectation.looked_at()),
         inject,
+        helpers: None,
         verbose: ui.is_verbose(),
     };
     let notify = |notice: &Notice| ui.note(notice);

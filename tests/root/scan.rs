@@ -1,11 +1,11 @@
 //! What programs can call, found while they are recorded: held against what they did call.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
 
 use crate::support::attacker::Attacker;
+use crate::support::reachable::{missed, programs};
 use crate::support::run::{Outcome, STRAIT};
 use crate::support::{kernel, scratch, strait};
 use crate::workloads;
@@ -22,12 +22,6 @@ const TOOLS: &str = "mkdir d; echo b > d/a; cp d/a d/b; mv d/b d/c; ln -s a d/l;
 /// As much as half of what Docker allows by default is for C programs more than most can call: 60 % of 305 calls.
 const MEDIAN: usize = 183;
 
-struct Program {
-    called: BTreeSet<String>,
-    reachable: BTreeSet<String>,
-    open: Vec<String>,
-}
-
 fn record(dir: &Path, options: &[&str], command: &[String]) -> (Value, Outcome) {
     kernel::require_root();
     let run = strait().args(["record", "-o", "r.json"]).args(options.to_vec()).arg("--");
@@ -38,37 +32,6 @@ fn record(dir: &Path, options: &[&str], command: &[String]) -> (Value, Outcome) 
 
 fn shell(script: &str) -> Vec<String> {
     ["/bin/sh", "-c", script].map(str::to_owned).to_vec()
-}
-
-/// By path.
-fn programs(recording: &Value) -> BTreeMap<String, Program> {
-    let of_program = |program: &Value| {
-        let path = program["path"].as_str().unwrap().to_owned();
-        let mut called = BTreeSet::new();
-        for table in recording["abis"].as_object().unwrap().values() {
-            let calls = table["syscalls"].as_object().unwrap().iter();
-            let own = calls.filter(|(_, call)| call["programs"].get(&path).is_some());
-            called.extend(own.map(|(name, _)| name.clone()));
-        }
-        let mut reachable = BTreeSet::new();
-        let nothing = serde_json::Map::new();
-        let calls = program["reachable"]["calls"].as_object().unwrap_or(&nothing);
-        let kinds = calls.values().flat_map(|kinds| kinds.as_object().unwrap().values());
-        let files = kinds.flat_map(|files| files.as_object().unwrap().values());
-        for functions in files.flat_map(|functions| functions.as_object().unwrap().values()) {
-            reachable.extend(functions.as_str().unwrap().split(' ').map(str::to_owned));
-        }
-        let open = program["reachable"]["open"].as_array().cloned().unwrap_or_default();
-        let open = open.iter().map(|reason| reason.as_str().unwrap().to_owned()).collect();
-        (path, Program { called, reachable, open })
-    };
-    recording["programs"].as_array().unwrap().iter().map(of_program).collect()
-}
-
-/// What a program called that is not known to be reachable. The exec of the command is counted as its own.
-fn missed(program: &Program) -> BTreeSet<&String> {
-    let missed = program.called.difference(&program.reachable);
-    missed.filter(|name| *name != "execve").collect()
 }
 
 #[test]
@@ -208,23 +171,31 @@ fn it_can_be_left_out() {
 #[test]
 fn the_process_that_scans_has_no_privilege() {
     kernel::require_root();
-    for backend in ["ebpf", "notify"] {
+    for (options, count) in [
+        (&["--backend", "ebpf", "-o", "r.json"][..], 1),
+        (&["--backend", "notify", "-o", "r.json"], 1),
+        (&["--containers", "-o", "."], 3),
+    ] {
         let dir = scratch();
-        let words = ["-v", "record", "--backend", backend, "-o", "r.json", "--", "/bin/true"];
+        let words = [&["-v", "record"], options, &["--", "/bin/true"]].concat();
         let outcome = strait().args(words).in_dir(dir.path()).run();
-        let line = outcome.stderr.lines().find(|line| line.contains("stage scanner: "));
-        let line = line.unwrap_or_else(|| panic!("{STRAIT} says nothing: {}", outcome.stderr));
-        for word in ["uid 65534 fsuid 65534", "caps []", "no_new_privs 1", "seccomp 2", "threads 1"]
-        {
-            assert!(line.contains(word), "{word}: {line}");
-        }
-        // Its end of the socket and the root; what else is open is /dev/null, and the log.
-        let (_, open) = line.split_once("fds [").unwrap();
-        let harmless = |kind: &str| {
-            ["/", "/dev/null", "socket", "pipe"].contains(&kind) || kind.starts_with("/proc/")
-        };
-        let others: Vec<_> =
-            open.trim_end_matches(']').split(", ").filter(|kind| !harmless(kind)).collect();
-        assert!(others.is_empty(), "{line}");
+        let lines: Vec<_> =
+            outcome.stderr.lines().filter(|line| line.contains("stage scanner: ")).collect();
+        assert_eq!(lines.len(), count, "{STRAIT} says {}", outcome.stderr);
+        lines.iter().for_each(|line| assert_unprivileged(line));
     }
+}
+
+fn assert_unprivileged(line: &str) {
+    for word in ["uid 65534 fsuid 65534", "caps []", "no_new_privs 1", "seccomp 2", "threads 1"] {
+        assert!(line.contains(word), "{word}: {line}");
+    }
+    // Its end of the socket and the root; what else is open is /dev/null, and the log.
+    let (_, open) = line.split_once("fds [").unwrap();
+    let harmless = |kind: &str| {
+        ["/", "/dev/null", "socket", "pipe"].contains(&kind) || kind.starts_with("/proc/")
+    };
+    let others: Vec<_> =
+        open.trim_end_matches(']').split(", ").filter(|kind| !harmless(kind)).collect();
+    assert!(others.is_empty(), "{line}");
 }

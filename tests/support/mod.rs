@@ -12,6 +12,7 @@ pub mod manifests;
 pub mod modules;
 pub mod port;
 pub mod profiles;
+pub mod reachable;
 pub mod run;
 pub mod spawned;
 pub mod strace;

@@ -44,7 +44,7 @@ const EXECUTES: [&str; 2] = ["execve", "execveat"];
 pub(super) fn programs(recordings: &[Recording]) -> Vec<ProgramReach> {
     let mut having: BTreeMap<&str, Vec<&Recording>> = BTreeMap::new();
     for recording in recordings {
-        for program in &recording.programs {
+        for program in recording.programs.iter().filter(|program| !program.is_runtime()) {
             having.entry(&program.path).or_default().push(recording);
         }
     }

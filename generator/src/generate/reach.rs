@@ -27,7 +27,8 @@ impl Reach {
         let mut reach = Self::default();
         for recording in recordings {
             reach.is_unknown |= recording.programs.is_empty();
-            for program in &recording.programs {
+            let of_workload = |program: &&Program| !program.is_runtime();
+            for program in recording.programs.iter().filter(of_workload) {
                 match recording.reachable.get(&program.path) {
                     Some(reachable) if !reachable.calls.is_empty() => {
                         reach.add(program, reachable, &seen_of(recording, program));

@@ -298,11 +298,21 @@ impl Completeness {
 pub struct Program {
     /// Absolute path where it could be found out, else the path by which it was executed.
     pub path: String,
-    /// Device number, as `major:minor`; empty for the program `(other)`, and where the source of the recording does
-    /// not tell.
+    /// Device number, as `major:minor`; empty for `(other)` and `(runtime)`, which are no files, and where the source of
+    /// the recording does not tell.
     pub device: String,
     /// Inode number on that device; 0 where the device is empty.
     pub inode: u64,
+}
+
+impl Program {
+    /// The path under which stands what a container runtime calls between its filter and the exec, which is no file's.
+    pub const RUNTIME: &str = "(runtime)";
+
+    /// Whether it is that, and no program of the workload.
+    pub fn is_runtime(&self) -> bool {
+        self.path == Self::RUNTIME && self.device.is_empty()
+    }
 }
 
 /// What is known about one system call of one ABI.

@@ -213,6 +213,10 @@ impl<'a> Reader<'a> {
                 || self.object.names.contains_key(start)
         });
         if let Some(start) = known {
+            // Most of what looks like an instruction is none, and finding that out is quick.
+            if !self.has_instruction(code, start, end, address) {
+                return None;
+            }
             let body = self.read(code.address, code.bytes, start, end, true)?;
             // Else the bytes are a part of another instruction.
             return body.index(address).is_some().then(|| self.keep(body));
@@ -227,6 +231,21 @@ impl<'a> Reader<'a> {
             }
         }
         None
+    }
+
+    /// Whether an instruction of the function from `start` to `end` begins at this address. Where that is not known
+    /// quickly it may.
+    fn has_instruction(&mut self, code: &Code<'_>, start: u64, end: u64, address: u64) -> bool {
+        let bits = match self.object.abi {
+            Abi::X86_64 | Abi::X32 => 64,
+            Abi::X86 => 32,
+            Abi::Aarch64 | Abi::Riscv64 => return true,
+        };
+        let Some(bytes) = part(code.address, code.bytes, start, end) else { return true };
+        let (has, count) =
+            x86::has_instruction(bits, start, bytes, address, LONGEST.min(self.left));
+        self.left = self.left.saturating_sub(count);
+        has
     }
 
     fn keep(&mut self, body: Body) -> Rc<Body> {
@@ -250,9 +269,7 @@ impl<'a> Reader<'a> {
         end: u64,
         is_known: bool,
     ) -> Option<Body> {
-        let from = usize::try_from(start.checked_sub(base)?).ok()?;
-        let to = usize::try_from(end.checked_sub(base)?).ok()?.min(bytes.len());
-        let bytes = bytes.get(from..to)?;
+        let bytes = part(base, bytes, start, end)?;
         let most = LONGEST.min(self.left);
         let steps = match self.object.abi {
             Abi::X86_64 | Abi::X32 => x86::decode(64, start, bytes, most),
@@ -263,4 +280,11 @@ impl<'a> Reader<'a> {
         self.left = self.left.saturating_sub(steps.len().max(1));
         (self.left > 0).then(|| Body::new(start, is_known, self.object.are_starts_exact, steps))
     }
+}
+
+/// The bytes from one address to another of those that are at `base`.
+fn part(base: u64, bytes: &[u8], start: u64, end: u64) -> Option<&[u8]> {
+    let from = usize::try_from(start.checked_sub(base)?).ok()?;
+    let to = usize::try_from(end.checked_sub(base)?).ok()?.min(bytes.len());
+    bytes.get(from..to)
 }

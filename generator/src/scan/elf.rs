@@ -1,8 +1,6 @@
 //! The parts of an ELF file that say what its code can call. Everything in it may be a lie or damaged: whatever is read
 //! is checked against the file's length by the crate `object`, and counted against bounds of our own.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use object::LittleEndian;
 use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::SymbolIndex;
@@ -71,27 +69,9 @@ fn read<'a, H: FileHeader<Endian = LittleEndian>>(
         _ => return Err(ScanError::NotExecutable),
     };
     let mut object = Object {
-        abi,
-        bits,
         is_library,
         entry: header.e_entry(E).into(),
-        interpreter: None,
-        is_dynamic: false,
-        needed: Vec::new(),
-        search: Vec::new(),
-        soname: None,
-        imports: BTreeSet::new(),
-        exports: BTreeMap::new(),
-        code: Vec::new(),
-        starts: Vec::new(),
-        are_starts_exact: true,
-        doubtful: BTreeSet::new(),
-        has_symbols: false,
-        names: BTreeMap::new(),
-        slots: BTreeMap::new(),
-        pointers: Vec::new(),
-        is_go: false,
-        doubts: BTreeSet::new(),
+        ..Object::of_code(abi, bits, Vec::new())
     };
     let segments = header.program_headers(E, data).map_err(damaged)?;
     let mut unwinding = None;

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::body::Reader;
 use super::elf;
 use super::error::ScanError;
+use super::libc::{self, Libc};
 use super::object::Object;
+use super::sites::Sites;
 use super::{go, sites};
 use crate::abi::Abi;
 
@@ -46,15 +48,46 @@ impl Image {
     /// [`ScanError`] says why it cannot be scanned. What is damaged only in part is scanned, and
     /// [`doubts`](Self::doubts) says what is missing.
     pub fn read(bytes: &[u8]) -> Result<Self, ScanError> {
+        Self::read_unless(bytes, |_| false)
+    }
+
+    /// Reads the bytes of a library, which is at this path, of a program. What its C library calls is in a table, and not
+    /// looked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_library(bytes: &[u8], path: &str, program: &Self) -> Result<Self, ScanError> {
+        let table = program.libc();
+        Self::read_unless(bytes, |object| {
+            table.is_some_and(|table| table.has(libc::name_of(path, object.soname.as_deref())))
+        })
+    }
+
+    /// The name of the C library that this program is made for, if there is a table of it.
+    pub fn libc_name(&self) -> Option<&'static str> {
+        self.libc().map(Libc::name)
+    }
+
+    pub(super) fn libc(&self) -> Option<&'static Libc> {
+        Libc::of_program(self.interpreter.as_deref(), &self.needed)
+    }
+
+    fn read_unless(
+        bytes: &[u8],
+        is_in_table: impl Fn(&Object<'_>) -> bool,
+    ) -> Result<Self, ScanError> {
         let object = elf::parse(bytes)?;
         let may_load = ["dlopen", "dlmopen"].iter().any(|name| object.imports.contains(*name));
         let loads = if may_load { names_of_libraries(bytes) } else { BTreeSet::new() };
-        Ok(Self::from_object(&object, loads))
+        let found = match is_in_table(&object) {
+            true => Sites::default(),
+            false => sites::find(&mut Reader::new(&object), sites::SYSCALL),
+        };
+        Ok(Self::from_object(&object, &found, loads))
     }
 
-    fn from_object(object: &Object<'_>, loads: BTreeSet<String>) -> Self {
-        let mut reader = Reader::new(object);
-        let found = sites::find(&mut reader, sites::SYSCALL);
+    fn from_object(object: &Object<'_>, found: &Sites, loads: BTreeSet<String>) -> Self {
         let name = |start: &u64| match object.names.get(start) {
             Some(name) => (*name).to_owned(),
             None => String::new(),
@@ -108,9 +141,10 @@ const MOST_NAMES: usize = 64;
 fn names_of_libraries(bytes: &[u8]) -> BTreeSet<String> {
     const ENDING: &[u8] = b".so";
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"._+-/".contains(byte);
+    let finder = memchr::memmem::Finder::new(ENDING);
     let mut names = BTreeSet::new();
     let mut from = 0;
-    while let Some(at) = bytes[from..].windows(ENDING.len()).position(|part| part == ENDING) {
+    while let Some(at) = finder.find(&bytes[from..]) {
         let dot = from + at;
         from = dot + ENDING.len();
         let before = bytes[..dot].iter().rev().take(128).take_while(|byte| is_part(byte)).count();

@@ -34,11 +34,20 @@ struct Opening {
     reason: String,
 }
 
+/// The name by which others need a library that is at this path.
+pub(super) fn name_of<'a>(path: &'a str, soname: Option<&'a str>) -> &'a str {
+    soname.unwrap_or_else(|| path.rsplit('/').next().unwrap_or_default())
+}
+
 /// The table of a C library.
 pub(super) struct Libc {
     file: File,
     /// By the name of a function, its place in the list of its machine.
     functions: BTreeMap<Abi, HashMap<String, usize>>,
+    /// The numbers of the calls of each place in that list.
+    numbers: BTreeMap<Abi, Vec<Vec<u32>>>,
+    /// Why functions may lead to code that is not known.
+    reasons: HashMap<String, String>,
 }
 
 static ALL: LazyLock<[Libc; 2]> = LazyLock::new(|| {
@@ -57,7 +66,20 @@ impl Libc {
             (*abi, functions.collect())
         });
         let functions = functions.collect();
-        Self { file, functions }
+        let numbers = file.calls.iter().map(|(abi, groups)| {
+            let of_group = |group: &Group| {
+                words(&group.calls).filter_map(|name| abi.syscall_number(name)).collect()
+            };
+            (*abi, groups.iter().map(of_group).collect())
+        });
+        let numbers = numbers.collect();
+        let mut reasons = HashMap::new();
+        for Opening { functions, reason } in &file.open {
+            for name in words(functions) {
+                reasons.entry(name.to_owned()).or_insert_with(|| reason.clone());
+            }
+        }
+        Self { file, functions, numbers, reasons }
     }
 
     /// Its name, such as `glibc`.
@@ -68,6 +90,15 @@ impl Libc {
     /// The C library that has a file of this name.
     pub fn having(library: &str) -> Option<&'static Self> {
         ALL.iter().find(|libc| libc.has(library))
+    }
+
+    /// The one that a program is made for.
+    pub fn of_program(interpreter: Option<&str>, needed: &[String]) -> Option<&'static Self> {
+        // Others than musl have a `libc.so`, too: the dynamic loader tells more.
+        match interpreter {
+            Some(interpreter) => Self::having(interpreter.rsplit('/').next().unwrap_or_default()),
+            None => needed.iter().find_map(|needed| Self::having(needed)),
+        }
     }
 
     /// Whether a library of this name is a part of it, and so what it calls is in the table.
@@ -85,17 +116,16 @@ impl Libc {
         words(self.file.startup.get(&abi).map_or("", String::as_str))
     }
 
-    /// What a function of it calls; nothing for those that make no call.
-    pub fn calls(&self, abi: Abi, function: &str) -> impl Iterator<Item = &str> {
+    /// The numbers of what a function of it calls; nothing for those that make no call.
+    pub fn calls(&self, abi: Abi, function: &str) -> &[u32] {
         let index = self.functions.get(&abi).and_then(|functions| functions.get(function));
-        let group = index.and_then(|index| self.file.calls.get(&abi)?.get(*index));
-        words(group.map_or("", |group| group.calls.as_str()))
+        let numbers = index.and_then(|index| self.numbers.get(&abi)?.get(*index));
+        numbers.map_or(&[], Vec::as_slice)
     }
 
     /// Why a function of it may lead to code that is not known.
     pub fn opens(&self, function: &str) -> Option<&str> {
-        let names = |opening: &&Opening| words(&opening.functions).any(|name| name == function);
-        self.file.open.iter().find(names).map(|opening| opening.reason.as_str())
+        self.reasons.get(function).map(String::as_str)
     }
 }
 
@@ -104,7 +134,8 @@ mod tests {
     use super::*;
 
     fn calls(library: &str, abi: Abi, function: &str) -> Vec<&'static str> {
-        Libc::having(library).unwrap().calls(abi, function).collect()
+        let numbers = Libc::having(library).unwrap().calls(abi, function).iter();
+        numbers.filter_map(|number| abi.syscall_name(*number)).collect()
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::image::Image;
-use super::libc::Libc;
-use super::reachable::{How, Kind, Reachable};
+use super::libc::{self, Libc};
+use super::reachable::{Kind, Reachable};
 use crate::abi::Abi;
 use crate::untrusted::short;
 
@@ -20,8 +20,7 @@ pub struct File<'a> {
 impl File<'_> {
     /// The name by which others need it.
     fn name(&self) -> &str {
-        let from_path = self.path.rsplit('/').next().unwrap_or_default();
-        self.image.soname.as_deref().unwrap_or(from_path)
+        libc::name_of(self.path, self.image.soname.as_deref())
     }
 }
 
@@ -33,11 +32,7 @@ pub fn reachable(executable: File<'_>, libraries: &[File<'_>], missing: &[String
     for reason in missing {
         made.add_reason(reason.clone());
     }
-    // Others than musl have a `libc.so`, too: the dynamic loader tells more.
-    let libc = match executable.image.interpreter.as_deref() {
-        Some(interpreter) => Libc::having(interpreter.rsplit('/').next().unwrap_or_default()),
-        None => executable.image.needed.iter().find_map(|needed| Libc::having(needed)),
-    };
+    let libc = executable.image.libc();
     let is_dynamic = executable.image.is_dynamic && executable.image.interpreter.is_some();
     match libc {
         Some(libc) if libc.knows(abi) => add_startup(&mut made, libc, &executable),
@@ -58,7 +53,7 @@ pub fn reachable(executable: File<'_>, libraries: &[File<'_>], missing: &[String
 
 fn add(made: &mut Reachable, abi: Abi, name: &str, kind: Kind, file: &str, symbol: &str) {
     if let Some(number) = abi.syscall_number(name) {
-        made.add(abi, number, How { kind, file: file.to_owned(), symbol: symbol.to_owned() });
+        made.add_way(abi, number, (kind, file, symbol));
     }
 }
 
@@ -71,29 +66,36 @@ fn add_startup(made: &mut Reachable, libc: &Libc, executable: &File<'_>) {
     }
 }
 
-fn add_file(made: &mut Reachable, file: &File<'_>, libc: Option<&Libc>, abi: Abi) {
+fn add_file<'a>(made: &mut Reachable, file: &File<'a>, libc: Option<&Libc>, abi: Abi) {
     let File { path, image } = file;
     if image.abi != abi {
         made.add_reason(format!("{path} is of another machine ({})", image.abi));
         return;
     }
-    for ((abi, number), functions) in &image.calls {
+    // One way for each file is kept, the first one.
+    let mut ways: BTreeMap<(Abi, u32), (Kind, &'a str)> = BTreeMap::new();
+    let mut add = |call, way: (Kind, &'a str)| {
+        let known = ways.entry(call).or_insert(way);
+        *known = way.min(*known);
+    };
+    for (call, functions) in &image.calls {
         for symbol in functions {
-            let how =
-                How { kind: Kind::Instruction, file: (*path).to_owned(), symbol: symbol.clone() };
-            made.add(*abi, *number, how);
+            add(*call, (Kind::Instruction, symbol));
         }
     }
     let mut opened: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for import in &image.imports {
         // Versions of a function have one name in the table.
         let Some(libc) = libc else { break };
-        for name in libc.calls(abi, import) {
-            add(made, abi, name, Kind::Import, path, import);
+        for number in libc.calls(abi, import) {
+            add((abi, *number), (Kind::Import, import));
         }
         if let Some(reason) = libc.opens(import) {
             opened.entry(reason).or_default().push(import.as_str());
         }
+    }
+    for ((abi, number), (kind, symbol)) in ways {
+        made.add_way(abi, number, (kind, path, symbol));
     }
     for (reason, functions) in opened {
         made.add_reason(format!("{path} imports {}: {reason}", listed(&functions)));

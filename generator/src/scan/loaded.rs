@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::error::ScanError;
 use super::object::Code;
-use super::sites::enters;
+use super::search::enters;
 use super::x86;
 use crate::abi::Abi;
 
@@ -82,7 +82,7 @@ pub(super) fn named<'a>(
 
 /// Whether what is called a table of jumps enters the kernel. In its offsets there may be the same bytes by chance.
 fn calls_itself(stubs: &Code<'_>, abi: Abi) -> bool {
-    if !stubs.is_stubs || enters(abi, stubs, 1).is_empty() {
+    if !stubs.is_stubs || enters(abi, stubs).is_empty() {
         return false;
     }
     let bits = if abi == Abi::X86 { 32 } else { 64 };
@@ -103,7 +103,7 @@ fn has_other_code(segment: &Code<'_>, code: &[Code<'_>], data: &[Extent], abi: A
     let mut from = segment.address;
     for (start, end) in parts {
         let gap = Extent { address: from, size: start.saturating_sub(from), is_stubs: false };
-        if gap.size > 0 && gap.within(segment).is_some_and(|gap| !enters(abi, &gap, 1).is_empty()) {
+        if gap.size > 0 && gap.within(segment).is_some_and(|gap| !enters(abi, &gap).is_empty()) {
             return true;
         }
         from = from.max(end);

@@ -17,6 +17,7 @@ mod loaded;
 mod object;
 pub mod program;
 mod reachable;
+mod search;
 mod sites;
 mod starts;
 mod step;

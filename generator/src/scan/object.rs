@@ -60,3 +60,32 @@ pub(super) struct Object<'a> {
     /// Why there may be more in it than was read.
     pub doubts: BTreeSet<String>,
 }
+
+impl<'a> Object<'a> {
+    /// One of which nothing but the code is known.
+    pub fn of_code(abi: Abi, bits: u32, code: Vec<Code<'a>>) -> Self {
+        Self {
+            abi,
+            bits,
+            is_library: false,
+            entry: 0,
+            interpreter: None,
+            is_dynamic: false,
+            needed: Vec::new(),
+            search: Vec::new(),
+            soname: None,
+            imports: BTreeSet::new(),
+            exports: BTreeMap::new(),
+            code,
+            starts: Vec::new(),
+            are_starts_exact: true,
+            doubtful: BTreeSet::new(),
+            has_symbols: false,
+            names: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            pointers: Vec::new(),
+            is_go: false,
+            doubts: BTreeSet::new(),
+        }
+    }
+}

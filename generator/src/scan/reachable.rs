@@ -112,17 +112,29 @@ impl Reachable {
 
     /// Adds a call, or one more way by which it is known.
     pub fn add(&mut self, abi: Abi, number: u32, how: How) {
+        self.add_way(abi, number, (how.kind, &how.file, &how.symbol));
+    }
+
+    /// The same, with a kind, a file and a symbol.
+    pub(super) fn add_way(
+        &mut self,
+        abi: Abi,
+        number: u32,
+        (kind, file, symbol): (Kind, &str, &str),
+    ) {
         let ways = self.calls.entry(abi).or_default().entry(number).or_default();
-        if let Some(known) = ways.iter().find(|known| known.file == how.file).cloned() {
-            if how < known {
+        let how = || How { kind, file: file.to_owned(), symbol: symbol.to_owned() };
+        if let Some(known) = ways.iter().find(|known| known.file == file) {
+            if (kind, symbol) < (known.kind, &known.symbol) {
+                let known = known.clone();
                 ways.remove(&known);
-                ways.insert(how);
+                ways.insert(how());
             }
             return;
         }
-        ways.insert(how);
+        ways.insert(how());
         if ways.len() > FILES {
-            let last = ways.iter().max_by_key(|how| (how.is_of_library(), how.file.clone()));
+            let last = ways.iter().max_by_key(|how| (how.is_of_library(), &how.file));
             if let Some(last) = last.cloned() {
                 ways.remove(&last);
             }

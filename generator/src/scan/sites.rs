@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::body::{Origin, Reader};
-use super::object::{Code, Object};
+use super::search::{MOST_SITES, callers, entries, uses};
 use super::step::{Flow, Place, Target};
 use crate::abi::Abi;
 
@@ -19,9 +19,6 @@ const MOST_WRAPPERS: usize = 512;
 
 /// How often callers of callers are looked for.
 const DEPTH: usize = 12;
-
-/// How many instructions that enter the kernel or may do so are looked at.
-const MOST_SITES: usize = 1_000_000;
 
 /// What the instructions of a file call.
 #[derive(Debug, Default)]
@@ -228,151 +225,4 @@ fn imported(
         sites.unknown.insert(0);
     }
     stubs
-}
-
-/// Where bytes are that may be an instruction that enters the kernel, in order.
-fn entries(object: &Object<'_>) -> Vec<u64> {
-    let mut found = Vec::new();
-    for code in object.code.iter().filter(|code| !code.is_stubs) {
-        found.extend(enters(object.abi, code, MOST_SITES.saturating_sub(found.len())));
-    }
-    found
-}
-
-/// The same of a part of the code, `most` of them.
-pub(super) fn enters(abi: Abi, code: &Code<'_>, most: usize) -> Vec<u64> {
-    let mut found = Vec::new();
-    match abi {
-        Abi::Aarch64 => {
-            words(code, |_, word| word == 0xd400_0001, &mut found);
-            found.truncate(most);
-        }
-        Abi::Riscv64 => {}
-        Abi::X86_64 | Abi::X86 | Abi::X32 => {
-            let is_entry = |pair: &[u8]| {
-                matches!(pair, [0x0f, 0x05 | 0x34] | [0xcd, 0x80])
-                    || (abi == Abi::X86 && matches!(pair, [0x65, 0xff]))
-            };
-            let pairs = (code.address..).zip(code.bytes.windows(2));
-            let pairs = pairs.filter(|(_, pair)| is_entry(pair)).map(|(address, _)| address);
-            found.extend(pairs.take(most));
-        }
-    }
-    found
-}
-
-/// Addresses of the words of code that fit.
-fn words(code: &Code<'_>, fits: impl Fn(u64, u32) -> bool, found: &mut Vec<u64>) {
-    let words = code.bytes.chunks_exact(4);
-    for (at, word) in (0_u64..).zip(words) {
-        let address = code.address.wrapping_add(at * 4);
-        let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
-        if fits(address, word) && found.len() < MOST_SITES {
-            found.push(address);
-        }
-    }
-}
-
-/// Calls of and jumps to these functions, in the order of addresses.
-fn callers<T>(object: &Object<'_>, targets: &BTreeMap<u64, T>) -> Vec<(u64, u64)> {
-    let mut found = Vec::new();
-    let (Some((first, _)), Some((last, _))) = (targets.first_key_value(), targets.last_key_value())
-    else {
-        return found;
-    };
-    let is_target =
-        |target: u64| (*first..=*last).contains(&target) && targets.contains_key(&target);
-    for code in object.code.iter().filter(|code| !code.is_stubs) {
-        if object.abi == Abi::Aarch64 {
-            let mut addresses = Vec::new();
-            let target = |address: u64, word: u32| {
-                let offset = i64::from((word & 0x03ff_ffff) << 6) << 32 >> 36;
-                address.wrapping_add_signed(offset)
-            };
-            let leads = |address, word: u32| {
-                word & 0x7c00_0000 == 0x1400_0000 && is_target(target(address, word))
-            };
-            words(code, leads, &mut addresses);
-            for address in addresses {
-                let at = (address - code.address) as usize;
-                let word = &code.bytes[at..at + 4];
-                let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
-                found.push((address, target(address, word)));
-            }
-            continue;
-        }
-        for (address, bytes) in (code.address..).zip(code.bytes.windows(5)) {
-            if bytes[0] & 0xfe == 0xe8 {
-                let target = relative(object, address.wrapping_add(5), &bytes[1..]);
-                if is_target(target) && found.len() < MOST_SITES {
-                    found.push((address, target));
-                }
-            } else if bytes[0] == 0xeb || bytes[0] & 0xf0 == 0x70 {
-                let offset = i64::from(bytes[1].cast_signed());
-                let target = address.wrapping_add(2).wrapping_add_signed(offset);
-                if is_target(target) && found.len() < MOST_SITES {
-                    found.push((address, target));
-                }
-            } else if bytes[0] & 0xf0 == 0x80 && address > code.address {
-                // The second byte of a conditional jump; its displacement is what follows.
-                let target = relative(object, address.wrapping_add(5), &bytes[1..]);
-                let at = (address - code.address) as usize;
-                if is_target(target) && code.bytes[at - 1] == 0x0f && found.len() < MOST_SITES {
-                    found.push((address - 1, target));
-                }
-            }
-        }
-    }
-    found
-}
-
-/// Where a displacement of 32 bits leads from the end of its instruction.
-fn relative(object: &Object<'_>, end: u64, bytes: &[u8]) -> u64 {
-    let offset = i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    let target = end.wrapping_add_signed(offset.into());
-    if object.bits == 32 && object.abi == Abi::X86 { target & 0xffff_ffff } else { target }
-}
-
-/// Calls and jumps through these slots, and whether each is a stub's.
-fn uses(object: &Object<'_>, slots: &BTreeSet<u64>) -> Vec<(u64, bool)> {
-    let mut found = Vec::new();
-    for code in &object.code {
-        match object.abi {
-            Abi::X86_64 | Abi::X32 | Abi::X86 => {
-                for (address, bytes) in (code.address..).zip(code.bytes.windows(6)) {
-                    if bytes[0] != 0xff || !matches!(bytes[1], 0x15 | 0x25) {
-                        continue;
-                    }
-                    let slot = if object.abi == Abi::X86 {
-                        u32::from_le_bytes([bytes[2], bytes[3], bytes[4], bytes[5]]).into()
-                    } else {
-                        relative(object, address.wrapping_add(6), &bytes[2..])
-                    };
-                    if slots.contains(&slot) && found.len() < MOST_SITES {
-                        found.push((address, code.is_stubs));
-                    }
-                }
-            }
-            Abi::Aarch64 => {
-                // adrp x16, page; ldr x17, [x16, #offset]; …; br x17
-                let mut page = 0;
-                for (at, word) in (0_u64..).zip(code.bytes.chunks_exact(4)) {
-                    let address = code.address.wrapping_add(at * 4);
-                    let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
-                    if word & 0x9f00_001f == 0x9000_0010 {
-                        let field = ((word >> 5) & 0x7_ffff) << 2 | (word >> 29) & 3;
-                        let offset = i64::from(field << 11) << 32 >> 43;
-                        page = (address & !0xfff).wrapping_add_signed(offset << 12);
-                    } else if word & 0xffc0_03ff == 0xf940_0211 {
-                        let slot = page + u64::from((word >> 10) & 0xfff) * 8;
-                        if slots.contains(&slot) && code.is_stubs && found.len() < MOST_SITES {
-                            found.push((address.saturating_sub(4), true));
-                        }
-                    }
-                }
-            }
-            Abi::Riscv64 => {}
-        }
-    }
-    found
 }

@@ -22,6 +22,24 @@ pub(super) fn decode(bits: u32, address: u64, bytes: &[u8], most: usize) -> Vec<
     steps
 }
 
+/// Whether one of the first `most` instructions begins at `place`, and how many were decoded to know.
+pub(super) fn has_instruction(
+    bits: u32,
+    address: u64,
+    bytes: &[u8],
+    place: u64,
+    most: usize,
+) -> (bool, usize) {
+    let mut decoder = Decoder::with_ip(bits, bytes, address, DecoderOptions::NONE);
+    let mut instruction = Instruction::default();
+    let mut count = 0;
+    while decoder.can_decode() && count < most && decoder.ip() < place {
+        decoder.decode_out(&mut instruction);
+        count += 1;
+    }
+    (decoder.can_decode() && count < most && decoder.ip() == place, count)
+}
+
 /// The number of a general register, whatever part of it is meant, and whether the part is 32 or 64 bits.
 fn general(register: Register) -> Option<(u8, bool)> {
     // The enum has them in the order of their numbers: al … bl, ah … bh, spl … r15l, ax … r15w, eax … r15d, rax … r15.

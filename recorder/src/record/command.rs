@@ -115,7 +115,9 @@ impl Loaded {
                     let snapshot = marks.without_own_calls(probe.snapshot()?);
                     flush(&assembly.recording(&snapshot, names, &marks, probe.live()?));
                 }
-                SessionEvent::Container(_) | SessionEvent::Request(_) => {}
+                SessionEvent::Container(_)
+                | SessionEvent::Executed(_)
+                | SessionEvent::Request(_) => {}
             }
             Ok(())
         };

@@ -4,8 +4,10 @@
 //! [`Root`] and nowhere else. While others' code is recorded this is done by a process without privilege
 //! ([`Helper`]), since the files are as hostile as what is recorded.
 
+mod beside;
 mod helper;
 mod libraries;
+mod messages;
 mod root;
 
 use std::collections::{BTreeSet, HashMap};
@@ -18,7 +20,11 @@ use strait_generator::scan::{self, Image, Program, ScanError};
 use strait_generator::untrusted::short;
 use thiserror::Error;
 
+pub use beside::Helpers;
+pub(crate) use beside::NoAnswer;
 pub use helper::Helper;
+pub(crate) use helper::PATIENCE;
+pub(crate) use messages::Asked;
 pub use root::{Identity, Root};
 
 /// How many interpreters of interpreters are followed; the kernel follows five (`fs/exec.c`).
@@ -44,10 +50,22 @@ pub enum ScanFileError {
     Replaced,
 }
 
+/// A file that was read.
+type Read = Rc<Result<Image, ScanError>>;
+
 /// Scans programs beneath a root; a file that several of them have is read once.
 pub struct Scanner {
     root: Root,
-    images: HashMap<Identity, Rc<Result<Image, ScanError>>>,
+    memory: Memory,
+    /// A file, while it is read.
+    bytes: Vec<u8>,
+}
+
+/// What is known of files beneath a root that were read.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// A library's by the C library of its program, too, whose own files are hardly read.
+    images: HashMap<(Identity, Option<&'static str>), Read>,
     folders: HashMap<Abi, Rc<Folders>>,
 }
 
@@ -63,7 +81,17 @@ struct Wanted {
 impl Scanner {
     /// For programs beneath this root.
     pub fn new(root: Root) -> Self {
-        Self { root, images: HashMap::new(), folders: HashMap::new() }
+        Self::remembering(root, Memory::default())
+    }
+
+    /// The same, for a root that was scanned before.
+    pub(crate) fn remembering(root: Root, memory: Memory) -> Self {
+        Self { root, memory, bytes: Vec::new() }
+    }
+
+    /// Lets go of the root.
+    pub(crate) fn into_memory(self) -> Memory {
+        self.memory
     }
 
     /// Scans the program at a path beneath the root; of a script, its interpreter. With `inode`, only if the file has
@@ -87,20 +115,25 @@ impl Scanner {
                 continue;
             }
             let real = file.path.clone();
-            let image = self.image(&file)?;
+            let image = self.image(&file, None)?;
             let image = image.as_ref().as_ref().map_err(Clone::clone)?;
             return Ok(self.with_libraries(path, &executable, &real, image));
         }
         Err(ScanFileError::Script)
     }
 
-    fn image(&mut self, file: &root::Found) -> io::Result<Rc<Result<Image, ScanError>>> {
-        if let Some(image) = self.images.get(&file.identity) {
+    /// The image of a program, or of a library of a program.
+    fn image(&mut self, file: &root::Found, program: Option<&Image>) -> io::Result<Read> {
+        let key = (file.identity, program.and_then(Image::libc_name));
+        if let Some(image) = self.memory.images.get(&key) {
             return Ok(image.clone());
         }
-        let bytes = file.read()?;
-        let image = Rc::new(Image::read(&bytes));
-        self.images.insert(file.identity, image.clone());
+        file.read(&mut self.bytes)?;
+        let image = Rc::new(match program {
+            Some(program) => Image::read_library(&self.bytes, &file.path, program),
+            None => Image::read(&self.bytes),
+        });
+        self.memory.images.insert(key, image.clone());
         Ok(image)
     }
 
@@ -111,7 +144,7 @@ impl Scanner {
         real: &str,
         image: &Image,
     ) -> Program {
-        let mut found: Vec<(String, Rc<Result<Image, ScanError>>)> = Vec::new();
+        let mut found: Vec<(String, Read)> = Vec::new();
         let mut missing = Vec::new();
         let mut seen = BTreeSet::new();
         let own = libraries::search_of(image, real);
@@ -174,15 +207,15 @@ impl Scanner {
         needed: &str,
         [search, own, beside]: [&[String]; 3],
         program: &Image,
-    ) -> Option<(String, Rc<Result<Image, ScanError>>)> {
+    ) -> Option<(String, Read)> {
         let candidates: Vec<String> = if needed.contains('/') {
             vec![needed.to_owned()]
         } else {
-            let folders = match self.folders.get(&program.abi) {
+            let folders = match self.memory.folders.get(&program.abi) {
                 Some(folders) => folders.clone(),
                 None => {
                     let folders = Rc::new(Folders::of(&self.root, program.abi));
-                    self.folders.insert(program.abi, folders.clone());
+                    self.memory.folders.insert(program.abi, folders.clone());
                     folders
                 }
             };
@@ -192,7 +225,7 @@ impl Scanner {
         };
         for candidate in candidates {
             let Ok(file) = self.root.open(&candidate) else { continue };
-            let Ok(image) = self.image(&file) else { continue };
+            let Ok(image) = self.image(&file, Some(program)) else { continue };
             if image.as_ref().as_ref().is_ok_and(|image| image.abi == program.abi) {
                 return Some((file.path, image));
             }

@@ -17,6 +17,9 @@ use crate::walk::is_kind;
 /// some 300 MiB.
 const LARGEST: u64 = 512 << 20;
 
+/// Memory that is kept from one file to the next.
+const KEPT: usize = 32 << 20;
+
 /// How much is read of a file of settings.
 const SETTINGS: u64 = 1 << 20;
 
@@ -58,7 +61,11 @@ impl Root {
     /// The kernel's error.
     pub fn new(path: &Path) -> io::Result<Self> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let folder = open(path, flags, Mode::empty())?;
+        Self::of(open(path, flags, Mode::empty())?)
+    }
+
+    /// An open folder.
+    pub(super) fn of(folder: OwnedFd) -> io::Result<Self> {
         let path = of_descriptor(&folder).read_link()?;
         Ok(Self { folder, path })
     }
@@ -131,8 +138,8 @@ impl Root {
 }
 
 impl Found {
-    /// All of it, up to a bound. It may grow or shrink meanwhile.
-    pub fn read(&self) -> io::Result<Vec<u8>> {
+    /// All of it, up to a bound, into memory that is used again. It may grow or shrink meanwhile.
+    pub fn read(&self, bytes: &mut Vec<u8>) -> io::Result<()> {
         let too_large = || {
             io::Error::other(format!("it has more than {} MiB, and no more is read", LARGEST >> 20))
         };
@@ -140,13 +147,15 @@ impl Found {
         if size > LARGEST {
             return Err(too_large());
         }
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(usize::try_from(size).unwrap_or_default())?;
-        (&self.file).take(LARGEST + 1).read_to_end(&mut bytes)?;
+        bytes.clear();
+        bytes.shrink_to(KEPT);
+        // Room for one more byte, so that the end is found without more room.
+        bytes.try_reserve_exact(usize::try_from(size).unwrap_or_default().saturating_add(1))?;
+        (&self.file).take(LARGEST + 1).read_to_end(bytes)?;
         if bytes.len() as u64 > LARGEST {
             return Err(too_large());
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// The program that a script names in its first line: `None` if it is no script, and within that `None` if it

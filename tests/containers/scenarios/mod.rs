@@ -16,6 +16,7 @@ mod oracle;
 mod origins;
 mod room;
 mod runtimes;
+mod scanning;
 mod twenty;
 mod unprivileged;
 mod verifying;
@@ -84,6 +85,19 @@ pub const ALL: &[Scenario] = &[
     ("docker::an_exec_is_in_the_recording", || lives::exec_is_recorded(&Engine::docker())),
     ("podman::an_exec_is_in_the_recording", || lives::exec_is_recorded(&Engine::podman())),
     ("docker::a_removed_container_is_recorded", lives::removed_at_once),
+    ("docker::what_programs_can_call_is_known", || {
+        scanning::is_known(&Engine::docker(), &Redis);
+    }),
+    ("podman::what_programs_can_call_is_known", || {
+        scanning::is_known(&Engine::podman(), &Nginx);
+    }),
+    ("docker::what_ends_at_once_is_scanned_or_it_is_said", || {
+        scanning::of_what_ends_at_once(&Engine::docker());
+    }),
+    ("podman::what_ends_at_once_is_scanned_or_it_is_said", || {
+        scanning::of_what_ends_at_once(&Engine::podman());
+    }),
+    ("a_scan_that_gets_no_answer_is_not_waited_for", scanning::of_what_never_answers),
     ("the_commands_exit_status_is_passed_through", lives::exit_status),
     ("docker::the_recording_knows_its_container", || {
         metadata::is_known(&Engine::docker());

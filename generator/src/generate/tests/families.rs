@@ -5,6 +5,7 @@ use crate::diff::{Level, assess_risk};
 use crate::policy::Width;
 use crate::policy::decide::space::Set;
 use crate::policy::decide::{Meaning, within};
+use crate::recording::Program;
 use crate::recording::example::with_values;
 use crate::scan::{How, Kind, Reachable};
 
@@ -105,6 +106,10 @@ fn what_the_program_cannot_call_is_not_added_but_for_spellings() {
     assert!(of_program.contains(&"rename") && of_program.contains(&"wait4"), "{of_program:?}");
     assert!(of_program.contains(&"stat"), "another C library calls it: {of_program:?}");
     assert!(!of_program.contains(&"symlink") && !of_program.contains(&"fsync"), "{of_program:?}");
+    // What a container's runtime calls before its program is no program's.
+    let runtime = Program { path: Program::RUNTIME.to_owned(), device: String::new(), inode: 0 };
+    recording.programs.push(runtime);
+    assert!(!added(&recording).contains(&"fsync"));
     // A shell starts programs that the recording does not have.
     can_call(&mut recording, "/bin/bash", &["openat", "clone", "rename", "execve"]);
     recording.reachable.retain(|path, _| path == "/bin/bash");

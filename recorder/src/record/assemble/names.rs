@@ -14,9 +14,6 @@ use strait_generator::recording;
 /// The name under which the calls of all executables without room of their own stand.
 pub const OTHER: &str = "(other)";
 
-/// The name under which stands what a container runtime calls between filter and exec.
-pub const RUNTIME: &str = "(runtime)";
-
 /// What the recorder knows of executables, by set, as a [`Snapshot`](crate::record::probe::Snapshot) numbers them.
 #[derive(Default)]
 pub struct Names {
@@ -55,7 +52,7 @@ impl Names {
             return without_file(OTHER);
         }
         if program.key.phase == phase::RUNTIME {
-            return without_file(RUNTIME);
+            return without_file(recording::Program::RUNTIME);
         }
         if !self.found.contains_key(&set) {
             self.resolve(set, program);

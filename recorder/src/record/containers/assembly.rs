@@ -9,8 +9,8 @@ use probe_common::phase;
 
 use super::known::{Known, trusted};
 use super::origins::Origins;
-use crate::record::assemble::Marks;
-use crate::record::assemble::Names;
+use super::programs::Programs;
+use crate::record::assemble::{Marks, Names};
 use crate::record::assemble::{assemble, refusals};
 use crate::record::engine::{Cache, FileNames, ObservedTask, Only, identify};
 use crate::record::probe::Snapshot;
@@ -67,6 +67,8 @@ pub(super) struct Assembly {
     pub others: Rc<RefCell<BTreeSet<String>>>,
     /// Whose containers they are.
     pub origins: Origins,
+    /// What their programs can call, if that is found out.
+    pub programs: Option<Programs>,
 }
 
 impl Assembly {
@@ -149,7 +151,7 @@ impl Assembly {
             let refusals = refusals(&own, names);
             observations.refuse(&refusals);
             observations.samples(marks.samples(&own, self.native, container.began));
-            let recording = observations.recording(About {
+            let mut recording = observations.recording(About {
                 host: self.host.clone(),
                 target: Target {
                     start: match (self.knows_old, described.filtered) {
@@ -167,6 +169,12 @@ impl Assembly {
                 still_running: running(snapshot, *index),
                 tracer: Tracer::Ebpf,
             });
+            if let Some(programs) = &self.programs {
+                let sets = own.sets.iter();
+                let sets =
+                    sets.map(|counts| (counts.set, names.program(counts.set, &counts.program)));
+                programs.fill(&mut recording, &sets.collect::<Vec<_>>());
+            }
             let file = (!recording.is_before_start()).then(|| files.next(&name));
             recordings.push(ContainerRecording {
                 file,

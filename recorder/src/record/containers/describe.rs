@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until};
 
 use super::known::Known;
+use super::programs::Programs;
 use crate::record::engine::{
     Description, Engines, Identity, ObservedTask, Only, display_name, identify,
 };
@@ -35,6 +36,8 @@ pub(super) struct Choice {
     pub unwanted: Unwanted,
     /// Their names.
     pub others: Rc<RefCell<BTreeSet<String>>>,
+    /// Their programs are not scanned either.
+    pub programs: Option<Programs>,
 }
 
 impl Choice {
@@ -43,8 +46,15 @@ impl Choice {
         let is_wanted = self.only.is_empty()
             || self.only.iter().any(|only| only.matches(&description.container, &name));
         if !is_wanted {
-            self.unwanted.add(index);
+            self.leave_out(index);
             self.others.borrow_mut().insert(name);
+        }
+    }
+
+    fn leave_out(&self, index: u32) {
+        self.unwanted.add(index);
+        if let Some(programs) = &self.programs {
+            programs.leave_out(index, "its container is not recorded");
         }
     }
 }
@@ -70,7 +80,7 @@ pub(super) async fn describe_all(
                     None => {
                         log::debug!("{task:?} is no container");
                         if parent == 0 {
-                            choice.unwanted.add(index);
+                            choice.leave_out(index);
                         }
                     }
                 },

@@ -5,6 +5,8 @@ mod describe;
 mod engine_requests;
 mod known;
 mod origins;
+mod programs;
+mod task;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,12 +32,15 @@ use super::time::monotonic;
 use super::{Notice, RecordError, User, host};
 use crate::host;
 use crate::output::sudo_user;
+use crate::scan::Helpers;
 use assembly::{Assembly, Clock, observed_task};
 use describe::{Choice, NewContainer, describe_all, until_time_is_short};
 use engine_requests::EngineRequests;
 use origins::Origins;
+use programs::Programs;
 use strait_generator::abi::Abi;
 use strait_generator::outcome::{ContainerRecording, ContainersOutcome, Status};
+use task::Task;
 
 /// Calls by which a program waits for something to happen: the first of them says that a container is
 /// up. Reading from a socket, a terminal or a pipe is not among them, since files are read so too.
@@ -83,6 +88,8 @@ pub struct ContainersRequest {
     pub refusals: Option<Vec<(Abi, u32, u8)>>,
     /// A profile, as JSON, for containers that have none of their own.
     pub inject: Option<String>,
+    /// What scans the containers' programs; `None`: they are not scanned.
+    pub helpers: Option<Helpers>,
     /// Whether the probe is to say what it does, through [`log`].
     pub verbose: bool,
 }
@@ -111,6 +118,7 @@ pub fn run(
         all,
         refusals: watched,
         inject,
+        helpers,
         verbose,
     } = request;
     let mut launch =
@@ -156,6 +164,7 @@ pub fn run(
         requests: requests.clone(),
         left_out: RefCell::default(),
     };
+    let programs = helpers.is_some().then(Programs::default);
     let clock = Clock { started: Timestamp::now(), start: monotonic() };
     let assembly = Assembly {
         host,
@@ -167,6 +176,7 @@ pub fn run(
         unnamed: RefCell::default(),
         others: Rc::default(),
         origins,
+        programs: programs.clone(),
     };
     let stage = stage.running(held.as_ref().map(Held::child));
     let running = held.map(|held| held.release(&stage)).transpose()?;
@@ -185,9 +195,15 @@ pub fn run(
     };
     let mut marks = Marks::default();
     let known = RefCell::new(BTreeMap::new());
-    let choice = Choice { only: assembly.only.clone(), unwanted, others: assembly.others.clone() };
+    let choice = Choice {
+        only: assembly.only.clone(),
+        unwanted,
+        others: assembly.others.clone(),
+        programs: programs.clone(),
+    };
     let (found, seen) = mpsc::unbounded_channel();
     let (watches, ended) = oneshot::channel();
+    let (begun, next) = programs.as_ref().map(Programs::begin).unzip();
     let status = runtime.block_on(async {
         let watching = async {
             let mut handler = |event: SessionEvent, probe: &Probe, names: &mut Names| {
@@ -202,6 +218,12 @@ pub fn run(
                         // The other end is there for as long as this one.
                         let _ = found.send(container);
                     }
+                    SessionEvent::Executed(executed) => {
+                        if let Some(begun) = &begun {
+                            let container = probe.container(executed.container)?;
+                            begun.add(&executed, || Task::that_began(&container));
+                        }
+                    }
                     SessionEvent::Flush => {
                         let snapshot = probe.snapshot()?;
                         flush(assembly.recordings(&snapshot, names, &known.borrow(), &marks));
@@ -212,13 +234,20 @@ pub fn run(
                 Ok(())
             };
             let status = session.wait(signals, &mut handler).await;
-            drop((found, watches));
+            drop((found, watches, begun));
             status
+        };
+        let scanning = async {
+            if let (Some(programs), Some(helpers), Some(next)) = (&programs, helpers, next) {
+                programs.scan(helpers, next).await;
+            }
         };
         let describing = async {
             tokio::select! {
                 biased;
-                () = describe_all(seen, &mut engines, &known, &choice) => {}
+                ((), ()) = async {
+                    tokio::join!(describe_all(seen, &mut engines, &known, &choice), scanning)
+                } => {}
                 () = until_time_is_short(ended, signals) => {}
             }
         };

@@ -120,7 +120,7 @@ impl Loading {
             return Ok(Attached(()));
         }
         let wanted = [
-            // `/proc/PID/exe` and `/proc/PID/ns` of other users' processes.
+            // `/proc/PID/exe`, `/proc/PID/ns` and `/proc/PID/root` of other users' processes.
             (Capability::CAP_SYS_PTRACE, true),
             (Capability::CAP_KILL, needs.command),
             (Capability::CAP_DAC_OVERRIDE, needs.other_users_engine),

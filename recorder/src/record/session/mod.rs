@@ -20,6 +20,7 @@ use super::probe::Probe;
 use super::{Notice, RecordError};
 use marks::{Incoming, Listener, Request};
 use strait_generator::outcome::Status;
+use strait_generator::recording::Program;
 
 pub use signals::Signals;
 pub(crate) use signals::{FOR_WRITING, SOON, SignalEvent};
@@ -66,11 +67,26 @@ impl Unwanted {
     }
 }
 
+/// A program that was executed in a container, for the first time there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// The set that counts its calls.
+    pub set: u32,
+    /// The container's index.
+    pub container: u32,
+    /// The task, which may have ended.
+    pub pid: u32,
+    /// Which program.
+    pub program: Program,
+}
+
 /// Something that only some recordings care for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionEvent {
     /// The container with this index has begun.
     Container(u32),
+    /// A program was executed in a container.
+    Executed(Executed),
     /// What there is is to be written now.
     Flush,
     /// A sample of this name ends now.
@@ -214,6 +230,16 @@ impl Session<'_> {
                 event::PROGRAM => {
                     if let Some((set, program)) = self.probe.program(event.set)? {
                         self.names.resolve(set, &program);
+                        if program.key.container != 0 {
+                            let executed = Executed {
+                                set,
+                                container: self.probe.container_id(program.key.container),
+                                pid: program.pid,
+                                program: self.names.program(set, &program),
+                            };
+                            let event = SessionEvent::Executed(executed);
+                            handler(event, &self.probe, &mut self.names)?;
+                        }
                     }
                 }
                 event::CONTAINER => {
