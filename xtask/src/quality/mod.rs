@@ -7,7 +7,7 @@ mod app;
 mod document;
 mod measure;
 mod plot;
-mod policy;
+pub mod policy;
 mod results;
 mod shell;
 mod stage;
