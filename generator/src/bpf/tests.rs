@@ -188,9 +188,8 @@ fn a_trace_counts_instructions_and_tells_whether_the_kernel_can_remember_the_ans
         ALLOW,
     ];
     let filter = filter(&program).unwrap();
-    let trace = |number, argument| {
-        filter.trace(&Call::new(Abi::X86_64, number, [argument, 0, 0, 0, 0, 0]))
-    };
+    let trace =
+        |number, argument| filter.trace(&Call::new(Abi::X86_64, number, [argument, 0, 0, 0, 0, 0]));
     let run = |verdict, instructions, by_number| Run { verdict, instructions, by_number };
     assert_eq!(trace(0, 7), run(0x7fff_0000, 4, true));
     assert_eq!(trace(1, 7), run(0x7fff_0000, 7, false));

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use strait_generator::abi::Abi;
 use strait_generator::bpf::{self, Call, Filter, Instruction, Run};
 use strait_generator::policy::Action;
@@ -85,7 +86,7 @@ impl Counts {
 
 impl Column {
     fn of(title: String, filter: &Filter) -> Self {
-        let native = Abi::ALL.into_iter().find(|abi| abi.name() == std::env::consts::ARCH);
+        let native = native();
         let run = |(_, name, args): &(&str, &str, [u64; 6])| {
             let native = native?;
             Some(filter.trace(&Call::new(native, native.syscall_number(name)?, *args)))
@@ -105,6 +106,36 @@ fn cell(run: Option<Run>) -> String {
         Some(run) if run.by_number => "0".to_owned(),
         Some(run) => run.instructions.to_string(),
     }
+}
+
+/// The share of a recording's calls for which the kernel runs the filter of a profile: those that it does not remember.
+pub fn share(tool: &Path, recording: &Path, profile: &Path) -> Result<f64> {
+    let text =
+        std::fs::read(recording).with_context(|| format!("cannot read {}", recording.display()))?;
+    let recording = serde_json::from_slice(&text).context("a recording is not JSON")?;
+    let layout = Layout::Tree.word();
+    let printed =
+        Tool::new(tool).args(["print", layout]).arg(profile).stdout("compiling a profile")?;
+    share_of(&recording, &parse(&printed)?).context("a recording without calls")
+}
+
+fn share_of(recording: &Value, filter: &Filter) -> Option<f64> {
+    let native = native()?;
+    let (mut all, mut run) = (0.0, 0.0);
+    for call in recording["abis"][native.name()]["syscalls"].as_object()?.values() {
+        let (number, count) = (call["number"].as_u64()?, call["count"].as_f64()?);
+        let number = u32::try_from(number).ok()?;
+        all += count;
+        if !filter.trace(&Call::new(native, number, [0; 6])).by_number {
+            run += count;
+        }
+    }
+    (all > 0.0).then_some(run / all)
+}
+
+/// The ABI of this machine's programs.
+fn native() -> Option<Abi> {
+    Abi::ALL.into_iter().find(|abi| abi.name() == std::env::consts::ARCH)
 }
 
 /// The program that the tool prints.
@@ -127,20 +158,32 @@ fn parse(text: &str) -> Result<Filter> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    #[test]
-    fn what_the_kernel_remembers_takes_no_instruction() {
-        // All calls are allowed, but one by its number only if its second argument is 3.
-        let number = Abi::ALL
-            .into_iter()
-            .find(|abi| abi.name() == std::env::consts::ARCH)
-            .and_then(|abi| abi.syscall_number("fcntl"))
-            .unwrap();
+    /// Allows all calls, but one by its number only if its second argument is 3.
+    fn filter() -> Filter {
+        let number = native().and_then(|abi| abi.syscall_number("fcntl")).unwrap();
         let text = format!(
             "32 0 0 0\n21 0 3 {number}\n32 0 0 24\n21 1 0 3\n6 0 0 327681\n6 0 0 2147418112\n"
         );
-        let column = Column::of("x".to_owned(), &parse(&text).unwrap());
+        parse(&text).unwrap()
+    }
+
+    #[test]
+    fn the_share_of_calls_that_run_the_filter_is_by_their_counts() {
+        let abi = native().unwrap();
+        let call = |name, count: u64| json!({"number": abi.syscall_number(name), "count": count});
+        let calls = json!({"fcntl": call("fcntl", 1), "read": call("read", 3)});
+        let recording = json!({"abis": {abi.name(): {"syscalls": calls}}});
+        assert_eq!(share_of(&recording, &filter()), Some(0.25));
+        assert_eq!(share_of(&json!({}), &filter()), None);
+    }
+
+    #[test]
+    fn what_the_kernel_remembers_takes_no_instruction() {
+        let column = Column::of("x".to_owned(), &filter());
         let of = |title: &str| {
             let index = CALLS.iter().position(|(name, ..)| *name == title).unwrap();
             cell(column.runs[index])

@@ -73,7 +73,11 @@ impl Loops {
                     unit: "ns",
                     figure: Some(figure),
                     ratio: (way != Way::Free).then(|| (free + added) / free),
-                    remark: if way == Way::Free { String::new() } else { format!("{added:+.0} ns") },
+                    remark: if way == Way::Free {
+                        String::new()
+                    } else {
+                        format!("{added:+.0} ns")
+                    },
                     bound: None,
                 });
             }
@@ -105,12 +109,16 @@ mod tests {
 
     /// Two loops and three rounds; the machine is twice as slow in the second.
     pub fn example() -> Loops {
-        let rounds = |cost: f64| vec![vec![100.0, cost], vec![200.0, cost + 100.0], vec![100.0, cost]];
+        let rounds =
+            |cost: f64| vec![vec![100.0, cost], vec![200.0, cost + 100.0], vec![100.0, cost]];
         let way = |way| {
             let cost = if way == Way::Strait(Layout::List) { 140.0 } else { 120.0 };
             (way, rounds(cost))
         };
-        Loops { calls: vec!["read".to_owned(), "ioctl".to_owned()], ways: Way::ALL.map(way).to_vec() }
+        Loops {
+            calls: vec!["read".to_owned(), "ioctl".to_owned()],
+            ways: Way::ALL.map(way).to_vec(),
+        }
     }
 
     #[test]

@@ -143,8 +143,12 @@ pub fn measure(lab: &Lab, tool: &Path, rounds: u32, lives: u32) -> Result<Measur
     let counts = counts::Counts::of(tool, &columns)?;
     let loops = loops::measure(&filters, &all, rounds)?;
     let mut served = Vec::new();
-    for ((name, start), (_, profile)) in SERVERS.into_iter().zip(&profiles) {
-        served.push(throughput::measure(&filters, name, start, profile, lives)?);
+    for ((name, start), (recording, (_, profile))) in
+        SERVERS.into_iter().zip(recordings.iter().zip(&profiles))
+    {
+        let share = |profile| counts::share(tool, recording, profile);
+        let filtered = [share(&filters.docker)?, share(profile)?];
+        served.push(throughput::measure(&filters, name, start, profile, filtered, lives)?);
     }
     Ok(Measured { servers: served, loops, counts })
 }

@@ -16,7 +16,13 @@ pub fn write(measured: &Measured) -> Result<String> {
         std::env::consts::ARCH,
         processor().map(|name| format!(" ({name})")).unwrap_or_default(),
     );
-    let head = ["", "Requests per second", "Against no filter", "Against Docker's default"];
+    let head = [
+        "",
+        "Requests per second",
+        "Calls that run the filter",
+        "Against no filter",
+        "Against Docker's default",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(measured.servers.iter().flat_map(super::throughput::Served::rows));
     Ok(format!(

