@@ -75,6 +75,8 @@ impl Server for Nginx {
     }
 }
 
+const PID_FILE: &str = "redis.pid";
+
 struct Redis {
     dir: tempfile::TempDir,
     port: String,
@@ -89,18 +91,20 @@ pub fn redis(under: Tool) -> Result<Box<dyn Server>> {
     let mut running = under
         .args(["redis-server", "--bind", "127.0.0.1", "--port", &port, "--save", ""])
         .args(["--appendonly", "no", "--loglevel", "warning", "--logfile", "redis.log"])
-        .args(["--pidfile", "redis.pid"])
+        .args(["--pidfile", PID_FILE])
         .current_dir(dir.path())
         .start("redis")?;
     running.wait_until("redis accepted a connection", PATIENCE, || {
-        Ok(TcpStream::connect(("127.0.0.1", number)).ok())
+        // It writes its process ID after it has begun to listen.
+        let wrote = std::fs::metadata(dir.path().join(PID_FILE)).is_ok_and(|file| file.len() > 0);
+        Ok((wrote && TcpStream::connect(("127.0.0.1", number)).is_ok()).then_some(()))
     })?;
     Ok(Box::new(Redis { dir, port, running }))
 }
 
 impl Redis {
     fn pid(&self) -> Result<Pid> {
-        let pid = std::fs::read_to_string(self.dir.path().join("redis.pid"))
+        let pid = std::fs::read_to_string(self.dir.path().join(PID_FILE))
             .context("redis has written no pid file")?;
         Ok(Pid::from_raw(pid.trim().parse().context("redis' pid file is no number")?))
     }
