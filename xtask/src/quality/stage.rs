@@ -24,9 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// What one check may take.
 const CHECK: Duration = Duration::from_secs(20);
 
-/// What either may take where a hang is an answer.
-const BRIEF: Duration = Duration::from_secs(10);
-
 /// What a test may take.
 const TEST: Duration = Duration::from_secs(120);
 
@@ -112,9 +109,6 @@ struct Stage<'a> {
     app: &'a App,
     shell: Shell,
     done: Done,
-    /// What a check may take, and a server to become ready or to end.
-    check: Duration,
-    patience: Duration,
     /// Goes with the stage.
     _scratch: tempfile::TempDir,
 }
@@ -139,10 +133,7 @@ impl<'a> Stage<'a> {
             let name = if index == 0 { "PORT".to_owned() } else { format!("PORT{}", index + 1) };
             shell.set(&name, &port.to_string());
         }
-        let (check, patience) =
-            if spec.only.is_some() { (BRIEF, BRIEF) } else { (CHECK, PATIENCE) };
-        let done = Done::default();
-        Ok(Self { spec, app, shell, done, check, patience, _scratch: scratch })
+        Ok(Self { spec, app, shell, done: Done::default(), _scratch: scratch })
     }
 
     fn run(mut self) -> Result<Done> {
@@ -181,8 +172,8 @@ impl<'a> Stage<'a> {
         };
         let mut server = self.shell.start(command)?;
         let begun = Instant::now();
-        let ready = self.shell.until(&mut server, &run.ready, self.patience)?;
-        if !ready && begun.elapsed() >= self.patience {
+        let ready = self.shell.until(&mut server, &run.ready, PATIENCE)?;
+        if !ready && begun.elapsed() >= PATIENCE {
             self.done.hung.push("the start".to_owned());
         }
         if let Some(name) = &run.starts {
@@ -200,7 +191,7 @@ impl<'a> Stage<'a> {
             self.note(index, run, name, held);
         }
         let stop = run.stop.as_deref().unwrap_or("kill -TERM $APP");
-        let ended = self.shell.stop(server, stop, self.patience)?;
+        let ended = self.shell.stop(server, stop, PATIENCE)?;
         if !ended {
             self.done.hung.push("the end".to_owned());
         }
@@ -225,8 +216,8 @@ impl<'a> Stage<'a> {
             return Ok(false);
         }
         let begun = Instant::now();
-        let held = self.shell.run(name, script, self.check, server)?;
-        if !held && begun.elapsed() >= self.check {
+        let held = self.shell.run(name, script, CHECK, server)?;
+        if !held && begun.elapsed() >= CHECK {
             self.done.hung.push(name.to_owned());
         }
         Ok(held)

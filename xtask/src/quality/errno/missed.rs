@@ -80,7 +80,10 @@ impl Missed {
         let (compared, written) = match call.syscall.as_str() {
             "socket" => match (named(&FAMILIES, 0), named(&TYPES, 1)) {
                 (Some((family, first)), Some((kind, second))) => {
-                    (vec![(0, ALL, first), (1, TYPE, second)], format!("({family}, {kind})"))
+                    let protocol = argument(2);
+                    let mut compared = vec![(0, ALL, first), (1, TYPE, second)];
+                    compared.extend(protocol.parse().ok().map(|number| (2, ALL, number)));
+                    (compared, format!("({family}, {kind}, {protocol})"))
                 }
                 _ => Default::default(),
             },
@@ -165,7 +168,8 @@ pub mod tests {
         ];
         let missed = of(&results, "one");
         let calls: Vec<_> = missed.iter().map(|missed| (missed.call(), missed.run)).collect();
-        let expected = ["fsync", "socket(AF_INET, SOCK_DGRAM)", "socket(AF_UNIX, SOCK_STREAM)"];
+        let expected =
+            ["fsync", "socket(AF_INET, SOCK_DGRAM, 0)", "socket(AF_UNIX, SOCK_STREAM, 0)"];
         assert_eq!(calls, expected.map(|call| (call.to_owned(), 1)));
         assert!(of(&results, "two").is_empty());
     }

@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn a_profile_refuses_one_call_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let missed = missed::tests::example("socket", &["AF_INET6", "SOCK_STREAM|SOCK_CLOEXEC"]);
+        let missed =
+            missed::tests::example("socket", &["AF_INET6", "SOCK_STREAM|SOCK_CLOEXEC", "6"]);
         let read = |errno| {
             let path = profile(folder.path(), &missed, errno).unwrap();
             serde_json::from_slice::<serde_json::Value>(&std::fs::read(path).unwrap()).unwrap()
@@ -123,5 +124,6 @@ mod tests {
         let rule = &read(Some("EAFNOSUPPORT"))["syscalls"][1];
         assert_eq!((&rule["names"], &rule["errnoRet"]), (&json!(["socket"]), &json!(97)));
         assert_eq!(rule["args"][0], json!({"index": 0, "op": "SCMP_CMP_EQ", "value": 10}));
+        assert_eq!(rule["args"][2], json!({"index": 2, "op": "SCMP_CMP_EQ", "value": 6}));
     }
 }
