@@ -9,10 +9,12 @@ mod ebpf;
 mod libc;
 mod nginx;
 mod package;
+mod page;
 mod portable;
 mod quality;
 mod run;
 mod setup;
+mod table;
 mod test;
 mod tree;
 mod ui;
@@ -55,7 +57,7 @@ enum Command {
     Demo,
     /// Find out what the functions of C libraries call, for profiles/libc
     Libc,
-    /// Measure what recording costs
+    /// Measure what recording and filters cost
     Bench(bench::Options),
     /// Measure how profiles hold on events that the recorded test did not have
     Quality(quality::Options),

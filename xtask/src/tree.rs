@@ -26,8 +26,18 @@ pub fn cargo() -> PathBuf {
 
 /// Builds `strait` as users get it, and returns the binary's path.
 pub fn build_strait(root: &Path) -> Result<PathBuf> {
+    build(root, &["--release", "--package", "strait", "--bin", "strait"])
+}
+
+/// Builds the example that runs a command under a filter, with what the tests are built with.
+pub fn build_filter(root: &Path) -> Result<PathBuf> {
+    build(root, &["--package", "strait-recorder", "--example", "filter"])
+}
+
+fn build(root: &Path, what: &[&str]) -> Result<PathBuf> {
     let messages = Tool::new(cargo())
-        .args(["build", "--quiet", "--release", "--package", "strait", "--bin", "strait"])
+        .args(["build", "--quiet"])
+        .args(what)
         .arg("--message-format=json-render-diagnostics")
         .current_dir(root)
         .stdout("building strait")?;

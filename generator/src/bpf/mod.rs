@@ -15,7 +15,7 @@ mod word;
 
 pub use instruction::{FilterError, Instruction};
 pub use meaning::{Bounds, action, meaning, meaning_within, stacked};
-pub use run::Call;
+pub use run::{Call, Run};
 pub use word::Unclear;
 
 use instruction::Op;

@@ -41,20 +41,45 @@ impl Call {
     }
 }
 
+/// What a filter says about a call, and what that takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// `SECCOMP_RET_*` and its data.
+    pub verdict: u32,
+    /// How many instructions ran.
+    pub instructions: usize,
+    /// Whether nothing was read but the call's number and its architecture. If such a call is allowed, the kernel
+    /// remembers that and does not run the filter again (Linux 5.11, `seccomp_is_const_allow` in `kernel/seccomp.c`).
+    pub by_number: bool,
+}
+
+/// Where `struct seccomp_data` has something else than the number and the architecture.
+const BEHIND_THE_NUMBER: u32 = 8;
+
 impl Filter {
     /// The verdict about a call: `SECCOMP_RET_*` and its data.
     pub fn run(&self, call: &Call) -> u32 {
+        self.trace(call).verdict
+    }
+
+    /// The verdict about a call, and how many instructions it takes.
+    pub fn trace(&self, call: &Call) -> Run {
         let (mut accumulator, mut index) = (0, 0);
         let mut memory = [0; 16];
         let mut at = 0;
+        let mut run = Run { verdict: 0, instructions: 0, by_number: true };
         while let Some(op) = self.ops.get(at) {
             at += 1;
+            run.instructions += 1;
             let value = |operand| match operand {
                 Operand::Constant(constant) => constant,
                 Operand::Index => index,
             };
             match *op {
-                Op::Load(offset) => accumulator = call.word(offset),
+                Op::Load(offset) => {
+                    accumulator = call.word(offset);
+                    run.by_number &= offset < BEHIND_THE_NUMBER;
+                }
                 Op::Immediate(Register::Accumulator, constant) => accumulator = constant,
                 Op::Immediate(Register::Index, constant) => index = constant,
                 Op::FromMemory(Register::Accumulator, place) => accumulator = memory[place],
@@ -64,7 +89,7 @@ impl Filter {
                 Op::Arithmetic(arithmetic, operand) => {
                     match arithmetic.apply(accumulator, value(operand)) {
                         Some(result) => accumulator = result,
-                        None => return 0,
+                        None => return run,
                     }
                 }
                 Op::Negate => accumulator = accumulator.wrapping_neg(),
@@ -73,12 +98,15 @@ impl Filter {
                     let holds = comparison.holds(accumulator, value(operand));
                     at = if holds { then } else { otherwise };
                 }
-                Op::Return(verdict) => return verdict.unwrap_or(accumulator),
+                Op::Return(verdict) => {
+                    run.verdict = verdict.unwrap_or(accumulator);
+                    return run;
+                }
                 Op::AccumulatorToIndex => index = accumulator,
                 Op::IndexToAccumulator => accumulator = index,
             }
         }
         // Not reached: the last instruction returns.
-        0
+        run
     }
 }

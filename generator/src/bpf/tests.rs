@@ -171,3 +171,28 @@ fn an_instruction_is_the_same_by_its_bits() {
     let bytes = [0x15, 0, 3, 250, 0x3e, 0, 0, 0xc0];
     assert_eq!(Instruction::from_bits(u64::from_le_bytes(bytes)), instruction);
 }
+
+#[test]
+fn a_trace_counts_instructions_and_tells_whether_the_kernel_can_remember_the_answer() {
+    const ALLOW: (u16, u8, u8, u32) = (0x06, 0, 0, 0x7fff_0000);
+    const KILL: (u16, u8, u8, u32) = (0x06, 0, 0, 0);
+    // Call 0 is allowed; call 1 if the lower half of its first argument is 7; no other.
+    let program = [
+        (0x20, 0, 0, 4),
+        (0x20, 0, 0, 0),
+        (0x15, 4, 0, 0),
+        (0x15, 0, 2, 1),
+        (0x20, 0, 0, 16),
+        (0x15, 1, 0, 7),
+        KILL,
+        ALLOW,
+    ];
+    let filter = filter(&program).unwrap();
+    let trace =
+        |number, argument| filter.trace(&Call::new(Abi::X86_64, number, [argument, 0, 0, 0, 0, 0]));
+    let run = |verdict, instructions, by_number| Run { verdict, instructions, by_number };
+    assert_eq!(trace(0, 7), run(0x7fff_0000, 4, true));
+    assert_eq!(trace(1, 7), run(0x7fff_0000, 7, false));
+    assert_eq!(trace(1, 8), run(0, 7, false));
+    assert_eq!(trace(2, 7), run(0, 5, true));
+}

@@ -68,8 +68,10 @@ mod tests {
     use super::*;
     use crate::abi::Abi;
     use crate::diff::{Level, assess_risk};
+    use crate::generate::always::Needed;
     use crate::policy::argument::{self, ArgumentRule};
     use crate::policy::decide::space::Set;
+    use crate::policy::refusal;
     use crate::policy::width;
 
     fn number(name: &str) -> Option<(Abi, u32)> {
@@ -84,6 +86,18 @@ mod tests {
             for name in lists.flat_map(|list| words(list)).chain(keys.map(String::as_str)) {
                 assert!(number(name).is_some() || name == "waitpid", "{}: {name}", family.name);
             }
+        }
+    }
+
+    /// No error helps, so that a profile has to allow them where a program may make them.
+    #[test]
+    fn calls_in_which_programs_spin_are_in_a_family_or_always_allowed() {
+        let always: BTreeSet<&str> = Needed::by(|_| false)
+            .calls()
+            .chain(all().iter().flat_map(|one| words(&one.calls)))
+            .collect();
+        for name in refusal::spinning() {
+            assert!(always.contains(name), "{name}");
         }
     }
 

@@ -77,6 +77,15 @@ pub enum CompileError {
     TooLong(usize),
 }
 
+/// How libseccomp arranges the calls in a filter. It decides the same either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// As runc asks for it since 1.2: a binary tree over the numbers of the calls, if there are more than 32 rules.
+    Tree,
+    /// What libseccomp makes unless it is asked, and crun does not ask: a list, calls with few conditions first.
+    List,
+}
+
 /// A compiled profile.
 #[derive(Clone, Debug)]
 pub struct Compiled {
@@ -101,12 +110,25 @@ pub fn compile(profile: &Profile) -> Result<Compiled, CompileError> {
 ///
 /// [`CompileError`] says which part of the profile libseccomp does not take.
 pub fn compile_for(profile: &Profile, machine: Machine) -> Result<Compiled, CompileError> {
+    compile_as(profile, machine, Layout::Tree)
+}
+
+/// As [`compile_for`], in a layout.
+///
+/// # Errors
+///
+/// [`CompileError`] says which part of the profile libseccomp does not take.
+pub fn compile_as(
+    profile: &Profile,
+    machine: Machine,
+    layout: Layout,
+) -> Result<Compiled, CompileError> {
     let (sender, result) = mpsc::channel();
     let profile = profile.clone();
     // If libseccomp never comes back, the thread ends with the process.
     let thread = thread::Builder::new().name("libseccomp".to_owned()).spawn(move || {
         // The receiver is gone if it took too long.
-        let _ = sender.send(translate(&profile, machine));
+        let _ = sender.send(translate(&profile, machine, layout));
     })?;
     let compiled = result.recv_timeout(PATIENCE).map_err(|_| CompileError::Stuck)?;
     // It has nothing left to do but to end. While it is there it holds the allocator's lock now and then, for which a
@@ -115,7 +137,11 @@ pub fn compile_for(profile: &Profile, machine: Machine) -> Result<Compiled, Comp
     compiled
 }
 
-fn translate(profile: &Profile, machine: Machine) -> Result<Compiled, CompileError> {
+fn translate(
+    profile: &Profile,
+    machine: Machine,
+    layout: Layout,
+) -> Result<Compiled, CompileError> {
     let mut filter =
         ScmpFilterContext::new(action(profile.default)).map_err(CompileError::Start)?;
     // The runtime decides about no_new_privs, and so does `install`.
@@ -137,7 +163,7 @@ fn translate(profile: &Profile, machine: Machine) -> Result<Compiled, CompileErr
             .map_err(|source| CompileError::Architecture { name, source })?;
     }
     let rules: usize = profile.entries.iter().map(|entry| entry.names.len()).sum();
-    if rules > BINARY_TREE_ABOVE {
+    if layout == Layout::Tree && rules > BINARY_TREE_ABOVE {
         // Older ones have no such attribute, and make a list.
         let _ = filter.set_ctl_optimize(BINARY_TREE);
     }

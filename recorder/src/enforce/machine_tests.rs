@@ -3,9 +3,10 @@
 use super::tests::{allow, profile_of, run};
 use super::*;
 use strait_generator::abi::Abi;
+use strait_generator::bpf::Call;
 use strait_generator::machine::{Machine, Machines};
-use strait_generator::policy::{Action, Capability};
-use strait_generator::profile::{Architecture, Workload, parse_on};
+use strait_generator::policy::{Action, Capability, Predicate};
+use strait_generator::profile::{Architecture, Arg, Workload, parse_on};
 
 /// libseccomp starts with the machine's own architecture: what a profile lists changes nothing of that.
 #[test]
@@ -50,4 +51,25 @@ fn an_architecture_map_is_resolved_for_the_machine() {
     let allows = |abi: Abi, name: &str| policy.may_allow(abi, abi.syscall_number(name).unwrap());
     assert!(allows(Abi::X86, "iopl") && allows(Abi::Aarch64, "sync"));
     assert!(!allows(Abi::X86_64, "sync"));
+}
+
+/// A tree finds a call in a few steps; a list asks for all calls without conditions before any with conditions.
+#[test]
+fn both_layouts_decide_the_same_and_a_tree_in_fewer_steps() {
+    let calls = Abi::X86_64.syscalls().map(|(_, name)| name).filter(|name| *name != "mmap");
+    let mut entries: Vec<_> = calls.take(100).map(|name| allow(name, Vec::new())).collect();
+    let executable = Predicate::MaskedEqual { mask: 4, value: 0 };
+    entries.push(allow("mmap", vec![Arg { index: 2, predicate: executable }]));
+    let profile = profile_of(entries);
+    let policy = profile.policy(Machine::X86_64).unwrap();
+    let steps = [Layout::Tree, Layout::List].map(|layout| {
+        let compiled = compile_as(&profile, Machine::X86_64, layout).unwrap();
+        faithful(&compiled, &policy, Machine::X86_64).unwrap();
+        let number = Abi::X86_64.syscall_number("mmap").unwrap();
+        let call = Call::new(Abi::X86_64, number, [0, 4096, 3, 0, 0, 0]);
+        let run = compiled.program.filter().unwrap().trace(&call);
+        assert!(!run.by_number);
+        run.instructions
+    });
+    assert!(steps[0] < 30 && steps[1] > 100, "{steps:?}");
 }

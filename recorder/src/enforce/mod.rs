@@ -23,7 +23,7 @@ mod tests;
 #[cfg(test)]
 mod witnesses;
 
-pub use compile::{CompileError, Compiled, compile, compile_for};
+pub use compile::{CompileError, Compiled, Layout, compile, compile_as, compile_for};
 pub use faithful::{Proven, Unenforceable, Unfaithful, faithful, lacking, prove, prove_for};
 pub(crate) use install::instruction;
 pub use install::{NoNewPrivs, Program, install};

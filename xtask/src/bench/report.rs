@@ -15,7 +15,7 @@ pub struct Line {
     pub unit: &'static str,
     /// `None` where it could not be measured; the remark says why.
     pub figure: Option<Spread>,
-    /// Against the untraced run, if that is something else.
+    /// Against the untraced run, or that without a filter, if that is something else.
     pub ratio: Option<f64>,
     pub remark: String,
     pub bound: Option<Bound>,
@@ -80,9 +80,9 @@ impl Line {
     }
 }
 
-const HEAD: [&str; 5] = ["", "median", "min–max", "of untraced", ""];
+const HEAD: [&str; 5] = ["", "median", "min–max", "of plain", ""];
 
-/// Aligned columns: what was measured, median, reach, ratio to untraced, remark, rating.
+/// Aligned columns: what was measured, median, reach, ratio to the plain run, remark, rating.
 pub fn table(lines: &[Line]) -> String {
     let mut rows = vec![(HEAD.map(str::to_owned), String::new())];
     rows.extend(lines.iter().map(|line| (line.cells(), line.rating())));

@@ -13,7 +13,7 @@ use crate::ui;
 
 pub fn measure(lab: &Lab, rounds: u32) -> Result<Vec<Line>> {
     ui::step("start-up and memory");
-    let (mut untraced, mut recorded, mut memory) = (Vec::new(), Vec::new(), Vec::new());
+    let [mut untraced, mut recorded, mut unscanned, mut memory] = [const { Vec::new() }; 4];
     for _ in 0..rounds {
         let (time, held) = start(Tool::new("env").arg(&lab.xtask).arg("__hold"))?;
         untraced.push(time);
@@ -21,19 +21,23 @@ pub fn measure(lab: &Lab, rounds: u32) -> Result<Vec<Line>> {
         let (time, held) = start(lab.recorder().arg(&lab.xtask).arg("__hold"))?;
         recorded.push(time);
         memory.push(peak_memory(held)?);
+        let without_scan = lab.recorder_with(&["--no-scan"]);
+        let (time, held) = start(without_scan.arg(&lab.xtask).arg("__hold"))?;
+        unscanned.push(time);
+        held.end()?;
     }
-    let (untraced, recorded, memory) = (
-        Spread::from_figures(&untraced),
-        Spread::from_figures(&recorded),
-        Spread::from_figures(&memory),
-    );
+    let [untraced, recorded, unscanned, memory] =
+        [&untraced, &recorded, &unscanned, &memory].map(|figures| Spread::from_figures(figures));
     Ok(vec![
         Line {
             name: "from start to the command, recorded".to_owned(),
             unit: "ms",
             figure: Some(recorded),
             ratio: Some(recorded.median / untraced.median),
-            remark: format!("untraced {:.1} ms", untraced.median),
+            remark: format!(
+                "untraced {:.1} ms; with --no-scan {:.1} ms",
+                untraced.median, unscanned.median
+            ),
             bound: Some(Bound { what: "ms:", value: recorded.median, limit: Limit::Below(150.0) }),
         },
         Line {

@@ -1,4 +1,4 @@
-//! `docs/quality.md` and its picture: what is between the marks of the page is written here, the rest by hand.
+//! `docs/quality.md` and its picture: what a measurement writes into the page.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -8,27 +8,14 @@ use anyhow::{Context, Result};
 use super::policy::Policy;
 use super::results::Results;
 use super::{plot, table};
-
-const BEGIN: &str = "<!-- measured: written by `cargo xtask quality` -->\n";
-const END: &str = "<!-- end -->\n";
+use crate::page;
 
 /// Writes the measured part of the page, and the picture.
 pub fn write(root: &Path, results: &Results) -> Result<()> {
-    let page = root.join("docs/quality.md");
-    let text = std::fs::read_to_string(&page)
-        .with_context(|| format!("cannot read {}", page.display()))?;
-    let text = with(&text, &measured(results)).with_context(|| page.display().to_string())?;
-    std::fs::write(&page, text).with_context(|| format!("cannot write {}", page.display()))?;
+    page::write(&root.join("docs/quality.md"), "quality", &measured(results))?;
     let picture = root.join("docs/quality.svg");
     std::fs::write(&picture, plot::svg(results))
         .with_context(|| format!("cannot write {}", picture.display()))
-}
-
-/// The page with this between its marks.
-fn with(page: &str, measured: &str) -> Result<String> {
-    let (before, rest) = page.split_once(BEGIN).with_context(|| format!("no line {BEGIN:?}"))?;
-    let (_, after) = rest.split_once(END).with_context(|| format!("no line {END:?}"))?;
-    Ok(format!("{before}{BEGIN}\n{measured}\n{END}{after}"))
 }
 
 fn measured(results: &Results) -> String {
@@ -75,15 +62,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_by_hand_stays() {
-        let page = format!("# Title\n{BEGIN}old\n{END}more\n");
-        let once = with(&page, "new").unwrap();
-        assert_eq!(once, format!("# Title\n{BEGIN}\nnew\n{END}more\n"));
-        assert_eq!(with(&once, "new").unwrap(), once);
-        assert!(with("# Title\n", "new").is_err());
-    }
-
-    #[test]
     fn the_page_says_when_and_with_what_it_was_measured() {
         let text = measured(&example());
         assert!(text.starts_with(
@@ -94,11 +72,5 @@ mod tests {
             text.contains("### Broken under Strait, reach")
                 && !text.contains("### Broken under Docker")
         );
-    }
-
-    #[test]
-    fn the_projects_page_has_the_marks() {
-        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/quality.md");
-        assert!(with(&std::fs::read_to_string(page).unwrap(), "").is_ok());
     }
 }

@@ -36,48 +36,25 @@ pub struct Lab {
 impl Lab {
     /// Measures the applications, this many at the same time.
     pub fn measure(&self, apps: &[App], jobs: u16) -> Result<Vec<Measured>> {
-        // Another measurement at the same time is likely to have other ports.
-        let first = FIRST_PORT + u16::try_from(std::process::id() % 8)? * 2 * PORTS;
-        let (queue, measured) = (Mutex::new(apps.iter()), Mutex::new(Vec::new()));
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..jobs)
-                .map(|job| {
-                    let (queue, measured) = (&queue, &measured);
-                    scope.spawn(move || -> Result<()> {
-                        // In a function of its own, so that the lock is not held while the application runs.
-                        let next = || lock(queue).next();
-                        while let Some(app) = next() {
-                            let port = first + job * PORTS;
-                            match self.app(app, port).with_context(|| app.name.clone()) {
-                                Ok(one) => lock(measured).push(one),
-                                // One application that fails here leaves the others their results.
-                                Err(error) => ui::error(&error),
-                            }
-                            run::check_interrupt()?;
-                        }
-                        Ok(())
-                    })
-                })
-                .collect();
-            workers.into_iter().try_for_each(|worker| match worker.join() {
-                Ok(result) => result,
-                Err(_) => anyhow::bail!("a thread panicked"),
-            })
-        })?;
-        let mut measured = measured.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut measured = each(apps, jobs, |app, port| self.app(app, port))?;
         measured.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(measured)
     }
 
-    fn app(&self, app: &App, port: u16) -> Result<Measured> {
+    /// Copies, so that all stages run the same although someone edits the files meanwhile.
+    pub fn copy(&self, app: &App) -> Result<PathBuf> {
         let folder = self.folder.join(&app.name);
         std::fs::create_dir_all(&folder)?;
-        // Copies, so that all stages run the same although someone edits the files meanwhile.
         for name in [format!("{}.toml", app.name), "functions.sh".to_owned()] {
             let source = self.root.join("tests/quality").join(&name);
             std::fs::copy(&source, folder.join(&name))
                 .with_context(|| format!("cannot copy {}", source.display()))?;
         }
+        Ok(folder)
+    }
+
+    fn app(&self, app: &App, port: u16) -> Result<Measured> {
+        let folder = self.copy(app)?;
         ui::step(format_args!(
             "{}: {} events and {} configurations, without a filter and recorded",
             app.name,
@@ -181,6 +158,18 @@ impl Lab {
 
     /// Runs a stage in a process of its own.
     fn stage(&self, app: &App, mode: Mode, folder: &Path, port: u16) -> Result<Done> {
+        self.run_of(app, mode, folder, port, None)
+    }
+
+    /// The same with one run only.
+    pub fn run_of(
+        &self,
+        app: &App,
+        mode: Mode,
+        folder: &Path,
+        port: u16,
+        only: Option<usize>,
+    ) -> Result<Done> {
         if folder.exists() {
             std::fs::remove_dir_all(folder)
                 .with_context(|| format!("cannot remove {}", folder.display()))?;
@@ -192,6 +181,7 @@ impl Lab {
             strait: self.strait.clone(),
             folder: folder.to_owned(),
             port,
+            only,
         };
         let file = folder.join("spec.json");
         std::fs::write(&file, serde_json::to_string(&spec)?)?;
@@ -202,6 +192,43 @@ impl Lab {
         let done = std::fs::read_to_string(folder.join(DONE)).context("a stage left no results")?;
         serde_json::from_str(&done).context("a stage's results are not readable")
     }
+}
+
+/// Does something with each application, with this many at the same time, and the first of the ports that it may use.
+pub fn each<T: Send>(
+    apps: &[App],
+    jobs: u16,
+    action: impl Fn(&App, u16) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    // Another measurement at the same time is likely to have other ports.
+    let first = FIRST_PORT + u16::try_from(std::process::id() % 8)? * 2 * PORTS;
+    let (queue, done) = (Mutex::new(apps.iter()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs)
+            .map(|job| {
+                let (queue, done, action) = (&queue, &done, &action);
+                scope.spawn(move || -> Result<()> {
+                    // In a function of its own, so that the lock is not held while the application runs.
+                    let next = || lock(queue).next();
+                    while let Some(app) = next() {
+                        let port = first + job * PORTS;
+                        match action(app, port).with_context(|| app.name.clone()) {
+                            Ok(one) => lock(done).push(one),
+                            // One application that fails here leaves the others their results.
+                            Err(error) => ui::error(&error),
+                        }
+                        run::check_interrupt()?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        workers.into_iter().try_for_each(|worker| match worker.join() {
+            Ok(result) => result,
+            Err(_) => anyhow::bail!("a thread panicked"),
+        })
+    })?;
+    Ok(done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -219,7 +246,7 @@ fn report_trouble(app: &App, what: &str, done: &Done) {
 }
 
 /// The refused calls of all reports of a stage.
-fn reports(folder: &Path) -> Result<Vec<results::Refused>> {
+pub fn reports(folder: &Path) -> Result<Vec<results::Refused>> {
     let mut refused = Vec::new();
     for entry in std::fs::read_dir(folder).context("no reports")? {
         let path = entry?.path();

@@ -5,9 +5,10 @@
 
 mod app;
 mod document;
+mod errno;
 mod measure;
 mod plot;
-mod policy;
+pub mod policy;
 mod results;
 mod shell;
 mod stage;
@@ -44,14 +45,26 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Measure nothing, and take the results of these files; a later file's applications replace those of an earlier one
-    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["only", "policies", "strait", "keep"])]
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "policies")]
     from: Vec<PathBuf>,
+    /// Instead, find out with which error programs do best when a call is refused that they missed; with --from, of those
+    /// results
+    #[arg(long)]
+    errno: bool,
     /// Write docs/quality.md and docs/quality.svg, even if something was left out
     #[arg(long)]
     write: bool,
 }
 
 pub fn run(root: &Path, options: &Options) -> Result<()> {
+    if options.errno {
+        return errors(root, options);
+    }
+    let measures = !options.only.is_empty() || options.strait.is_some() || options.keep.is_some();
+    ensure!(
+        options.from.is_empty() || !measures,
+        "--from measures nothing: --only, --strait and --keep are for a measurement"
+    );
     let (results, failed) =
         if options.from.is_empty() { measured(root, options)? } else { (read(&options.from)?, 0) };
     if let Some(path) = &options.json {
@@ -86,6 +99,37 @@ pub fn packages(root: &Path) -> Result<Vec<String>> {
 /// Measures, and says how many applications could not be.
 fn measured(root: &Path, options: &Options) -> Result<(Results, usize)> {
     let apps = app::read_all(&root.join("tests/quality"), &options.only)?;
+    let (lab, _scratch) = lab(root, options)?;
+    measured_in(&lab, &apps, options)
+}
+
+fn measured_in(
+    lab: &measure::Lab,
+    apps: &[app::App],
+    options: &Options,
+) -> Result<(Results, usize)> {
+    let version = Tool::new(&lab.strait).arg("--version").stdout("asking for the version")?;
+    let measured = lab.measure(apps, options.jobs)?;
+    let failed = apps.len() - measured.len();
+    Ok((Results::new(version.trim().to_owned(), measured)?, failed))
+}
+
+/// Which error is best for the calls that are missed.
+fn errors(root: &Path, options: &Options) -> Result<()> {
+    let apps = app::read_all(&root.join("tests/quality"), &options.only)?;
+    let (mut lab, _scratch) = lab(root, options)?;
+    lab.policies = vec![Policy::Exact];
+    let results = if options.from.is_empty() {
+        measured_in(&lab, &apps, options)?.0
+    } else {
+        read(&options.from)?
+    };
+    let write = options.write || options.only.is_empty();
+    errno::run(&lab, &apps, &results, options.jobs, write)
+}
+
+/// What the measurement needs; its folder goes with the second, unless it is kept.
+fn lab(root: &Path, options: &Options) -> Result<(measure::Lab, tempfile::TempDir)> {
     setup::run(root, setup::Level::Quality)?;
     tree::require_root("the measurement")?;
     let strait = match &options.strait {
@@ -103,7 +147,6 @@ fn measured(root: &Path, options: &Options) -> Result<(Results, usize)> {
     let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
     let folder = options.keep.as_deref().unwrap_or(scratch.path());
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let version = Tool::new(&strait).arg("--version").stdout("asking for the version")?;
     let lab = measure::Lab {
         xtask: tree::myself()?,
         folder: folder.canonicalize()?,
@@ -111,9 +154,7 @@ fn measured(root: &Path, options: &Options) -> Result<(Results, usize)> {
         strait,
         policies,
     };
-    let measured = lab.measure(&apps, options.jobs)?;
-    let failed = apps.len() - measured.len();
-    Ok((Results::new(version.trim().to_owned(), measured)?, failed))
+    Ok((lab, scratch))
 }
 
 fn read(files: &[PathBuf]) -> Result<Results> {

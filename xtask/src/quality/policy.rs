@@ -139,7 +139,7 @@ fn runtime_names(text: &str) -> Result<BTreeSet<String>> {
 }
 
 /// Docker's default for a container with Docker's own capabilities, as a profile without conditions.
-fn docker(text: &str) -> Result<Value> {
+pub fn docker(text: &str) -> Result<Value> {
     let baseline: Value = serde_json::from_str(text)?;
     let machine = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
     let mut names: BTreeSet<String> =
@@ -192,7 +192,7 @@ fn comparison(index: &Value, condition: &Value) -> Value {
     json!({"index": index, "op": op, "value": value})
 }
 
-fn words(list: &Value) -> impl Iterator<Item = String> + '_ {
+pub fn words(list: &Value) -> impl Iterator<Item = String> + '_ {
     list.as_str().unwrap_or_default().split_whitespace().map(str::to_owned)
 }
 

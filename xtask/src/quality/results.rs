@@ -197,7 +197,7 @@ mod tests {
             held: *held,
             run: 2,
         };
-        Done { checks: checks.iter().map(check).collect(), trouble: Vec::new() }
+        Done { checks: checks.iter().map(check).collect(), ..Done::default() }
     }
 
     #[test]

@@ -7,9 +7,11 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::time::TimeVal;
 use serde::{Deserialize, Serialize};
 
 use super::app::{App, Class, Run};
@@ -47,6 +49,8 @@ pub struct Spec {
     pub folder: PathBuf,
     /// The first of the ports that this stage may use.
     pub port: u16,
+    /// Only this run, and not beyond what hangs.
+    pub only: Option<usize>,
 }
 
 /// A check, and whether it held.
@@ -65,6 +69,14 @@ pub struct Done {
     pub checks: Vec<Check>,
     /// What went wrong besides, as a test that failed.
     pub trouble: Vec<String>,
+    /// What did not end in time.
+    #[serde(default)]
+    pub hung: Vec<String>,
+    /// The seconds that it took, and the CPU seconds of all that it started.
+    #[serde(default)]
+    pub seconds: f64,
+    #[serde(default)]
+    pub cpu: f64,
 }
 
 /// The name of the file with [`Done`], in the stage's folder.
@@ -76,11 +88,20 @@ pub fn main(spec: &Path) -> Result<ExitCode> {
     let spec: Spec = serde_json::from_slice(&std::fs::read(spec)?)?;
     nix::sys::prctl::set_child_subreaper(true).context("cannot adopt orphans")?;
     let app = App::read(&spec.app)?;
+    let begun = Instant::now();
     let done = Stage::new(&spec, &app).and_then(|stage| stage.run());
     shell::end_descendants();
-    let done = serde_json::to_string_pretty(&done?)?;
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("cannot ask for the CPU time")?;
+    let done = Done { seconds: begun.elapsed().as_secs_f64(), cpu: cpu(&usage), ..done? };
+    let done = serde_json::to_string_pretty(&done)?;
     std::fs::write(spec.folder.join(DONE), done).context("cannot write the results")?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds and microseconds")]
+fn cpu(usage: &Usage) -> f64 {
+    let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
 struct Stage<'a> {
@@ -124,7 +145,8 @@ impl<'a> Stage<'a> {
             self.app.name,
             self.shell.log().display()
         );
-        for (index, run) in runs.iter().enumerate() {
+        let wanted = |index: &usize| self.spec.only.is_none_or(|only| only == *index);
+        for (index, run) in (0..).zip(runs).filter(|(index, _)| wanted(index)).collect::<Vec<_>>() {
             self.life(index, run)?;
         }
         let unusable = self.spec.folder.join("unusable");
@@ -143,13 +165,17 @@ impl<'a> Stage<'a> {
         let Some(command) = &run.command else {
             self.script(index, run, None)?;
             for (name, script) in run.scripts() {
-                let held = self.shell.run(name, script, CHECK, None)?;
+                let held = self.check(name, script, None)?;
                 self.note(index, run, name, held);
             }
             return Ok(());
         };
         let mut server = self.shell.start(command)?;
+        let begun = Instant::now();
         let ready = self.shell.until(&mut server, &run.ready, PATIENCE)?;
+        if !ready && begun.elapsed() >= PATIENCE {
+            self.done.hung.push("the start".to_owned());
+        }
         if let Some(name) = &run.starts {
             self.note(index, run, name, ready);
         }
@@ -161,11 +187,14 @@ impl<'a> Stage<'a> {
         }
         self.script(index, run, Some(&mut server))?;
         for (name, script) in run.scripts() {
-            let held = ready && self.shell.run(name, script, CHECK, Some(&mut server))?;
+            let held = ready && self.check(name, script, Some(&mut server))?;
             self.note(index, run, name, held);
         }
         let stop = run.stop.as_deref().unwrap_or("kill -TERM $APP");
         let ended = self.shell.stop(server, stop, PATIENCE)?;
+        if !ended {
+            self.done.hung.push("the end".to_owned());
+        }
         let after = ended && self.shell.run("after", &run.after, CHECK, None)?;
         if let Some(name) = &run.ends {
             self.note(index, run, name, ready && after);
@@ -180,6 +209,18 @@ impl<'a> Stage<'a> {
             self.done.trouble.push(format!("run {index}: the test failed"));
         }
         Ok(())
+    }
+
+    fn check(&mut self, name: &str, script: &str, server: Option<&mut Server>) -> Result<bool> {
+        if self.spec.only.is_some() && !self.done.hung.is_empty() {
+            return Ok(false);
+        }
+        let begun = Instant::now();
+        let held = self.shell.run(name, script, CHECK, server)?;
+        if !held && begun.elapsed() >= CHECK {
+            self.done.hung.push(name.to_owned());
+        }
+        Ok(held)
     }
 
     fn note(&mut self, index: usize, run: &Run, name: &str, held: bool) {

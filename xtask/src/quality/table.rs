@@ -5,47 +5,7 @@ use std::fmt::Write;
 use super::app::Class;
 use super::policy::Policy;
 use super::results::{Measured, Outcome, Results};
-
-/// Rows of cells; the first row is the head, and the first column is text.
-struct Table(Vec<Vec<String>>);
-
-impl Table {
-    fn aligned(&self) -> String {
-        let columns = self.0.iter().map(Vec::len).max().unwrap_or_default();
-        let width = |column: usize| {
-            self.0.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-        };
-        let widths: Vec<usize> =
-            (0..columns).map(|column| width(column).unwrap_or_default()).collect();
-        let mut text = String::new();
-        for row in &self.0 {
-            let mut line = String::new();
-            for (index, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let _ = if index == 0 {
-                    write!(line, "{cell:<width$}")
-                } else {
-                    write!(line, "  {cell:>width$}")
-                };
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-        text
-    }
-
-    fn markdown(&self) -> String {
-        let mut text = String::new();
-        for (index, row) in self.0.iter().enumerate() {
-            let _ = writeln!(text, "| {} |", row.join(" | "));
-            if index == 0 {
-                let rule = |column: usize| if column == 0 { "---" } else { "---:" };
-                let rules: Vec<&str> = (0..row.len()).map(rule).collect();
-                let _ = writeln!(text, "| {} |", rules.join(" | "));
-            }
-        }
-        text
-    }
-}
+use crate::table::Table;
 
 /// Both tables, for a terminal.
 pub fn text(results: &Results) -> String {
