@@ -1,10 +1,12 @@
 //! What a recording does not show is said in it, and when it is made.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::support::fixtures::{self, Fixture};
+use crate::support::spawned::Spawned;
 use crate::support::{kernel, scratch, strait};
 
 /// `io_uring_setup`, which has this number on all architectures.
@@ -33,6 +35,25 @@ fn a_ring_is_reported_and_without_it_the_call_is_refused_and_not_recorded() {
     assert_eq!(without["caveats"], Value::Null);
     assert_eq!(without["abis"]["x86_64"]["syscalls"]["io_uring_setup"], Value::Null);
     assert_eq!(without["complete"], true);
+}
+
+/// What is done through a ring that was made before the recorder attached makes no call at all.
+#[test]
+fn a_ring_from_before_is_reported() {
+    kernel::require_root();
+    let dir = scratch();
+    let program = "import ctypes, sys; ring = ctypes.CDLL(None).syscall(425, 1, bytes(120)); \
+                   assert ring > 0; print('made', flush=True); sys.stdin.read()";
+    let mut command = Command::new("python3");
+    command.args(["-c", program]);
+    let mut process = Spawned::start(command);
+    assert_eq!(process.line(), "made");
+    let pid = process.pid().to_string();
+    let run = strait().args(["record", "-o", "r.json", "--for", "100ms", "--pid", &pid]);
+    run.in_dir(dir.path()).run().says(&["--without io_uring"]);
+    let recording = std::fs::read(dir.path().join("r.json")).unwrap();
+    let recording: Value = serde_json::from_slice(&recording).unwrap();
+    assert_eq!(recording["caveats"][0], json!({"kind": "io-uring"}));
 }
 
 #[test]

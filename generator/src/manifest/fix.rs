@@ -1,6 +1,6 @@
 //! The annotations by which pods asked for a profile before there was a field: ignored since Kubernetes 1.27.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::error::ManifestError;
 use super::plan::Plan;
@@ -8,6 +8,7 @@ use super::pod::{Container, Pod};
 use super::tree::{NodeId, Tree};
 use super::value::Value;
 use super::{Edited, Manifest};
+use crate::untrusted::short;
 
 /// For the pod.
 pub const POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
@@ -102,12 +103,25 @@ pub fn fix(manifest: &Manifest<'_>) -> Result<Edited, ManifestError> {
         for container in &pod.containers {
             containers.entry(&container.name).or_default().push(container);
         }
+        check_single(tree, pod, &understood)?;
+        let all: Vec<&Container> = pod.containers.iter().collect();
+        let own: Vec<&str> = understood.iter().filter_map(Deprecated::container).collect();
+        // The annotation of a container counted more than that of the pod.
+        let rest = || all.iter().copied().filter(|one| !own.contains(&one.name.as_str()));
         for annotation in &understood {
-            if let Some(value) = annotation.field() {
-                let of_name = annotation
-                    .container()
-                    .map(|name| containers.get(name).map_or(&[][..], Vec::as_slice));
-                replace(tree, pod, of_name, &value, &mut plan)?;
+            let Some(value) = annotation.field() else { continue };
+            match annotation.container() {
+                Some(name) => {
+                    let of_name = containers.get(name).map_or(&[][..], Vec::as_slice);
+                    replace(tree, of_name.iter().copied(), &value, &mut plan)?;
+                }
+                None if pod.pod_level => {
+                    let wanted = [wanted(&value)];
+                    if says_none(tree, pod.spec) {
+                        plan.want(pod.spec, &wanted, &format!("the pod of {}", pod.owner))?;
+                    }
+                }
+                None => replace(tree, rest(), &value, &mut plan)?,
             }
         }
         remove(tree, pod, &understood, &mut plan)?;
@@ -115,34 +129,39 @@ pub fn fix(manifest: &Manifest<'_>) -> Result<Edited, ManifestError> {
     manifest.edit(plan)
 }
 
-/// Asks for the field in the pod, or in the containers that are named.
-fn replace(
+/// That no annotation comes twice: each would ask for a field of its own.
+fn check_single(tree: &Tree, pod: &Pod, found: &[Deprecated]) -> Result<(), ManifestError> {
+    let mut seen = BTreeSet::new();
+    match found.iter().find(|annotation| !seen.insert(&annotation.key)) {
+        None => Ok(()),
+        Some(again) => Err(ManifestError::Unsafe {
+            at: tree.position(again.node),
+            what: format!("the annotations of {}", pod.owner),
+            reason: format!("the key {} comes twice", short(&again.key)),
+            way_out: "Take one of them out",
+        }),
+    }
+}
+
+fn wanted(value: &Value) -> (String, Value) {
+    ("securityContext".to_owned(), Value::map("seccompProfile", value.clone()))
+}
+
+/// Whether a pod or a container says nothing of a profile in the field.
+fn says_none(tree: &Tree, node: NodeId) -> bool {
+    tree.find(node, &["securityContext", "seccompProfile"]).is_none()
+}
+
+/// Asks for the field in these containers.
+fn replace<'a>(
     tree: &Tree,
-    pod: &Pod,
-    of_name: Option<&[&Container]>,
+    containers: impl Iterator<Item = &'a Container>,
     value: &Value,
     plan: &mut Plan<'_>,
 ) -> Result<(), ManifestError> {
-    let wanted = [("securityContext".to_owned(), Value::map("seccompProfile", value.clone()))];
-    let says_none = |node| tree.find(node, &["securityContext", "seccompProfile"]).is_none();
-    if of_name.is_none() && pod.pod_level {
-        if says_none(pod.spec) {
-            plan.want(pod.spec, &wanted, &format!("the pod of {}", pod.owner))?;
-        }
-        return Ok(());
-    }
-    let all: Vec<&Container>;
-    let meant = match of_name {
-        Some(of_name) => of_name,
-        None => {
-            all = pod.containers.iter().collect();
-            &all
-        }
-    };
-    for container in meant {
-        if says_none(container.node) {
-            plan.want(container.node, &wanted, &format!("container {}", container.name))?;
-        }
+    let wanted = [wanted(value)];
+    for container in containers.filter(|container| says_none(tree, container.node)) {
+        plan.want(container.node, &wanted, &format!("container {}", container.name))?;
     }
     Ok(())
 }

@@ -145,3 +145,28 @@ fn an_annotation_is_not_removed_if_another_would_count_then() {
         assert!(refused.contains(why), "{refused}\n{metadata}");
     }
 }
+
+#[test]
+fn annotations_that_contradict_each_other_are_no_two_fields() {
+    let pod = |annotations: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  annotations:\n{annotations}spec:\n  containers:\n  - name: web\n"
+        )
+    };
+    let container =
+        |value: &str| format!("    container.seccomp.security.alpha.kubernetes.io/web: {value}\n");
+    let fixed = |annotations: &str| {
+        let text = pod(annotations);
+        let manifest = Manifest::parse(&text).unwrap();
+        fix::fix(&manifest).map(|edited| edited.text)
+    };
+    let twice = format!("{}{}", container("unconfined"), container("runtime/default"));
+    let refused = fixed(&twice).unwrap_err().to_string();
+    assert!(refused.contains("comes twice"), "{refused}");
+    let both = format!(
+        "{}    seccomp.security.alpha.kubernetes.io/pod: unconfined\n",
+        container("runtime/default")
+    );
+    let fixed = fixed(&both).unwrap();
+    assert!(fixed.contains("type: RuntimeDefault"), "{fixed}");
+}

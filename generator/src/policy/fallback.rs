@@ -19,6 +19,8 @@ struct File {
 struct Family {
     calls: String,
     to: String,
+    #[serde(default)]
+    errors: String,
 }
 
 /// The calls that software makes instead of this one, the likeliest first.
@@ -28,6 +30,14 @@ pub fn fallbacks(name: &str) -> impl Iterator<Item = &'static str> {
         .iter()
         .filter(move |family| words(&family.calls).any(|call| call == name))
         .flat_map(|family| words(&family.to))
+}
+
+/// Whether software makes another call if this one fails so.
+fn falls_back_at(name: &str, errno: Errno) -> bool {
+    let family =
+        FAMILIES.families.iter().find(|family| words(&family.calls).any(|call| call == name));
+    errno == Errno::ENOSYS
+        || family.is_some_and(|family| words(&family.errors).any(|name| name.parse() == Ok(errno)))
 }
 
 /// A call that did not go through.
@@ -47,8 +57,8 @@ pub struct Refusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusalKind {
-    /// By design: the profile answers ENOSYS so that software makes one of these calls instead,
-    /// which it allows.
+    /// By design: the profile answers an error, nearly always ENOSYS, at which software makes one of these calls
+    /// instead, which it allows.
     Fallback(Vec<&'static str>),
     /// The workload was kept from something.
     Refused,
@@ -56,10 +66,11 @@ pub enum RefusalKind {
 
 /// Says whether a refused call is a fallback by design.
 pub fn classify(policy: &Policy, refusal: &Refusal) -> RefusalKind {
-    let enosys = Action::Errno(Errno::ENOSYS);
-    let by_design = refusal.errno == Some(Errno::ENOSYS)
-        && policy.evaluate(refusal.abi, refusal.number, &refusal.args) == enosys;
     let name = refusal.abi.syscall_name(refusal.number);
+    let by_design = refusal.errno.is_some_and(|errno| {
+        name.is_some_and(|name| falls_back_at(name, errno))
+            && policy.evaluate(refusal.abi, refusal.number, &refusal.args) == Action::Errno(errno)
+    });
     let targets: Vec<&str> = match name {
         Some(name) if by_design => fallbacks(name)
             .filter(|target| {
@@ -105,6 +116,15 @@ mod tests {
         assert_eq!(classify(&policy("clone"), &refused), RefusalKind::Refused);
         let killed = refusal("clone3", None);
         assert_eq!(classify(&policy("clone"), &killed), RefusalKind::Refused);
+    }
+
+    #[test]
+    fn a_ring_is_done_without_at_the_error_of_the_baseline() {
+        let mut policy = policy("epoll_wait");
+        let ring = refusal("io_uring_setup", Some(Errno::EPERM));
+        assert_eq!(classify(&policy, &ring), RefusalKind::Refused);
+        policy.add("io_uring_setup", Action::Errno(Errno::EPERM), Clause::ALWAYS).unwrap();
+        assert_eq!(classify(&policy, &ring), RefusalKind::Fallback(vec!["epoll_wait"]));
     }
 
     #[test]

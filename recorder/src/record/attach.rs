@@ -22,7 +22,9 @@ use super::{Notice, RecordError, host};
 use crate::files;
 use strait_generator::observation::About;
 use strait_generator::recording::target::Place;
-use strait_generator::recording::{Container, Recording, Start, Target, TargetKind, Tracer};
+use strait_generator::recording::{
+    Caveat, Container, Recording, Start, Target, TargetKind, Tracer,
+};
 use strait_generator::untrusted::one_line;
 
 /// Why nothing could be attached to.
@@ -128,7 +130,10 @@ pub fn run(
     let mut probe = Probe::load(&stage, config, &options)?;
     let host = host()?;
     let (started, start) = (Timestamp::now(), monotonic());
-    notify(&Notice::Attached(adopt(&stage, &scope, &mut probe)?));
+    let adopted = adopt(&stage, &scope, &mut probe)?;
+    notify(&Notice::Attached(adopted.len()));
+    // A ring that was made before is used without a call that would show it.
+    let has_ring = adopted.iter().any(|task| has_ring(*task));
     let stage = stage.attached(Needs::default(), || probe.live().is_ok())?.running(None);
     let mut session = Session {
         until_all_end: true,
@@ -150,7 +155,7 @@ pub fn run(
     let mut names = session.names;
     let observations = assemble(&snapshot, &mut names, config.native_abi, start);
     stage.writing()?;
-    Ok(observations.recording(About {
+    let mut recording = observations.recording(About {
         host,
         target,
         started,
@@ -158,18 +163,35 @@ pub fn run(
         losses: snapshot.losses,
         still_running,
         tracer: Tracer::Ebpf,
-    }))
+    });
+    recording.caveats.extend(has_ring.then_some(Caveat::IoUring));
+    Ok(recording)
+}
+
+/// How many descriptors of a task are looked at; a task may have a million.
+const MOST_DESCRIPTORS: usize = 1 << 16;
+
+/// Whether a process has a ring of io_uring, as the kernel calls its descriptor. A path would begin with a slash. Threads
+/// have the descriptors of their process.
+fn has_ring(task: u32) -> bool {
+    if status(task, "Tgid:") != Some(task) {
+        return false;
+    }
+    let Ok(entries) = std::fs::read_dir(format!("/proc/{task}/fd")) else { return false };
+    entries.flatten().take(MOST_DESCRIPTORS).any(|entry| {
+        std::fs::read_link(entry.path()).is_ok_and(|to| to.as_os_str() == "anon_inode:[io_uring]")
+    })
 }
 
 /// Puts every task into the probe's table. What a task starts once it is there follows by itself, so it
-/// is enough to look until no new one is found. Returns how many there were.
-fn adopt(stage: &Loading, scope: &Scope, probe: &mut Probe) -> Result<usize, RecordError> {
+/// is enough to look until no new one is found. Returns all of them.
+fn adopt(stage: &Loading, scope: &Scope, probe: &mut Probe) -> Result<BTreeSet<u32>, RecordError> {
     let mut adopted = BTreeSet::new();
     loop {
         let found = tasks(scope)?;
         let new: Vec<_> = found.difference(&adopted).copied().collect();
         if new.is_empty() {
-            return Ok(adopted.len());
+            return Ok(adopted);
         }
         for task in new {
             // A task that has ended in the meantime calls nothing any more.
@@ -350,8 +372,13 @@ fn descendants(pid: u32) -> Result<BTreeSet<u32>, AttachError> {
 }
 
 fn parent(process: u32) -> Option<u32> {
-    let status = files::of_proc(&format!("/proc/{process}/status"))?;
-    status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
+    status(process, "PPid:")
+}
+
+/// A number in what the kernel says of a task.
+fn status(task: u32, name: &str) -> Option<u32> {
+    let status = files::of_proc(&format!("/proc/{task}/status"))?;
+    status.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }
 
 /// The folder of a cgroup: as given, or below the mount point of the first hierarchy that has it.
