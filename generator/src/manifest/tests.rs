@@ -150,7 +150,7 @@ fn an_annotation_is_not_removed_if_another_would_count_then() {
 fn annotations_that_contradict_each_other_are_no_two_fields() {
     let pod = |annotations: &str| {
         format!(
-            "apiVersion: v1\nkind: Pod\nmetadata:\n  annotations:\n{annotations}spec:\n  containers:\n  - name: web\n"
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  annotations:\n{annotations}spec:\n  containers:\n  - name: web\n"
         )
     };
     let container =

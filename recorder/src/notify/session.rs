@@ -12,7 +12,7 @@ use super::supervise::{Shared, Supervisor};
 use crate::record::Notice;
 use crate::record::launch::Running;
 use crate::record::session::marks::{self, Incoming};
-use crate::record::session::{SignalEvent, Signals};
+use crate::record::session::{SignalEvent, Signals, patience};
 use crate::record::session::{next, waiting, watch, watch_for};
 use strait_generator::outcome::Status;
 
@@ -79,8 +79,7 @@ impl Session<'_> {
                                 stops += 1;
                                 if status.is_none() {
                                     self.running.stop(stops, signal, from_terminal, self.notify);
-                                    let patience =
-                                        if stops == 1 { self.stop_timeout } else { Duration::ZERO };
+                                    let patience = patience(stops, self.stop_timeout);
                                     let end = Instant::now().checked_add(patience);
                                     deadline = [deadline, end].into_iter().flatten().min();
                                 }

@@ -110,6 +110,14 @@ pub(crate) async fn next(incoming: &mut Option<Incoming>) -> Option<Request> {
     }
 }
 
+/// How long a killed command may take to be gone, as on a machine with much to do.
+const DEATH: Duration = Duration::from_millis(300);
+
+/// How long to wait for the command after so many signals: it is asked to end by the first, and killed by the second.
+pub(crate) fn patience(signals: u32, timeout: Duration) -> Duration {
+    if signals == 1 { timeout } else { DEATH }
+}
+
 pub(crate) fn watch<T: AsFd + AsRawFd>(owner: T) -> Result<AsyncFd<T>, RecordError> {
     watch_for(owner, Interest::READABLE)
 }
@@ -157,8 +165,7 @@ impl Session<'_> {
                                     if let Some(running) = &self.running {
                                         running.stop(stops, signal, from_terminal, self.notify);
                                     }
-                                    let patience =
-                                        if stops == 1 { self.stop_timeout } else { Duration::ZERO };
+                                    let patience = patience(stops, self.stop_timeout);
                                     let end = Instant::now().checked_add(patience);
                                     deadline = [deadline, end].into_iter().flatten().min();
                                 }
