@@ -4,7 +4,26 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::run::Tool;
+
 const END: &str = "<!-- end -->\n";
+
+/// Today, as `2026-11-28`.
+pub fn today() -> Result<String> {
+    let date = Tool::new("date").args(["-u", "+%F"]).stdout("asking for the day")?;
+    Ok(date.trim().to_owned())
+}
+
+/// The version of the running kernel, without what whoever built it has added: `6.18.44`.
+pub fn kernel() -> Result<String> {
+    let names = nix::sys::utsname::uname().context("cannot ask for the kernel's release")?;
+    Ok(version(&names.release().to_string_lossy()).to_owned())
+}
+
+fn version(release: &str) -> &str {
+    let end = release.find(|c: char| !c.is_ascii_digit() && c != '.');
+    release[..end.unwrap_or(release.len())].trim_end_matches('.')
+}
 
 /// Writes the part of the page that this command measures.
 pub fn write(page: &Path, command: &str, measured: &str) -> Result<()> {
@@ -25,6 +44,13 @@ fn with(page: &str, command: &str, measured: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_kernel_its_version_is_told() {
+        assert_eq!(version("6.18.44-cloud-7"), "6.18.44");
+        assert_eq!(version("6.1.0-41-amd64"), "6.1.0");
+        assert_eq!(version("6.12"), "6.12");
+    }
 
     #[test]
     fn what_is_written_by_hand_stays() {

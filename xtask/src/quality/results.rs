@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::app::Class;
 use super::policy::Policy;
 use super::stage::{Check, Done};
+use crate::page;
 
 const SCHEMA: &str = "strait.quality/v1";
 
@@ -82,13 +83,10 @@ pub struct Refused {
 
 impl Results {
     pub fn new(strait: String, apps: Vec<Measured>) -> Result<Self> {
-        let utsname = nix::sys::utsname::uname().context("cannot ask for the kernel's release")?;
-        let date =
-            crate::run::Tool::new("date").args(["-u", "+%F"]).stdout("asking for the day")?;
         Ok(Self {
             schema: SCHEMA.to_owned(),
-            date: date.trim().to_owned(),
-            kernel: utsname.release().to_string_lossy().into_owned(),
+            date: page::today()?,
+            kernel: page::kernel()?,
             machine: std::env::consts::ARCH.to_owned(),
             strait,
             apps,

@@ -1,18 +1,16 @@
 //! The measured part of `docs/cost.md`.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Measured;
-use crate::run::Tool;
+use crate::page;
 use crate::table::Table;
 
 pub fn write(measured: &Measured) -> Result<String> {
-    let utsname = nix::sys::utsname::uname().context("cannot ask for the kernel's release")?;
-    let date = Tool::new("date").args(["-u", "+%F"]).stdout("asking for the day")?;
     let about = format!(
         "Measured on {} on Linux {}, {}{}.",
-        date.trim(),
-        utsname.release().to_string_lossy(),
+        page::today()?,
+        page::kernel()?,
         std::env::consts::ARCH,
         processor().map(|name| format!(" ({name})")).unwrap_or_default(),
     );

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Tried;
 use super::effect::Effect;
-use crate::run::Tool;
+use crate::page;
 use crate::table::Table;
 
 /// A row for each call of a program that does not go on with ENOSYS.
@@ -92,12 +92,10 @@ fn list(words: &[String]) -> String {
 
 /// The measured part of the page.
 pub fn page(tried: &[Tried]) -> Result<String> {
-    let utsname = nix::sys::utsname::uname().context("cannot ask for the kernel's release")?;
-    let date = Tool::new("date").args(["-u", "+%F"]).stdout("asking for the day")?;
     Ok(format!(
         "Measured on {} on Linux {}, {}.\n\n{}\n{}",
-        date.trim(),
-        utsname.release().to_string_lossy(),
+        page::today()?,
+        page::kernel()?,
         std::env::consts::ARCH,
         summary(tried),
         table(tried).markdown().trim_end()
