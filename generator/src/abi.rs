@@ -67,33 +67,39 @@ impl Abi {
     }
 
     /// The name used in recordings and on the command line.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         self.facts().name
     }
 
     /// The name of its architecture in a profile, such as `SCMP_ARCH_X86_64`.
+    #[must_use]
     pub const fn architecture(self) -> &'static str {
         self.facts().architecture
     }
 
     /// The token of its architecture in `struct seccomp_data` and in audit records (`AUDIT_ARCH_*`). x86-64 and x32
     /// have the same.
+    #[must_use]
     pub const fn audit_arch(self) -> u32 {
         self.facts().audit
     }
 
     /// How many bits of an argument its filters compare: 32 or 64.
+    #[must_use]
     pub const fn bits(self) -> u8 {
         self.facts().bits
     }
 
     /// The name of the call with this number, without the x32 bit; `None` if the table of this
     /// release knows no such number.
+    #[must_use]
     pub fn syscall_name(self, number: u32) -> Option<&'static str> {
         Numbers::of(self).name(number)
     }
 
     /// The number of the call with this name, without the x32 bit; `None` if this ABI has none.
+    #[must_use]
     pub fn syscall_number(self, name: &str) -> Option<u32> {
         Numbers::of(self).number(name)
     }

@@ -10,6 +10,7 @@ pub trait Choice: Copy + Send + Sync + 'static {
     /// What it is, in a line.
     fn help(self) -> &'static str;
     /// The one with this name.
+    #[must_use]
     fn named(name: &str) -> Option<Self> {
         Self::all().into_iter().find(|one| one.name() == name)
     }

@@ -34,6 +34,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 
 /// The arguments of a call, each as text: by name where a value has one, decimal for numbers,
 /// hexadecimal for addresses and bits. As many as the call has; all six if that is not known.
+#[must_use]
 pub fn arguments(abi: Abi, number: u32, args: &[u64; 6]) -> Vec<String> {
     let name = abi.syscall_name(number).unwrap_or_default();
     let Some(kinds) = TABLE.calls.get(name) else {

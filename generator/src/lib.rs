@@ -129,6 +129,9 @@
 //! Names in recordings and profiles come from outside. What is made for a terminal, a CI log or Markdown goes through
 //! [`untrusted`].
 
+// An answer that is not looked at is a mistake.
+#![warn(clippy::must_use_candidate)]
+
 pub mod abi;
 pub mod bpf;
 pub mod check;

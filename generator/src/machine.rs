@@ -64,26 +64,31 @@ impl Machine {
     }
 
     /// The ABI of its own programs. Every filter covers it, whether the profile lists it or not.
+    #[must_use]
     pub const fn native(self) -> Abi {
         self.facts().abis[0]
     }
 
     /// The ABIs that its kernel may have, its own first.
+    #[must_use]
     pub const fn abis(self) -> &'static [Abi] {
         self.facts().abis
     }
 
     /// Its name, as `uname -m` prints it.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         self.facts().name
     }
 
     /// The name that Go has for it, and so Docker's dialect of profiles.
+    #[must_use]
     pub const fn go_name(self) -> &'static str {
         self.facts().go_name
     }
 
     /// What it is, in a line.
+    #[must_use]
     pub const fn help(self) -> &'static str {
         self.facts().help
     }
@@ -121,6 +126,7 @@ pub(crate) fn names(machines: impl Iterator<Item = Machine>, last: &str) -> Stri
 
 impl Abi {
     /// The machine that has it. No ABI is found on two.
+    #[must_use]
     pub fn machine(self) -> Machine {
         // Each is in a row; a test says so.
         let has = |machine: &Machine| machine.abis().contains(&self);
@@ -128,11 +134,13 @@ impl Abi {
     }
 
     /// Whether it is that of its machine's own programs.
+    #[must_use]
     pub fn is_native(self) -> bool {
         self.machine().native() == self
     }
 
     /// Its name, and that of its machine where it is another one: `x86 on x86_64`.
+    #[must_use]
     pub fn place(self) -> String {
         match self.is_native() {
             true => self.name().to_owned(),
@@ -153,16 +161,19 @@ impl Machines {
     pub const ALL: Self = Self { bits: (1 << Machine::ALL.len()) - 1 };
 
     /// Whether one is among them.
+    #[must_use]
     pub const fn contains(self, machine: Machine) -> bool {
         self.bits & (1 << machine as u8) != 0
     }
 
     /// Whether there are none.
+    #[must_use]
     pub const fn is_empty(self) -> bool {
         self.bits == 0
     }
 
     /// The only one; `None` if there are several, or none.
+    #[must_use]
     pub fn only(self) -> Option<Machine> {
         let mut all = self.iter();
         all.next().filter(|_| all.next().is_none())
@@ -179,6 +190,7 @@ impl Machines {
     }
 
     /// Whether one of them has this ABI.
+    #[must_use]
     pub fn have(self, abi: Abi) -> bool {
         self.contains(abi.machine())
     }

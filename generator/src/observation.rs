@@ -138,11 +138,13 @@ impl Observations {
     }
 
     /// The calls up to now.
+    #[must_use]
     pub const fn calls(&self) -> &BTreeMap<Abi, BTreeMap<u32, Call>> {
         &self.calls
     }
 
     /// Whether there are none.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }

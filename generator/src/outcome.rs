@@ -73,6 +73,7 @@ pub enum Status {
 
 impl Status {
     /// As a shell gives it: 128 and the signal's number for a command that a signal ended.
+    #[must_use]
     pub const fn code(self) -> u8 {
         match self {
             Self::Exited(code) => code,

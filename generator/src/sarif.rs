@@ -72,6 +72,7 @@ pub enum Level {
 
 impl Log {
     /// Of these rules and findings. Each finding's rule has to be among the rules.
+    #[must_use]
     pub fn new(rules: Vec<Rule>, results: Vec<Result>) -> Self {
         Self { rules, results }
     }

@@ -36,6 +36,7 @@ impl Abi {
 
     /// How a number is written that has no name: negative where the kernel takes it so (it looks at 32 bits), with
     /// the x32 bit put back.
+    #[must_use]
     pub fn raw_number(self, number: u32) -> String {
         const X32_BIT: u32 = 0x4000_0000;
         let raw = if self == Self::X32 { number | X32_BIT } else { number }.cast_signed();

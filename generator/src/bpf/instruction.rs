@@ -23,6 +23,7 @@ pub struct Instruction {
 impl Instruction {
     /// From its eight bytes, as a little-endian machine has them in a word.
     #[expect(clippy::cast_possible_truncation, reason = "each field is a part of the word")]
+    #[must_use]
     pub const fn from_bits(bits: u64) -> Self {
         Self {
             code: bits as u16,

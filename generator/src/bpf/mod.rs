@@ -42,6 +42,7 @@ impl Filter {
     }
 
     /// Its instructions.
+    #[must_use]
     pub fn instructions(&self) -> &[Instruction] {
         &self.instructions
     }

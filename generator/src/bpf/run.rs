@@ -23,6 +23,7 @@ pub(super) const X32: u32 = 0x4000_0000;
 
 impl Call {
     /// A call of an ABI; `number` is without the x32 bit.
+    #[must_use]
     pub fn new(abi: Abi, number: u32, args: Args) -> Self {
         let number = if abi == Abi::X32 { number | X32 } else { number };
         Self { number, arch: abi.audit_arch(), instruction_pointer: 0, args }
@@ -58,11 +59,13 @@ const BEHIND_THE_NUMBER: u32 = 8;
 
 impl Filter {
     /// The verdict about a call: `SECCOMP_RET_*` and its data.
+    #[must_use]
     pub fn run(&self, call: &Call) -> u32 {
         self.trace(call).verdict
     }
 
     /// The verdict about a call, and how many instructions it takes.
+    #[must_use]
     pub fn trace(&self, call: &Call) -> Run {
         let (mut accumulator, mut index) = (0, 0);
         let mut memory = [0; 16];

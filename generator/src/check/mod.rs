@@ -116,6 +116,7 @@ pub struct Missing {
 }
 
 /// Counts the calls with a name that are let through.
+#[must_use]
 pub fn count(meaning: &Meaning, abi: Abi) -> Count {
     let allowed = || abi.syscalls().filter(|(number, _)| meaning.may_allow(abi, *number));
     Count {
@@ -163,6 +164,7 @@ pub fn covers(
 
 impl Coverage {
     /// Whether nothing would be refused that was recorded.
+    #[must_use]
     pub fn is_whole(&self) -> bool {
         self.missing.is_empty()
     }
@@ -238,6 +240,7 @@ impl Report {
     }
 
     /// Whether the profile is within the baseline, or none was given.
+    #[must_use]
     pub fn is_within(&self) -> bool {
         self.within.as_ref().is_none_or(|within| within.comparison.is_within())
     }

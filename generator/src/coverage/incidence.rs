@@ -19,6 +19,7 @@ pub enum Unit {
 
 impl Unit {
     /// What one is called.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Test => "test",

@@ -32,6 +32,7 @@ pub struct ProgramReach {
 
 impl ProgramReach {
     /// Whether more may be called, by itself or by what it starts, than is known.
+    #[must_use]
     pub fn is_open(&self) -> bool {
         self.starts_others || self.known != Known::All
     }

@@ -121,6 +121,7 @@ impl Coverage {
     }
 
     /// Whether so much of what another sample has was seen, as far as can be estimated: a share from 0 to 1.
+    #[must_use]
     pub fn reaches(&self, required: f64) -> bool {
         self.estimate.as_ref().is_ok_and(|estimate| estimate.coverage.estimate >= required)
     }
@@ -136,6 +137,7 @@ impl Coverage {
     }
 
     /// What to test next: the events of which most is refused that is known to be within reach first, else the likeliest.
+    #[must_use]
     pub fn advice(&self) -> Vec<Advice<'_>> {
         let mut all: Vec<Advice<'_>> = events::events()
             .iter()

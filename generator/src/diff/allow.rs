@@ -129,6 +129,7 @@ impl Exceptions {
 
 impl Exception {
     /// Whether it no longer counts on this day.
+    #[must_use]
     pub fn has_expired(&self, today: Date) -> bool {
         self.expires.is_some_and(|expires| expires < today)
     }

@@ -56,6 +56,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Its name in the JSON.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Equal => "equal",
@@ -89,6 +90,7 @@ crate::choice::choices!(FailOn {
 
 impl FailOn {
     /// Its name on the command line.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Widened => "widened",
@@ -146,16 +148,19 @@ impl Change {
     }
 
     /// Whether something is newly let through.
+    #[must_use]
     pub fn widens(&self) -> bool {
         matches!(self.direction, ChangeKind::Widened | ChangeKind::Mixed)
     }
 
     /// Whether something is no longer let through.
+    #[must_use]
     pub fn narrows(&self) -> bool {
         matches!(self.direction, ChangeKind::Narrowed | ChangeKind::Mixed)
     }
 
     /// What changed, such as `AF_UNIX, AF_INET; adds AF_NETLINK`.
+    #[must_use]
     pub fn summary(&self) -> String {
         let gained = self.gained.iter().map(|gained| format!("adds {gained}"));
         let lost = self.lost.iter().map(|lost| format!("removes {lost}"));

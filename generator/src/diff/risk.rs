@@ -61,6 +61,7 @@ pub enum Level {
 
 impl Level {
     /// Its name.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Low => "low",

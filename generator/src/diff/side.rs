@@ -24,6 +24,7 @@ pub enum Kind {
 
 impl Kind {
     /// Its name.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Profile => "profile",
@@ -103,6 +104,7 @@ impl Side {
     }
 
     /// What it is.
+    #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }

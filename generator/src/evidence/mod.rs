@@ -155,16 +155,19 @@ impl Evidence {
     }
 
     /// Whether it is that of this profile, and not of another one or of one that was changed since.
+    #[must_use]
     pub fn is_of(&self, profile: &Profile) -> bool {
         self.profile.is_some() && self.profile == v1::fingerprint(profile)
     }
 
     /// Who made a call, if anybody did.
+    #[must_use]
     pub fn seen(&self, abi: Abi, number: u32) -> Option<&Seen> {
         self.calls.get(&abi)?.get(&number)
     }
 
     /// The name of a recording's target, by its id.
+    #[must_use]
     pub fn recording(&self, id: &str) -> Option<&Source> {
         self.recordings.iter().find(|source| source.id == id)
     }
@@ -244,11 +247,13 @@ impl Seen {
     }
 
     /// Whether it was made in so many tests that none of them is of note.
+    #[must_use]
     pub fn is_everywhere(&self) -> bool {
         self.more_samples > 0
     }
 
     /// The program that made it most often, and how many others did.
+    #[must_use]
     pub fn foremost(&self) -> Option<(&str, usize)> {
         let most =
             self.programs.iter().max_by_key(|(path, count)| (**count, std::cmp::Reverse(*path)));
@@ -257,6 +262,7 @@ impl Seen {
 }
 
 /// Where the evidence of a profile is: `app.evidence.json`, for `app.json`.
+#[must_use]
 pub fn beside(profile: &Path) -> PathBuf {
     let name = profile.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.strip_suffix(".json").unwrap_or(&name);

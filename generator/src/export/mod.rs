@@ -64,6 +64,7 @@ pub struct Options {
 
 impl Options {
     /// Those that only say how the application is called.
+    #[must_use]
     pub const fn named(name: Label) -> Self {
         Self {
             name,

@@ -44,6 +44,7 @@ pub struct Label(String);
 
 impl Label {
     /// The name as text.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -67,6 +68,7 @@ pub struct Release(String);
 
 impl Release {
     /// The release as text.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -126,6 +128,7 @@ pub struct WorkloadRef {
 
 impl WorkloadRef {
     /// A Deployment.
+    #[must_use]
     pub fn deployment(name: &Label) -> Self {
         Self { kind: "Deployment", name: name.clone() }
     }

@@ -35,16 +35,19 @@ impl Target {
     }
 
     /// What its files are.
+    #[must_use]
     pub const fn kind(self) -> Kind {
         self.0.kind
     }
 
     /// Whether what it is given names calls that a machine has, and not the profile as it is.
+    #[must_use]
     pub const fn depends_on_machine(self) -> bool {
         self.0.depends_on_machine
     }
 
     /// Whether it can bind a profile to an init container.
+    #[must_use]
     pub const fn has_init(self) -> bool {
         self.0.has_init
     }

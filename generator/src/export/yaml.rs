@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::untrusted::{begins_command, has_command};
 
 /// A document, with a newline at its end.
+#[must_use]
 pub fn document(value: &Value) -> String {
     let mut text = String::new();
     match value {

@@ -50,6 +50,7 @@ impl From<Requirement> for Reason {
 
 impl LeftOut {
     /// The call's name, or its number if it has none.
+    #[must_use]
     pub fn call(&self) -> String {
         call(self.abi, self.number)
     }

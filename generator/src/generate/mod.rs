@@ -76,6 +76,7 @@ crate::choice::choices!(RefuseWith {
 
 impl RefuseWith {
     /// The action of a profile.
+    #[must_use]
     pub fn action(self) -> Action {
         match self {
             Self::Enosys => Action::Errno(Errno::ENOSYS),

@@ -103,6 +103,7 @@ impl Runtime {
     pub const ALL: [Self; RUNTIMES.len()] = [Self::Runc, Self::Crun, Self::Youki];
 
     /// The name of its command.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         RUNTIMES[self as usize].name
     }

@@ -103,11 +103,13 @@ impl Format {
     }
 
     /// Its name on the command line.
+    #[must_use]
     pub fn name(self) -> &'static str {
         self.0.name
     }
 
     /// What a file of it is, as `a log of strace`.
+    #[must_use]
     pub fn about(self) -> &'static str {
         self.0.about
     }

@@ -49,6 +49,7 @@ pub struct Applied {
 
 impl Applied {
     /// Of a file that stays as it is.
+    #[must_use]
     pub fn nothing(text: &str) -> Self {
         let edited = Edited { text: text.to_owned(), splices: Vec::new() };
         let (served, unserved, windows) = Default::default();
@@ -213,6 +214,7 @@ impl Job<'_> {
 }
 
 /// The type and the `localhostProfile` that are in force for a container: its own or the pod's.
+#[must_use]
 pub fn effective<'t>(
     tree: &'t Tree,
     pod: &Pod,

@@ -7,6 +7,7 @@ use super::tree::{Kind, Tree};
 use super::{Manifest, ManifestError};
 
 /// Whether a name is one that a bundle gives: `app/release-hash.json`.
+#[must_use]
 pub fn is_versioned(name: &str) -> bool {
     match name.split_once('/') {
         Some((app, file)) => !app.is_empty() && release_and_hash(file).is_some(),
@@ -15,6 +16,7 @@ pub fn is_versioned(name: &str) -> bool {
 }
 
 /// Whether a file's content is still the one that its name says.
+#[must_use]
 pub fn is_true(name: &str, bytes: &[u8]) -> bool {
     let file = name.rsplit('/').next().unwrap_or_default();
     release_and_hash(file).is_some_and(|(_, written)| written == hash(bytes))
@@ -48,6 +50,7 @@ pub(crate) fn used_in_text(text: &str) -> BTreeSet<String> {
 }
 
 /// What is there, is not new, and is not used.
+#[must_use]
 pub fn unused(
     there: &BTreeSet<String>,
     new: &BTreeSet<String>,
@@ -129,6 +132,7 @@ pub enum KeepAll<'a> {
 }
 
 /// The profile that two files would be in a release of an application.
+#[must_use]
 pub fn same_app<'a>(new: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let app = |name: &str| name.split('/').next().map(str::to_owned);
     let others = new.iter().map(|(other, _)| other.as_str());

@@ -37,6 +37,7 @@ type Splices = Result<Vec<Splice>, ManifestError>;
 
 impl<'a> Editor<'a> {
     /// For a file.
+    #[must_use]
     pub fn new(text: &'a str, tree: &'a Tree) -> Self {
         Self { text, tree, lines: Lines::new(text), steps: RefCell::default() }
     }

@@ -150,6 +150,7 @@ pub enum ManifestError {
 
 impl ManifestError {
     /// Whether the file is no manifest, or none yet: others can do without it.
+    #[must_use]
     pub fn is_about_the_file(&self) -> bool {
         matches!(
             self,
@@ -162,6 +163,7 @@ impl ManifestError {
     }
 
     /// Where.
+    #[must_use]
     pub fn position(&self) -> Position {
         match self {
             Self::NotYaml { at, .. }

@@ -28,11 +28,13 @@ pub struct Deprecated {
 
 impl Deprecated {
     /// The container that it is for; `None` for the pod.
+    #[must_use]
     pub fn container(&self) -> Option<&str> {
         self.key.strip_prefix(CONTAINER)
     }
 
     /// What a field has to say instead; `None` if the meaning of the annotation is not known.
+    #[must_use]
     pub fn field(&self) -> Option<Value> {
         match self.value.as_str() {
             "runtime/default" | "docker/default" => {
@@ -49,6 +51,7 @@ impl Deprecated {
 }
 
 /// The deprecated annotations of a pod, in the order of the file.
+#[must_use]
 pub fn deprecated(tree: &Tree, pod: &Pod) -> Vec<Deprecated> {
     let Some(annotations) = tree.find(pod.template, &["metadata", "annotations"]) else {
         return Vec::new();

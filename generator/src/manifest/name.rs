@@ -40,6 +40,7 @@ pub enum NameError {
 }
 
 /// The first digits of the SHA-256 of a profile's bytes, as `sha256sum` prints it.
+#[must_use]
 pub fn hash(bytes: &[u8]) -> String {
     sha256(bytes)[..HASH_DIGITS].to_owned()
 }

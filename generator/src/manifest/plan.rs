@@ -46,6 +46,7 @@ pub enum Change {
 
 impl Change {
     /// The node that this changes; objects that share it are changed too.
+    #[must_use]
     pub fn changed(&self) -> NodeId {
         match self {
             Self::Insert { mapping, .. }
@@ -66,6 +67,7 @@ pub struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// No changes yet.
+    #[must_use]
     pub fn new(tree: &'a Tree) -> Self {
         Self { tree, asked: BTreeMap::new() }
     }

@@ -60,6 +60,7 @@ impl List {
     pub const ALL: [Self; 3] = [Self::Init, Self::Main, Self::Ephemeral];
 
     /// Its key in the pod's `spec`.
+    #[must_use]
     pub fn key(self) -> &'static str {
         match self {
             Self::Init => "initContainers",
@@ -81,12 +82,14 @@ impl Container {
     }
 
     /// The value at the end of several keys, its own or the default; `None` too if it is null.
+    #[must_use]
     pub fn find(&self, tree: &Tree, keys: &[&str]) -> Option<NodeId> {
         let default = || self.defaults.and_then(|node| tree.find(node, keys));
         tree.find(self.node, keys).or_else(default)
     }
 
     /// The image without registry, folders, tag and digest: `nginx` for `ghcr.io/acme/nginx:1.27@sha256:…`.
+    #[must_use]
     pub fn image_name(&self) -> &str {
         let image = self.image.split('@').next().unwrap_or_default();
         let last = image.rsplit('/').next().unwrap_or_default();
@@ -182,6 +185,7 @@ impl Pod {
     }
 
     /// The value at the end of several keys of the pod's `spec`, or of what is around it; `None` too if it is null.
+    #[must_use]
     pub fn find(&self, tree: &Tree, keys: &[&str]) -> Option<NodeId> {
         // What one level says about the first key takes the place of all that an outer one says about it.
         let first = keys.first().copied()?;
@@ -196,6 +200,7 @@ impl Pod {
     }
 
     /// Its volumes, and those of what is around it.
+    #[must_use]
     pub fn volumes(&self, tree: &Tree) -> Vec<NodeId> {
         let levels = std::iter::once(&self.spec).chain(&self.outer);
         let lists = levels.filter_map(|level| tree.find(*level, &["volumes"]));

@@ -98,22 +98,26 @@ impl Tree {
     }
 
     /// A node.
+    #[must_use]
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0]
     }
 
     /// Where a node begins, for people.
+    #[must_use]
     pub fn position(&self, id: NodeId) -> Position {
         let node = self.node(id);
         Position { line: node.line, column: node.column + 1 }
     }
 
     /// How many nodes there are.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
     /// Whether there is nothing in the file.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
@@ -135,6 +139,7 @@ impl Tree {
     }
 
     /// What an alias stands for; any other node stands for itself.
+    #[must_use]
     pub fn resolve(&self, id: NodeId) -> NodeId {
         match self.node(id).kind {
             Kind::Alias(anchor) => self.anchors.get(&anchor).copied().unwrap_or(id),
@@ -154,6 +159,7 @@ impl Tree {
     }
 
     /// The text of a scalar, through an alias.
+    #[must_use]
     pub fn text(&self, id: NodeId) -> Option<&str> {
         match &self.node(self.resolve(id)).kind {
             Kind::Scalar { value, .. } => Some(value),
@@ -162,6 +168,7 @@ impl Tree {
     }
 
     /// The items of a sequence, through an alias.
+    #[must_use]
     pub fn items(&self, id: NodeId) -> &[NodeId] {
         match &self.node(self.resolve(id)).kind {
             Kind::Sequence(items) => items,
@@ -170,6 +177,7 @@ impl Tree {
     }
 
     /// The entries of a mapping itself, through an alias, without what it merges.
+    #[must_use]
     pub fn entries(&self, id: NodeId) -> &[(NodeId, NodeId)] {
         match &self.node(self.resolve(id)).kind {
             Kind::Mapping(entries) => entries,
@@ -183,6 +191,7 @@ impl Tree {
     }
 
     /// Whether a node says that there is nothing: empty, `~` or `null`.
+    #[must_use]
     pub fn is_null(&self, id: NodeId) -> bool {
         let node = self.node(self.resolve(id));
         match &node.kind {
@@ -195,6 +204,7 @@ impl Tree {
     }
 
     /// Whether a node is a boolean, as Kubernetes reads it (YAML 1.1, `y` and `n` included; seen with kubectl 1.32).
+    #[must_use]
     pub fn boolean(&self, id: NodeId) -> Option<bool> {
         let node = self.node(self.resolve(id));
         let Kind::Scalar { value, style } = &node.kind else { return None };
@@ -219,6 +229,7 @@ impl Tree {
     }
 
     /// Whether a node is zero, however it is written: `0`, `0x0`, `-0`, `0.0`.
+    #[must_use]
     pub fn is_zero(&self, id: NodeId) -> bool {
         self.number(id) == Some(number::Number::Zero)
     }
@@ -235,6 +246,7 @@ impl Tree {
 
     /// The key and value of an entry of the mapping itself. Of several with one key, the last, as
     /// Kubernetes reads it.
+    #[must_use]
     pub fn own(&self, mapping: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
         let mapping = self.resolve(mapping);
         if let Some(keys) = self.keys.get(&mapping) {
@@ -245,6 +257,7 @@ impl Tree {
     }
 
     /// The last entry but one with a key, if it comes more than once.
+    #[must_use]
     pub fn again(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
         let mapping = self.resolve(mapping);
         let entries = self.entries(mapping);
@@ -274,6 +287,7 @@ impl Tree {
     }
 
     /// What merge keys (`<<`) give a mapping for a key, at most eight merges deep.
+    #[must_use]
     pub fn merged(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
         merge::merged(self, self.resolve(mapping), key)
     }
@@ -284,6 +298,7 @@ impl Tree {
     }
 
     /// The value of a key, the mapping's own or a merged one, as Kubernetes takes it.
+    #[must_use]
     pub fn get(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
         merge::get(self, self.resolve(mapping), key)
     }
@@ -307,6 +322,7 @@ impl Tree {
     }
 
     /// The value at the end of several keys; `None` too if it is null.
+    #[must_use]
     pub fn find(&self, mapping: NodeId, keys: &[&str]) -> Option<NodeId> {
         let found = keys.iter().try_fold(mapping, |node, key| self.get(node, key))?;
         (!self.is_null(found)).then_some(found)
@@ -318,6 +334,7 @@ impl Tree {
     }
 
     /// Where a node is, for people: `spec.containers[0].image`.
+    #[must_use]
     pub fn path(&self, id: NodeId) -> String {
         let mut steps: Vec<String> = Vec::new();
         let line: Vec<NodeId> = self.lineage(id).collect();

@@ -16,11 +16,13 @@ pub type Entries = Vec<(String, Value)>;
 
 impl Value {
     /// A mapping of one entry.
+    #[must_use]
     pub fn map(key: &str, value: Self) -> Self {
         Self::Map(vec![(key.to_owned(), value)])
     }
 
     /// `{type: …, localhostProfile: …}`.
+    #[must_use]
     pub fn seccomp_profile(kind: &str, localhost_profile: Option<&str>) -> Self {
         let mut entries = vec![("type".to_owned(), Self::Text(kind.to_owned()))];
         if let Some(name) = localhost_profile {

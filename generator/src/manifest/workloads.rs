@@ -31,6 +31,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 });
 
 /// What is known about a kind of a group; `None` if it has no pod template that we know of.
+#[must_use]
 pub fn find(group: &str, kind: &str) -> Option<&'static Workload> {
     TABLE.kinds.iter().find(|workload| {
         workload.groups.iter().any(|name| name == group)

@@ -37,6 +37,7 @@ pub enum Remark {
 
 impl Remark {
     /// What is to be told. Names in it come from outside.
+    #[must_use]
     pub fn text(&self) -> &str {
         match self {
             Self::Warning(text) | Self::Note(text) => text,
@@ -58,6 +59,7 @@ pub enum Nothing {
 impl ContainersOutcome {
     /// What there is to say about who started the containers. With `wants_others`, those of others than the command
     /// were asked for.
+    #[must_use]
     pub fn about_origins(&self, wants_others: bool) -> Vec<Remark> {
         let mut remarks = Vec::new();
         if !self.left_out.is_empty() {
@@ -89,6 +91,7 @@ impl ContainersOutcome {
 
     /// Why no recording could be written, and what there is to say about it. `asked` are the options that chose
     /// containers.
+    #[must_use]
     pub fn about_nothing(&self, asked: &[String]) -> (Nothing, Vec<Remark>) {
         let mut remarks = Vec::new();
         if self.recordings.is_empty() {

@@ -28,11 +28,13 @@ pub enum Action {
 
 impl Action {
     /// Whether the call reaches the kernel.
+    #[must_use]
     pub const fn lets_through(self) -> bool {
         matches!(self, Self::Allow | Self::Log)
     }
 
     /// How far a call gets.
+    #[must_use]
     pub const fn reach(self) -> Reach {
         match self {
             Self::Allow | Self::Log => Reach::Made,

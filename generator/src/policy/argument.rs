@@ -85,6 +85,7 @@ fn hexadecimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Err
 
 impl KeptArgument {
     /// What is kept of an argument's value.
+    #[must_use]
     pub const fn reduce(self, value: u64) -> u64 {
         let bits = value & self.mask;
         match self.reduction {
@@ -95,6 +96,7 @@ impl KeptArgument {
     }
 
     /// A value of the argument of which this much was kept: the plainest one.
+    #[must_use]
     pub const fn example(self, kept: u64) -> u64 {
         match self.reduction {
             Reduction::Value | Reduction::Flags => kept,
@@ -106,6 +108,7 @@ impl KeptArgument {
 
 impl ArgumentRule {
     /// Arguments of a call of which these values are kept: zero for those that are not.
+    #[must_use]
     pub fn example(&self, values: &[u64]) -> Args {
         let mut args = [0; 6];
         for (kept, value) in self.keep.iter().zip(values) {
@@ -122,6 +125,7 @@ impl ArgumentRule {
     }
 
     /// What is kept of these arguments, in the order of [`keep`](Self::keep).
+    #[must_use]
     pub fn reduce(&self, args: &Args) -> Vec<u64> {
         let value =
             |kept: &KeptArgument| args.get(usize::from(kept.argument)).copied().unwrap_or_default();
@@ -129,6 +133,7 @@ impl ArgumentRule {
     }
 
     /// The rule for a call, if there is one.
+    #[must_use]
     pub fn for_call(call: &str) -> Option<&'static Self> {
         RULES.rules.iter().find(|rule| rule.calls().any(|name| name == call))
     }
@@ -146,6 +151,7 @@ impl ArgumentRule {
     /// The condition that holds for the combinations that were seen, and for as little else as each
     /// kind of argument has it; `None` if it holds for any arguments. `seen` has values in the order of
     /// [`keep`](Self::keep).
+    #[must_use]
     pub fn condition(&self, seen: &BTreeSet<Vec<u64>>) -> Option<Vec<Clause>> {
         let mut unions = vec![0; self.keep.len()];
         for values in seen {
@@ -164,6 +170,7 @@ impl ArgumentRule {
     }
 
     /// The clauses of which one holds for exactly those arguments of which these values are kept.
+    #[must_use]
     pub fn exactly(&self, values: &[u64]) -> Vec<Clause> {
         self.each_way(self.keep.iter().zip(values).map(|(kept, value)| kept.exactly(*value)))
     }

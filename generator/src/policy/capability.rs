@@ -83,6 +83,7 @@ impl Capability {
     }
 
     /// Those of a kernel's bit mask, as in `/proc/PID/status`. Bits without a name are passed over.
+    #[must_use]
     pub fn from_mask(mask: u64) -> BTreeSet<Self> {
         let named = NAMES.into_iter().enumerate();
         named.filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, name)| Self(name)).collect()

@@ -38,6 +38,7 @@ pub enum Predicate {
 
 impl Predicate {
     /// Whether it holds for an argument of which `width` bits count.
+    #[must_use]
     pub fn holds(self, argument: u64, width: Width) -> bool {
         let cut = |value: u64| value & width.mask();
         let argument = cut(argument);
@@ -54,6 +55,7 @@ impl Predicate {
 
     /// The same without bits that do not count: libseccomp takes two predicates for one that differ in nothing
     /// else.
+    #[must_use]
     pub fn normal(self) -> Self {
         match self {
             Self::MaskedEqual { mask, value } => Self::MaskedEqual { mask, value: value & mask },
@@ -62,6 +64,7 @@ impl Predicate {
     }
 
     /// The constants that it is written with, one of them twice if there is only one.
+    #[must_use]
     pub fn constants(self) -> [u64; 2] {
         match self {
             Self::NotEqual(value)
@@ -75,6 +78,7 @@ impl Predicate {
     }
 
     /// The constants at which the answer may change: what a test has to look at.
+    #[must_use]
     pub fn edges(self) -> Vec<u64> {
         match self {
             Self::NotEqual(value)
@@ -101,6 +105,7 @@ pub enum Width {
 
 impl Width {
     /// The bits that are compared.
+    #[must_use]
     pub const fn mask(self) -> u64 {
         match self {
             Self::Bits32 => 0xffff_ffff,
@@ -118,11 +123,13 @@ impl Clause {
     pub const ALWAYS: Self = Self([None; 6]);
 
     /// The clause with these predicates, by argument index.
+    #[must_use]
     pub const fn new(predicates: [Option<Predicate>; 6]) -> Self {
         Self(predicates)
     }
 
     /// The clause with one predicate; `None` if the index is above 5.
+    #[must_use]
     pub fn on(index: usize, predicate: Predicate) -> Option<Self> {
         let mut clause = Self::ALWAYS;
         *clause.0.get_mut(index)? = Some(predicate);
@@ -135,11 +142,13 @@ impl Clause {
     }
 
     /// Whether it holds for any arguments.
+    #[must_use]
     pub fn is_unconditional(&self) -> bool {
         *self == Self::ALWAYS
     }
 
     /// Whether it holds for these arguments.
+    #[must_use]
     pub fn holds(&self, args: &Args, width: Width) -> bool {
         self.0
             .iter()

@@ -123,6 +123,7 @@ fn gaps(mut taken: Vec<Range>) -> Vec<Range> {
 }
 
 /// Whether there is a value for which both hold, over 64 bits.
+#[must_use]
 pub fn overlap(one: Predicate, other: Predicate) -> bool {
     match (Shape::from_predicate(one), Shape::from_predicate(other)) {
         (Shape::Cube(left), Shape::Cube(right)) => {
@@ -157,6 +158,7 @@ impl Shape {
 /// Predicates of which at least one holds exactly where none of the given ones does, over 64 bits.
 ///
 /// `None` if a masked comparison comes together with others: no baseline has such a call.
+#[must_use]
 pub fn complement(predicates: &[Predicate]) -> Option<Vec<Predicate>> {
     if let [Predicate::MaskedEqual { mask, value }] = *predicates {
         let bits = (0..64).map(|shift| 1u64 << shift);

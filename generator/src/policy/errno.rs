@@ -32,11 +32,13 @@ impl Errno {
     pub const ENOSYS: Self = Self(38);
 
     /// The error with this number; `None` above [`MAX`](Self::MAX).
+    #[must_use]
     pub const fn new(number: u16) -> Option<Self> {
         if number <= Self::MAX { Some(Self(number)) } else { None }
     }
 
     /// Its number.
+    #[must_use]
     pub const fn number(self) -> u16 {
         self.0
     }

@@ -65,6 +65,7 @@ pub enum RefusalKind {
 }
 
 /// Says whether a refused call is a fallback by design.
+#[must_use]
 pub fn classify(policy: &Policy, refusal: &Refusal) -> RefusalKind {
     let name = refusal.abi.syscall_name(refusal.number);
     let by_design = refusal.errno.is_some_and(|errno| {

@@ -120,6 +120,7 @@ impl Policy {
     }
 
     /// What is done with a call that has no rule.
+    #[must_use]
     pub fn default_action(&self) -> Action {
         self.default
     }
@@ -156,6 +157,7 @@ impl Policy {
     }
 
     /// The rules of a call; none if the call gets the default action, or the ABI is not listed.
+    #[must_use]
     pub fn rules(&self, abi: Abi, number: u32) -> &[Rule] {
         self.tables.get(&abi).and_then(|table| table.get(&number)).map_or(&[], |rules| &rules.0)
     }
@@ -190,6 +192,7 @@ impl Policy {
     ///
     /// Where clauses with different actions overlap, libseccomp's order is its own; here the rule
     /// that was added first counts. [`lint`](fn@crate::profile::lint) points such rules out.
+    #[must_use]
     pub fn evaluate(&self, abi: Abi, number: u32, args: &Args) -> Action {
         if !self.tables.contains_key(&abi) {
             return UNLISTED_ABI;
@@ -201,6 +204,7 @@ impl Policy {
     }
 
     /// Whether a call is let through for at least one combination of arguments that a rule names.
+    #[must_use]
     pub fn may_allow(&self, abi: Abi, number: u32) -> bool {
         let rules = self.rules(abi, number);
         let unconditional =
@@ -211,6 +215,7 @@ impl Policy {
 }
 
 /// How much of an argument a filter for this ABI compares.
+#[must_use]
 pub const fn width(abi: Abi) -> Width {
     if abi.bits() == 64 { Width::Bits64 } else { Width::Bits32 }
 }

@@ -39,11 +39,13 @@ pub struct Architecture(&'static str);
 
 impl Architecture {
     /// Its name in a profile.
+    #[must_use]
     pub fn name(self) -> &'static str {
         self.0
     }
 
     /// Its ABI, if it is one that Strait knows.
+    #[must_use]
     pub fn abi(self) -> Option<Abi> {
         Abi::ALL.into_iter().find(|abi| Self::from(*abi) == self)
     }

@@ -16,6 +16,7 @@ use crate::untrusted::short;
 use Severity::{Error, Warning};
 
 /// Everything there is to say about a profile, a finding for each cause, in the order in which they are met.
+#[must_use]
 pub fn lint(profile: &Profile) -> Vec<Finding> {
     lint_at(profile, &[])
 }
@@ -39,6 +40,7 @@ pub(super) fn lint_at(profile: &Profile, places: &[usize]) -> Vec<Finding> {
 }
 
 /// What is wrong with a profile that confines nothing, or that lets nothing through.
+#[must_use]
 pub fn futile(profile: &Profile) -> Option<Finding> {
     let mut causes = Causes::default();
     let is_futile = !confines(profile, &mut causes);
@@ -46,6 +48,7 @@ pub fn futile(profile: &Profile) -> Option<Finding> {
 }
 
 /// Whether any of the findings is an error.
+#[must_use]
 pub fn has_errors(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.severity == Error)
 }

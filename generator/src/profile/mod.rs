@@ -76,6 +76,7 @@ pub struct Arg {
 
 impl Entry {
     /// Whether an argument is compared more than once.
+    #[must_use]
     pub fn repeats_an_index(&self) -> bool {
         let mut seen = BTreeSet::new();
         !self.args.iter().all(|arg| seen.insert(arg.index))
@@ -85,6 +86,7 @@ impl Entry {
     ///
     /// If an argument is compared more than once, every comparison is a rule of its own: that is
     /// what runc, crun, youki and containers/common make of such an entry.
+    #[must_use]
     pub fn clauses(&self) -> Vec<Clause> {
         if self.repeats_an_index() {
             return self

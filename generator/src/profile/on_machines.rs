@@ -49,16 +49,19 @@ impl OnMachines {
     }
 
     /// The machines.
+    #[must_use]
     pub fn machines(&self) -> Machines {
         self.iter().map(|(machine, _)| machine).collect()
     }
 
     /// What a machine reads; what the first one does, if it is none of them.
+    #[must_use]
     pub fn on(&self, machine: Machine) -> &Profile {
         self.iter().find(|(on, _)| *on == machine).map_or(&self.first.1, |(_, profile)| profile)
     }
 
     /// The profiles that differ, each once.
+    #[must_use]
     pub fn profiles(&self) -> Vec<&Profile> {
         let mut different: Vec<&Profile> = Vec::new();
         for (_, profile) in self.iter() {
@@ -80,6 +83,7 @@ impl OnMachines {
     }
 
     /// The machines whose ABIs it lists; all of its own if it lists none of theirs.
+    #[must_use]
     pub fn listed_machines(&self) -> Machines {
         let listed = |(machine, profile): (Machine, &Profile)| {
             profile.listed_machines().contains(machine).then_some(machine)
@@ -89,6 +93,7 @@ impl OnMachines {
     }
 
     /// The ABIs of its machines that the filters made of it there cover.
+    #[must_use]
     pub fn abis(&self) -> Vec<Abi> {
         self.iter().flat_map(|(machine, profile)| profile.abis(machine)).collect()
     }

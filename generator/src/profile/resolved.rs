@@ -31,11 +31,13 @@ pub struct Resolved {
 
 impl Resolved {
     /// Whether the file itself is what every engine can be given.
+    #[must_use]
     pub fn is_plain(&self) -> bool {
         !self.is_dialect && !self.is_rewritten
     }
 
     /// Everything there is to say about what it says, with the places of the file.
+    #[must_use]
     pub fn lint(&self) -> Vec<Finding> {
         lint_at(&self.profile, &self.places)
     }
@@ -68,6 +70,7 @@ impl Default for Workload {
 
 impl Workload {
     /// The same on a machine.
+    #[must_use]
     pub fn on(&self, machine: Machine) -> Context {
         Context { machine, capabilities: self.capabilities.clone(), kernel: self.kernel }
     }

@@ -47,6 +47,7 @@ const NEW_LISTENER: [u64; 2] = [1, 1];
 impl Caveat {
     /// What calls and programs tell. `is_command`: whether it is the recording of a command, and not of a container,
     /// which is in itself what is meant.
+    #[must_use]
     pub fn of_calls(
         calls: &BTreeMap<Abi, BTreeMap<u32, Call>>,
         programs: &[Program],
@@ -66,6 +67,7 @@ impl Caveat {
     }
 
     /// All of two recordings: of tasks that were still running the larger number, since shards run side by side.
+    #[must_use]
     pub fn united(one: BTreeSet<Self>, other: BTreeSet<Self>) -> BTreeSet<Self> {
         let mut all: BTreeSet<Self> = one.into_iter().chain(other).collect();
         let running = |caveat: &Self| match caveat {

@@ -16,6 +16,7 @@ pub enum ContainerOrigin {
 
 impl ContainerOrigin {
     /// The name used in recordings.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Time => "time",

@@ -12,6 +12,7 @@ use crate::abi::Abi;
 use crate::policy::argument::ArgumentRule;
 
 /// A complete recording in which `/usr/bin/app` made each of these calls twice.
+#[must_use]
 pub fn recording(calls: &[(Abi, u32)]) -> Recording {
     let mut table: BTreeMap<Abi, BTreeMap<u32, Call>> = BTreeMap::new();
     for (abi, number) in calls {
@@ -78,6 +79,7 @@ pub fn set(
 }
 
 /// A recording of calls of x86-64 with these values of their arguments.
+#[must_use]
 pub fn with_values(calls: &[(&str, &[&[u64]])]) -> Recording {
     let numbers = calls.iter().map(|(name, _)| Abi::X86_64.syscall_number(name).expect("a call"));
     let mut recording = recording(&numbers.map(|number| (Abi::X86_64, number)).collect::<Vec<_>>());

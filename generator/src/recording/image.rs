@@ -1,6 +1,7 @@
 //! Names of images.
 
 /// As Docker shortens names; podman adds `localhost/` to those that were built here.
+#[must_use]
 pub fn familiar(image: &str) -> &str {
     let image = image.strip_prefix("docker.io/").unwrap_or(image);
     let image = image.strip_prefix("library/").unwrap_or(image);
@@ -8,6 +9,7 @@ pub fn familiar(image: &str) -> &str {
 }
 
 /// Repository and tag, without digest.
+#[must_use]
 pub fn split(image: &str) -> (&str, Option<&str>) {
     let image = image.split('@').next().unwrap_or(image);
     match image.rsplit_once(':') {
@@ -20,6 +22,7 @@ pub fn split(image: &str) -> (&str, Option<&str>) {
 
 /// What stays the same from release to release: the name without tag and digest. Empty if an image was asked for
 /// by its id.
+#[must_use]
 pub fn repository(image: &str) -> &str {
     match split(familiar(image)) {
         ("sha256", Some(_)) => "",

@@ -115,6 +115,7 @@ fn opaque_size(recording: &Recording) -> usize {
 
 impl Merger {
     /// With `allow_mixed`, recordings of different targets are merged too.
+    #[must_use]
     pub fn new(allow_mixed: bool) -> Self {
         Self { allow_mixed, parts: Some(BTreeMap::new()), ..Self::default() }
     }

@@ -73,6 +73,7 @@ pub struct Tool {
 
 impl Tool {
     /// This program.
+    #[must_use]
     pub fn this() -> Self {
         Self { name: crate::tool::NAME.to_owned(), version: crate::tool::VERSION.to_owned() }
     }
@@ -179,6 +180,7 @@ impl Phase {
     pub const ALL: [Self; 4] = [Self::Runtime, Self::Startup, Self::Running, Self::Exec];
 
     /// The name used in recordings.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Runtime => "runtime",
@@ -189,6 +191,7 @@ impl Phase {
     }
 
     /// When it is, for people.
+    #[must_use]
     pub const fn when(self) -> &'static str {
         match self {
             Self::Runtime => "by the runtime",
@@ -235,11 +238,13 @@ pub struct Losses {
 
 impl Losses {
     /// Whether nothing was lost.
+    #[must_use]
     pub fn is_zero(&self) -> bool {
         *self == Self::default()
     }
 
     /// What was lost, a sentence for each kind, and what to do about it.
+    #[must_use]
     pub fn describe(&self) -> Vec<String> {
         let Self { calls, programs, missed, tasks, starts, unread, partial } = *self;
         let times = |count| if count == 1 { "once".to_owned() } else { format!("{count} times") };
@@ -285,6 +290,7 @@ impl From<Losses> for Completeness {
 
 impl Completeness {
     /// What was lost; all zero if the recording is complete.
+    #[must_use]
     pub fn losses(&self) -> Losses {
         match self {
             Self::Complete => Losses::default(),
@@ -310,6 +316,7 @@ impl Program {
     pub const RUNTIME: &str = "(runtime)";
 
     /// Whether it is that, and no program of the workload.
+    #[must_use]
     pub fn is_runtime(&self) -> bool {
         self.path == Self::RUNTIME && self.device.is_empty()
     }
@@ -358,6 +365,7 @@ pub struct ArgumentUse {
 
 impl Recording {
     /// Whether it is of what only looks like a container ([`Container::unconfirmed`]).
+    #[must_use]
     pub fn is_unconfirmed(&self) -> bool {
         matches!(&self.target.kind, TargetKind::Container(container) if container.unconfirmed)
     }
@@ -369,6 +377,7 @@ impl Recording {
 
     /// Whether it is of a container whose runtime gave up before it executed the container's program,
     /// or was still at it: nothing in it is the workload's.
+    #[must_use]
     pub fn is_before_start(&self) -> bool {
         let by_runtime = |call: &Call| {
             !call.phases.is_empty() && call.phases.keys().all(|phase| *phase == Phase::Runtime)
@@ -386,6 +395,7 @@ impl Recording {
     }
 
     /// The number of calls that were made.
+    #[must_use]
     pub fn total(&self) -> u64 {
         self.iter().fold(0, |sum, (_, _, call)| sum.saturating_add(call.count))
     }

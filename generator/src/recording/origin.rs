@@ -53,6 +53,7 @@ pub struct Sample {
 
 impl Recording {
     /// Itself as a source, or what it was merged from.
+    #[must_use]
     pub fn sources(&self) -> Vec<Source> {
         if !self.origin.sources.is_empty() {
             return self.origin.sources.clone();
@@ -66,6 +67,7 @@ impl Recording {
     }
 
     /// The samples in the order in which they ended, over all recordings that were merged.
+    #[must_use]
     pub fn samples_in_order(&self) -> Vec<&Sample> {
         let started: BTreeMap<&str, Timestamp> =
             self.origin.sources.iter().map(|source| (source.id.as_str(), source.started)).collect();
@@ -81,6 +83,7 @@ impl Recording {
     }
 
     /// The sample in which a call was first made, if it was made in one.
+    #[must_use]
     pub fn first_sample(&self, abi: Abi, number: u32) -> Option<&Sample> {
         self.samples_in_order().into_iter().find(|sample| sample.has(abi, number))
     }
@@ -88,6 +91,7 @@ impl Recording {
 
 impl Sample {
     /// How often a call was made in it.
+    #[must_use]
     pub fn count(&self, abi: Abi, number: u32) -> u64 {
         self.calls.get(&abi).and_then(|calls| calls.get(&number)).copied().unwrap_or_default()
     }
@@ -100,6 +104,7 @@ impl Sample {
     }
 
     /// Whether a call was made in it.
+    #[must_use]
     pub fn has(&self, abi: Abi, number: u32) -> bool {
         self.count(abi, number) > 0
     }

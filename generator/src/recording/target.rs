@@ -69,6 +69,7 @@ pub struct Place {
 
 impl Place {
     /// The place of a container.
+    #[must_use]
     pub fn from_container(container: &Container) -> Self {
         let label = |name: &str| container.labels.get(name).cloned().unwrap_or_default();
         let first = |names: [&str; 2]| {
@@ -95,6 +96,7 @@ impl Place {
     }
 
     /// As `--only` takes it: `namespace/workload/container`, as far as it is known.
+    #[must_use]
     pub fn path(&self) -> String {
         let Self { namespace, workload, container, .. } = self;
         let workload = if workload == container { "" } else { workload.as_str() };
@@ -168,6 +170,7 @@ fn given_name(container: &Container) -> &str {
 
 impl TargetId {
     /// That of a target.
+    #[must_use]
     pub fn from_target(target: &Target) -> Self {
         match &target.kind {
             TargetKind::Command => {
@@ -191,6 +194,7 @@ impl TargetId {
     }
 
     /// Where a container runs.
+    #[must_use]
     pub fn place(&self) -> Option<&Place> {
         match self {
             Self::Container { place, .. } => Some(place),
@@ -254,6 +258,7 @@ pub type TargetIds = BTreeSet<TargetId>;
 
 impl Recording {
     /// Its target, or those of the recordings that it was merged from.
+    #[must_use]
     pub fn targets(&self) -> TargetIds {
         if self.origin.parts.is_empty() {
             return [TargetId::from_target(&self.target)].into();
@@ -280,6 +285,7 @@ pub fn grouped<T>(
 }
 
 /// A file name, without ending, for each of these, no two alike: as short as tells them apart.
+#[must_use]
 pub fn file_names(groups: &[&TargetIds]) -> Vec<String> {
     let all: Vec<Vec<String>> = groups
         .iter()

@@ -24,6 +24,7 @@ impl Tracer {
     pub const ALL: [Self; 5] = [Self::Ebpf, Self::Notify, Self::Strace, Self::Audit, Self::List];
 
     /// The name used in recordings.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ebpf => "ebpf",
@@ -35,6 +36,7 @@ impl Tracer {
     }
 
     /// What it cannot see, a sentence; `None` if it sees all that a profile needs.
+    #[must_use]
     pub const fn blind_to(self) -> Option<&'static str> {
         match self {
             Self::Ebpf => None,
@@ -59,6 +61,7 @@ impl Tracer {
     }
 
     /// Whether counts are the number of calls, and not just that there were some.
+    #[must_use]
     pub const fn counts(self) -> bool {
         !matches!(self, Self::List)
     }

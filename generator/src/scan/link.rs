@@ -26,6 +26,7 @@ impl File<'_> {
 
 /// What a program can call: its executable, and the libraries that it loads. `missing` are those that were not found or
 /// could not be read, with the reason.
+#[must_use]
 pub fn reachable(executable: File<'_>, libraries: &[File<'_>], missing: &[String]) -> Reachable {
     let abi = executable.image.abi;
     let mut made = Reachable::default();

@@ -30,6 +30,7 @@ impl Kind {
     pub const ALL: [Self; 3] = [Self::Instruction, Self::Import, Self::Table];
 
     /// The name used in recordings.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Instruction => "instruction",
@@ -70,6 +71,7 @@ pub struct How {
 
 impl How {
     /// Whether it was found in a library, by the file's name.
+    #[must_use]
     pub fn is_of_library(&self) -> bool {
         let name = self.file.rsplit('/').next().unwrap_or_default();
         name.ends_with(".so") || name.contains(".so.")
@@ -94,11 +96,13 @@ impl Reachable {
     }
 
     /// Whether the calls are known to be all.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         self.open.is_empty()
     }
 
     /// Whether the program is known to be able to make this call.
+    #[must_use]
     pub fn has(&self, abi: Abi, number: u32) -> bool {
         self.calls.get(&abi).is_some_and(|calls| calls.contains_key(&number))
     }

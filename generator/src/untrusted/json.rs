@@ -29,6 +29,7 @@ impl Json {
     }
 
     /// The document.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -12,6 +12,7 @@ pub struct Markdown(String);
 
 impl Markdown {
     /// Nothing yet.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -32,6 +33,7 @@ impl Markdown {
     }
 
     /// Text that Strait made, of names of calls, values and numbers: what has a meaning in Markdown is escaped.
+    #[must_use]
     pub fn plain(text: &str) -> Self {
         let mut escaped = String::with_capacity(text.len());
         let text = one_line(text);
@@ -92,11 +94,13 @@ impl Markdown {
     }
 
     /// How many bytes there are.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there is nothing.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

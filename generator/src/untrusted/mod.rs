@@ -33,6 +33,7 @@ const LONGEST: usize = 160;
 
 /// A name on one line, with everything invisible, and everything that a terminal or a CI runner would obey, written
 /// as an escape. What is escaped already stays as it is.
+#[must_use]
 pub fn one_line(name: &str) -> String {
     let mut line = String::with_capacity(name.len());
     for (at, char) in name.char_indices() {
@@ -100,6 +101,7 @@ fn is_unsafe(char: char) -> bool {
 }
 
 /// A name on one line, which is cut if it is longer than anybody reads.
+#[must_use]
 pub fn short(name: &str) -> String {
     let line = one_line(name);
     let mut text: String = line.chars().take(LONGEST).collect();

@@ -124,11 +124,13 @@ impl Text {
     }
 
     /// Whether there is no line.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
     /// All lines, with the escape codes of their styles.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.lines
     }

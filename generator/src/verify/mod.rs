@@ -213,6 +213,7 @@ impl Report {
     }
 
     /// What the run comes to.
+    #[must_use]
     pub fn conclusion(&self) -> Conclusion {
         if !self.refused.is_empty() || self.lost > 0 {
             Conclusion::Refused

@@ -26,6 +26,7 @@ pub enum Under {
 
 /// Compares what a runtime was told to install (`linux.seccomp` of an OCI `config.json`) with a policy,
 /// on the machine that it is the policy for. `None` if it cannot be understood.
+#[must_use]
 pub fn under(told: &Value, policy: &Policy, machine: Machine) -> Option<Under> {
     let told = profile::parse(&told.to_string()).ok()?.policy(machine).ok()?;
     Some(of_comparison(&compare(policy, &told), &BTreeSet::new()))
@@ -33,6 +34,7 @@ pub fn under(told: &Value, policy: &Policy, machine: Machine) -> Option<Under> {
 
 /// Compares the filter with which a container began with a policy, on a machine whose libseccomp does not know
 /// the calls `lacking`: that such a call is refused says nothing. `None` if no policy can say what it does.
+#[must_use]
 pub fn under_filter(
     filter: &Filter,
     policy: &Policy,

@@ -63,6 +63,7 @@ pub struct Place {
 impl<'a> Expectation<'a> {
     /// For a profile that means `policy`, on a machine with this kernel, on which libseccomp does not know
     /// the calls `lacking`, so that rules for them have no effect. Exceptions count if they are valid `today`.
+    #[must_use]
     pub fn new(
         policy: &'a Policy,
         lacking: BTreeSet<(Abi, u32)>,
@@ -80,16 +81,19 @@ impl<'a> Expectation<'a> {
 
     /// For each call, a bit for each argument whose value has to be known to tell whose its refusal is. Those
     /// for which there is an argument rule are told apart in any case.
+    #[must_use]
     pub fn looked_at(&self) -> Vec<(Abi, u32, u8)> {
         self.looked_at.iter().map(|((abi, number), bits)| (*abi, *number, *bits)).collect()
     }
 
     /// The calls that libseccomp does not know.
+    #[must_use]
     pub fn lacking(&self) -> &BTreeSet<(Abi, u32)> {
         &self.lacking
     }
 
     /// The exceptions that count, in their order.
+    #[must_use]
     pub fn valid(&self) -> &[&'a Exception] {
         &self.valid
     }

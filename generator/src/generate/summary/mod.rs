@@ -98,6 +98,7 @@ pub struct Refused {
 
 impl Refused {
     /// The call's name, or its number if it has none.
+    #[must_use]
     pub fn call(&self) -> String {
         call(self.abi, self.number)
     }

@@ -63,6 +63,7 @@ fn list(words: &[String]) -> String {
 
 impl Summary {
     /// All that there is to say but for the counts.
+    #[must_use]
     pub fn sections(&self) -> Vec<Section> {
         let Self { baseline, .. } = self;
         let mut sections = Vec::new();
@@ -144,6 +145,7 @@ impl Summary {
     }
 
     /// Whole calls whose arguments were seen and are not allowed.
+    #[must_use]
     pub fn refused_values(&self) -> Vec<String> {
         let shown = self.refused_values.iter().map(|refused| {
             let abi = self.abis.first().map(|counts| counts.abi);

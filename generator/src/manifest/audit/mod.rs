@@ -78,6 +78,7 @@ pub struct Audit {
 
 impl Audit {
     /// Looks at a file as it is, for a cluster of a version.
+    #[must_use]
     pub fn new(file: &str, manifest: &Manifest<'_>, version: Version) -> Self {
         let mut findings: Vec<Finding> =
             manifest.pods.iter().flat_map(|pod| checks::check(manifest, pod)).collect();
@@ -88,6 +89,7 @@ impl Audit {
     }
 
     /// Of a file that is not looked at, and why.
+    #[must_use]
     pub fn skipped(file: &str, error: &ManifestError, version: Version) -> Self {
         let (at, message) = (error.position(), error.to_string());
         let without_place = message.strip_prefix(&format!("{at}: "));
@@ -95,6 +97,7 @@ impl Audit {
     }
 
     /// Of a file that is not even read, and why.
+    #[must_use]
     pub fn unreadable(file: &str, message: &str, version: Version) -> Self {
         Self::without_pods(file, Position { line: 1, column: 1 }, message, version)
     }
@@ -112,6 +115,7 @@ impl Audit {
     }
 
     /// Tells the levels after a change as well. The findings are those that are left then.
+    #[must_use]
     pub fn compare(
         file: &str,
         before: &Manifest<'_>,
@@ -139,6 +143,7 @@ impl Audit {
 
 impl ContainerLevel {
     /// What it reaches in the end.
+    #[must_use]
     pub fn reached(&self) -> Level {
         self.after.unwrap_or(self.level)
     }

@@ -81,6 +81,7 @@ impl Rule {
     ];
 
     /// Its name in reports. Never changes.
+    #[must_use]
     pub fn id(self) -> &'static str {
         match self {
             Self::DeprecatedAnnotation => "deprecated-annotation",
@@ -102,6 +103,7 @@ impl Rule {
     }
 
     /// What it is about, in a sentence.
+    #[must_use]
     pub fn summary(self) -> &'static str {
         match self {
             Self::DeprecatedAnnotation => "Seccomp annotations are ignored since Kubernetes 1.27",
@@ -123,6 +125,7 @@ impl Rule {
     }
 
     /// What to do about it, in a sentence.
+    #[must_use]
     pub fn help(self) -> &'static str {
         match self {
             Self::DeprecatedAnnotation => {
@@ -159,6 +162,7 @@ impl Rule {
     }
 
     /// How bad it is.
+    #[must_use]
     pub fn severity(self) -> Severity {
         match self {
             Self::Privileged | Self::Unconfined | Self::ProfileName => Severity::Error,

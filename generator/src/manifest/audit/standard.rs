@@ -95,6 +95,7 @@ pub struct Obstacle {
 }
 
 /// The level that is reached with these obstacles.
+#[must_use]
 pub fn level(obstacles: &[Obstacle]) -> Level {
     match obstacles.iter().map(|obstacle| obstacle.from).min() {
         Some(Level::Baseline | Level::Privileged) => Level::Privileged,
@@ -105,6 +106,7 @@ pub fn level(obstacles: &[Obstacle]) -> Level {
 
 /// What keeps a container of a pod from baseline and restricted, the pod's own fields included, in a cluster of a
 /// version.
+#[must_use]
 pub fn obstacles(tree: &Tree, pod: &Pod, container: &Container, version: Version) -> Vec<Obstacle> {
     controls::obstacles(tree, pod, container, version)
 }

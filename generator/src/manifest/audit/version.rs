@@ -15,11 +15,13 @@ pub struct Version(u32);
 
 impl Version {
     /// The newest that is known.
+    #[must_use]
     pub fn newest() -> Self {
         standard::facts().newest
     }
 
     /// The oldest that is known.
+    #[must_use]
     pub fn oldest() -> Self {
         standard::facts().oldest
     }

@@ -80,12 +80,14 @@ pub enum Requirement {
 pub struct Baseline(Table);
 
 /// Reads `4.8`.
+#[must_use]
 pub fn version(text: &str) -> Option<KernelVersion> {
     let (major, minor) = text.split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// Reads `6.1`, and what `uname -r` says: `6.1.0-13-amd64`.
+#[must_use]
 pub fn release(text: &str) -> Option<KernelVersion> {
     let (major, rest) = text.split_once('.')?;
     let minor = rest.split(['.', '-', '+']).next()?;
@@ -94,36 +96,43 @@ pub fn release(text: &str) -> Option<KernelVersion> {
 
 impl Baseline {
     /// The default profile of Docker and containerd (moby/profiles).
+    #[must_use]
     pub fn docker_default() -> &'static Self {
         &DOCKER_DEFAULT
     }
 
     /// The default profile of podman, buildah and CRI-O (containers/common).
+    #[must_use]
     pub fn podman_default() -> &'static Self {
         &PODMAN_DEFAULT
     }
 
     /// The default profile that containerd itself has, for Kubernetes' `RuntimeDefault`.
+    #[must_use]
     pub fn containerd_default() -> &'static Self {
         &CONTAINERD_DEFAULT
     }
 
     /// Every baseline that comes with Strait.
+    #[must_use]
     pub fn all() -> [&'static Self; 3] {
         [Self::docker_default(), Self::podman_default(), Self::containerd_default()]
     }
 
     /// Its name on the command line.
+    #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
     /// What it is called in a sentence, with an article.
+    #[must_use]
     pub fn title(&self) -> &str {
         &self.0.title
     }
 
     /// The error for a call that the baseline does not name.
+    #[must_use]
     pub fn refuse_with(&self) -> Errno {
         self.0.refuse_with.parse().unwrap_or(Errno::EPERM)
     }
@@ -185,6 +194,7 @@ impl Baseline {
     }
 
     /// What would have to be otherwise for the call to be allowed on this machine.
+    #[must_use]
     pub fn requirement(&self, name: &str, kernel: Option<KernelVersion>) -> Requirement {
         let names = |list: &str| words(list).any(|word| word == name);
         let capabilities: Vec<Capability> = self
@@ -209,6 +219,7 @@ impl Baseline {
     }
 
     /// The baseline for a workload.
+    #[must_use]
     pub fn resolve(&self, context: &Context) -> Resolved<'_> {
         Resolved::new(self, context)
     }
@@ -220,6 +231,7 @@ fn clauses(argument: usize, any: &[Predicate]) -> impl Iterator<Item = Clause> {
 
 impl Treatment {
     /// The clauses under which the call is allowed; none if it is refused.
+    #[must_use]
     pub fn allowed(&self) -> Vec<Clause> {
         match self {
             Self::Allow => vec![Clause::ALWAYS],
@@ -230,6 +242,7 @@ impl Treatment {
     }
 
     /// The clauses under which a call that is allowed by argument is refused.
+    #[must_use]
     pub fn refused(&self) -> Vec<Clause> {
         match self {
             Self::AllowIf { argument, any } => {

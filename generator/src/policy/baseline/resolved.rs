@@ -42,21 +42,25 @@ impl<'a> Resolved<'a> {
     }
 
     /// The baseline that was resolved.
+    #[must_use]
     pub fn baseline(&self) -> &'a Baseline {
         self.baseline
     }
 
     /// What it was resolved for.
+    #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
     }
 
     /// What is done with a call of an ABI; `None` if it is refused like any call without a name.
+    #[must_use]
     pub fn treatment(&self, abi: Abi, name: &str) -> Option<&Treatment> {
         self.tables.get(&abi.machine())?.get(name)
     }
 
     /// How many calls of the ABI's table are allowed, for some arguments at least.
+    #[must_use]
     pub fn allowed_count(&self, abi: Abi) -> usize {
         abi.syscalls()
             .filter(|(_, name)| {
@@ -70,6 +74,7 @@ impl<'a> Resolved<'a> {
     ///
     /// For calls that are newer than all those that it names that is ENOSYS, since runc answers so
     /// (`libcontainer/seccomp/patchbpf`: a stub for numbers above the largest one in the profile).
+    #[must_use]
     pub fn refusal(&self, abi: Abi, number: u32) -> Errno {
         match self.newest.get(&abi) {
             Some(newest) if number > *newest && !X32_OWN.contains(&number) => Errno::ENOSYS,

@@ -204,6 +204,7 @@ fn equalities(set: &Set, width: Width) -> Option<Vec<Clause>> {
 
 /// Clauses that hold where any of `clauses` and any of `limit` do, over 64 bits. Those of `clauses` are kept as
 /// they are if they hold nowhere else; `None` if there would be too many.
+#[must_use]
 pub fn narrowed(clauses: Vec<Clause>, limit: &[Clause]) -> Option<Vec<Clause>> {
     let (set, limit) = (Set::any(&clauses, Width::Bits64), Set::any(limit, Width::Bits64));
     if set.minus(&limit).is_empty() {
@@ -241,6 +242,7 @@ impl Meaning {
 
     /// For a call that depends on its arguments, what else it gets than the way in which the rest is refused,
     /// and when; long conditions are cut short.
+    #[must_use]
     pub fn conditions(&self, abi: Abi, number: u32) -> Option<Vec<(Action, String)>> {
         let decision = self.decision(abi, number);
         let default = decision

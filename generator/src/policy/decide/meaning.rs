@@ -210,6 +210,7 @@ impl Meaning {
     }
 
     /// Whether a call is let through for some of its arguments.
+    #[must_use]
     pub fn may_allow(&self, abi: Abi, number: u32) -> bool {
         match self.decision(abi, number) {
             Decision::Uniform(action) => action.lets_through(),
@@ -218,6 +219,7 @@ impl Meaning {
     }
 
     /// What is done with a call.
+    #[must_use]
     pub fn evaluate(&self, abi: Abi, number: u32, args: &Args) -> Action {
         match self.decision(abi, number) {
             Decision::Uniform(action) => *action,
@@ -262,6 +264,7 @@ impl Meaning {
     }
 
     /// Whether what is done with a call depends on its arguments.
+    #[must_use]
     pub fn depends_on_arguments(&self, abi: Abi, number: u32) -> bool {
         self.decision(abi, number).uniform().is_none()
     }

@@ -128,11 +128,13 @@ impl Change {
     }
 
     /// Name of the call; `None` if this release knows none.
+    #[must_use]
     pub fn name(&self) -> Option<&'static str> {
         self.abi.syscall_name(self.number)
     }
 
     /// The witness that shows best what changed: that of being wider, then narrower, then otherwise refused.
+    #[must_use]
     pub fn witness(&self) -> Option<&Witness> {
         self.widened.as_ref().or(self.narrowed.as_ref()).or(self.refusal.as_ref())
     }
@@ -156,6 +158,7 @@ impl Comparison {
     }
 
     /// The ABIs that at least one of the two lists. Both kill the calls of all others.
+    #[must_use]
     pub fn abis(&self) -> &[Abi] {
         &self.abis
     }
@@ -166,16 +169,19 @@ impl Comparison {
     }
 
     /// Whether no call gets further under the first policy than under the second.
+    #[must_use]
     pub fn is_within(&self) -> bool {
         self.changes.iter().all(|change| change.narrowed.is_none())
     }
 
     /// Whether both do the same with every call.
+    #[must_use]
     pub fn is_equal(&self) -> bool {
         self.changes.is_empty()
     }
 
     /// A call that gets further under the first policy; one that has a name, if there is any.
+    #[must_use]
     pub fn escape(&self) -> Option<&Witness> {
         let escapes = || self.changes.iter().filter(|change| change.narrowed.is_some());
         let named = escapes().find(|change| change.name().is_some());

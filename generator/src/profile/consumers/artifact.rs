@@ -45,6 +45,7 @@ struct Call<'a> {
 }
 
 /// Everything for which a profile is not accepted, but for what it is refused for everywhere.
+#[must_use]
 pub fn faults(profile: &Profile) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut total = 0usize;

@@ -34,6 +34,7 @@ const ACTIONS: [&str; 9] =
     ["KILL", "KILL_THREAD", "KILL_PROCESS", "TRAP", "ERRNO", "TRACE", "ALLOW", "LOG", "NOTIFY"];
 const OPERATORS: [&str; 7] = ["NE", "LT", "LE", "EQ", "GE", "GT", "MASKED_EQ"];
 /// Everything of the kind in a profile, in the order of its parts. `size` is that of the file in bytes.
+#[must_use]
 pub fn find(profile: &Value, size: usize) -> Vec<Found> {
     let mut finder = Finder::default();
     if size > artifact::MOST_BYTES {

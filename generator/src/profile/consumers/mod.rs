@@ -189,6 +189,7 @@ pub struct Remark {
 /// each cause, however many places it is in.
 ///
 /// `size` is that of the file in bytes.
+#[must_use]
 pub fn remarks(profile: &Value, size: usize, consumers: &[Consumer]) -> Vec<Remark> {
     let (exact, folded) = found(profile, size);
     let of_consumer = |consumer: &Consumer| {
@@ -200,6 +201,7 @@ pub fn remarks(profile: &Value, size: usize, consumers: &[Consumer]) -> Vec<Rema
 }
 
 /// What a runtime does with a profile that it is handed as it is: `runc` or `crun`. Empty for any other.
+#[must_use]
 pub fn of_runtime(profile: &Value, name: &str) -> Vec<(Quirk, Effect)> {
     let Some(file) = FILES.runtimes.get(name) else { return Vec::new() };
     let (exact, folded) = found(profile, 0);
