@@ -139,9 +139,7 @@ impl Toolchain {
 
     /// Flags that keep this machine's paths out of the object.
     fn flags(&self, root: &Path) -> OsString {
-        let home = std::env::var_os("CARGO_HOME")
-            .map(PathBuf::from)
-            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+        let home = tree::cargo_home();
         let mut flags = OsString::new();
         let mut remap = |from: &Path, to: &str| {
             if !flags.is_empty() {
